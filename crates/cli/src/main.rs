@@ -1,0 +1,2 @@
+//! The `toolrl` binary.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Samples, their sources, and the synthetic tool world.

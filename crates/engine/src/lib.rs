@@ -1,0 +1,1 @@
+//! The local sampler: a group's prompt computed once, batched decoding, log-probabilities.

@@ -1,0 +1,1 @@
+//! Evaluation of a policy: held-out reward, format rate, exact-call rate.

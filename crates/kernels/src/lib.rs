@@ -1,0 +1,1 @@
+//! Fused operations on burn tensors, each with its backward and a plain reference.

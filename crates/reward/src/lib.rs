@@ -1,0 +1,1 @@
+//! Named, weighted reward terms over a parsed reply, each score with its breakdown.

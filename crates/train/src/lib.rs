@@ -1,0 +1,1 @@
+//! Recipes: SFT and GRPO; scoring, batching, update, checkpoint, metrics, report.
