@@ -1,0 +1,82 @@
+//! What can go wrong with data.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why data could not be read, written or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file could not be opened, read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is neither JSON, JSON lines nor Parquet.
+    #[error("{path}: expected a JSON array of rows, JSON lines or a Parquet file, found {found}")]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What stands at its start.
+        found: String,
+    },
+    /// Text that is not JSON.
+    #[error("{path}: {at}: not JSON: {source}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where in it.
+        at: Place,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A row lacks a field or holds something else there.
+    #[error("{path}: {at}: field `{field}`: expected {expected}, found {found}")]
+    Field {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        at: Place,
+        /// The field, as a path from the row.
+        field: String,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: String,
+    },
+    /// A damaged or unsupported Parquet file.
+    #[error("{path}: Parquet: {source}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the reader or writer said.
+        source: parquet::errors::ParquetError,
+    },
+    /// A file without a row.
+    #[error("{path}: the dataset has no rows")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Where in a file something stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line, counted from 1.
+    Line(usize),
+    /// A row of an array or a table, counted from 1.
+    Row(usize),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Row(number) => write!(f, "row {number}"),
+        }
+    }
+}
