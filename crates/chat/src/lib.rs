@@ -1,1 +1,34 @@
 //! Tokenizers and chat templates of a model directory.
+//!
+//! A model directory in Hugging Face form says how a conversation becomes text (`chat_template`) and
+//! how text becomes token ids (`tokenizer.json`). [`Chat`] reads both, so that a policy sees the very
+//! ids it was trained on:
+//!
+//! ```no_run
+//! # fn main() -> Result<(), toolrl_chat::ChatError> {
+//! use toolrl_chat::{Chat, Message};
+//! let chat = Chat::load("models/SmolLM2-135M-Instruct".as_ref())?;
+//! let text = chat.render(&[Message::new("user", "What time is it in Oslo?")], true)?;
+//! let ids = chat.encode(&text)?;
+//! assert_eq!(chat.decode(&ids, false)?, text);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Invariant: nothing here knows a model's name. What is rendered and which ids come out is decided by
+//! the files of the directory alone, and equals what transformers makes of the same files
+//! (`apply_chat_template`); there is no built-in template to fall back on.
+
+mod chat;
+mod error;
+mod files;
+mod message;
+mod python_json;
+mod spans;
+mod template;
+mod train;
+
+pub use chat::Chat;
+pub use error::ChatError;
+pub use message::Message;
+pub use train::{TrainedTokenizer, train_bpe};

@@ -1,0 +1,100 @@
+//! Why a tokenizer or a chat template failed.
+
+use std::path::PathBuf;
+
+/// The cause a `tokenizers` call gives.
+pub(crate) type TokenizerCause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a model directory could not be read, or a conversation not be rendered or tokenized.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// A file of the model directory could not be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
+    /// A configuration file is not JSON.
+    #[error("{path} is not JSON: {source}", path = path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Where the JSON breaks off.
+        source: serde_json::Error,
+    },
+    /// A setting of a configuration file has a type that it cannot have.
+    #[error("{path}: {key} must be {expected}", path = path.display())]
+    Setting {
+        /// The file.
+        path: PathBuf,
+        /// The setting's key.
+        key: String,
+        /// What is allowed there.
+        expected: &'static str,
+    },
+    /// `tokenizer.json` holds no tokenizer that can be built.
+    #[error("cannot build the tokenizer of {path}: {source}", path = path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What the tokenizer refused.
+        source: TokenizerCause,
+    },
+    /// A chat template does not compile.
+    #[error("the chat template of {path} does not compile: {source}", path = path.display())]
+    Template {
+        /// The file that holds the template.
+        path: PathBuf,
+        /// The syntax error.
+        source: minijinja::Error,
+    },
+    /// The model directory has no chat template, so no conversation can be rendered.
+    #[error("{dir} has no chat template: neither chat_template.jinja nor chat_template in tokenizer_config.json", dir = dir.display())]
+    NoTemplate {
+        /// The model directory.
+        dir: PathBuf,
+    },
+    /// The template refused the conversation, or failed on it.
+    #[error("cannot render {messages} messages: {source}")]
+    Render {
+        /// How many messages the conversation has.
+        messages: usize,
+        /// What the template said.
+        source: minijinja::Error,
+    },
+    /// The tokenizer failed on a text.
+    #[error("cannot encode a text of {bytes} bytes: {source}")]
+    Encode {
+        /// The text's length in bytes.
+        bytes: usize,
+        /// What the tokenizer said.
+        source: TokenizerCause,
+    },
+    /// The tokenizer failed on token ids.
+    #[error("cannot decode {tokens} tokens: {source}")]
+    Decode {
+        /// How many ids there were.
+        tokens: usize,
+        /// What the tokenizer said.
+        source: TokenizerCause,
+    },
+    /// No tokenizer can be trained with these settings.
+    #[error("cannot train a tokenizer of {vocab_size} tokens: {reason}")]
+    Train {
+        /// The vocabulary asked for.
+        vocab_size: usize,
+        /// Why it cannot be.
+        reason: String,
+    },
+}

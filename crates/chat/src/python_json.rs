@@ -1,0 +1,184 @@
+//! The `tojson` filter of chat templates: `json.dumps` of Python, to the byte.
+
+use std::fmt::Write;
+
+use minijinja::value::{Kwargs, Value, ValueKind};
+use minijinja::{Error, ErrorKind};
+
+/// `json.dumps(value, ensure_ascii=False, …)`, with the keyword arguments that transformers' filter
+/// takes: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
+pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+    let indent: Option<usize> = options.get("indent")?;
+    let separators: Option<Vec<String>> = options.get("separators")?;
+    let (item, key) = match separators.as_deref() {
+        None => (
+            if indent.is_some() { "," } else { ", " }.to_owned(),
+            ": ".to_owned(),
+        ),
+        Some([item, key]) => (item.clone(), key.clone()),
+        Some(_) => return Err(refused("separators must be a pair of strings".to_owned())),
+    };
+    let mut writer = Writer {
+        out: String::new(),
+        depth: 0,
+        indent,
+        item,
+        key,
+        ascii: options
+            .get::<Option<bool>>("ensure_ascii")?
+            .unwrap_or(false),
+        sort: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
+    };
+    options.assert_all_used()?;
+    writer.value(value)?;
+    Ok(writer.out)
+}
+
+fn refused(reason: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason)
+}
+
+/// `json.dumps` in the middle of its work.
+struct Writer {
+    out: String,
+    depth: usize,
+    indent: Option<usize>,
+    item: String,
+    key: String,
+    ascii: bool,
+    sort: bool,
+}
+
+impl Writer {
+    fn value(&mut self, value: &Value) -> Result<(), Error> {
+        match value.kind() {
+            ValueKind::None => self.out.push_str("null"),
+            ValueKind::Bool => self
+                .out
+                .push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Number => self.out.push_str(&number(value)?),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
+            ValueKind::Seq | ValueKind::Iterable => {
+                let items: Vec<Value> = value.try_iter()?.collect();
+                self.container(['[', ']'], &items, |writer, item| writer.value(item))?;
+            }
+            ValueKind::Map => {
+                let mut keys: Vec<Value> = value.try_iter()?.collect();
+                if self.sort {
+                    keys.sort();
+                }
+                self.container(['{', '}'], &keys, |writer, key| {
+                    writer.string(&key_text(key)?);
+                    let separator = writer.key.clone();
+                    writer.out.push_str(&separator);
+                    writer.value(&value.get_item(key)?)
+                })?;
+            }
+            kind => {
+                return Err(refused(format!(
+                    "a value of kind {kind} is not JSON serializable"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Brackets around items, each on its own line where there is an indent.
+    fn container(
+        &mut self,
+        [open, close]: [char; 2],
+        items: &[Value],
+        mut write: impl FnMut(&mut Self, &Value) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.out.push(open);
+        self.depth += 1;
+        for (position, item) in items.iter().enumerate() {
+            if position > 0 {
+                self.out.push_str(&self.item);
+            }
+            self.new_line();
+            write(self, item)?;
+        }
+        self.depth -= 1;
+        if !items.is_empty() {
+            self.new_line();
+        }
+        self.out.push(close);
+        Ok(())
+    }
+
+    fn new_line(&mut self) {
+        if let Some(indent) = self.indent {
+            self.out.push('\n');
+            self.out
+                .extend(std::iter::repeat_n(' ', indent * self.depth));
+        }
+    }
+
+    fn string(&mut self, text: &str) {
+        self.out.push('"');
+        for character in text.chars() {
+            match character {
+                '"' => self.out.push_str("\\\""),
+                '\\' => self.out.push_str("\\\\"),
+                '\n' => self.out.push_str("\\n"),
+                '\r' => self.out.push_str("\\r"),
+                '\t' => self.out.push_str("\\t"),
+                '\u{8}' => self.out.push_str("\\b"),
+                '\u{c}' => self.out.push_str("\\f"),
+                '\0'..='\u{1f}' => self.escape(character),
+                _ if self.ascii && !(' '..='~').contains(&character) => self.escape(character),
+                _ => self.out.push(character),
+            }
+        }
+        self.out.push('"');
+    }
+
+    /// A character as one or two `\uXXXX`.
+    fn escape(&mut self, character: char) {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a String cannot fail.
+            let _ = write!(self.out, "\\u{unit:04x}");
+        }
+    }
+}
+
+/// A dictionary's key as text, by Python's conversions.
+fn key_text(key: &Value) -> Result<String, Error> {
+    match key.kind() {
+        ValueKind::String => Ok(key.as_str().unwrap_or_default().to_owned()),
+        ValueKind::Number => number(key),
+        ValueKind::Bool => Ok(if key.is_true() { "true" } else { "false" }.to_owned()),
+        ValueKind::None => Ok("null".to_owned()),
+        kind => Err(refused(format!(
+            "keys must be strings, numbers, booleans or none, not {kind}"
+        ))),
+    }
+}
+
+fn number(value: &Value) -> Result<String, Error> {
+    if value.is_integer() {
+        Ok(value.to_string())
+    } else {
+        f64::try_from(value.clone()).map(float)
+    }
+}
+
+/// `float.__repr__`: the fewest digits that round-trip; an exponent below 1e-4 and from 1e16 on.
+fn float(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if value != 0.0 && !(-4..16).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => format!("{value:?}"),
+    }
+}

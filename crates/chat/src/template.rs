@@ -1,0 +1,168 @@
+//! Chat templates, in the Jinja environment that transformers gives them.
+
+use std::path::{Path, PathBuf};
+
+use chrono::format::StrftimeItems;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind};
+use serde_json::{Map, json};
+
+use crate::files::Settings;
+use crate::python_json::tojson;
+use crate::{ChatError, Message};
+
+/// The template for every conversation.
+const DEFAULT: &str = "default";
+/// The template that a directory may have for conversations with tools.
+const TOOL_USE: &str = "tool_use";
+
+/// A directory's compiled templates and the variables they see.
+#[derive(Clone, Debug)]
+pub(crate) struct Templates {
+    dir: PathBuf,
+    environment: Environment<'static>,
+    variables: Map<String, serde_json::Value>,
+}
+
+impl Templates {
+    /// Compiles the templates; special tokens become variables (`bos_token`).
+    pub(crate) fn compile(dir: &Path, settings: Settings) -> Result<Self, ChatError> {
+        let mut environment = environment().map_err(|source| ChatError::Template {
+            path: dir.to_owned(),
+            source,
+        })?;
+        for (name, (path, source)) in settings.templates {
+            environment
+                .add_template_owned(name, without_generation_tags(&source))
+                .map_err(|source| ChatError::Template { path, source })?;
+        }
+        let variables = settings
+            .special_tokens
+            .into_iter()
+            .map(|(role, token)| (role.to_owned(), token.into()));
+        Ok(Self {
+            dir: dir.to_owned(),
+            environment,
+            variables: variables.collect(),
+        })
+    }
+
+    /// Sets a variable that templates can read.
+    pub(crate) fn set_variable(&mut self, name: String, value: serde_json::Value) {
+        self.variables.insert(name, value);
+    }
+
+    /// The text of a conversation.
+    pub(crate) fn render(
+        &self,
+        messages: &[Message],
+        tools: &[serde_json::Value],
+        add_generation_prompt: bool,
+    ) -> Result<String, ChatError> {
+        let with_tools = if tools.is_empty() {
+            None
+        } else {
+            self.environment.get_template(TOOL_USE).ok()
+        };
+        let template = match with_tools {
+            Some(template) => template,
+            None => self
+                .environment
+                .get_template(DEFAULT)
+                .map_err(|_| ChatError::NoTemplate {
+                    dir: self.dir.clone(),
+                })?,
+        };
+        let mut context = self.variables.clone();
+        context.insert("messages".to_owned(), json!(messages));
+        context.insert(
+            "tools".to_owned(),
+            if tools.is_empty() {
+                json!(null)
+            } else {
+                json!(tools)
+            },
+        );
+        context.insert("documents".to_owned(), json!(null));
+        context.insert(
+            "add_generation_prompt".to_owned(),
+            json!(add_generation_prompt),
+        );
+        template
+            .render(Value::from(Serde(context)))
+            .map_err(|source| ChatError::Render {
+                messages: messages.len(),
+                source,
+            })
+    }
+}
+
+/// Jinja as transformers sets it up: blocks leave no blank lines, nothing is escaped, strings and
+/// dictionaries have Python's methods.
+fn environment() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(
+        SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build()?,
+    );
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.add_filter("tojson", tojson);
+    environment.add_test("sequence", is_sequence);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_function("strftime_now", strftime_now);
+    Ok(environment)
+}
+
+/// Jinja's test: whatever has a length and can be indexed, so strings and dictionaries too.
+fn is_sequence(value: &Value) -> bool {
+    matches!(
+        value.kind(),
+        ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
+    )
+}
+
+/// Lets a template refuse a conversation.
+fn raise_exception(message: String) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message))
+}
+
+/// The local time in C's `strftime` form.
+fn strftime_now(format: &str) -> Result<String, Error> {
+    let items = StrftimeItems::new(format).parse().map_err(|cause| {
+        Error::new(
+            ErrorKind::InvalidOperation,
+            format!("strftime_now cannot read {format:?}"),
+        )
+        .with_source(cause)
+    })?;
+    Ok(chrono::Local::now()
+        .format_with_items(items.iter())
+        .to_string())
+}
+
+/// The template without the `{% generation %}` tags by which transformers marks the assistant's text:
+/// they do not change what is rendered, and become blocks that always hold.
+fn without_generation_tags(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(start) = rest.find("{%") {
+        let (before, tag) = rest.split_at(start + 2);
+        out.push_str(before);
+        let Some(end) = tag.find("%}") else {
+            rest = tag;
+            break;
+        };
+        let (inside, after) = tag.split_at(end);
+        match inside.trim_matches(['-', '+']).trim() {
+            "generation" => out.push_str(&inside.replace("generation", "if true")),
+            "endgeneration" => out.push_str(&inside.replace("endgeneration", "endif")),
+            _ => out.push_str(inside),
+        }
+        rest = after;
+    }
+    out + rest
+}
