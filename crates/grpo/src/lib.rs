@@ -1,1 +1,45 @@
-//! Advantages and losses of the GRPO family as pure functions.
+//! Advantages and losses of the GRPO family, and the optimiser's arithmetic, as pure functions.
+//!
+//! Invariant: this crate knows no tensor library. A loss returns its value **and** its derivative by
+//! every token's log-probability, so that any framework can go on from there: with `d` the returned
+//! derivatives, the gradient of `sum(d * logp)` (with `d` held constant) by the parameters is the
+//! gradient of the loss. Arithmetic is in `f64`; what meets tensors is `f32`.
+//!
+//! ```
+//! use toolrl_grpo::{AdvantageKind, BatchExtent, LossConfig, Sequence, policy_loss};
+//!
+//! let advantages = AdvantageKind::GroupNormalized.of_group(&[4.0, -3.0], 1e-6);
+//! let logp = [-0.5_f32, -1.0, -0.2];
+//! let sequences = [
+//!     Sequence { logp: &logp[..2], old_logp: &logp[..2], ref_logp: None, entropy: None, advantage: advantages[0] },
+//!     Sequence { logp: &logp[2..], old_logp: &logp[2..], ref_logp: None, entropy: None, advantage: advantages[1] },
+//! ];
+//! let output = policy_loss(&sequences, BatchExtent::of(&sequences), &LossConfig::default())?;
+//! assert!(output.d_logp[0] < 0.0); // a better reply than its group: raise its log-probability
+//! assert!(output.d_logp[2] > 0.0);
+//! # Ok::<(), toolrl_grpo::GrpoError>(())
+//! ```
+
+mod adamw;
+mod advantage;
+mod aggregate;
+mod diagnostics;
+mod error;
+mod grad_norm;
+mod kl;
+mod loss;
+mod schedule;
+mod surrogate;
+
+pub use adamw::{AdamWConfig, AdamWStep, adamw_step};
+pub use advantage::{
+    AdvantageKind, batch_scaled, group_normalized, has_no_spread, leave_one_out, mean_centered,
+};
+pub use aggregate::{Aggregation, BatchExtent};
+pub use diagnostics::Diagnostics;
+pub use error::GrpoError;
+pub use grad_norm::{clip_factor, squared_norm};
+pub use kl::{KlConfig, KlEstimator, KlWeighting, kl_penalty};
+pub use loss::{LossConfig, LossOutput, Sequence, policy_loss};
+pub use schedule::{Decay, LrSchedule};
+pub use surrogate::Surrogate;

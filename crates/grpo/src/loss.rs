@@ -1,0 +1,280 @@
+//! The GRPO loss over the tokens of sampled replies.
+
+use crate::diagnostics::Tally;
+use crate::surrogate::Term;
+use crate::{Aggregation, BatchExtent, Diagnostics, GrpoError, KlConfig, KlEstimator, Surrogate};
+
+/// One reply: only its own tokens, without the prompt and without padding.
+///
+/// # Shapes
+/// All slices have one value per token. `F` is `f32` as tensors hold it, or `f64`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a, F = f32> {
+    /// Log-probability in nats under the policy being trained.
+    pub logp: &'a [F],
+    /// The same under the policy before this step's first update.
+    pub old_logp: &'a [F],
+    /// The same under the frozen reference; needed when the loss has a KL term.
+    pub ref_logp: Option<&'a [F]>,
+    /// Entropy in nats of the distribution that the token was drawn from; needed when the loss has an
+    /// entropy bonus.
+    pub entropy: Option<&'a [F]>,
+    /// The reply's advantage, the same for all its tokens.
+    pub advantage: f64,
+}
+
+/// Which loss. The default is ToolRL's: ratio clip 0.2 on both sides, token mean, no KL, no bonus.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossConfig {
+    /// The policy term.
+    pub surrogate: Surrogate,
+    /// The ratio's lower bound is 1 minus this.
+    pub clip_low: f64,
+    /// The ratio's upper bound is 1 plus this.
+    pub clip_high: f64,
+    /// How tokens are weighed.
+    pub aggregation: Aggregation,
+    /// A divergence term against the reference; none by default.
+    pub kl: Option<KlConfig>,
+    /// Weight of the mean token entropy, which is subtracted from the loss; 0 for none.
+    pub entropy_coef: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self {
+            surrogate: Surrogate::TokenRatio,
+            clip_low: 0.2,
+            clip_high: 0.2,
+            aggregation: Aggregation::TokenMean,
+            kl: None,
+            entropy_coef: 0.0,
+        }
+    }
+}
+
+impl LossConfig {
+    /// Refuses settings that mean nothing.
+    ///
+    /// # Errors
+    /// [`GrpoError::Setting`] with the key and the values it may have.
+    pub fn validate(&self) -> Result<(), GrpoError> {
+        let checks = [
+            (
+                "clip_low",
+                self.clip_low,
+                (0.0..=1.0).contains(&self.clip_low),
+                "0 to 1",
+            ),
+            (
+                "clip_high",
+                self.clip_high,
+                self.clip_high >= 0.0,
+                "0 or more",
+            ),
+            (
+                "entropy_coef",
+                self.entropy_coef,
+                self.entropy_coef.is_finite(),
+                "a finite number",
+            ),
+        ];
+        for (name, value, fits, expected) in checks {
+            if !fits {
+                return Err(GrpoError::Setting {
+                    name,
+                    value,
+                    expected,
+                });
+            }
+        }
+        match (self.kl, self.aggregation) {
+            (Some(kl), _) if !kl.coef.is_finite() => Err(GrpoError::Setting {
+                name: "kl.coef",
+                value: kl.coef,
+                expected: "a finite number",
+            }),
+            (_, Aggregation::FixedLength { max_tokens: 0 }) => Err(GrpoError::Setting {
+                name: "aggregation.fixed_length.max_tokens",
+                value: 0.0,
+                expected: "1 or more",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A loss, its derivatives, and what it tells about the update.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossOutput {
+    /// This micro-batch's share of the update batch's loss.
+    pub loss: f64,
+    /// Derivative of the loss by each `logp`: the tokens of the first sequence, then of the second, ….
+    pub d_logp: Vec<f32>,
+    /// Derivative of the loss by each `entropy`, in the same order; empty without an entropy bonus.
+    pub d_entropy: Vec<f32>,
+    /// Means over this micro-batch's tokens.
+    pub diagnostics: Diagnostics,
+}
+
+/// The loss of some replies of an update batch:
+/// `sum over tokens of weight * (surrogate + kl.coef * k - entropy_coef * entropy)`.
+///
+/// # Arguments
+/// - `sequences`: a micro-batch, or the whole update batch.
+/// - `batch`: the extent of the *whole* update batch, which fixes the weights: losses and derivatives
+///   of its micro-batches then add up to those of the whole.
+///
+/// # Errors
+/// [`GrpoError`] for settings out of range, slices of different length, a missing slice, a part larger
+/// than the whole, and any value that is not finite (with its sequence and token).
+pub fn policy_loss<F: Copy + Into<f64>>(
+    sequences: &[Sequence<'_, F>],
+    batch: BatchExtent,
+    config: &LossConfig,
+) -> Result<LossOutput, GrpoError> {
+    config.validate()?;
+    let part = BatchExtent::of(sequences);
+    batch.check_contains(part)?;
+    let mut output = LossOutput {
+        loss: 0.0,
+        d_logp: Vec::with_capacity(part.tokens),
+        d_entropy: Vec::new(),
+        diagnostics: Diagnostics::default(),
+    };
+    let mut tally = Tally::default();
+    for (index, sequence) in sequences.iter().enumerate() {
+        let sequence = sequence.checked(index, config)?;
+        add_sequence(&sequence, batch, config, &mut output, &mut tally)?;
+    }
+    output.diagnostics = tally.finish();
+    Ok(output)
+}
+
+/// A sequence in `f64`, its slices known to fit.
+struct Checked {
+    index: usize,
+    logp: Vec<f64>,
+    old_logp: Vec<f64>,
+    ref_logp: Option<Vec<f64>>,
+    entropy: Option<Vec<f64>>,
+    advantage: f64,
+}
+
+impl<F: Copy + Into<f64>> Sequence<'_, F> {
+    fn checked(&self, index: usize, config: &LossConfig) -> Result<Checked, GrpoError> {
+        let expected = self.logp.len();
+        let slice = |what: &'static str, values: &[F]| {
+            if values.len() != expected {
+                let found = values.len();
+                return Err(GrpoError::LengthMismatch {
+                    what,
+                    sequence: index,
+                    expected,
+                    found,
+                });
+            }
+            let values: Vec<f64> = values.iter().map(|&v| v.into()).collect();
+            match values.iter().position(|v| !v.is_finite()) {
+                Some(token) => {
+                    let value = values[token];
+                    Err(GrpoError::NotFinite {
+                        what,
+                        value,
+                        sequence: index,
+                        token,
+                    })
+                }
+                None => Ok(values),
+            }
+        };
+        if config.kl.is_some() && self.ref_logp.is_none() {
+            return Err(GrpoError::Missing {
+                what: "ref_logp",
+                sequence: index,
+            });
+        }
+        if config.entropy_coef != 0.0 && self.entropy.is_none() {
+            return Err(GrpoError::Missing {
+                what: "entropy",
+                sequence: index,
+            });
+        }
+        Ok(Checked {
+            index,
+            logp: slice("logp", self.logp)?,
+            old_logp: slice("old_logp", self.old_logp)?,
+            ref_logp: self.ref_logp.map(|v| slice("ref_logp", v)).transpose()?,
+            entropy: self.entropy.map(|v| slice("entropy", v)).transpose()?,
+            advantage: self.advantage,
+        })
+    }
+}
+
+/// Adds one reply's tokens to the loss, the derivatives and the diagnostics.
+fn add_sequence(
+    sequence: &Checked,
+    batch: BatchExtent,
+    config: &LossConfig,
+    output: &mut LossOutput,
+    tally: &mut Tally,
+) -> Result<(), GrpoError> {
+    let length = sequence.logp.len();
+    let weight = config.aggregation.weight(length, batch);
+    let bounds = (1.0 - config.clip_low, 1.0 + config.clip_high);
+    let log_ratios: Vec<f64> = sequence
+        .logp
+        .iter()
+        .zip(&sequence.old_logp)
+        .map(|(new, old)| new - old)
+        .collect();
+    let sequence_ratio = (log_ratios.iter().sum::<f64>() / length as f64).exp();
+    for (token, &log_ratio) in log_ratios.iter().enumerate() {
+        let logp = sequence.logp[token];
+        let token_ratio = log_ratio.exp();
+        let ratio = match config.surrogate {
+            Surrogate::SequenceRatio => sequence_ratio,
+            Surrogate::TokenRatio | Surrogate::Cispo => token_ratio,
+        };
+        let (mut term, bound) = config
+            .surrogate
+            .term(logp, ratio, sequence.advantage, bounds);
+        tally.token(log_ratio, bound);
+        if let Some(ref_logp) = &sequence.ref_logp {
+            tally.reference(KlEstimator::K3.term(logp, ref_logp[token]).value);
+            if let Some(kl) = config.kl {
+                let kl = kl.term(logp, ref_logp[token], token_ratio);
+                term = Term {
+                    value: term.value + kl.value,
+                    d_logp: term.d_logp + kl.d_logp,
+                };
+            }
+        }
+        if config.entropy_coef != 0.0
+            && let Some(entropy) = &sequence.entropy
+        {
+            term.value -= config.entropy_coef * entropy[token];
+            output
+                .d_entropy
+                .push((-weight * config.entropy_coef) as f32);
+        }
+        for (what, value) in [
+            ("the loss", term.value),
+            ("the loss's derivative", term.d_logp),
+        ] {
+            if !value.is_finite() {
+                let sequence = sequence.index;
+                return Err(GrpoError::NotFinite {
+                    what,
+                    value,
+                    sequence,
+                    token,
+                });
+            }
+        }
+        output.loss += weight * term.value;
+        output.d_logp.push((weight * term.d_logp) as f32);
+    }
+    Ok(())
+}
