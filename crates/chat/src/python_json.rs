@@ -182,3 +182,92 @@ fn float(value: f64) -> String {
         _ => format!("{value:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use minijinja::Environment;
+    use minijinja::value::Serde;
+
+    use super::*;
+
+    /// What `{{ value | tojson(…) }}` gives for a JSON text.
+    fn dumps(json: &str, arguments: &str) -> Result<String, Error> {
+        let mut environment = Environment::new();
+        environment.add_filter("tojson", tojson);
+        let value: serde_json::Value = serde_json::from_str(json).unwrap();
+        let source = format!("{{{{ value | tojson({arguments}) }}}}");
+        environment.render_str(
+            &source,
+            minijinja::context! { value => Value::from(Serde(value)) },
+        )
+    }
+
+    #[test]
+    fn equals_json_dumps() {
+        let nested = r#"{"b": [1, {}], "a": {"é": []}}"#;
+        let cases = [
+            // value, arguments, what CPython 3.11 prints
+            (nested, "", r#"{"b": [1, {}], "a": {"é": []}}"#),
+            (
+                nested,
+                "separators=[',', ':']",
+                r#"{"b":[1,{}],"a":{"é":[]}}"#,
+            ),
+            (
+                nested,
+                "sort_keys=true, ensure_ascii=true",
+                r#"{"a": {"\u00e9": []}, "b": [1, {}]}"#,
+            ),
+            (
+                nested,
+                "indent=2",
+                "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": {\n    \"é\": []\n  }\n}",
+            ),
+            ("[]", "indent=4", "[]"),
+            ("[true, false, null]", "", "[true, false, null]"),
+            (r#""<b>&'\"\\/""#, "", r#""<b>&'\"\\/""#),
+            (
+                r#""\b\f\n\r\t\u0001\u007f""#,
+                "",
+                "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\"",
+            ),
+            (
+                r#""\u007f😀""#,
+                "ensure_ascii=true",
+                r#""\u007f\ud83d\ude00""#,
+            ),
+            (
+                "[0.0, -0.0, 1.0, 0.1, -2.5e-5]",
+                "",
+                "[0.0, -0.0, 1.0, 0.1, -2.5e-05]",
+            ),
+            (
+                "[0.0001, 1e15, 1e16, 1.5e22, 1e-7]",
+                "",
+                "[0.0001, 1000000000000000.0, 1e+16, 1.5e+22, 1e-07]",
+            ),
+            (
+                "[18446744073709551615, -9007199254740993]",
+                "",
+                "[18446744073709551615, -9007199254740993]",
+            ),
+        ];
+        for (json, arguments, expected) in cases {
+            assert_eq!(
+                dumps(json, arguments).unwrap(),
+                expected,
+                "{json} {arguments}"
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_what_python_refuses() {
+        for (json, arguments) in [("1", "indnt=2"), ("1", "separators=[',']")] {
+            assert!(dumps(json, arguments).is_err(), "{arguments}");
+        }
+        let mut environment = Environment::new();
+        environment.add_filter("tojson", tojson);
+        assert!(environment.render_str("{{ absent | tojson }}", ()).is_err());
+    }
+}

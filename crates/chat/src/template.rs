@@ -166,3 +166,98 @@ fn without_generation_tags(source: &str) -> String {
     }
     out + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rendering of a template for one user message.
+    fn render(source: &str, tools: &[serde_json::Value]) -> Result<String, ChatError> {
+        let templates = [("default", source), ("tool_use", "with tools")];
+        let settings = Settings {
+            special_tokens: [("eos_token", "<eos>".to_owned())].into(),
+            templates: templates
+                .map(|(name, text)| (name.to_owned(), (PathBuf::new(), text.to_owned())))
+                .into(),
+        };
+        Templates::compile(Path::new("model"), settings)?.render(
+            &[Message::new("user", " hi\n")],
+            tools,
+            true,
+        )
+    }
+
+    #[test]
+    fn renders_as_jinja_in_python() {
+        let cases = [
+            (
+                "{{ messages[0].content.strip() }}{{ eos_token }}",
+                "hi<eos>",
+            ),
+            ("a\n  {% if true %}\nb\n  {% endif %}\nc\n", "a\nb\nc"),
+            (
+                "{{ true }} {{ none }} {{ absent }}|{{ 1 == 1.0 }}",
+                "True None |True",
+            ),
+            (
+                "{% for x in [1, 2, 3] %}{% if x == 2 %}{% continue %}{% endif %}{{ x }}{% endfor %}",
+                "13",
+            ),
+            (
+                "{% for k, v in {'b': 1, 'a': 2}.items() %}{{ k }}{{ v }}{% endfor %}",
+                "b1a2",
+            ),
+            (
+                "{{ 'a</t>b'.split('</t>')[-1] }}{{ 'xay'.lstrip('x') }}{{ [1, 2, 3][::-1] }}",
+                "bay[3, 2, 1]",
+            ),
+            (
+                "{{ 'abc' is sequence }} {{ {} is sequence }} {{ 1 is sequence }}",
+                "True True False",
+            ),
+            (
+                "{%- generation -%} x {%- endgeneration %} y{% generation %}z{% endgeneration %}",
+                "x yz",
+            ),
+            (
+                "{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}",
+                "TrueTrueTrue",
+            ),
+            (
+                "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
+                "1",
+            ),
+            (
+                "{{ strftime_now('%%') }}{{ strftime_now('%Y') | length }}",
+                "%4",
+            ),
+            ("{{ '<' }}{{ '&' | tojson }}", "<\"&\""),
+            ("{% unclosed", ""),
+        ];
+        for (source, expected) in cases {
+            match render(source, &[]) {
+                Ok(text) => assert_eq!(text, expected, "{source}"),
+                Err(error) => assert!(expected.is_empty(), "{source}: {error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn tools_choose_their_own_template() {
+        assert_eq!(render("plain", &[]).unwrap(), "plain");
+        assert_eq!(render("plain", &[json!({})]).unwrap(), "with tools");
+    }
+
+    #[test]
+    fn a_template_can_refuse() {
+        let error = render("{{ raise_exception('roles must alternate') }}", &[]).unwrap_err();
+        assert!(
+            error.to_string().contains("roles must alternate"),
+            "{error}"
+        );
+        assert!(matches!(
+            render("{{ strftime_now('%Q') }}", &[]),
+            Err(ChatError::Render { messages: 1, .. })
+        ));
+    }
+}

@@ -1,0 +1,193 @@
+//! A trained tokenizer as a model directory: written, loaded, copied, and broken.
+
+use std::fs;
+use std::path::Path;
+
+use toolrl_chat::{Chat, ChatError, Message, TrainedTokenizer, train_bpe};
+
+const VOCAB: usize = 290;
+
+fn trained() -> TrainedTokenizer {
+    let corpus = (0..200).map(|n| format!("call the weather tool for Oslo, day {n}: naïve 😀\n"));
+    train_bpe(corpus, VOCAB, &["<tool_call>"]).unwrap()
+}
+
+fn loaded(dir: &Path) -> Chat {
+    trained().save(dir).unwrap();
+    Chat::load(dir).unwrap()
+}
+
+#[test]
+fn training_is_deterministic() {
+    assert_eq!(trained(), trained());
+}
+
+#[test]
+fn special_tokens_come_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = loaded(dir.path());
+    assert_eq!(chat.vocab_size(), VOCAB);
+    let specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>"];
+    assert_eq!(
+        specials.map(|token| chat.token_id(token)),
+        [Some(0), Some(1), Some(2), Some(3)]
+    );
+    assert_eq!(
+        (
+            chat.bos_token_id(),
+            chat.eos_token_id(),
+            chat.pad_token_id()
+        ),
+        (Some(0), Some(2), Some(0))
+    );
+}
+
+#[test]
+fn conversations_become_chatml_and_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = loaded(dir.path());
+    let text = chat
+        .render(&[Message::new("user", "weather\nin Oslo")], true)
+        .unwrap();
+    assert_eq!(
+        text,
+        "<|im_start|>user\nweather\nin Oslo<|im_end|>\n<|im_start|>assistant\n"
+    );
+    let ids = chat.encode(&text).unwrap();
+    assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 2);
+    assert_eq!(chat.decode(&ids, false).unwrap(), text);
+    assert_eq!(
+        chat.decode(&ids, true).unwrap(),
+        "user\nweather\nin Oslo\nassistant\n"
+    );
+}
+
+#[test]
+fn every_text_has_tokens_and_every_digit_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = loaded(dir.path());
+    for text in ["", "日本語 \u{0} \r\n\t", "day 199", "<|im_end|>\u{fffd}"] {
+        assert_eq!(
+            chat.decode(&chat.encode(text).unwrap(), false).unwrap(),
+            text,
+            "{text:?}"
+        );
+    }
+    assert_eq!(chat.encode("199").unwrap().len(), 3);
+}
+
+#[test]
+fn tokens_of_one_character_share_its_span() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = loaded(dir.path());
+    let spans_of = |text: &str| chat.spans(&chat.encode(text).unwrap());
+    assert_eq!(spans_of("a語b"), [0..1, 1..4, 1..4, 1..4, 4..5]);
+    let mut ids = chat.encode("語").unwrap();
+    ids.pop();
+    ids.push(9_999_999);
+    assert_eq!(chat.decode(&ids, false).unwrap(), "\u{fffd}");
+    assert_eq!(chat.spans(&ids), [0..3, 0..3, 3..3]);
+}
+
+#[test]
+fn saved_files_are_the_same_bytes() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let chat = loaded(dir.path());
+    let target = copy.path().join("step-1");
+    chat.save_files(&target).unwrap();
+    chat.save_files(dir.path()).unwrap();
+    for name in ["tokenizer.json", "tokenizer_config.json"] {
+        let original = fs::read(dir.path().join(name)).unwrap();
+        assert!(!original.is_empty());
+        assert_eq!(original, fs::read(target.join(name)).unwrap(), "{name}");
+    }
+    assert_eq!(fs::read_dir(&target).unwrap().count(), 2);
+}
+
+#[test]
+fn a_template_file_wins_and_token_objects_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    loaded(dir.path());
+    let config = r#"{"eos_token": {"content": "<tool_call>"}, "pad_token": null,
+        "chat_template": [{"name": "default", "template": "from the list"}]}"#;
+    fs::write(dir.path().join("tokenizer_config.json"), config).unwrap();
+    fs::write(
+        dir.path().join("special_tokens_map.json"),
+        r#"{"eos_token": "x", "bos_token": "<|im_start|>"}"#,
+    )
+    .unwrap();
+    let chat = Chat::load(dir.path()).unwrap();
+    assert_eq!(
+        (
+            chat.eos_token_id(),
+            chat.bos_token_id(),
+            chat.pad_token_id()
+        ),
+        (Some(3), Some(1), None)
+    );
+    assert_eq!(chat.render(&[], false).unwrap(), "from the list");
+    fs::write(
+        dir.path().join("chat_template.jinja"),
+        "from the file {{ eos_token }}\n",
+    )
+    .unwrap();
+    let chat = Chat::load(dir.path()).unwrap();
+    assert_eq!(
+        chat.render(&[], false).unwrap(),
+        "from the file <tool_call>"
+    );
+}
+
+#[test]
+fn errors_name_the_file() {
+    let cases = [
+        ("tokenizer.json", "{", "cannot build the tokenizer of"),
+        ("tokenizer_config.json", "{", "is not JSON"),
+        (
+            "tokenizer_config.json",
+            r#"{"eos_token": 3}"#,
+            "eos_token must be a string",
+        ),
+        (
+            "tokenizer_config.json",
+            r#"{"chat_template": 3}"#,
+            "chat_template must be a string or a list",
+        ),
+        (
+            "tokenizer_config.json",
+            r#"{"chat_template": "{% for %}"}"#,
+            "does not compile",
+        ),
+    ];
+    for (name, broken, expected) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        loaded(dir.path());
+        fs::write(dir.path().join(name), broken).unwrap();
+        let error = Chat::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains(expected), "{error}");
+    }
+    let missing = Chat::load(Path::new("/nonexistent")).unwrap_err();
+    assert!(
+        matches!(missing, ChatError::Read { ref path, .. } if path.ends_with("tokenizer.json")),
+        "{missing}"
+    );
+}
+
+#[test]
+fn without_a_template_only_rendering_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    loaded(dir.path());
+    fs::remove_file(dir.path().join("tokenizer_config.json")).unwrap();
+    let chat = Chat::load(dir.path()).unwrap();
+    assert!(!chat.encode("weather").unwrap().is_empty());
+    assert!(matches!(
+        chat.render(&[], true),
+        Err(ChatError::NoTemplate { .. })
+    ));
+}
+
+#[test]
+fn a_vocabulary_below_the_bytes_is_refused() {
+    let error = train_bpe(std::iter::empty(), 258, &[]).unwrap_err();
+    assert!(error.to_string().contains("259"), "{error}");
+}
