@@ -1,2 +1,72 @@
-//! Development commands.
-fn main() {}
+//! Development commands of this workspace, run as `cargo xtask COMMAND`.
+//!
+//! Invariant: nothing of the workspace and no burn is linked here, so that `cargo xtask` itself builds
+//! in seconds; whatever is heavy runs in a `cargo` that this program starts.
+
+mod forward;
+mod tidy;
+mod validate;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Context;
+
+const HELP: &str = "\
+Development commands of the toolrl workspace
+
+Usage: cargo xtask <COMMAND> [ARGUMENTS]...
+
+Commands of the workspace:
+  validate [STEP]...  What CI checks, cheapest first; before a commit, run this.
+                      Steps: fmt, tidy, clippy, docs, alone, tests; all of them by default
+  tidy                The rules of the repository alone: crate edges, module docs, file lengths,
+                      printing, environment variables, cited paths, licences
+  help                This text
+
+Every other command is one of `toolrl`, built as needed and run with the arguments as they are:
+  cargo xtask train              trains the quickstart policy and reports before and after
+  cargo xtask eval --policy DIR  evaluates a model directory
+  cargo xtask toolrl --help      lists all of them
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_else(|| OsString::from("help"));
+    match run(command, arguments.collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command with its arguments.
+fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    match command.to_str() {
+        Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("validate") => validate::run(&root()?, &arguments),
+        Some("tidy") => tidy::run(&root()?),
+        Some("toolrl") => forward::toolrl(&arguments),
+        _ => forward::toolrl(&[vec![command], arguments].concat()),
+    }
+}
+
+/// The root of the workspace: the folder above this package.
+fn root() -> anyhow::Result<PathBuf> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(package
+        .parent()
+        .context("the package stands in no workspace")?
+        .to_owned())
+}
+
+/// The cargo that started this program.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}

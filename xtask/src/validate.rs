@@ -1,0 +1,153 @@
+//! `validate`: what CI checks, cheapest first.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+
+use crate::{cargo, tidy};
+
+/// One check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Formatting.
+    Fmt,
+    /// The repository's rules.
+    Tidy,
+    /// Lints, warnings denied.
+    Clippy,
+    /// Documentation builds, warnings denied.
+    Docs,
+    /// Each crate built and tested by itself.
+    Alone,
+    /// All tests together.
+    Tests,
+}
+
+/// The steps in the order they run, with their names.
+const STEPS: [(&str, Step); 6] = [
+    ("fmt", Step::Fmt),
+    ("tidy", Step::Tidy),
+    ("clippy", Step::Clippy),
+    ("docs", Step::Docs),
+    ("alone", Step::Alone),
+    ("tests", Step::Tests),
+];
+
+/// Runs the named steps, or all of them, and stops at the first that fails.
+pub(crate) fn run(root: &Path, names: &[OsString]) -> anyhow::Result<ExitCode> {
+    for (name, step) in chosen(names)? {
+        eprintln!("== {name}");
+        let start = Instant::now();
+        if !passes(step, root)? {
+            eprintln!("== {name} failed; again alone: cargo xtask validate {name}");
+            return Ok(ExitCode::FAILURE);
+        }
+        eprintln!("== {name} passed in {:.0} s", start.elapsed().as_secs_f64());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The steps of these names in the order above; all where no name is given.
+fn chosen(names: &[OsString]) -> anyhow::Result<Vec<(&'static str, Step)>> {
+    for name in names {
+        if !STEPS.iter().any(|(step, _)| name == step) {
+            let known = STEPS.map(|(step, _)| step).join(", ");
+            bail!(
+                "validate has no step {}; its steps are {known}",
+                name.display()
+            );
+        }
+    }
+    let wanted = |name: &str| names.is_empty() || names.iter().any(|given| given == name);
+    Ok(STEPS.into_iter().filter(|(name, _)| wanted(name)).collect())
+}
+
+/// Whether a step finds nothing wrong.
+fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
+    match step {
+        Step::Fmt => succeeds(root, &["fmt", "--all", "--check"], &[]),
+        Step::Tidy => Ok(tidy::run(root)? == ExitCode::SUCCESS),
+        Step::Clippy => succeeds(
+            root,
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            &[],
+        ),
+        Step::Docs => succeeds(
+            root,
+            &[
+                "doc",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+            ],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        ),
+        Step::Alone => alone(root),
+        Step::Tests => succeeds(root, &["test", "--workspace"], &[]),
+    }
+}
+
+/// Tests every package by itself: built with the others, a crate can lean on features of its
+/// dependencies that only they ask for.
+fn alone(root: &Path) -> anyhow::Result<bool> {
+    for package in tidy::metadata::Workspace::read(root)?.members() {
+        eprintln!("== alone: {}", package.name);
+        if !succeeds(root, &["test", "--quiet", "--package", &package.name], &[])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Runs cargo in the root of the workspace.
+fn succeeds(root: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<bool> {
+    let status = cargo()
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(root)
+        .status()
+        .with_context(|| format!("cannot start cargo {}", arguments.join(" ")))?;
+    Ok(status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(given: &[&str]) -> anyhow::Result<Vec<&'static str>> {
+        let given: Vec<OsString> = given.iter().map(OsString::from).collect();
+        Ok(chosen(&given)?.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn all_steps_run_cheapest_first() {
+        assert_eq!(
+            names(&[]).unwrap(),
+            ["fmt", "tidy", "clippy", "docs", "alone", "tests"]
+        );
+    }
+
+    #[test]
+    fn named_steps_keep_that_order() {
+        assert_eq!(names(&["docs", "fmt"]).unwrap(), ["fmt", "docs"]);
+    }
+
+    #[test]
+    fn an_unknown_step_is_named() {
+        let error = names(&["fmt", "lint"]).unwrap_err().to_string();
+        assert!(
+            error.contains("no step lint") && error.contains("clippy"),
+            "{error}"
+        );
+    }
+}
