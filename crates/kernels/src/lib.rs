@@ -1,1 +1,115 @@
 //! Fused operations on burn tensors, each with its backward and a plain reference.
+//!
+//! Invariant: every operation has a reference made of burn's plain operations ([`mod@reference`]) and a
+//! test that holds values and gradients against it; no operation touches a file.
+//!
+//! Shapes are named by axis suffixes: `t` packed tokens, `n` chosen rows, `v` vocabulary, `i` and `o`
+//! input and output features, `s` sequences, `c` cached rows. All tensors are f32.
+//!
+//! Shapes that do not fit each other panic, as burn's own operations do; the caller builds them
+//! from one configuration.
+
+mod autodiff;
+mod backend;
+mod cpu;
+mod flex;
+mod packing;
+pub mod reference;
+mod rope;
+mod spans;
+
+use std::sync::Arc;
+
+use burn::backend::Dispatch;
+use burn::tensor::Tensor;
+
+pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention};
+pub use packing::{Heads, Packing, Segment};
+pub use rope::RopeTable;
+pub use spans::CacheSpans;
+
+/// `x_ti * weight_oi^T`.
+///
+/// # Shapes
+/// `[t, i]` and `[o, i]` to `[t, o]`.
+pub fn linear(x_ti: Tensor<2>, weight_oi: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::project(x_ti.into_dispatch(), weight_oi.into_dispatch()))
+}
+
+/// The rows `ids` of an embedding table.
+///
+/// # Shapes
+/// `[v, i]` to `[ids.len(), i]`; every id is below `v`.
+pub fn embedding(table_vi: Tensor<2>, ids: Ids) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::gather_rows(table_vi.into_dispatch(), ids))
+}
+
+/// `x / sqrt(mean(x^2) + eps) * weight` over the last axis (Zhang and Sennrich, "Root Mean Square
+/// Layer Normalization", arXiv 1910.07467).
+///
+/// # Shapes
+/// `[t, k * i]` and `[i]` to `[t, k * i]`: where a row is k times as wide as the weight, each of its
+/// k parts (a head, say) is normalised by itself.
+pub fn rms_norm(x_ti: Tensor<2>, weight_i: Tensor<1>, eps: f32) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rms_norm(x_ti.into_dispatch(), weight_i.into_dispatch(), eps))
+}
+
+/// Rotary position embedding, rotate-half form (Su et al., "RoFormer", arXiv 2104.09864).
+///
+/// # Shapes
+/// `[t, heads * dim]` to the same; the table has t rows and halves of `dim / 2`.
+pub fn rope(x_ti: Tensor<2>, table: Arc<RopeTable>, heads: usize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::rope(x_ti.into_dispatch(), table, heads))
+}
+
+/// `silu(gate) * up` (Shazeer, "GLU Variants Improve Transformer", arXiv 2002.05202).
+///
+/// # Shapes
+/// Both `[t, i]`, as the result.
+pub fn swiglu(gate_ti: Tensor<2>, up_ti: Tensor<2>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::swiglu(gate_ti.into_dispatch(), up_ti.into_dispatch()))
+}
+
+/// Causal grouped-query attention over a packed batch, in which a group's prompt stands once.
+///
+/// # Shapes
+/// `q_ti` `[t, query heads * dim]`, `k_ti` and `v_ti` `[t, kv heads * dim]`, the result as `q_ti`.
+pub fn attention(q_ti: Tensor<2>, k_ti: Tensor<2>, v_ti: Tensor<2>, packing: Arc<Packing>, heads: Heads) -> Tensor<2> {
+    let [q, k, v] = [q_ti, k_ti, v_ti].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::packed_attention(q, k, v, packing, heads))
+}
+
+/// The head fused with log-probability and entropy, in nats, of the distribution
+/// `softmax(x * weight^T * inverse_temperature)`; logits exist for a chunk of rows at a time.
+///
+/// # Shapes
+/// `[n, i]`, `[v, i]` and n targets to `[2, n]`: row 0 is each target's log-probability, row 1 each
+/// distribution's entropy.
+pub fn logprob_entropy(x_ni: Tensor<2>, weight_vi: Tensor<2>, targets: Ids, inverse_temperature: f32) -> Tensor<2> {
+    let (x, weight) = (x_ni.into_dispatch(), weight_vi.into_dispatch());
+    Tensor::from_dispatch(Dispatch::logprob_entropy(x, weight, targets, inverse_temperature))
+}
+
+/// Attention of one new token a sequence over cached keys and values. Has no gradient.
+///
+/// # Shapes
+/// `q_si` `[s, query heads * dim]`, the caches `[c, kv heads * dim]`, s spans; the result as `q_si`.
+pub fn decode_attention(
+    q_si: Tensor<2>,
+    k_ci: Tensor<2>,
+    v_ci: Tensor<2>,
+    spans: Arc<Vec<CacheSpans>>,
+    heads: Heads,
+) -> Tensor<2> {
+    let [q, k, v] = [q_si, k_ci, v_ci].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::decode_attention(q, k, v, spans, heads))
+}
+
+/// The cache with its rows `at` replaced by `new_si`: in place when the caller holds the only
+/// handle. Has no gradient.
+///
+/// # Shapes
+/// `[c, i]` and `[at.len(), i]` to `[c, i]`.
+pub fn write_rows(cache_ci: Tensor<2>, new_si: Tensor<2>, at: Arc<Vec<usize>>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::write_rows(cache_ci.into_dispatch(), new_si.into_dispatch(), at))
+}

@@ -1,0 +1,23 @@
+//! Rows of a table by index, and the sum of gradients by row.
+
+/// Copies the rows `ids` of a table of `width` columns.
+pub(crate) fn gather(table: &[f32], ids: &[u32], width: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(ids.len() * width);
+    for &id in ids {
+        let start = id as usize * width;
+        out.extend_from_slice(&table[start..start + width]);
+    }
+    out
+}
+
+/// Adds each row of `grad` to the row of the table that it came from, in row order.
+pub(crate) fn gather_grad(grad: &[f32], ids: &[u32], rows: usize, width: usize) -> Vec<f32> {
+    let mut out = vec![0.0; rows * width];
+    for (&id, grad) in ids.iter().zip(grad.chunks_exact(width)) {
+        let start = id as usize * width;
+        for (o, g) in out[start..start + width].iter_mut().zip(grad) {
+            *o += g;
+        }
+    }
+    out
+}

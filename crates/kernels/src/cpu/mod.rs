@@ -1,0 +1,12 @@
+//! The CPU's kernels, on plain `f32` slices: no tensors here.
+
+pub(crate) mod attention;
+pub(crate) mod attention_grad;
+pub(crate) mod decode;
+pub(crate) mod embedding;
+pub(crate) mod gemm;
+pub(crate) mod head;
+pub(crate) mod math;
+pub(crate) mod norm;
+pub(crate) mod rope;
+pub(crate) mod swiglu;

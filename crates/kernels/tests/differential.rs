@@ -1,0 +1,196 @@
+//! Every fused operation against its plain reference: values, and gradients through burn's autodiff.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use toolrl_kernels::{CacheSpans, Heads, Packing, RopeTable, reference};
+
+/// Pseudo-random numbers in [-1, 1), the same on every machine.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn tensor<const D: usize>(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
+        let n = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect();
+        Tensor::from_data(TensorData::new(values, shape), device).require_grad()
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+}
+
+fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().convert::<f32>().into_vec().unwrap()
+}
+
+#[track_caller]
+fn close<const D: usize>(what: &str, fused: Tensor<D>, plain: Tensor<D>, tolerance: f32) {
+    assert_eq!(fused.dims(), plain.dims(), "{what}");
+    let (a, b) = (values(fused), values(plain));
+    let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
+    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
+        assert!((a - b).abs() <= tolerance * scale, "{what}: element {i} is {a}, the reference's {b}");
+    }
+}
+
+/// Compares outputs, then the gradients of sum(out * random) by each input.
+macro_rules! check {
+    ($rng:ident, $device:ident, $name:expr, [$($input:ident),+], $fused:expr, $plain:expr) => {{
+        let (fused, plain) = ($fused, $plain);
+        close($name, fused.clone(), plain.clone(), 2e-5);
+        let direction = $rng.tensor(fused.dims(), &$device).detach();
+        let by_fused = (fused * direction.clone()).sum().backward();
+        let by_plain = (plain * direction).sum().backward();
+        $(close(concat!("gradient by ", stringify!($input)),
+            $input.grad(&by_fused).expect("fused gradient"),
+            $input.grad(&by_plain).expect("plain gradient"), 5e-5);)+
+    }};
+}
+
+fn setup(seed: u64) -> (Numbers, Device) {
+    (Numbers(seed), Device::flex().autodiff())
+}
+
+#[test]
+fn linear() {
+    for (seed, (t, i, o)) in [(1, 1, 1), (7, 33, 5), (130, 64, 96), (300, 48, 257)].into_iter().enumerate() {
+        let (mut rng, device) = setup(seed as u64);
+        let (x, w) = (rng.tensor([t, i], &device), rng.tensor([o, i], &device));
+        check!(rng, device, "linear", [x, w],
+            toolrl_kernels::linear(x.clone(), w.clone()), reference::linear(x.clone(), w.clone()));
+    }
+}
+
+#[test]
+fn embedding() {
+    let (mut rng, device) = setup(2);
+    let table = rng.tensor([50, 24], &device);
+    let ids = Arc::new((0..200).map(|_| rng.below(50) as u32).collect::<Vec<_>>());
+    check!(rng, device, "embedding", [table],
+        toolrl_kernels::embedding(table.clone(), ids.clone()), reference::embedding(table.clone(), &ids));
+}
+
+#[test]
+fn rms_norm() {
+    for (t, heads, width) in [(1, 1, 1), (5, 1, 33), (130, 1, 64), (70, 3, 32)] {
+        let (mut rng, device) = setup(3);
+        let (x, w) = (rng.tensor([t, heads * width], &device), rng.tensor([width], &device));
+        check!(rng, device, "rms_norm", [x, w],
+            toolrl_kernels::rms_norm(x.clone(), w.clone(), 1e-6), reference::rms_norm(x.clone(), w.clone(), 1e-6));
+    }
+}
+
+#[test]
+fn rope() {
+    let (mut rng, device) = setup(4);
+    let frequencies: Vec<f32> = (0..8).map(|i| 10_000f32.powf(-i as f32 / 8.0)).collect();
+    let positions: Vec<usize> = (0..40).map(|i| i * 3 % 37).collect();
+    let table = Arc::new(RopeTable::new(&positions, &frequencies));
+    let x = rng.tensor([40, 3 * 16], &device);
+    check!(rng, device, "rope", [x],
+        toolrl_kernels::rope(x.clone(), table.clone(), 3), reference::rope(x.clone(), &table, 3));
+}
+
+#[test]
+fn swiglu() {
+    let (mut rng, device) = setup(5);
+    let (gate, up) = (rng.tensor([37, 501], &device), rng.tensor([37, 501], &device));
+    let (gate, up) = ((gate * 12.0).detach().require_grad(), up);
+    check!(rng, device, "swiglu", [gate, up],
+        toolrl_kernels::swiglu(gate.clone(), up.clone()), reference::swiglu(gate.clone(), up.clone()));
+}
+
+fn packings() -> Vec<Arc<Packing>> {
+    let mut plain = Packing::new();
+    [1, 70, 3, 130].into_iter().for_each(|n| {
+        plain.push(n, None);
+    });
+    let mut shared = Packing::new();
+    for (prompt, replies) in [(65, [9, 1, 70]), (3, [64, 2, 5])] {
+        let prompt = shared.push(prompt, None);
+        for reply in replies {
+            shared.push(reply, Some(prompt));
+        }
+    }
+    vec![Packing::single(1), Arc::new(plain), Arc::new(shared)]
+}
+
+#[test]
+fn attention() {
+    for packing in packings() {
+        for heads in [Heads { query: 4, kv: 4, dim: 8 }, Heads { query: 6, kv: 2, dim: 16 }] {
+            let (mut rng, device) = setup(6);
+            let t = packing.tokens();
+            let q = (rng.tensor([t, heads.query * heads.dim], &device) * 3.0).detach().require_grad();
+            let k = rng.tensor([t, heads.kv * heads.dim], &device);
+            let v = rng.tensor([t, heads.kv * heads.dim], &device);
+            check!(rng, device, "attention", [q, k, v],
+                toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), packing.clone(), heads),
+                reference::attention(q.clone(), k.clone(), v.clone(), &packing, heads));
+        }
+    }
+}
+
+#[test]
+fn a_shared_prefix_equals_its_copies() {
+    let (mut rng, device) = setup(7);
+    let heads = Heads { query: 4, kv: 2, dim: 8 };
+    let (prompt, reply) = (10, 6);
+    let [q, k, v] = [4, 2, 2].map(|n| rng.tensor([prompt + 2 * reply, n * 8], &device));
+    let mut shared = Packing::new();
+    let first = shared.push(prompt, None);
+    shared.push(reply, Some(first));
+    shared.push(reply, Some(first));
+    let together =
+        toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), Arc::new(shared), heads);
+    for i in 0..2 {
+        let alone = |x: &Tensor<2>| {
+            let (head, tail) = (x.clone().narrow(0, 0, prompt), x.clone().narrow(0, prompt + i * reply, reply));
+            Tensor::cat(vec![head, tail], 0)
+        };
+        let copy = toolrl_kernels::attention(alone(&q), alone(&k), alone(&v), Packing::single(prompt + reply), heads);
+        close("reply", together.clone().narrow(0, prompt + i * reply, reply), copy.narrow(0, prompt, reply), 1e-6);
+    }
+}
+
+#[test]
+fn logprob_entropy() {
+    for (n, i, v, temperature) in [(1, 4, 7, 1.0), (130, 16, 300, 1.0), (300, 8, 513, 0.7)] {
+        let (mut rng, device) = setup(8);
+        let x = (rng.tensor([n, i], &device) * 2.0).detach().require_grad();
+        let w = rng.tensor([v, i], &device);
+        let targets = Arc::new((0..n).map(|_| rng.below(v) as u32).collect::<Vec<_>>());
+        check!(rng, device, "logprob_entropy", [x, w],
+            toolrl_kernels::logprob_entropy(x.clone(), w.clone(), targets.clone(), 1.0 / temperature),
+            reference::logprob_entropy(x.clone(), w.clone(), &targets, 1.0 / temperature));
+    }
+}
+
+#[test]
+fn decode_attention_and_write_rows() {
+    let (mut rng, device) = setup(9);
+    let device_plain = device.clone().inner();
+    let heads = Heads { query: 6, kv: 2, dim: 16 };
+    let plain = |t: Tensor<2>| Tensor::<2>::from_data(t.into_data(), &device_plain);
+    let q = plain(rng.tensor([3, 96], &device));
+    let (k, v) = (plain(rng.tensor([60, 32], &device)), plain(rng.tensor([60, 32], &device)));
+    let spans = vec![
+        CacheSpans { prefix: (0, 20), own: (30, 5) },
+        CacheSpans { prefix: (0, 20), own: (40, 1) },
+        CacheSpans { prefix: (50, 1), own: (55, 0) },
+    ];
+    let plain_out = reference::decode_attention(q.clone(), k.clone(), v.clone(), &spans, heads);
+    close("decode", toolrl_kernels::decode_attention(q, k.clone(), v, Arc::new(spans), heads), plain_out, 1e-5);
+
+    let new = plain(rng.tensor([2, 32], &device));
+    let written = toolrl_kernels::write_rows(k.clone(), new.clone(), Arc::new(vec![7, 59]));
+    close("row 7", written.clone().narrow(0, 7, 1), new.clone().narrow(0, 0, 1), 0.0);
+    close("row 59", written.clone().narrow(0, 59, 1), new.narrow(0, 1, 1), 0.0);
+    close("other rows", written.narrow(0, 8, 51), k.narrow(0, 8, 51), 0.0);
+}
