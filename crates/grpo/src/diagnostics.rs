@@ -3,7 +3,7 @@
 use crate::surrogate::Bound;
 
 /// Means over tokens. Those of micro-batches are joined with [`Diagnostics::merge`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Diagnostics {
     /// Tokens that the means are over.
     pub tokens: usize,

@@ -1,0 +1,235 @@
+//! Sampled completions as Parquet: one file a step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, StringArray, UInt64Array};
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use toolrl_rollout::FinishReason;
+
+use super::{RecordError, write_whole};
+
+/// One sampled reply with its score: one row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Completion {
+    /// The training step, from 1.
+    pub step: u64,
+    /// Position of the sample in its source.
+    pub prompt_index: u64,
+    /// The sample's id.
+    pub sample_id: String,
+    /// The sample's kind of task.
+    pub kind: String,
+    /// Which member of its group this is, from 0.
+    pub member: usize,
+    /// The rendered prompt.
+    pub prompt: String,
+    /// The reply, special tokens left out.
+    pub completion: String,
+    /// The gold reply.
+    pub gold: String,
+    /// The total reward.
+    pub reward: f64,
+    /// Every reward component by its term's name; the columns `reward_<name>`.
+    pub components: BTreeMap<String, f64>,
+    /// The advantage.
+    pub advantage: f64,
+    /// Why the reply ended.
+    pub finish: FinishReason,
+    /// Tokens of the reply.
+    pub tokens: usize,
+    /// Sum of the tokens' log-probabilities under the sampler, in nats.
+    pub logprob_sum: f64,
+}
+
+/// The file of a step: `<run>/completions/step-00001.parquet`.
+pub fn completions_path(run_dir: &Path, step: u64) -> PathBuf {
+    run_dir
+        .join("completions")
+        .join(format!("step-{step:05}.parquet"))
+}
+
+/// Writes the replies of a step, Zstandard-compressed; the file appears whole or not at all.
+///
+/// # Errors
+/// [`RecordError::Parquet`] and [`RecordError::Io`].
+pub fn write_completions(path: &Path, rows: &[Completion]) -> Result<(), RecordError> {
+    let batch = RecordBatch::try_from_iter_with_nullable(columns(rows))
+        .map_err(RecordError::parquet(path))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
+        .map_err(RecordError::parquet(path))?;
+    writer.write(&batch).map_err(RecordError::parquet(path))?;
+    writer.close().map_err(RecordError::parquet(path))?;
+    write_whole(path, &bytes)
+}
+
+/// Name, content and whether it may be null, of every column.
+fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
+    let mut columns = vec![
+        integers("step", rows, |r| r.step),
+        integers("prompt_index", rows, |r| r.prompt_index),
+        strings("sample_id", rows, |r| &r.sample_id),
+        strings("kind", rows, |r| &r.kind),
+        integers("member", rows, |r| r.member as u64),
+        strings("prompt", rows, |r| &r.prompt),
+        strings("completion", rows, |r| &r.completion),
+        strings("gold", rows, |r| &r.gold),
+        floats("reward", rows, |r| Some(r.reward)),
+    ];
+    let names: BTreeSet<&String> = rows.iter().flat_map(|r| r.components.keys()).collect();
+    columns.extend(names.into_iter().map(|name| {
+        floats(&format!("reward_{name}"), rows, |r| {
+            r.components.get(name).copied()
+        })
+    }));
+    columns.extend([
+        floats("advantage", rows, |r| Some(r.advantage)),
+        strings("finish", rows, |r| finish_name(r.finish)),
+        integers("tokens", rows, |r| r.tokens as u64),
+        floats("logprob_sum", rows, |r| Some(r.logprob_sum)),
+    ]);
+    columns
+}
+
+fn finish_name(finish: FinishReason) -> &'static str {
+    match finish {
+        FinishReason::Stop => "stop",
+        FinishReason::Length => "length",
+    }
+}
+
+fn integers(
+    name: &str,
+    rows: &[Completion],
+    value: impl Fn(&Completion) -> u64,
+) -> (String, ArrayRef, bool) {
+    (
+        name.into(),
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(value))),
+        false,
+    )
+}
+
+fn strings<'a>(
+    name: &str,
+    rows: &'a [Completion],
+    value: impl Fn(&'a Completion) -> &'a str,
+) -> (String, ArrayRef, bool) {
+    (
+        name.into(),
+        Arc::new(StringArray::from_iter_values(rows.iter().map(value))),
+        false,
+    )
+}
+
+fn floats(
+    name: &str,
+    rows: &[Completion],
+    value: impl Fn(&Completion) -> Option<f64>,
+) -> (String, ArrayRef, bool) {
+    (
+        name.into(),
+        Arc::new(Float64Array::from_iter(rows.iter().map(value))),
+        true,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use arrow::array::{Array, AsArray};
+    use arrow::datatypes::{Float64Type, UInt64Type};
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::*;
+
+    fn row(member: usize, components: &[(&str, f64)]) -> Completion {
+        Completion {
+            step: 7,
+            prompt_index: 41,
+            sample_id: "world-41".into(),
+            kind: "one_call".into(),
+            member,
+            prompt: "What is the weather in Köln?\n".into(),
+            completion: "<think> … </think>".into(),
+            gold: "gold".into(),
+            reward: 1.5,
+            components: components
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), *v))
+                .collect(),
+            advantage: -0.25,
+            finish: if member == 0 {
+                FinishReason::Stop
+            } else {
+                FinishReason::Length
+            },
+            tokens: 12,
+            logprob_sum: -3.5,
+        }
+    }
+
+    #[test]
+    fn columns_come_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = completions_path(dir.path(), 7);
+        assert!(path.ends_with("completions/step-00007.parquet"));
+        let rows = [
+            row(0, &[("format", 1.0)]),
+            row(1, &[("format", 0.0), ("length", 0.5)]),
+        ];
+        write_completions(&path, &rows).unwrap();
+        let file = File::open(&path).unwrap();
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)
+            .unwrap()
+            .build()
+            .unwrap();
+        let batch = reader.next().unwrap().unwrap();
+        assert_eq!(batch.num_rows(), 2);
+        let column = |name: &str| batch.column_by_name(name).unwrap().clone();
+        assert_eq!(
+            column("step").as_primitive::<UInt64Type>().values(),
+            &[7, 7]
+        );
+        assert_eq!(
+            column("member").as_primitive::<UInt64Type>().values(),
+            &[0, 1]
+        );
+        assert_eq!(column("prompt").as_string::<i32>().value(1), rows[1].prompt);
+        assert_eq!(column("finish").as_string::<i32>().value(1), "length");
+        assert_eq!(
+            column("reward_format")
+                .as_primitive::<Float64Type>()
+                .values(),
+            &[1.0, 0.0]
+        );
+        let length = column("reward_length");
+        assert!(
+            length.is_null(0) && !length.is_null(1),
+            "a term that gave no value is null"
+        );
+        assert_eq!(
+            column("logprob_sum").as_primitive::<Float64Type>().value(0),
+            -3.5
+        );
+    }
+
+    #[test]
+    fn a_step_without_replies_is_a_file_without_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = completions_path(dir.path(), 1);
+        write_completions(&path, &[]).unwrap();
+        let file = File::open(&path).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+    }
+}

@@ -1,0 +1,194 @@
+//! The measurements of one training step.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use toolrl_grpo::Diagnostics;
+
+/// One row of `metrics.jsonl`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct StepMetrics {
+    /// Number of the step, from 1.
+    pub step: u64,
+    /// What the recipe's kind of step measures; its `kind` stands in the row.
+    #[serde(flatten)]
+    pub detail: StepDetail,
+    /// The loss, mean over the step's updates.
+    pub loss: f64,
+    /// Global norm of the gradient before clipping, mean over the step's updates.
+    pub grad_norm: f64,
+    /// Learning rate of the step's last update.
+    pub lr: f64,
+    /// Tokens that had a gradient.
+    pub tokens_trained: u64,
+    /// Seconds by stage, for instance `sample`, `score`, `update`.
+    pub seconds: BTreeMap<String, f64>,
+}
+
+/// What a kind of step measures beside the loss.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum StepDetail {
+    /// A step of supervised fine-tuning.
+    Sft(SftMetrics),
+    /// A step of GRPO.
+    Grpo(GrpoMetrics),
+}
+
+/// What supervised fine-tuning measures.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SftMetrics {
+    /// How far through the data the run is, in passes.
+    pub epoch: f64,
+    /// Replies in the step's batch.
+    pub replies: usize,
+}
+
+/// What GRPO measures over the step's sampled replies.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct GrpoMetrics {
+    /// The total reward.
+    pub reward: Spread,
+    /// Mean of every reward component, by its term's name.
+    pub components: BTreeMap<String, f64>,
+    /// Length of the replies.
+    pub reply_length: ReplyLength,
+    /// Share of replies that ended by a stop token; the others met the limit on new tokens.
+    pub stop_rate: f64,
+    /// Groups, one per prompt.
+    pub groups: usize,
+    /// Groups whose rewards are all equal, and which so have no gradient.
+    pub zero_variance_groups: usize,
+    /// Ratios, clipping and divergences.
+    pub update: Diagnostics,
+    /// How far the sampler's log-probabilities are from the trainer's.
+    pub logprob_gap: LogprobGap,
+    /// Mean entropy of the sampled tokens' distributions, in nats, where it is computed.
+    pub entropy: Option<f64>,
+    /// Tokens sampled.
+    pub tokens_sampled: u64,
+}
+
+/// A quantity over the replies of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Spread {
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation over all replies, with `n`.
+    pub std: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of these values; all zero for none.
+    pub fn of(values: &[f64]) -> Self {
+        if values.is_empty() {
+            return Self::default();
+        }
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        Self {
+            mean,
+            std: (squares / n).sqrt(),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    }
+}
+
+/// Tokens of a reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ReplyLength {
+    /// Mean over replies.
+    pub mean: f64,
+    /// Longest.
+    pub max: usize,
+}
+
+/// `|sampler - trainer|` of the log-probability of a token, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct LogprobGap {
+    /// Mean over tokens.
+    pub mean: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+impl StepMetrics {
+    /// Every number of the row under a name like `reward/mean`, the step itself left out.
+    pub fn scalars(&self) -> Vec<(String, f64)> {
+        let mut scalars = Vec::new();
+        if let Ok(row) = serde_json::to_value(self) {
+            collect_numbers("", &row, &mut scalars);
+        }
+        scalars.retain(|(name, _)| name != "step");
+        scalars
+    }
+}
+
+fn collect_numbers(name: &str, value: &Value, scalars: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = if name.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{name}/{key}")
+                };
+                collect_numbers(&path, value, scalars);
+            }
+        }
+        Value::Number(number) => scalars.extend(number.as_f64().map(|n| (name.to_owned(), n))),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_one_flat_object_with_its_kind() {
+        let row = StepMetrics {
+            step: 3,
+            detail: StepDetail::Grpo(GrpoMetrics {
+                reward: Spread::of(&[4.0, -3.0]),
+                components: BTreeMap::from([("format".into(), 0.5)]),
+                ..GrpoMetrics::default()
+            }),
+            loss: 0.25,
+            grad_norm: 1.5,
+            lr: 1e-6,
+            tokens_trained: 12,
+            seconds: BTreeMap::from([("sample".into(), 2.0)]),
+        };
+        let json = serde_json::to_value(&row).unwrap();
+        assert_eq!(json["kind"], "grpo");
+        assert_eq!(json["reward"]["mean"], 0.5);
+        assert_eq!(json["reward"]["std"], 3.5);
+        assert_eq!(serde_json::from_value::<StepMetrics>(json).unwrap(), row);
+        let scalars: BTreeMap<_, _> = row.scalars().into_iter().collect();
+        assert_eq!(scalars["components/format"], 0.5);
+        assert_eq!(scalars["seconds/sample"], 2.0);
+        assert_eq!(scalars["loss"], 0.25);
+        assert!(!scalars.contains_key("step") && !scalars.contains_key("entropy"));
+    }
+
+    #[test]
+    fn spread_of_nothing_is_zero() {
+        assert_eq!(Spread::of(&[]), Spread::default());
+        assert_eq!(
+            Spread::of(&[2.0]),
+            Spread {
+                mean: 2.0,
+                std: 0.0,
+                min: 2.0,
+                max: 2.0
+            }
+        );
+    }
+}

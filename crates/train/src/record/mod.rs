@@ -1,0 +1,22 @@
+//! What a run leaves behind: metrics, sampled completions, TensorBoard events, the summary.
+//!
+//! Every file is either appended to line by line or put in place whole, so that a run that is cut off
+//! leaves only files that can be read.
+
+mod completions;
+mod error;
+mod events;
+mod file;
+mod metrics;
+mod metrics_log;
+mod summary;
+
+pub use completions::{Completion, completions_path, write_completions};
+pub use error::RecordError;
+pub use events::EventWriter;
+pub use file::write_whole;
+pub use metrics::{
+    GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail, StepMetrics,
+};
+pub use metrics_log::{MetricsLog, read_metrics};
+pub use summary::Summary;

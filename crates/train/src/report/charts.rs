@@ -1,0 +1,153 @@
+//! Which curves a report shows.
+
+use std::collections::BTreeSet;
+
+use super::svg::{Chart, Series};
+use crate::record::{GrpoMetrics, StepDetail, StepMetrics};
+
+/// The curves of a run, or nothing where it has no step.
+pub(super) fn section(metrics: &[StepMetrics]) -> String {
+    let charts = charts(metrics);
+    if charts.is_empty() {
+        return String::new();
+    }
+    let charts: String = charts.iter().map(Chart::render).collect();
+    format!("<section>\n<h2>Training</h2>\n<div class=\"charts\">\n{charts}</div>\n</section>\n")
+}
+
+fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
+    let mut charts = grpo_charts(metrics);
+    charts.extend([
+        chart("Loss", "loss", vec![all(metrics, "", |m| Some(m.loss))]),
+        chart(
+            "Gradient norm before clipping",
+            "L2 norm",
+            vec![all(metrics, "", |m| Some(m.grad_norm))],
+        ),
+        chart(
+            "Learning rate",
+            "learning rate",
+            vec![all(metrics, "", |m| Some(m.lr))],
+        ),
+    ]);
+    let stages = names(metrics.iter().flat_map(|m| m.seconds.keys()));
+    let seconds = |stage: &String| all(metrics, stage, |m| m.seconds.get(stage).copied());
+    charts.push(chart(
+        "Time by stage",
+        "seconds",
+        stages.into_iter().map(seconds).collect(),
+    ));
+    for chart in &mut charts {
+        chart.series.retain(|s| !s.points.is_empty());
+    }
+    charts.retain(|c| !c.series.is_empty());
+    charts
+}
+
+fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
+    let line = |name: &str, value: fn(&GrpoMetrics) -> Option<f64>| grpo(metrics, name, value);
+    let terms = names(
+        metrics
+            .iter()
+            .filter_map(grpo_of)
+            .flat_map(|g| g.components.keys()),
+    );
+    let term = |name: &String| grpo(metrics, name, |g| g.components.get(name).copied());
+    vec![
+        chart(
+            "Mean reward",
+            "reward",
+            vec![line("", |g| Some(g.reward.mean))],
+        ),
+        chart(
+            "Reward components",
+            "mean reward of the term",
+            terms.into_iter().map(term).collect(),
+        ),
+        chart(
+            "Reply length",
+            "tokens",
+            vec![
+                line("mean", |g| Some(g.reply_length.mean)),
+                line("longest", |g| Some(g.reply_length.max as f64)),
+            ],
+        ),
+        chart(
+            "Replies that ended by themselves",
+            "share of replies",
+            vec![line("", |g| Some(g.stop_rate))],
+        ),
+        chart(
+            "Groups without spread, which teach nothing",
+            "share of groups",
+            vec![line("", |g| {
+                Some(g.zero_variance_groups as f64 / g.groups.max(1) as f64)
+            })],
+        ),
+        chart(
+            "Gap between sampler and trainer",
+            "|difference of log-probabilities|, nats",
+            vec![
+                line("mean", |g| Some(g.logprob_gap.mean)),
+                line("largest", |g| Some(g.logprob_gap.max)),
+            ],
+        ),
+        chart(
+            "Entropy of the sampled tokens",
+            "nats",
+            vec![line("", |g| g.entropy)],
+        ),
+        chart(
+            "Tokens whose ratio was clipped",
+            "share of tokens",
+            vec![
+                line("low", |g| Some(g.update.clip_fraction_low)),
+                line("high", |g| Some(g.update.clip_fraction_high)),
+            ],
+        ),
+        chart(
+            "Divergence",
+            "KL estimate, nats a token",
+            vec![
+                line("from the policy that sampled", |g| Some(g.update.approx_kl)),
+                line("from the reference", |g| g.update.ref_kl),
+            ],
+        ),
+    ]
+}
+
+fn chart(title: &'static str, y_label: &'static str, series: Vec<Series>) -> Chart {
+    Chart {
+        title,
+        y_label,
+        series,
+    }
+}
+
+fn names<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<&'a String> {
+    keys.collect()
+}
+
+fn grpo_of(row: &StepMetrics) -> Option<&GrpoMetrics> {
+    match &row.detail {
+        StepDetail::Grpo(grpo) => Some(grpo),
+        StepDetail::Sft(_) => None,
+    }
+}
+
+fn grpo(
+    metrics: &[StepMetrics],
+    name: &str,
+    value: impl Fn(&GrpoMetrics) -> Option<f64>,
+) -> Series {
+    all(metrics, name, |row| grpo_of(row).and_then(&value))
+}
+
+/// A line over the steps that have the value, and have it finite.
+fn all(metrics: &[StepMetrics], name: &str, value: impl Fn(&StepMetrics) -> Option<f64>) -> Series {
+    let point = |row: &StepMetrics| Some((row.step as f64, value(row).filter(|v| v.is_finite())?));
+    Series {
+        name: name.to_owned(),
+        points: metrics.iter().filter_map(point).collect(),
+    }
+}

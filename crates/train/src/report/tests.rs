@@ -1,0 +1,196 @@
+//! Reports of made-up runs.
+
+use std::collections::BTreeMap;
+
+use toolrl_eval::{EvalReport, Rates};
+use toolrl_rollout::FinishReason;
+
+use super::*;
+use crate::record::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail};
+
+fn grpo_row(step: u64) -> StepMetrics {
+    let x = step as f64;
+    let noise = (x * 12.9898).sin() * 0.3;
+    let reward = 4.0 - 5.0 * (-x / 20.0).exp() + noise;
+    StepMetrics {
+        step,
+        detail: StepDetail::Grpo(GrpoMetrics {
+            reward: Spread {
+                mean: reward,
+                std: 1.0,
+                min: -3.0,
+                max: 4.0,
+            },
+            components: BTreeMap::from([
+                ("format".to_owned(), 1.0 - 0.2 * (-x / 10.0).exp()),
+                ("correctness".to_owned(), reward - 1.0),
+            ]),
+            reply_length: ReplyLength {
+                mean: 60.0 + 10.0 * noise,
+                max: 128,
+            },
+            stop_rate: 0.97,
+            groups: 16,
+            zero_variance_groups: step as usize % 6,
+            logprob_gap: LogprobGap {
+                mean: 1e-6,
+                max: 2e-5,
+            },
+            entropy: Some(0.4 * (-x / 50.0).exp()),
+            ..GrpoMetrics::default()
+        }),
+        loss: -0.01 + noise / 50.0,
+        grad_norm: 1.0 + noise,
+        lr: 1e-4,
+        tokens_trained: 4000,
+        seconds: BTreeMap::from([
+            ("sample".to_owned(), 1.5 + noise),
+            ("update".to_owned(), 2.5),
+        ]),
+    }
+}
+
+fn rates(mean_reward: f64, rate: f64) -> Rates {
+    let components = BTreeMap::new();
+    Rates {
+        tasks: 500,
+        mean_reward,
+        format_rate: 0.9,
+        exact_call_rate: rate,
+        components,
+    }
+}
+
+fn summary() -> Summary {
+    let report = |policy: &str, shift: f64| EvalReport {
+        policy: policy.into(),
+        overall: rates(1.2 + shift, 0.4 + shift / 6.0),
+        by_kind: ["several_calls", "one_call", "no_tool"]
+            .map(|kind| (kind.to_owned(), rates(1.0 + shift, 0.3 + shift / 6.0)))
+            .into(),
+        seen_tools: Some(rates(1.5 + shift, 0.5)),
+        unseen_tools: Some(rates(0.5 - shift / 10.0, 0.2)),
+    };
+    Summary {
+        recipe: "quickstart".into(),
+        seed: 1,
+        steps: 120,
+        seconds: 431.0,
+        before: report("fixtures/start", 0.0),
+        after: report("runs/quickstart/policy", 1.3),
+        compared: BTreeMap::from([("sft_for_the_same_time".to_owned(), report("runs/sft", 0.4))]),
+    }
+}
+
+fn example() -> Example {
+    let call = r#"{"name": "get_weather", "parameters": {"city": "Köln"}}"#;
+    Example {
+        completion: Completion {
+            step: 120,
+            prompt_index: 3,
+            sample_id: "world-3".into(),
+            kind: "one_call".into(),
+            member: 2,
+            prompt: "You may call tools.\n<script>alert(1)</script>".into(),
+            completion: format!(
+                "<think> I look it up. </think>\n<tool_call>\n{call}\n</tool_call>"
+            ),
+            gold: format!("<tool_call>\n{call}\n</tool_call>"),
+            reward: 3.25,
+            components: BTreeMap::from([
+                ("format".to_owned(), 1.0),
+                ("correctness".to_owned(), 2.25),
+            ]),
+            advantage: 0.71,
+            finish: FinishReason::Stop,
+            tokens: 48,
+            logprob_sum: -9.5,
+        },
+        explanation:
+            "format       1 of 1\ncorrectness  2.25 of 3\n  call 1 <-> gold 1: name 1, keys 1"
+                .into(),
+    }
+}
+
+fn page(metrics: &[StepMetrics], summary: Option<&Summary>, examples: &[Example]) -> String {
+    let config = "[train]\nsteps = 120 # <b>\n";
+    render(&ReportInput {
+        title: "quickstart & more",
+        metrics,
+        summary,
+        examples,
+        config,
+    })
+}
+
+#[test]
+fn shows_every_part_and_escapes_text() {
+    let metrics: Vec<_> = (1..=120).map(grpo_row).collect();
+    let page = page(&metrics, Some(&summary()), &[example()]);
+    for expected in [
+        "<title>quickstart &amp; more</title>",
+        "<figcaption>Mean reward</figcaption>",
+        "<figcaption>Time by stage</figcaption>",
+        "correctness, step 120: ",
+        "share of groups",
+        "1.200 <i>&rarr;</i> 2.500",
+        "<td class=\"up\">+1.300</td>",
+        "<td class=\"down\">-0.130</td>",
+        "several calls",
+        "unseen tools",
+        "sft for the same time",
+        "7 min 11 s",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "call 1 &lt;-&gt; gold 1",
+        "steps = 120 # &lt;b&gt;",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    assert!(!page.contains("<script"), "no program in the page");
+    assert!(!page.contains("NaN"));
+}
+
+#[test]
+fn needs_no_network() {
+    let page = page(&[grpo_row(1), grpo_row(2)], Some(&summary()), &[example()]);
+    for reference in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+        assert!(!page.contains(reference), "{reference}");
+    }
+}
+
+#[test]
+fn leaves_out_what_a_run_does_not_have() {
+    let empty = page(&[], None, &[]);
+    assert!(!empty.contains("<svg") && !empty.contains("<table") && !empty.contains("Sampled"));
+    assert!(empty.contains("Configuration"));
+
+    let detail = StepDetail::Sft(SftMetrics {
+        epoch: 0.1,
+        replies: 4,
+    });
+    let row = StepMetrics {
+        detail,
+        loss: f64::NAN,
+        ..grpo_row(1)
+    };
+    let sft = page(&[row], None, &[]);
+    assert!(!sft.contains("Mean reward") && !sft.contains("<figcaption>Loss"));
+    assert!(sft.contains("Gradient norm"));
+}
+
+#[test]
+fn tags_are_balanced() {
+    let metrics: Vec<_> = (1..=30).map(grpo_row).collect();
+    let page = page(&metrics, Some(&summary()), &[example(), example()]);
+    for tag in [
+        "section", "div", "table", "tr", "figure", "svg", "g", "details", "pre", "ul", "li",
+    ] {
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        let closed = page.matches(&format!("</{tag}>")).count();
+        assert!(
+            opened > 0 && opened == closed,
+            "{tag}: {opened} opened, {closed} closed"
+        );
+    }
+}
