@@ -24,15 +24,25 @@ pub(super) fn number(value: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
+    if !size.is_finite() {
+        return value.to_string();
+    }
     if !(1e-3..1e6).contains(&size) {
-        return format!("{value:.2e}");
+        let scientific = format!("{value:.2e}");
+        let (digits, power) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+        return format!("{}e{power}", without_zero_tail(digits));
     }
     let decimals = (3 - size.log10().floor() as i32).clamp(0, 6) as usize;
     let fixed = format!("{value:.decimals$}");
-    if !fixed.contains('.') {
-        return fixed;
+    without_zero_tail(&fixed).to_owned()
+}
+
+fn without_zero_tail(digits: &str) -> &str {
+    if digits.contains('.') {
+        digits.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        digits
     }
-    fixed.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -58,9 +68,11 @@ mod tests {
             (1234.5678, "1235"),
             (20000.0, "20000"),
             (100.0, "100"),
-            (1e-6, "1.00e-6"),
-            (2.5e7, "2.50e7"),
+            (1e-6, "1e-6"),
+            (2.5e7, "2.5e7"),
+            (-1.25e-5, "-1.25e-5"),
             (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
         ];
         for (value, expected) in cases {
             assert_eq!(number(value), expected);

@@ -22,7 +22,7 @@ pub(super) struct Series {
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 280.0;
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 74.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
@@ -141,14 +141,15 @@ impl Ticks {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
             (low.min(v), high.max(v))
         });
-        let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
-        let margin = if high > low {
-            0.0
+        let (low, high) = if low > high || (!whole && low == 0.0 && high == 0.0) {
+            (0.0, 1.0)
+        } else if low < high {
+            (low, high)
         } else {
-            (low.abs() * 0.1).max(if whole { 1.0 } else { 1e-6 })
+            let margin = if whole { 1.0 } else { 0.1 * low.abs() };
+            (low - margin, high + margin)
         };
-        let (low, high) = (low - margin, high + margin);
-        let step = round_step((high - low) / 5.0);
+        let step = round_step((high - low) / if whole { 6.0 } else { 5.0 });
         if whole {
             return Self {
                 low,
@@ -245,7 +246,7 @@ mod tests {
             (&[0.81, 0.99], false, &[0.8, 0.85, 0.9, 0.95, 1.0]),
             (&[1.0, 3.0], true, &[1.0, 2.0, 3.0]),
             (&[5.0], true, &[4.0, 5.0, 6.0]),
-            (&[0.0], false, &[-1e-6, -5e-7, 0.0, 5e-7, 1e-6]),
+            (&[0.0], false, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
             (&[], false, &[0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
         ];
         for (values, whole, expected) in cases {
