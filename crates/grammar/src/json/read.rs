@@ -1,0 +1,158 @@
+//! The productions of values, lists and objects.
+
+use nom::{Parser, branch::alt, bytes::complete::tag, combinator::value as literal};
+
+use super::{MAX_DEPTH, Object, PyStr, Value, number::number, string::string};
+use crate::fault::{Parse, fail, finish};
+use crate::{SyntaxError, SyntaxErrorKind};
+
+/// Reads one JSON value that fills the whole text, white space around it aside.
+///
+/// # Errors
+/// [`SyntaxError`] where Python's `json.loads` raises.
+pub fn parse<T: AsRef<[u8]> + ?Sized>(text: &T) -> Result<Value<'_>, SyntaxError> {
+    let text = text.as_ref();
+    finish(text, document(text))
+}
+
+/// `document = space value space`, without a byte-order mark.
+fn document(input: &[u8]) -> Parse<'_, Value<'_>> {
+    if input.starts_with("\u{feff}".as_bytes()) {
+        return fail(input, 3, SyntaxErrorKind::ByteOrderMark);
+    }
+    let (rest, value) = value(space(input))?;
+    Ok((space(rest), value))
+}
+
+/// `space = {" " | "\t" | "\n" | "\r"}`: what is left after it.
+fn space(input: &[u8]) -> &[u8] {
+    let end = input
+        .iter()
+        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    &input[end.unwrap_or(input.len())..]
+}
+
+/// A list or an object of which the end has not been read.
+enum Open<'a> {
+    List(Vec<Value<'a>>),
+    /// With the key whose value comes next.
+    Object(Object<'a>, PyStr<'a>),
+}
+
+/// What begins at a place where a value must stand.
+enum Begun<'a> {
+    Whole(Value<'a>),
+    Open(Open<'a>),
+}
+
+/// `value = scalar | list | object`. Open containers stand on a stack of their own, so that the
+/// nesting of the input never becomes nesting of calls.
+fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
+    let mut stack = Vec::new();
+    let mut rest = input;
+    loop {
+        let (after, begun) = begin(rest)?;
+        let mut done = match begun {
+            Begun::Whole(value) => value,
+            Begun::Open(_) if stack.len() >= MAX_DEPTH => {
+                return fail(rest, 1, SyntaxErrorKind::TooDeep { limit: MAX_DEPTH });
+            }
+            Begun::Open(open) => {
+                stack.push(open);
+                rest = after;
+                continue;
+            }
+        };
+        rest = after;
+        loop {
+            let Some(open) = stack.pop() else {
+                return Ok((rest, done));
+            };
+            let (after, grown) = grow(rest, open, done)?;
+            rest = after;
+            match grown {
+                Begun::Whole(value) => done = value,
+                Begun::Open(open) => {
+                    stack.push(open);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// `begin = scalar | "[" "]" | "[" | "{" "}" | "{" key`
+fn begin(input: &[u8]) -> Parse<'_, Begun<'_>> {
+    let Some((&first, after)) = input.split_first() else {
+        return fail(input, 0, SyntaxErrorKind::ExpectedValue);
+    };
+    let inner = space(after);
+    match (first, inner.first()) {
+        (b'[', Some(b']')) => Ok((&inner[1..], Begun::Whole(Value::List(Vec::new())))),
+        (b'[', _) => Ok((inner, Begun::Open(Open::List(Vec::new())))),
+        (b'{', Some(b'}')) => Ok((&inner[1..], Begun::Whole(Value::Object(Object::new())))),
+        (b'{', _) => {
+            let (rest, key) = key(inner)?;
+            Ok((rest, Begun::Open(Open::Object(Object::new(), key))))
+        }
+        _ => scalar(input).map(|(rest, value)| (rest, Begun::Whole(value))),
+    }
+}
+
+/// Puts a finished value into its container: `"," `, and a key in an object, leaves it open; its
+/// closing bracket makes it whole.
+fn grow<'a>(input: &'a [u8], open: Open<'a>, item: Value<'a>) -> Parse<'a, Begun<'a>> {
+    let input = space(input);
+    match open {
+        Open::List(mut items) => {
+            items.push(item);
+            match input.split_first() {
+                Some((b',', rest)) => Ok((space(rest), Begun::Open(Open::List(items)))),
+                Some((b']', rest)) => Ok((rest, Begun::Whole(Value::List(items)))),
+                _ => fail(input, 1, SyntaxErrorKind::ExpectedComma { close: ']' }),
+            }
+        }
+        Open::Object(mut entries, key_of_item) => {
+            entries.insert(key_of_item, item);
+            match input.split_first() {
+                Some((b',', rest)) => {
+                    let (rest, key) = key(space(rest))?;
+                    Ok((rest, Begun::Open(Open::Object(entries, key))))
+                }
+                Some((b'}', rest)) => Ok((rest, Begun::Whole(Value::Object(entries)))),
+                _ => fail(input, 1, SyntaxErrorKind::ExpectedComma { close: '}' }),
+            }
+        }
+    }
+}
+
+/// `key = string space ":" space`
+fn key(input: &[u8]) -> Parse<'_, PyStr<'_>> {
+    let (rest, key) = string(input)?;
+    match space(rest).split_first() {
+        Some((b':', rest)) => Ok((space(rest), key)),
+        _ => fail(rest, 1, SyntaxErrorKind::ExpectedColon),
+    }
+}
+
+/// `scalar = string | number | constant`
+fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
+    match input {
+        [b'"', ..] => string(input).map(|(rest, text)| (rest, Value::Str(text))),
+        [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => number(input),
+        _ => constant(input),
+    }
+}
+
+/// `constant = "null" | "true" | "false" | "NaN" | "Infinity" | "-Infinity"`
+fn constant(input: &[u8]) -> Parse<'_, Value<'_>> {
+    alt((
+        literal(Value::Null, tag(&b"null"[..])),
+        literal(Value::Bool(true), tag(&b"true"[..])),
+        literal(Value::Bool(false), tag(&b"false"[..])),
+        literal(Value::Float(f64::NAN), tag(&b"NaN"[..])),
+        literal(Value::Float(f64::INFINITY), tag(&b"Infinity"[..])),
+        literal(Value::Float(f64::NEG_INFINITY), tag(&b"-Infinity"[..])),
+    ))
+    .parse(input)
+}

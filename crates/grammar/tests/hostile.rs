@@ -1,0 +1,169 @@
+//! Any bytes in: no panic, no stack overflow, time linear in the text.
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use toolrl_grammar::{ReplyKind, Span, json, parse, reply::last_thoughts, strict, text};
+
+const KINDS: [ReplyKind; 4] = [
+    ReplyKind::ToolCall,
+    ReplyKind::Response,
+    ReplyKind::Both,
+    ReplyKind::Thoughts,
+];
+
+/// Reads the text in every way and checks that every span lies inside it.
+fn read_in_every_way(input: &[u8]) {
+    let inside = |span: Span| assert!(span.start <= span.end && span.end <= input.len(), "{span}");
+    let parsed = parse(input);
+    parsed.errors.iter().for_each(|error| inside(error.span));
+    parsed
+        .reply
+        .thoughts
+        .into_iter()
+        .chain(parsed.reply.response)
+        .for_each(inside);
+    if let Some(block) = parsed.reply.tool_calls {
+        inside(block.span);
+        for call in block.calls.into_iter().flatten() {
+            inside(call.span);
+            assert!(json::identical_or_equal(&call.value, &call.value.clone()));
+        }
+    }
+    for kind in KINDS {
+        match strict(input, kind) {
+            Ok(layout) => inside(layout.thoughts),
+            Err(error) => inside(error.span),
+        }
+    }
+    last_thoughts(input).into_iter().for_each(inside);
+    assert!(text::count_words(text::strip(input)) <= input.len());
+}
+
+/// Pieces of which texts near the grammar are made.
+const PIECES: [&[u8]; 24] = [
+    b"<think>",
+    b"</think>",
+    b"\n",
+    b"<tool_call>",
+    b"</tool_call>",
+    b"<response>",
+    b"</response>",
+    b"{\"name\": \"f\", \"parameters\": {\"x\": 1}}",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"\"",
+    b"\\ud83d",
+    b"\\",
+    b"NaN",
+    b"-1e9",
+    b"\xed\xa0\xbd",
+    b"\xff",
+    b"\xe2\x80\xa8",
+    b" ",
+    b"true",
+];
+
+proptest! {
+    #[test]
+    fn any_bytes(input in prop::collection::vec(any::<u8>(), 0..300)) {
+        read_in_every_way(&input);
+        if let Ok(value) = json::parse(&input) {
+            prop_assert!(json::parse(&value.to_string()).is_ok());
+        }
+    }
+
+    #[test]
+    fn any_pieces(picks in prop::collection::vec(0..PIECES.len(), 0..40)) {
+        let input: Vec<u8> = picks.iter().flat_map(|&i| PIECES[i]).copied().collect();
+        read_in_every_way(&input);
+        if let Ok(value) = json::parse(&input) {
+            let again = value.to_string();
+            let again = json::parse(&again).expect("what was written is read");
+            prop_assert!(json::identical_or_equal(&value, &again));
+        }
+    }
+}
+
+/// The time of one reading.
+fn time(input: &[u8]) -> Duration {
+    let start = Instant::now();
+    read_in_every_way(input);
+    start.elapsed()
+}
+
+/// Makes a hostile text of about so many bytes.
+type Make<'a> = Box<dyn Fn(usize) -> Vec<u8> + 'a>;
+
+#[test]
+fn a_megabyte_takes_linear_time() {
+    let keys = |n: usize| {
+        let keys: Vec<String> = (0..n / 12).map(|i| format!("\"{i:07}\":1")).collect();
+        format!("<tool_call>{{{}}}</tool_call>", keys.join(",")).into_bytes()
+    };
+    let block = |inner: &str, n: usize| {
+        [
+            b"<tool_call>",
+            inner.repeat(n / inner.len()).as_bytes(),
+            b"</tool_call>",
+        ]
+        .concat()
+    };
+    let big = format!("{},", "7".repeat(json::MAX_INTEGER_DIGITS));
+    let makers: Vec<(&str, Make<'_>)> = vec![
+        ("brackets", Box::new(|n| block("[", n))),
+        ("open objects", Box::new(|n| block("{\"a\":", n))),
+        ("openings", Box::new(|n| b"<".repeat(n))),
+        (
+            "almost tags",
+            Box::new(|n| b"<tool_cal<tool_call".repeat(n / 19)),
+        ),
+        (
+            "tags",
+            Box::new(|n| b"<tool_call></tool_call>".repeat(n / 23)),
+        ),
+        (
+            "almost closings",
+            Box::new(|n| b"</think>\n<tool_call>".repeat(n / 20)),
+        ),
+        ("newlines", Box::new(|n| block("\n", n))),
+        ("lines", Box::new(|n| block("{}\n", n))),
+        ("spaces", Box::new(|n| b" ".repeat(n))),
+        ("backslashes", Box::new(|n| block("\"\\\\", n))),
+        (
+            "surrogates",
+            Box::new(|n| [b"<tool_call>\"", "\\ud83d".repeat(n / 6).as_bytes(), b"\""].concat()),
+        ),
+        (
+            "big integers",
+            Box::new(|n| [b"<tool_call>[", big.repeat(n / big.len()).as_bytes(), b"1]"].concat()),
+        ),
+        ("keys", Box::new(keys)),
+        (
+            "one key",
+            Box::new(|n| {
+                [
+                    b"<tool_call>{",
+                    "\"a\":1,".repeat(n / 6).as_bytes(),
+                    b"\"a\":1}",
+                ]
+                .concat()
+            }),
+        ),
+        ("broken utf-8", Box::new(|n| b"\xe2\x80".repeat(n / 2))),
+    ];
+    for (name, make) in makers {
+        let (small, large) = (make(1 << 16), make(1 << 20));
+        let small = time(&small).max(Duration::from_millis(1));
+        let large = time(&large);
+        // Sixteen times the text; a quadratic reading would take 256 times as long.
+        assert!(
+            large < small * 100,
+            "{name}: {small:?} for 64 KiB, {large:?} for 1 MiB"
+        );
+    }
+}
