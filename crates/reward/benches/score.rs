@@ -1,0 +1,78 @@
+//! Rewards a second on one core, reading prompt, reply and reference anew for each.
+//!
+//! `cargo bench -p toolrl-reward`
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use toolrl_grammar::parse;
+use toolrl_reward::released::{Template, extract_reply};
+use toolrl_reward::rows::Row;
+use toolrl_reward::{Context, Reference, Rubric};
+
+/// Prompt with reply, and reference.
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn pairs() -> Vec<Pair> {
+    let Some(lines) = common::golden_lines("reward_bench.jsonl.gz") else {
+        return synthetic();
+    };
+    let pair = |line: &String| {
+        let row = Row::parse(line).expect("a row");
+        (
+            row.solution.as_bytes().to_vec(),
+            row.ground_truth.as_bytes().to_vec(),
+        )
+    };
+    lines.iter().map(pair).collect()
+}
+
+/// Pairs of about the same size, no two alike, half of them with a wrong value.
+fn synthetic() -> Vec<Pair> {
+    let prompt = "Name the tools, then decide which of them to call and with what. ".repeat(60);
+    let reply = |city: usize, day: usize| {
+        format!(
+            "<think> {}</think>\n<tool_call>\n{{\"name\": \"forecast\", \"parameters\": \
+             {{\"city\": \"town {city}\", \"day\": {day}}}}}\n</tool_call>",
+            "The request asks for a forecast. ".repeat(12)
+        )
+    };
+    let pair = |i: usize| {
+        let turn = format!("<|im_start|>assistant\n{}<|im_end|>", reply(i, i % 2));
+        (
+            format!("<|im_start|>user\n{prompt}<|im_end|>\n{turn}").into(),
+            reply(i, 0).into(),
+        )
+    };
+    (0..5_000).map(pair).collect()
+}
+
+fn reward(rubric: &Rubric, (solution, gold): &Pair) -> f64 {
+    let reply = extract_reply(solution, Template::Qwen).expect("a template");
+    let reference = Reference::parse(gold).expect("a readable reference");
+    let score = rubric.score(&parse(reply), &reference, &Context::evaluation());
+    score.expect("a score").total
+}
+
+fn bench(c: &mut Criterion) {
+    let pairs = pairs();
+    let rubric = Rubric::toolrl();
+    let mut group = c.benchmark_group("reward");
+    group.throughput(Throughput::Elements(pairs.len() as u64));
+    group.sample_size(20);
+    group.bench_function("score", |b| {
+        b.iter(|| {
+            pairs
+                .iter()
+                .map(|pair| reward(&rubric, black_box(pair)))
+                .sum::<f64>()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,391 @@
+//! Every setting, on small replies with the reward worked out by hand.
+
+use toolrl_grammar::{ReplyKind, parse};
+use toolrl_reward::{
+    Breakdown, Context, Correctness, CorrectnessSettings, Defect, Format, FormatSettings,
+    Granularity, Length, LengthSettings, LengthTarget, Loss, Matching, Outcome, Reference,
+    Registry, RewardError, Rubric, RubricConfig, Scale, Side, Term, TermScore,
+};
+
+/// A reply that makes these calls, each `name parameters`.
+fn reply(calls: &[(&str, &str)]) -> String {
+    let line = |(name, parameters): &(&str, &str)| {
+        format!("{{\"name\": {name:?}, \"parameters\": {parameters}}}")
+    };
+    let lines: Vec<String> = calls.iter().map(line).collect();
+    format!(
+        "<think>t</think>\n<tool_call>\n{}\n</tool_call>",
+        lines.join("\n")
+    )
+}
+
+fn score_text(term: &dyn Term, reply: &str, gold: &str, context: Context) -> TermScore {
+    let reference = Reference::parse(gold).expect("a readable reference");
+    let score = term
+        .score(&parse(reply), &reference, &context)
+        .expect("a score");
+    let (min, max) = term.range(&context);
+    assert!(
+        (min..=max).contains(&score.value) || reference.calls().is_none(),
+        "{score:?}"
+    );
+    score
+}
+
+fn correctness(
+    settings: CorrectnessSettings,
+    predicted: &[(&str, &str)],
+    gold: &[(&str, &str)],
+) -> f64 {
+    let term = Correctness::new(settings);
+    score_text(
+        &term,
+        &reply(predicted),
+        &reply(gold),
+        Context::evaluation(),
+    )
+    .value
+}
+
+#[test]
+fn the_two_matchings_differ_where_the_first_choice_is_not_the_best() {
+    // The reference, the reply, the greedy value and the best assignment's.
+    type Calls<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(Calls<'_>, Calls<'_>, f64, f64); 2] = [
+        (
+            &[
+                ("weather", r#"{"city": "Paris"}"#),
+                ("weather", r#"{"city": "Rome"}"#),
+            ],
+            &[("weather", r#"{"city": "Rome"}"#)],
+            -1.2,
+            0.0,
+        ),
+        (
+            &[("a", r#"{"x": 1}"#), ("a", r#"{"x": 1, "y": 2}"#)],
+            &[("a", r#"{"x": 1, "y": 2}"#), ("a", r#"{"x": 9}"#)],
+            0.0,
+            2.0,
+        ),
+    ];
+    for (gold, predicted, greedy, best) in cases {
+        let value = |matching| {
+            let settings = CorrectnessSettings {
+                matching,
+                ..Default::default()
+            };
+            correctness(settings, predicted, gold)
+        };
+        assert!(
+            (value(Matching::Parity) - greedy).abs() < 1e-12,
+            "{}",
+            value(Matching::Parity)
+        );
+        // The second matching also compares the tools' names as sets.
+        assert!((value(Matching::Paper) - best).abs() < 1e-12 || gold[0].0 == "weather");
+    }
+    let paper = CorrectnessSettings {
+        matching: Matching::Paper,
+        ..Default::default()
+    };
+    let (gold, predicted, _, _) = cases[0];
+    // Names {weather} on both sides: 1; the call for Rome: 2; of 5 points in all.
+    assert!((correctness(paper, predicted, gold) - (6.0 * 3.0 / 5.0 - 3.0)).abs() < 1e-12);
+}
+
+#[test]
+fn granularity() {
+    use Granularity::{Coarse, FineGrained, Intermediate, Strict, StrictIntermediate};
+    let gold = [("f", r#"{"x": 1, "y": 2}"#), ("g", "{}")];
+    let reordered = [("g", "{}"), ("f", r#"{"y": 2, "x": 1}"#)];
+    let wrong_value = [("f", r#"{"x": 1, "y": 3}"#), ("g", "{}")];
+    // Points of S = 1 + 3 + 1 = 5, or S = 3 where calls are scored as a whole.
+    let cases = [
+        (FineGrained, reordered, 5.0 / 5.0),
+        (Strict, reordered, (0.0 + 2.0 + 1.0) / 5.0),
+        (Intermediate, reordered, 3.0 / 3.0),
+        (StrictIntermediate, reordered, 2.0 / 3.0),
+        (Coarse, reordered, 0.0),
+        (FineGrained, wrong_value, 4.0 / 5.0),
+        (Strict, wrong_value, 4.0 / 5.0),
+        (Intermediate, wrong_value, 2.0 / 3.0),
+        (StrictIntermediate, wrong_value, 2.0 / 3.0),
+        (Coarse, wrong_value, 0.0),
+    ];
+    for (granularity, predicted, share) in cases {
+        let settings = CorrectnessSettings {
+            granularity,
+            ..Default::default()
+        };
+        let value = correctness(settings.clone(), &predicted, &gold);
+        assert!(
+            (value - (6.0 * share - 3.0)).abs() < 1e-12,
+            "{granularity:?}: {value}"
+        );
+        assert_eq!(correctness(settings, &gold, &gold), 3.0, "{granularity:?}");
+    }
+}
+
+#[test]
+fn scales() {
+    use Scale::{EqualMax, Smooth, TwoStage};
+    let training = |step| Context::training(step, 105);
+    // Scale, context, range of format, range of correctness.
+    let cases: [(&[Scale], Context, (f64, f64), (f64, f64)); 12] = [
+        (&[], training(40), (0.0, 1.0), (-3.0, 3.0)),
+        (&[EqualMax], training(40), (0.0, 1.0), (-1.0, 1.0)),
+        (&[TwoStage], training(29), (0.0, 1.0), (-1.0, 1.0)),
+        (&[TwoStage], training(30), (0.0, 0.5), (-3.0, 3.0)),
+        (&[Smooth], training(0), (-2.0, 2.0), (-2.0, 2.0)),
+        (&[Smooth], training(75), (-1.0, 1.5), (-2.5, 2.5)),
+        (&[Smooth], training(300), (-1.0, 1.0), (-3.0, 3.0)),
+        (&[EqualMax, Smooth], training(75), (-1.0, 1.5), (-1.5, 1.5)),
+        (&[TwoStage, Smooth], training(150), (-1.0, 1.0), (-3.0, 3.0)),
+        (&[TwoStage], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
+        (&[Smooth], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
+        (
+            &[EqualMax, Smooth],
+            Context::evaluation(),
+            (0.0, 1.0),
+            (-1.0, 1.0),
+        ),
+    ];
+    for (scale, context, format, correctness) in cases {
+        let settings = FormatSettings {
+            scale: scale.to_vec(),
+        };
+        assert_eq!(
+            Format::new(settings).range(&context),
+            format,
+            "{scale:?} {context:?}"
+        );
+        let settings = CorrectnessSettings {
+            scale: scale.to_vec(),
+            ..Default::default()
+        };
+        assert_eq!(
+            Correctness::new(settings).range(&context),
+            correctness,
+            "{scale:?} {context:?}"
+        );
+    }
+}
+
+#[test]
+fn length_targets() {
+    use LengthTarget::{Dynamic, DynamicPaper, Fixed};
+    let thoughts = |words: usize| format!("<think> {} </think>", "w ".repeat(words));
+    let cases = [
+        (Fixed, 512, Context::training(9, 10), 1.0),
+        (Fixed, 600, Context::evaluation(), 1.0),
+        (Fixed, 64, Context::evaluation(), 0.12),
+        (Dynamic, 192, Context::training(0, 105), 0.5),
+        (Dynamic, 192, Context::training(105, 105), 0.3),
+        (Dynamic, 256, Context::evaluation(), 0.5),
+        (DynamicPaper, 384, Context::training(50, 100), 0.5),
+        (DynamicPaper, 256, Context::training(0, 0), 0.5),
+    ];
+    for (target, words, context, value) in cases {
+        let term = Length::new(LengthSettings { target });
+        let found = score_text(&term, &thoughts(words), "<think>", context).value;
+        assert_eq!(found, value, "{target:?} {words}");
+    }
+    let term = Length::default();
+    assert_eq!(
+        score_text(&term, "a b c", "", Context::evaluation()).value,
+        0.0
+    );
+}
+
+#[test]
+fn the_breakdown_says_what_cost_each_point() {
+    let gold = reply(&[("f", r#"{"x": 1, "y": 2}"#), ("g", r#"{"z": 1}"#)]);
+    let text = reply(&[("h", "{}"), ("f", r#"{"y": 3, "q": 0}"#)]);
+    let score = score_text(&Correctness::default(), &text, &gold, Context::evaluation());
+    let Breakdown::Correctness(Outcome::Compared(comparison)) = score.breakdown else {
+        panic!("the calls were compared")
+    };
+    // Names {f, g} and {h, f}: 1/3. Parameters' names {x, y} and {y, q}: 1/3. No value.
+    assert_eq!(comparison.points.possible, 6.0);
+    assert!((comparison.points.gained - 2.0 / 3.0).abs() < 1e-12);
+    assert_eq!(comparison.spare, [0]);
+    assert_eq!(comparison.calls[0].matched, Some(1));
+    assert_eq!(comparison.calls[1].matched, None);
+    let wrong = Loss::WrongValue {
+        key: "y".into(),
+        expected: "2".into(),
+        found: "3".into(),
+    };
+    assert_eq!(
+        comparison.calls[0].losses,
+        [
+            Loss::MissingKey("x".into()),
+            wrong,
+            Loss::ExtraKey("q".into())
+        ]
+    );
+    let fractions: Vec<f64> = score.components.iter().map(|c| c.value).collect();
+    assert_eq!(fractions, [1.0 / 3.0, (1.0 / 3.0) / 2.0, 0.0]);
+}
+
+#[test]
+fn calls_that_cannot_be_compared_are_named() {
+    let gold = reply(&[("f", r#"{"x": 1}"#)]);
+    let block = |line: &str| format!("<tool_call>\n{line}\n</tool_call>");
+    let cases = [
+        (block("1"), Defect::NotAnObject),
+        (block("{}"), Defect::Missing("name")),
+        (block(r#"{"name": "f"}"#), Defect::Missing("parameters")),
+        (
+            block(r#"{"name": "f", "parameters": []}"#),
+            Defect::ParametersNotAnObject,
+        ),
+        (block(r#"{"name": ["f"]}"#), Defect::UnhashableName),
+    ];
+    for (text, defect) in cases {
+        let score = score_text(&Correctness::default(), &text, &gold, Context::evaluation());
+        let Breakdown::Correctness(Outcome::Unscorable(why)) = score.breakdown else {
+            panic!("{text} cannot be compared")
+        };
+        assert_eq!(
+            (score.value, why.side, why.call, why.defect),
+            (-3.0, Side::Reply, 0, defect)
+        );
+    }
+}
+
+#[test]
+fn format_names_the_fault() {
+    let gold = reply(&[("f", "{}")]);
+    let score = score_text(
+        &Format::default(),
+        "<think>a</think>",
+        &gold,
+        Context::evaluation(),
+    );
+    assert!(matches!(
+        score.breakdown,
+        Breakdown::Format {
+            kind: ReplyKind::ToolCall,
+            fault: Some(_)
+        }
+    ));
+    assert_eq!(
+        score_text(&Format::default(), &gold, &gold, Context::evaluation()).value,
+        1.0
+    );
+}
+
+#[test]
+fn exact_calls_come_in_any_order() {
+    let calls = [("f", r#"{"x": 1}"#), ("f", r#"{"x": 2}"#)];
+    let gold = Reference::parse(&reply(&calls)).unwrap();
+    let answer = Reference::parse("<think>a</think>\n<response>b</response>").unwrap();
+    let cases = [
+        (reply(&[calls[1], calls[0]]), true, false),
+        (reply(&calls[..1]), false, false),
+        (reply(&[calls[0], calls[0]]), false, false),
+        ("<response>c</response>".to_string(), false, true),
+        ("<tool_call>".to_string(), false, false),
+    ];
+    for (text, exact, none) in cases {
+        assert_eq!(gold.is_exact(&parse(&text)), exact, "{text}");
+        assert_eq!(answer.is_exact(&parse(&text)), none, "{text}");
+    }
+}
+
+fn rubric(recipe: &str) -> Result<Rubric, RewardError> {
+    #[derive(serde::Deserialize)]
+    struct Recipe {
+        reward: RubricConfig,
+    }
+    let recipe: Recipe = toml::from_str(recipe).expect("TOML");
+    Rubric::from_config(&recipe.reward, &Registry::builtin())
+}
+
+#[test]
+fn recipes_name_terms_and_settings() {
+    let rubric = rubric(
+        r#"
+        [[reward]]
+        id = "format"
+        scale = ["two_stage"]
+        [[reward]]
+        id = "correctness"
+        weight = 2
+        granularity = "intermediate"
+        matching = "paper"
+        [[reward]]
+        id = "length"
+        weight = 0.0
+        target = "dynamic"
+        "#,
+    )
+    .expect("a rubric");
+    assert_eq!(
+        rubric.ids().collect::<Vec<_>>(),
+        ["format", "correctness", "length"]
+    );
+    assert_eq!(rubric.range(&Context::training(30, 100)), (-6.0, 6.5));
+    let gold = reply(&[("f", "{}")]);
+    let reference = Reference::parse(&gold).unwrap();
+    let score = rubric
+        .score(&parse(&gold), &reference, &Context::training(30, 100))
+        .unwrap();
+    assert_eq!(score.total, 6.5);
+    let names: Vec<String> = score.metrics().map(|(name, _)| name).collect();
+    let expected = "format format/rate correctness correctness/names correctness/keys \
+                    correctness/values length";
+    assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
+}
+
+#[test]
+fn bad_recipes_are_refused_with_a_place() {
+    let cases = [
+        ("reward = []", "a rubric needs at least one reward term"),
+        (
+            "[[reward]]\nid = \"nice\"",
+            "unknown reward term \"nice\"; known: correctness, format, length",
+        ),
+        (
+            "[[reward]]\nid = \"length\"\n[[reward]]\nid = \"length\"",
+            "listed twice",
+        ),
+        (
+            "[[reward]]\nid = \"length\"\nweight = inf",
+            "weight inf is not a finite number",
+        ),
+        (
+            "[[reward]]\nid = \"length\"\ntargt = \"fixed\"",
+            "unknown field `targt`",
+        ),
+        (
+            "[[reward]]\nid = \"correctness\"\ngranularity = \"fine\"",
+            "unknown variant `fine`",
+        ),
+    ];
+    for (recipe, message) in cases {
+        let error = rubric(recipe).expect_err(recipe).to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
+fn a_config_survives_toml() {
+    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
+    struct Recipe {
+        reward: RubricConfig,
+    }
+    let mut recipe = Recipe {
+        reward: RubricConfig::default(),
+    };
+    recipe.reward.terms[1]
+        .settings
+        .insert("granularity".into(), "coarse".into());
+    let text = toml::to_string(&recipe).expect("written");
+    assert_eq!(
+        toml::from_str::<Recipe>(&text).expect("read"),
+        recipe,
+        "{text}"
+    );
+}
