@@ -50,14 +50,13 @@ fn grpo_row(step: u64) -> StepMetrics {
     }
 }
 
-fn rates(mean_reward: f64, rate: f64) -> Rates {
-    let components = BTreeMap::new();
+fn rates(mean_reward: f64, exact_call_rate: f64) -> Rates {
     Rates {
         tasks: 500,
         mean_reward,
         format_rate: 0.9,
-        exact_call_rate: rate,
-        components,
+        exact_call_rate,
+        ..Rates::default()
     }
 }
 

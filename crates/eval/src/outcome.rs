@@ -1,0 +1,75 @@
+//! What became of one task.
+
+use std::collections::BTreeMap;
+
+use toolrl_data::{Sample, TaskKind};
+use toolrl_grammar::{ReplyKind, strict};
+use toolrl_rollout::{FinishReason, Trajectory};
+
+use crate::is_exact;
+
+/// A reply's reward.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct TaskScore {
+    /// The total.
+    pub total: f64,
+    /// Its parts, by term.
+    pub components: BTreeMap<String, f64>,
+}
+
+/// Why a reply has no reward: for instance a gold reply that the rubric cannot read.
+pub type ScoreError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What became of one task.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Outcome {
+    /// The sample's id.
+    pub id: String,
+    /// The kind of task.
+    pub kind: TaskKind,
+    /// Whether the prompt's tools were held out from training.
+    pub unseen_tools: bool,
+    /// The reply.
+    pub reply: String,
+    /// The gold reply.
+    pub gold: String,
+    /// The reward; none where it could not be computed.
+    pub score: Option<TaskScore>,
+    /// Why it could not.
+    pub error: Option<String>,
+    /// Whether the reply has the strict form that the gold reply asks for.
+    pub well_formed: bool,
+    /// Whether it makes the gold calls: [`is_exact`].
+    pub exact: bool,
+    /// Tokens of the reply.
+    pub tokens: usize,
+    /// Why the reply ended.
+    pub finish: FinishReason,
+}
+
+impl Outcome {
+    /// Reads and scores one reply.
+    pub(crate) fn of(
+        sample: &Sample,
+        reply: &Trajectory,
+        score: &mut impl FnMut(&Sample, &str) -> Result<TaskScore, ScoreError>,
+    ) -> Self {
+        let (score, error) = match score(sample, &reply.text) {
+            Ok(score) => (Some(score), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Self {
+            id: sample.id.clone(),
+            kind: sample.kind,
+            unseen_tools: sample.unseen_tools,
+            reply: reply.text.clone(),
+            gold: sample.gold.clone(),
+            score,
+            error,
+            well_formed: strict(reply.text.trim(), ReplyKind::of(&sample.gold)).is_ok(),
+            exact: is_exact(&reply.text, &sample.gold),
+            tokens: reply.tokens.len(),
+            finish: reply.finish,
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Means over tasks.
+
+use std::collections::BTreeMap;
+
+use crate::Outcome;
+
+/// Means over some tasks.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Rates {
+    /// How many tasks.
+    pub tasks: usize,
+    /// How many of them have no reward because scoring failed; the means of rewards leave them out.
+    pub errors: usize,
+    /// Mean total reward, on the rubric's own scale.
+    pub mean_reward: f64,
+    /// Share of replies of the strict form, 0 to 1.
+    pub format_rate: f64,
+    /// Share of replies that make the gold calls and no other, 0 to 1; a task without a call is exact
+    /// when none is made.
+    pub exact_call_rate: f64,
+    /// Mean of every reward component, by its term's name.
+    pub components: BTreeMap<String, f64>,
+}
+
+impl Rates {
+    /// The means over these tasks; all zero for none.
+    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
+        let outcomes: Vec<_> = outcomes.into_iter().collect();
+        let scores: Vec<_> = outcomes.iter().filter_map(|o| o.score.as_ref()).collect();
+        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
+        let mut components = BTreeMap::new();
+        for (name, value) in scores.iter().flat_map(|s| &s.components) {
+            *components.entry(name.clone()).or_insert(0.0) += value / scores.len() as f64;
+        }
+        let total: f64 = scores.iter().map(|s| s.total).sum();
+        Self {
+            tasks: outcomes.len(),
+            errors: outcomes.len() - scores.len(),
+            mean_reward: total / scores.len().max(1) as f64,
+            format_rate: share(
+                outcomes.iter().filter(|o| o.well_formed).count(),
+                outcomes.len(),
+            ),
+            exact_call_rate: share(outcomes.iter().filter(|o| o.exact).count(), outcomes.len()),
+            components,
+        }
+    }
+}
