@@ -172,6 +172,9 @@ impl Chat {
             let bytes =
                 std::fs::read(&from).map_err(|source| ChatError::Read { path: from, source })?;
             let to = dir.join(name);
+            if std::fs::read(&to).is_ok_and(|there| there == bytes) {
+                continue;
+            }
             std::fs::write(&to, bytes).map_err(|source| ChatError::Write { path: to, source })?;
         }
         Ok(())

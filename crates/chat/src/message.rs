@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub struct Message {
     /// Who speaks: `system`, `user`, `assistant` or `tool`, or what else the template knows.
     pub role: String,
-    /// What is said.
-    #[serde(default)]
+    /// What is said. Where JSON has `null`, as beside tool calls, nothing is.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub content: String,
     /// An assistant's tool calls, in the form its template reads; most read
     /// `[{"type": "function", "function": {"name": …, "arguments": {…}}}]`.
@@ -44,6 +44,11 @@ impl Message {
     }
 }
 
+/// A string; `null` is the empty one.
+fn null_as_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +70,13 @@ mod tests {
                 .with_field("tool_call_id", "a1".into())
         );
         assert_eq!(serde_json::to_string(&message).unwrap(), text);
+    }
+
+    #[test]
+    fn null_content_is_empty() {
+        let message: Message =
+            serde_json::from_str(r#"{"role":"assistant","content":null}"#).unwrap();
+        assert_eq!(message, Message::new("assistant", ""));
+        assert!(serde_json::from_str::<Message>(r#"{"role":"assistant","content":3}"#).is_err());
     }
 }

@@ -165,7 +165,7 @@ fn number(value: &Value) -> Result<String, Error> {
 }
 
 /// `float.__repr__`: the fewest digits that round-trip; an exponent below 1e-4 and from 1e16 on.
-fn float(value: f64) -> String {
+pub(crate) fn float(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

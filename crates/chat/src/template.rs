@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use chrono::format::StrftimeItems;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State};
+use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, json};
 
 use crate::files::Settings;
-use crate::python_json::tojson;
+use crate::python_json::{float, tojson};
 use crate::{ChatError, Message};
 
 /// The template for every conversation.
@@ -109,9 +110,11 @@ fn environment() -> Result<Environment<'static>, Error> {
             .build()?,
     );
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_formatter(write_value);
+    environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
     environment.add_test("sequence", is_sequence);
+    environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
     Ok(environment)
@@ -123,6 +126,41 @@ fn is_sequence(value: &Value) -> bool {
         value.kind(),
         ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
     )
+}
+
+/// Jinja's test: whatever can be looped over, which `none` cannot.
+fn is_iterable(value: &Value) -> bool {
+    !value.is_none() && value.try_iter().is_ok()
+}
+
+/// Prints a value as Python's `str`; floats are where the engine's own way differs.
+fn write_value(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
+    if value.is_number() && !value.is_integer() {
+        output
+            .write_str(&float(f64::try_from(value.clone())?))
+            .map_err(Error::from)
+    } else {
+        minijinja::escape_formatter(output, state, value)
+    }
+}
+
+/// The methods of Python's strings, lists and dictionaries.
+fn python_method(
+    state: &mut State,
+    value: &Value,
+    method: &str,
+    arguments: &[Value],
+) -> Result<Value, Error> {
+    let affix = || arguments.first().and_then(Value::as_str);
+    match (method, value.as_str(), affix()) {
+        ("removeprefix", Some(text), Some(prefix)) => {
+            Ok(text.strip_prefix(prefix).unwrap_or(text).into())
+        }
+        ("removesuffix", Some(text), Some(suffix)) => {
+            Ok(text.strip_suffix(suffix).unwrap_or(text).into())
+        }
+        _ => unknown_method_callback(state, value, method, arguments),
+    }
 }
 
 /// Lets a template refuse a conversation.
@@ -232,6 +270,18 @@ mod tests {
                 "%4",
             ),
             ("{{ '<' }}{{ '&' | tojson }}", "<\"&\""),
+            (
+                "{{ 1e16 }} {{ 1e-7 }} {{ 7 / 2 }} {{ 2.0 }}",
+                "1e+16 1e-07 3.5 2.0",
+            ),
+            (
+                "{{ none is iterable }} {{ 'a' is iterable }} {{ [] is iterable }}",
+                "False True True",
+            ),
+            (
+                "{{ 'abc'.removeprefix('a') }} {{ 'abc'.removesuffix('a') }} {{ 'abc'.removesuffix('c') }}",
+                "bc abc ab",
+            ),
             ("{% unclosed", ""),
         ];
         for (source, expected) in cases {
