@@ -19,8 +19,8 @@ pub struct Trajectory {
     pub member: usize,
     /// The sampled token ids, a final stop token included.
     pub tokens: Vec<u32>,
-    /// Log-probability in nats of each token under the distribution it was drawn from at
-    /// temperature 1 and without truncation, as the trainer computes it. One per token.
+    /// Log-probability in nats of each token under the policy at the sampling temperature, before
+    /// any truncation by top-p; at temperature 0 under the policy as it is. One per token.
     pub logprobs: Vec<f32>,
     /// Why it ended.
     pub finish: FinishReason,

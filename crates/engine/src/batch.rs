@@ -1,0 +1,205 @@
+//! Continuous batching: replies in progress, decoded together; a finished one's place is taken at once.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+use toolrl_kernels::Packing;
+use toolrl_policy::{KvCache, Policy};
+use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
+
+use crate::draw::{Draw, draw};
+use crate::slots::{Layout, Regions, Resident};
+
+/// Prompt tokens computed in one forward pass.
+const PREFILL_TOKENS: usize = 2048;
+
+/// A reply in progress.
+struct Active {
+    slot: usize,
+    region: usize,
+    prompt: usize,
+    member: usize,
+    stream: Stream,
+    tokens: Vec<u32>,
+    logprobs: Vec<f32>,
+}
+
+/// A finished reply.
+pub(crate) struct Finished {
+    pub prompt: usize,
+    pub member: usize,
+    pub tokens: Vec<u32>,
+    pub logprobs: Vec<f32>,
+    pub finish: FinishReason,
+}
+
+/// One call of the sampler.
+pub(crate) struct Batch<'a> {
+    policy: &'a Policy,
+    prompts: &'a [Prompt],
+    params: &'a SamplingParams,
+    key: StreamKey,
+    members: usize,
+    layout: Layout,
+    cache: KvCache,
+    regions: Regions,
+    free_slots: Vec<usize>,
+    waiting: VecDeque<(usize, usize)>,
+    active: Vec<Active>,
+    finished: Vec<Finished>,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(
+        policy: &'a Policy,
+        prompts: &'a [Prompt],
+        members: usize,
+        params: &'a SamplingParams,
+        key: StreamKey,
+        slots: usize,
+    ) -> Self {
+        let slots = slots.min(prompts.len() * members).max(1);
+        let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
+        let layout = Layout { slots, prompt: longest, reply: params.max_new_tokens };
+        let device = policy.decoder().head().device();
+        let waiting = (0..prompts.len()).flat_map(|p| (0..members).map(move |m| (p, m))).collect();
+        Self {
+            policy,
+            prompts,
+            params,
+            key,
+            members,
+            layout,
+            cache: KvCache::new(policy.config(), layout.rows(), &device),
+            regions: Regions::new(slots),
+            free_slots: (0..slots).rev().collect(),
+            waiting,
+            active: Vec::new(),
+            finished: Vec::new(),
+        }
+    }
+
+    /// Runs to the end; `progress` hears of every finished reply.
+    pub(crate) fn run(mut self, progress: &mut dyn FnMut(&Finished)) -> Result<Vec<Finished>, SampleError> {
+        loop {
+            let told = self.finished.len();
+            self.admit()?;
+            if !self.active.is_empty() {
+                self.step()?;
+            }
+            self.finished[told..].iter().for_each(&mut *progress);
+            if self.active.is_empty() && self.waiting.is_empty() {
+                return Ok(self.finished);
+            }
+        }
+    }
+
+    /// Fills free places from the queue, computing new prompts, and draws the first tokens.
+    fn admit(&mut self) -> Result<(), SampleError> {
+        let n = self.free_slots.len().min(self.waiting.len());
+        let next: Vec<_> = self.waiting.drain(..n).collect();
+        let mut new: Vec<usize> = next.iter().map(|w| w.0).filter(|&p| self.regions.of_prompt(p).is_none()).collect();
+        new.dedup();
+        let mut rest = new.as_slice();
+        while !rest.is_empty() {
+            let n = self.fits_one_pass(rest);
+            self.prefill(&rest[..n]);
+            rest = &rest[n..];
+        }
+        let mut joined = Vec::with_capacity(next.len());
+        for (prompt, member) in next {
+            let (Some(slot), Some(region)) = (self.free_slots.pop(), self.regions.of_prompt(prompt)) else {
+                continue;
+            };
+            let stream = self.key.stream(self.prompts[prompt].index, member as u64);
+            joined.push(Active { slot, region, prompt, member, stream, tokens: vec![], logprobs: vec![] });
+        }
+        let draws: Vec<_> =
+            joined.par_iter().map(|a| self.draw(a, self.regions.first_logits(a.region))).collect();
+        self.take(joined, draws)
+    }
+
+    /// How many of the prompts one forward pass takes: at least one.
+    fn fits_one_pass(&self, prompts: &[usize]) -> usize {
+        let mut total = 0;
+        let within = prompts.iter().take_while(|&&p| {
+            total += self.prompts[p].tokens.len();
+            total <= PREFILL_TOKENS
+        });
+        within.count().max(1)
+    }
+
+    /// Computes prompts that are not cached yet, each once.
+    fn prefill(&mut self, prompts: &[usize]) {
+        let (mut packing, mut tokens, mut rows) = (Packing::new(), Vec::new(), Vec::new());
+        let mut placed = Vec::new();
+        for &p in prompts {
+            let Some(region) = self.regions.free() else { continue };
+            let prompt = &self.prompts[p];
+            packing.push(prompt.tokens.len(), None);
+            tokens.extend_from_slice(&prompt.tokens);
+            let first = self.layout.region(region);
+            rows.extend(first..first + prompt.tokens.len());
+            self.regions.put(region, Resident { prompt: p, first_logits: Vec::new(), left: self.members });
+            placed.push((p, region));
+        }
+        let decoder = self.policy.decoder();
+        let packing = Arc::new(packing);
+        let hidden = decoder.prefill(Arc::new(tokens), &packing, &mut self.cache, rows);
+        for (segment, (prompt, region)) in packing.segments().iter().zip(placed) {
+            let last = hidden.clone().narrow(0, segment.start + segment.len - 1, 1);
+            let first_logits = floats(decoder.logits(last));
+            self.regions.put(region, Resident { prompt, first_logits, left: self.members });
+        }
+    }
+
+    /// One token for every reply in progress.
+    fn step(&mut self) -> Result<(), SampleError> {
+        let active = std::mem::take(&mut self.active);
+        let spans = active.iter().map(|a| {
+            self.layout.spans(a.slot, a.region, self.prompts[a.prompt].tokens.len(), a.tokens.len())
+        });
+        let spans = spans.collect();
+        let last = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
+        let decoder = self.policy.decoder();
+        let logits = floats(decoder.logits(decoder.decode(Arc::new(last), spans, &mut self.cache)));
+        let vocabulary = logits.len() / active.len();
+        let rows = active.par_iter().zip(logits.par_chunks_exact(vocabulary));
+        let draws = rows.map(|(a, logits)| self.draw(a, logits)).collect();
+        self.take(active, draws)
+    }
+
+    fn draw(&self, a: &Active, logits: &[f32]) -> Option<Draw> {
+        draw(logits, self.params, a.stream.uniform(a.tokens.len() as u64))
+    }
+
+    /// Appends the drawn tokens; replies that end leave, the others go on.
+    fn take(&mut self, replies: Vec<Active>, draws: Vec<Option<Draw>>) -> Result<(), SampleError> {
+        for (mut reply, drawn) in replies.into_iter().zip(draws) {
+            let Some(Draw { token, logprob }) = drawn else {
+                let prompt = self.prompts[reply.prompt].index;
+                return Err(SampleError::NotFinite { prompt, position: reply.tokens.len() });
+            };
+            reply.tokens.push(token);
+            reply.logprobs.push(logprob);
+            let stop = self.policy.generation().stop_tokens.contains(&token);
+            if !stop && reply.tokens.len() < self.params.max_new_tokens {
+                self.active.push(reply);
+                continue;
+            }
+            self.free_slots.push(reply.slot);
+            self.regions.finish_member(reply.region);
+            let Active { prompt, member, tokens, logprobs, .. } = reply;
+            let finish = if stop { FinishReason::Stop } else { FinishReason::Length };
+            self.finished.push(Finished { prompt, member, tokens, logprobs, finish });
+        }
+        Ok(())
+    }
+}
+
+fn floats(t: Tensor<2>) -> Vec<f32> {
+    // The decoder computes in f32, so the conversion moves and cannot fail.
+    t.into_data().try_into_vec_as().unwrap_or_default()
+}

@@ -1,0 +1,135 @@
+//! Drawing one token from logits.
+
+use toolrl_rollout::SamplingParams;
+
+/// A drawn token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draw {
+    /// Its id.
+    pub token: u32,
+    /// Its log-probability in nats under `softmax(logits / temperature)` before truncation; at
+    /// temperature 0 under `softmax(logits)`.
+    pub logprob: f32,
+}
+
+/// Draws a token by inverting the cumulative distribution at `uniform` (in [0, 1)), tokens in the
+/// order of their ids. Temperature 0 takes the most probable token, the first on ties. `None` when
+/// the logits are not finite numbers.
+pub fn draw(logits: &[f32], params: &SamplingParams, uniform: f64) -> Option<Draw> {
+    let greedy = params.temperature == 0.0;
+    let inverse = if greedy { 1.0 } else { 1.0 / params.temperature };
+    let (best, top) = argmax(logits)?;
+    let shifted = |z: f32| (z - top) * inverse;
+    let total: f64 = logits.iter().map(|&z| f64::from(shifted(z).exp())).sum();
+    if !total.is_finite() {
+        return None;
+    }
+    let token = if greedy {
+        best
+    } else if params.top_p < 1.0 {
+        nucleus(logits, shifted, total, f64::from(params.top_p), uniform)
+    } else {
+        let weights = logits.iter().map(|&z| f64::from(shifted(z).exp())).enumerate();
+        invert(weights, uniform * total).unwrap_or(best)
+    };
+    let logprob = f64::from(shifted(logits[token])) - total.ln();
+    Some(Draw { token: token as u32, logprob: logprob as f32 })
+}
+
+/// The largest logit and its first place; `None` for NaN or nothing finite.
+fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (i, &z) in logits.iter().enumerate() {
+        if z.is_nan() {
+            return None;
+        }
+        if z > best.1 {
+            best = (i, z);
+        }
+    }
+    best.1.is_finite().then_some(best)
+}
+
+/// The first item at which the running sum of the weights exceeds `target`; the last item with
+/// weight where rounding keeps the sum below it.
+fn invert(weights: impl Iterator<Item = (usize, f64)>, target: f64) -> Option<usize> {
+    let (mut sum, mut last) = (0.0, None);
+    for (i, weight) in weights {
+        sum += weight;
+        if weight > 0.0 {
+            last = Some(i);
+            if sum > target {
+                break;
+            }
+        }
+    }
+    last
+}
+
+/// Draws from the smallest set of most probable tokens that reaches probability `top_p` (Holtzman
+/// et al., "The Curious Case of Neural Text Degeneration", arXiv 1904.09751).
+fn nucleus(logits: &[f32], shifted: impl Fn(f32) -> f32, total: f64, top_p: f64, uniform: f64) -> usize {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    let weight = |i: usize| f64::from(shifted(logits[i]).exp());
+    let (mut kept, mut mass) = (0, 0.0);
+    while kept < order.len() && (kept == 0 || mass < top_p * total) {
+        mass += weight(order[kept]);
+        kept += 1;
+    }
+    let best = order[0];
+    invert(order[..kept].iter().map(|&i| (i, weight(i))), uniform * mass).unwrap_or(best)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn params(temperature: f32, top_p: f32) -> SamplingParams {
+        SamplingParams { temperature, top_p, max_new_tokens: 1 }
+    }
+
+    /// Frequencies over an even grid of uniforms are the probabilities.
+    fn frequencies(logits: &[f32], params: &SamplingParams) -> Vec<f64> {
+        let n = 20_000;
+        let mut counts = vec![0.0; logits.len()];
+        for i in 0..n {
+            let token = draw(logits, params, (f64::from(i) + 0.5) / f64::from(n)).unwrap().token;
+            counts[token as usize] += 1.0 / f64::from(n);
+        }
+        counts
+    }
+
+    #[test]
+    fn draws_follow_the_tempered_distribution() {
+        let logits = [1.0, -0.5, 2.0, 0.0];
+        for temperature in [0.5, 1.0, 2.0] {
+            let weights: Vec<f64> = logits.iter().map(|z| (f64::from(*z) / f64::from(temperature)).exp()).collect();
+            let total: f64 = weights.iter().sum();
+            for (i, f) in frequencies(&logits, &params(temperature, 1.0)).into_iter().enumerate() {
+                assert!((f - weights[i] / total).abs() < 2e-4);
+            }
+            let drawn = draw(&logits, &params(temperature, 1.0), 0.3).unwrap();
+            let exact = (weights[drawn.token as usize] / total).ln();
+            assert!((f64::from(drawn.logprob) - exact).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn the_nucleus_is_the_smallest_set_that_reaches_top_p() {
+        // Probabilities 0.4, 0.3, 0.2, 0.1.
+        let logits: Vec<f32> = [0.2f32, 0.4, 0.1, 0.3].iter().map(|p| p.ln()).collect();
+        let f = frequencies(&logits, &params(1.0, 0.65));
+        assert!((f[1] - 4.0 / 7.0).abs() < 2e-4 && (f[3] - 3.0 / 7.0).abs() < 2e-4);
+        assert_eq!((f[0], f[2]), (0.0, 0.0));
+        assert_eq!(draw(&logits, &params(1.0, 1e-9), 0.99).unwrap().token, 1);
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_equals_and_nan_is_refused() {
+        assert_eq!(draw(&[0.0, 3.0, 3.0], &params(0.0, 1.0), 0.9).unwrap().token, 1);
+        assert_eq!(draw(&[0.0, f32::NAN], &params(1.0, 1.0), 0.5), None);
+        assert_eq!(draw(&[f32::NEG_INFINITY; 2], &params(1.0, 1.0), 0.5), None);
+        assert_eq!(draw(&[0.0, f32::INFINITY], &params(1.0, 1.0), 0.5), None);
+    }
+}

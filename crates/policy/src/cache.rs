@@ -1,0 +1,46 @@
+//! The key-value cache: preallocated rows a layer, written in place.
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use toolrl_kernels::{CacheSpans, Heads, decode_attention, write_rows};
+
+use crate::ModelConfig;
+
+/// Keys and values of every layer, in `rows` rows that its user hands out.
+#[derive(Debug)]
+pub struct KvCache {
+    /// One a layer: keys and values, `[rows, kv heads * dim]`. Taken out while they are written, so
+    /// that burn sees a single owner and writes in place.
+    layers: Vec<Option<(Tensor<2>, Tensor<2>)>>,
+    rows: usize,
+}
+
+impl KvCache {
+    /// A cache of `rows` rows on a device.
+    pub fn new(config: &ModelConfig, rows: usize, device: &Device) -> Self {
+        let zeros = || Tensor::zeros([rows, config.heads.kv * config.heads.dim], device);
+        let layers = (0..config.layers).map(|_| Some((zeros(), zeros()))).collect();
+        Self { layers, rows }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes one row a token.
+    pub(crate) fn write(&mut self, layer: usize, k: Tensor<2>, v: Tensor<2>, at: &Arc<Vec<usize>>) {
+        if let Some((keys, values)) = self.layers[layer].take() {
+            self.layers[layer] = Some((write_rows(keys, k, at.clone()), write_rows(values, v, at.clone())));
+        }
+    }
+
+    /// Attention of new tokens over their cached rows.
+    pub(crate) fn attend(&self, layer: usize, q: Tensor<2>, spans: Arc<Vec<CacheSpans>>, heads: Heads) -> Tensor<2> {
+        match &self.layers[layer] {
+            Some((k, v)) => decode_attention(q, k.clone(), v.clone(), spans, heads),
+            None => q,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The decoder: embedding, layers of attention and feed-forward, final norm, head.
+//!
+//! The fields bear the names of Hugging Face's tensors, so that a parameter's path is its name there.
+
+use std::sync::Arc;
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use toolrl_kernels::{CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, rms_norm, rope, swiglu};
+
+use crate::{KvCache, ModelConfig};
+
+/// A weight with an optional bias.
+#[derive(Module, Debug)]
+pub(crate) struct Linear {
+    /// `[out, in]`.
+    pub weight: Param<Tensor<2>>,
+    /// `[out]`.
+    pub bias: Option<Param<Tensor<1>>>,
+}
+
+impl Linear {
+    fn forward(&self, x_ti: Tensor<2>) -> Tensor<2> {
+        let y = linear(x_ti, self.weight.val());
+        match &self.bias {
+            Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        }
+    }
+}
+
+/// The weight of an RMSNorm.
+#[derive(Module, Debug)]
+pub(crate) struct Norm {
+    pub weight: Param<Tensor<1>>,
+}
+
+impl Norm {
+    fn forward(&self, x_ti: Tensor<2>, eps: f32) -> Tensor<2> {
+        rms_norm(x_ti, self.weight.val(), eps)
+    }
+}
+
+/// Grouped-query attention's projections.
+#[derive(Module, Debug)]
+pub(crate) struct Attention {
+    pub q_proj: Linear,
+    pub k_proj: Linear,
+    pub v_proj: Linear,
+    pub o_proj: Linear,
+    /// Qwen3 alone.
+    pub q_norm: Option<Norm>,
+    pub k_norm: Option<Norm>,
+}
+
+/// The gated feed-forward layer.
+#[derive(Module, Debug)]
+pub(crate) struct Mlp {
+    pub gate_proj: Linear,
+    pub up_proj: Linear,
+    pub down_proj: Linear,
+}
+
+/// One layer.
+#[derive(Module, Debug)]
+pub(crate) struct Layer {
+    pub self_attn: Attention,
+    pub mlp: Mlp,
+    pub input_layernorm: Norm,
+    pub post_attention_layernorm: Norm,
+}
+
+/// The embedding table, `[vocabulary, hidden]`.
+#[derive(Module, Debug)]
+pub(crate) struct Embedding {
+    pub weight: Param<Tensor<2>>,
+}
+
+/// Everything but the head.
+#[derive(Module, Debug)]
+pub(crate) struct Backbone {
+    pub embed_tokens: Embedding,
+    pub layers: Vec<Layer>,
+    pub norm: Norm,
+}
+
+/// What a forward pass needs beside the parameters.
+#[derive(Clone, Debug)]
+pub(crate) struct Constants {
+    pub heads: Heads,
+    pub eps: f32,
+    pub inverse_frequencies: Arc<Vec<f32>>,
+}
+
+impl Constants {
+    pub(crate) fn new(config: &ModelConfig) -> Self {
+        let inverse_frequencies = Arc::new(config.inverse_frequencies());
+        Self { heads: config.heads, eps: config.rms_norm_eps, inverse_frequencies }
+    }
+
+    fn table(&self, positions: &[usize]) -> Arc<RopeTable> {
+        Arc::new(RopeTable::new(positions, &self.inverse_frequencies))
+    }
+}
+
+/// A decoder-only transformer.
+#[derive(Module, Debug)]
+pub struct Decoder {
+    pub(crate) model: Backbone,
+    /// Absent where the head is the embedding table.
+    pub(crate) lm_head: Option<Embedding>,
+    #[module(skip)]
+    pub(crate) constants: Constants,
+}
+
+impl Decoder {
+    /// Final hidden states of a packed batch, after the last norm: what the head multiplies.
+    ///
+    /// # Shapes
+    /// `tokens` has the packing's t ids; the result is `[t, hidden]`.
+    pub fn hidden(&self, tokens: Ids, packing: &Arc<Packing>) -> Tensor<2> {
+        let heads = self.constants.heads;
+        self.run(tokens, &packing.positions(), |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+    }
+
+    /// As [`Decoder::hidden`], and writes every layer's keys and values to the cache's rows `at`,
+    /// one a token.
+    pub fn prefill(&self, tokens: Ids, packing: &Arc<Packing>, cache: &mut KvCache, at: Vec<usize>) -> Tensor<2> {
+        let (heads, at) = (self.constants.heads, Arc::new(at));
+        self.run(tokens, &packing.positions(), |layer, q, k, v| {
+            cache.write(layer, k.clone(), v.clone(), &at);
+            attention(q, k, v, packing.clone(), heads)
+        })
+    }
+
+    /// Final hidden states of one new token a sequence. `spans[i]` are sequence i's cached rows, the
+    /// new token's row last: its keys and values are written there first.
+    ///
+    /// # Shapes
+    /// `tokens` and `spans` have s elements; the result is `[s, hidden]`.
+    pub fn decode(&self, tokens: Ids, spans: Vec<CacheSpans>, cache: &mut KvCache) -> Tensor<2> {
+        let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
+        let at = Arc::new(spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect());
+        let (heads, spans) = (self.constants.heads, Arc::new(spans));
+        self.run(tokens, &positions, |layer, q, k, v| {
+            cache.write(layer, k, v, &at);
+            cache.attend(layer, q, spans.clone(), heads)
+        })
+    }
+
+    /// The head's weight, `[vocabulary, hidden]`.
+    pub fn head(&self) -> Tensor<2> {
+        self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens).weight.val()
+    }
+
+    /// Logits of hidden states: `[n, hidden]` to `[n, vocabulary]`.
+    pub fn logits(&self, hidden_ni: Tensor<2>) -> Tensor<2> {
+        linear(hidden_ni, self.head())
+    }
+
+    /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.
+    fn run(
+        &self,
+        tokens: Ids,
+        positions: &[usize],
+        mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let c = &self.constants;
+        let table = c.table(positions);
+        let mut x = embedding(self.model.embed_tokens.weight.val(), tokens);
+        for (i, layer) in self.model.layers.iter().enumerate() {
+            let normed = layer.input_layernorm.forward(x.clone(), c.eps);
+            let (q, k, v) = layer.self_attn.project(normed, &table, c);
+            x = x + layer.self_attn.o_proj.forward(attend(i, q, k, v));
+            let normed = layer.post_attention_layernorm.forward(x.clone(), c.eps);
+            x = x + layer.mlp.forward(normed);
+        }
+        self.model.norm.forward(x, c.eps)
+    }
+}
+
+impl Attention {
+    /// Queries, keys and values, rotated.
+    fn project(&self, x: Tensor<2>, table: &Arc<RopeTable>, c: &Constants) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+        let normed = |x: Tensor<2>, norm: &Option<Norm>| match norm {
+            Some(norm) => norm.forward(x, c.eps),
+            None => x,
+        };
+        let q = normed(self.q_proj.forward(x.clone()), &self.q_norm);
+        let k = normed(self.k_proj.forward(x.clone()), &self.k_norm);
+        let v = self.v_proj.forward(x);
+        (rope(q, table.clone(), c.heads.query), rope(k, table.clone(), c.heads.kv), v)
+    }
+}
+
+impl Mlp {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let (gate, up) = (self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
+        self.down_proj.forward(swiglu(gate, up))
+    }
+}

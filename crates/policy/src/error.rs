@@ -1,0 +1,80 @@
+//! What can be wrong with a model directory.
+
+use std::path::PathBuf;
+
+/// Why a policy could not be loaded or saved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A file could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A file could not be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// A JSON file of the directory is not what it should be.
+    #[error("{path}: {message}")]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What was expected and what was found.
+        message: String,
+    },
+    /// The configuration asks for what this crate does not do.
+    #[error("{path}: {option} = {value} is not supported ({supported})")]
+    Unsupported {
+        /// The configuration file.
+        path: PathBuf,
+        /// The key.
+        option: String,
+        /// Its value.
+        value: String,
+        /// What is.
+        supported: &'static str,
+    },
+    /// No weights are in the directory.
+    #[error("{dir}: neither model.safetensors nor model.safetensors.index.json is there")]
+    NoWeights {
+        /// The model directory.
+        dir: PathBuf,
+    },
+    /// A weight file is broken.
+    #[error("{path}: not a readable safetensors file: {message}")]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// The reader's reason.
+        message: String,
+    },
+    /// The tensors of the directory are not those that the configuration describes.
+    #[error("{dir}: the weights do not fit config.json:{}", list(.missing, .unexpected, .wrong))]
+    Weights {
+        /// The model directory.
+        dir: PathBuf,
+        /// Tensors that no file has.
+        missing: Vec<String>,
+        /// Tensors that the model does not have.
+        unexpected: Vec<String>,
+        /// Tensors of another shape or type: name, what was found, what was expected.
+        wrong: Vec<String>,
+    },
+}
+
+fn list(missing: &[String], unexpected: &[String], wrong: &[String]) -> String {
+    let part = |what: &str, names: &[String]| match names {
+        [] => String::new(),
+        names => format!(" {} {what}: {};", names.len(), names.join(", ")),
+    };
+    let all = [part("missing", missing), part("unexpected", unexpected), part("wrong", wrong)].concat();
+    all.trim_end_matches(';').to_owned()
+}

@@ -1,0 +1,111 @@
+//! Where a decoder's parameters come from: one walk over the tree, for files and for fresh weights.
+
+use burn::module::Param;
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::ModelConfig;
+use crate::decoder::{Attention, Backbone, Constants, Decoder, Embedding, Layer, Linear, Mlp, Norm};
+
+/// Gives the values of each parameter, asked for by name and shape.
+pub(crate) trait Source {
+    /// Row-major values; as many as the shape has elements.
+    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32>;
+}
+
+/// Builds a decoder, asking `source` for every parameter.
+pub(crate) fn build(config: &ModelConfig, source: &mut dyn Source, device: &Device) -> Decoder {
+    let mut build = Build { config, source, device };
+    let embed_tokens = build.embedding("model.embed_tokens");
+    let layers = (0..config.layers).map(|i| build.layer(&format!("model.layers.{i}"))).collect();
+    let norm = build.norm("model.norm", config.hidden_size);
+    let lm_head = (!config.tie_word_embeddings).then(|| build.embedding("lm_head"));
+    Decoder { model: Backbone { embed_tokens, layers, norm }, lm_head, constants: Constants::new(config) }
+}
+
+struct Build<'a> {
+    config: &'a ModelConfig,
+    source: &'a mut dyn Source,
+    device: &'a Device,
+}
+
+impl Build<'_> {
+    fn param<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
+        let values = self.source.values(name, &shape);
+        Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), self.device))
+    }
+
+    fn embedding(&mut self, name: &str) -> Embedding {
+        let shape = [self.config.vocab_size, self.config.hidden_size];
+        Embedding { weight: self.param(&format!("{name}.weight"), shape) }
+    }
+
+    fn norm(&mut self, name: &str, width: usize) -> Norm {
+        Norm { weight: self.param(&format!("{name}.weight"), [width]) }
+    }
+
+    fn linear(&mut self, name: &str, input: usize, output: usize, bias: bool) -> Linear {
+        let weight = self.param(&format!("{name}.weight"), [output, input]);
+        let bias = bias.then(|| self.param(&format!("{name}.bias"), [output]));
+        Linear { weight, bias }
+    }
+
+    fn attention(&mut self, name: &str) -> Attention {
+        let (c, heads) = (self.config, self.config.heads);
+        let (hidden, query, kv) = (c.hidden_size, heads.query * heads.dim, heads.kv * heads.dim);
+        let normed = c.architecture == crate::Architecture::Qwen3;
+        Attention {
+            q_proj: self.linear(&format!("{name}.q_proj"), hidden, query, c.qkv_bias),
+            k_proj: self.linear(&format!("{name}.k_proj"), hidden, kv, c.qkv_bias),
+            v_proj: self.linear(&format!("{name}.v_proj"), hidden, kv, c.qkv_bias),
+            o_proj: self.linear(&format!("{name}.o_proj"), query, hidden, c.output_bias),
+            q_norm: normed.then(|| self.norm(&format!("{name}.q_norm"), heads.dim)),
+            k_norm: normed.then(|| self.norm(&format!("{name}.k_norm"), heads.dim)),
+        }
+    }
+
+    fn layer(&mut self, name: &str) -> Layer {
+        let (hidden, inner) = (self.config.hidden_size, self.config.intermediate_size);
+        let mlp = format!("{name}.mlp");
+        Layer {
+            self_attn: self.attention(&format!("{name}.self_attn")),
+            mlp: Mlp {
+                gate_proj: self.linear(&format!("{mlp}.gate_proj"), hidden, inner, false),
+                up_proj: self.linear(&format!("{mlp}.up_proj"), hidden, inner, false),
+                down_proj: self.linear(&format!("{mlp}.down_proj"), inner, hidden, false),
+            },
+            input_layernorm: self.norm(&format!("{name}.input_layernorm"), hidden),
+            post_attention_layernorm: self.norm(&format!("{name}.post_attention_layernorm"), hidden),
+        }
+    }
+}
+
+/// Fresh weights: ones for norms, zeros for biases, uniform with a standard deviation of 0.02 else;
+/// the projections that end in the residual stream are smaller by sqrt(2 * layers), as in GPT-2.
+pub(crate) struct Fresh {
+    rng: ChaCha8Rng,
+    residual: f32,
+}
+
+impl Fresh {
+    pub(crate) fn new(config: &ModelConfig, seed: u64) -> Self {
+        let residual = 1.0 / (2.0 * config.layers as f32).sqrt();
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), residual }
+    }
+}
+
+impl Source for Fresh {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        let n = shape.iter().product();
+        if name.ends_with("norm.weight") {
+            return vec![1.0; n];
+        }
+        if name.ends_with(".bias") {
+            return vec![0.0; n];
+        }
+        let ends_in_residual = name.ends_with("o_proj.weight") || name.ends_with("down_proj.weight");
+        let bound = 0.02 * 3f32.sqrt() * if ends_in_residual { self.residual } else { 1.0 };
+        (0..n).map(|_| self.rng.random_range(-bound..bound)).collect()
+    }
+}

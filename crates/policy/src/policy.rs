@@ -1,0 +1,166 @@
+//! A policy: a decoder with its configuration, and its parameters as plain numbers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+
+use crate::config::read_json;
+use crate::init::{Fresh, build};
+use crate::{Decoder, Generation, ModelConfig, PolicyError, weights};
+
+/// A decoder with what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    decoder: Decoder,
+    config: Arc<ModelConfig>,
+    generation: Arc<Generation>,
+}
+
+/// One parameter as plain numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParameterValues {
+    /// Its path in the decoder, which is its Hugging Face name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Vec<f32>,
+}
+
+impl Policy {
+    /// Reads a model directory in Hugging Face form: weights in f32, bf16 or f16, one file or
+    /// shards, held in f32.
+    ///
+    /// # Errors
+    /// [`PolicyError`] naming the file and what was expected; all missing, unexpected and wrongly
+    /// shaped tensors come in one error.
+    pub fn load(dir: &Path, device: &Device) -> Result<Self, PolicyError> {
+        let config = ModelConfig::load(dir)?;
+        let decoder = weights::load(dir, &config, device)?;
+        let generation = Generation::load(dir, &read_json(&dir.join("config.json"))?)?;
+        Ok(Self { decoder, config: Arc::new(config), generation: Arc::new(generation) })
+    }
+
+    /// A policy with fresh weights, a function of the seed alone.
+    pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
+        let decoder = build(&config, &mut Fresh::new(&config, seed), device);
+        Self { decoder, config: Arc::new(config), generation: Arc::new(generation) }
+    }
+
+    /// Writes the policy as a Hugging Face directory with weights in f32, with the given further
+    /// files (the tokenizer's) beside it. A directory of that name is replaced at once, at the end.
+    ///
+    /// # Errors
+    /// [`PolicyError::Write`].
+    pub fn save(&self, dir: &Path, further_files: &[(String, Vec<u8>)]) -> Result<(), PolicyError> {
+        weights::save(self, dir, further_files)
+    }
+
+    /// The decoder, without gradients.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// The decoder with gradients, sharing this one's weights.
+    pub fn training_decoder(&self) -> Decoder {
+        self.decoder.clone().train()
+    }
+
+    /// Sizes and options.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Stop tokens.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Number of parameters.
+    pub fn num_params(&self) -> usize {
+        self.decoder.num_params()
+    }
+
+    /// Every parameter, in the module's order.
+    pub fn parameters(&self) -> Vec<ParameterValues> {
+        let mut read = Read { path: Vec::new(), out: Vec::new() };
+        self.decoder.visit(&mut read);
+        read.out
+    }
+
+    /// Changes every parameter's values; `change(i, values)` is called in the order of
+    /// [`Policy::parameters`].
+    pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
+        let mut update = Update { change, index: 0 };
+        self.decoder = self.decoder.clone().map(&mut update);
+    }
+}
+
+impl Decoder {
+    /// Gradients of every parameter after a backward pass, in the order of [`Policy::parameters`];
+    /// zeros for a parameter that the loss does not depend on.
+    pub fn gradients(&self, grads: &Gradients) -> Vec<Vec<f32>> {
+        let mut read = GradientsOf { grads, out: Vec::new() };
+        self.visit(&mut read);
+        read.out
+    }
+}
+
+fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    // The decoder holds f32 throughout, so the conversion moves and cannot fail.
+    tensor.into_data().try_into_vec_as::<f32>().unwrap_or_default()
+}
+
+struct Read {
+    path: Vec<String>,
+    out: Vec<ParameterValues>,
+}
+
+impl ModuleVisitor for Read {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let shape = tensor.dims().to_vec();
+        self.out.push(ParameterValues { name: self.path.join("."), shape, values: floats(tensor) });
+    }
+}
+
+struct GradientsOf<'a> {
+    grads: &'a Gradients,
+    out: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor for GradientsOf<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let zeros = || vec![0.0; tensor.shape().num_elements()];
+        self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));
+    }
+}
+
+struct Update<F> {
+    change: F,
+    index: usize,
+}
+
+impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let index = self.index;
+        self.index += 1;
+        param.map(|tensor| {
+            let (shape, device) = (tensor.dims(), tensor.device());
+            let mut values = floats(tensor);
+            (self.change)(index, &mut values);
+            Tensor::from_data(TensorData::new(values, shape), &device)
+        })
+    }
+}

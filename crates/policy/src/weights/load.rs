@@ -1,0 +1,99 @@
+//! Safetensors files, one or many, mapped into memory and read once.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::config::read_json;
+use crate::init::{Source, build};
+use crate::{Decoder, ModelConfig, PolicyError};
+
+/// Builds the decoder of a model directory, every tensor accounted for.
+pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Decoder, PolicyError> {
+    let maps = files(dir)?.into_iter().map(map).collect::<Result<Vec<_>, _>>()?;
+    let mut tensors = BTreeMap::new();
+    for (path, bytes) in &maps {
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|e| PolicyError::Safetensors { path: path.clone(), message: e.to_string() })?;
+        tensors.extend(file.tensors());
+    }
+    if config.tie_word_embeddings {
+        // Some exporters write the tied head as well; it is the embedding table again.
+        tensors.remove("lm_head.weight");
+    }
+    let mut source = FromFiles { tensors, missing: Vec::new(), wrong: Vec::new() };
+    let decoder = build(config, &mut source, device);
+    let FromFiles { tensors, missing, wrong } = source;
+    if tensors.is_empty() && missing.is_empty() && wrong.is_empty() {
+        return Ok(decoder);
+    }
+    Err(PolicyError::Weights { dir: dir.to_owned(), missing, unexpected: tensors.into_keys().collect(), wrong })
+}
+
+/// The weight files: those of the index, or the single one.
+fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyError> {
+    let (single, index) = (dir.join("model.safetensors"), dir.join("model.safetensors.index.json"));
+    if !index.exists() {
+        return if single.exists() { Ok(vec![single]) } else { Err(PolicyError::NoWeights { dir: dir.to_owned() }) };
+    }
+    let json = read_json(&index)?;
+    let map = json.get("weight_map").and_then(|m| m.as_object()).filter(|m| m.values().all(|v| v.is_string()));
+    let map = map.ok_or_else(|| PolicyError::Json {
+        path: index.clone(),
+        message: "weight_map should be an object of file names".to_owned(),
+    })?;
+    let mut names: Vec<&str> = map.values().filter_map(|v| v.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names.into_iter().map(|name| dir.join(name)).collect())
+}
+
+fn map(path: PathBuf) -> Result<(PathBuf, Mmap), PolicyError> {
+    let failed = |source| PolicyError::Read { path: path.clone(), source };
+    let file = File::open(&path).map_err(failed)?;
+    // SAFETY: the map is read while this function's caller runs; a file that another process
+    // truncates meanwhile is outside what a loader can guard against.
+    let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
+    Ok((path, bytes))
+}
+
+/// Hands out tensors by name, and keeps what was wrong.
+struct FromFiles<'a> {
+    tensors: BTreeMap<String, TensorView<'a>>,
+    missing: Vec<String>,
+    wrong: Vec<String>,
+}
+
+impl Source for FromFiles<'_> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
+        let n = shape.iter().product();
+        let Some(tensor) = self.tensors.remove(name) else {
+            self.missing.push(name.to_owned());
+            return vec![0.0; n];
+        };
+        match floats(&tensor) {
+            Some(values) if tensor.shape() == shape => values,
+            _ => {
+                let found = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
+                self.wrong.push(format!("{name} is {found}, expected floats {shape:?}"));
+                vec![0.0; n]
+            }
+        }
+    }
+}
+
+/// A tensor's elements as f32; `None` for a type that holds no weights.
+fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
+    let bytes = tensor.data();
+    match tensor.dtype() {
+        Dtype::F32 => Some(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()),
+        Dtype::BF16 => Some(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect()),
+        Dtype::F16 => Some(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()),
+        _ => None,
+    }
+}

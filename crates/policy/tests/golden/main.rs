@@ -1,0 +1,127 @@
+//! The decoder against reference values computed by transformers.
+
+mod inputs;
+
+use std::sync::Arc;
+
+use burn::tensor::{Device, Tensor};
+use inputs::{Tensors, models, shared, smollm2};
+use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
+use toolrl_policy::{KvCache, Policy};
+
+fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().try_into_vec_as().unwrap()
+}
+
+fn logits(policy: &Policy, ids: &[u32]) -> Vec<f32> {
+    let hidden = policy.decoder().hidden(Arc::new(ids.to_vec()), &Packing::single(ids.len()));
+    vec(policy.decoder().logits(hidden))
+}
+
+fn largest_gap(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |m, (a, b)| m.max((a - b).abs()))
+}
+
+/// At most n greedy tokens by prefill and cached decoding, to the first of `stop`.
+fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
+    let decoder = policy.decoder();
+    let mut cache = KvCache::new(policy.config(), prompt.len() + n, &Device::flex());
+    let rows: Vec<usize> = (0..prompt.len()).collect();
+    let hidden = decoder.prefill(Arc::new(prompt.to_vec()), &Packing::single(prompt.len()), &mut cache, rows);
+    let mut last = hidden.narrow(0, prompt.len() - 1, 1);
+    let mut out = Vec::new();
+    loop {
+        let logits = vec(decoder.logits(last));
+        let best = (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap() as u32;
+        out.push(best);
+        if out.len() == n || stop.contains(&best) {
+            return out;
+        }
+        let spans = CacheSpans { prefix: (0, prompt.len()), own: (prompt.len(), out.len()) };
+        last = decoder.decode(Arc::new(vec![best]), vec![spans], &mut cache);
+    }
+}
+
+#[test]
+fn tiny_models_have_the_reference_logits_and_greedy_tokens() {
+    let Some(dir) = shared("golden/model/tiny") else { return };
+    for name in models() {
+        let policy = Policy::load(&dir.join(name), &Device::flex()).unwrap();
+        let io = Tensors::read(&dir.join(name).join("io.safetensors"));
+        let (ids, expected) = (io.rows("input_ids"), io.floats("logits"));
+        let per_row = expected.len() / ids.len();
+        for (row, ids) in ids.iter().enumerate() {
+            let got = logits(&policy, ids);
+            let tail = &got[got.len() - per_row..];
+            let gap = largest_gap(tail, &expected[row * per_row..(row + 1) * per_row]);
+            assert!(gap < 1e-4, "{name}: logits differ by {gap}");
+        }
+        let expected = &io.rows("greedy_ids")[0];
+        assert_eq!(&greedy(&policy, &io.rows("greedy_prompt")[0], expected.len(), &[]), expected, "{name}");
+    }
+}
+
+#[test]
+fn saving_and_loading_keeps_every_bit() {
+    let Some(dir) = shared("golden/model/tiny") else { return };
+    let out = tempfile::tempdir().unwrap();
+    for name in models() {
+        let policy = Policy::load(&dir.join(name), &Device::flex()).unwrap();
+        let saved = out.path().join(name);
+        policy.save(&saved, &[("tokenizer.json".into(), b"{}".to_vec())]).unwrap();
+        policy.save(&saved, &[]).unwrap();
+        let again = Policy::load(&saved, &Device::flex()).unwrap();
+        assert_eq!(policy.parameters(), again.parameters(), "{name}");
+        assert_eq!(policy.generation(), again.generation());
+        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1, "nothing is left beside it");
+        std::fs::remove_dir_all(&saved).unwrap();
+    }
+}
+
+#[test]
+fn smollm2_has_the_reference_numbers() {
+    let (Some(dir), Some(reference)) = (smollm2(), shared("golden/model/smollm2/reference.json")) else { return };
+    let policy = Policy::load(&dir, &Device::flex()).unwrap();
+    let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
+    for case in reference["cases"].as_array().unwrap() {
+        let ids: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
+        let hidden = policy.decoder().hidden(Arc::new(ids.clone()), &Packing::single(ids.len()));
+        let last = vec(policy.decoder().logits(hidden.clone().narrow(0, ids.len() - 1, 1)));
+        let top: Vec<usize> = serde_json::from_value(case["last_logits_top20"]["ids"].clone()).unwrap();
+        let expected: Vec<f32> = serde_json::from_value(case["last_logits_top20"]["logits"].clone()).unwrap();
+        let got: Vec<f32> = top.iter().map(|&i| last[i]).collect();
+        assert!(largest_gap(&got, &expected) < 1e-3, "{}: {}", case["name"], largest_gap(&got, &expected));
+
+        let next = Arc::new(ids[1..].to_vec());
+        let hidden = hidden.narrow(0, 0, ids.len() - 1);
+        let logp = vec(logprob_entropy(hidden, policy.decoder().head(), next, 1.0).narrow(0, 0, 1));
+        let expected: Vec<f32> = serde_json::from_value(case["token_logprobs"].clone()).unwrap();
+        assert!(largest_gap(&logp, &expected) < 1e-3, "{}", case["name"]);
+
+        let expected: Vec<u32> = serde_json::from_value(case["greedy_ids"].clone()).unwrap();
+        let stop = &policy.generation().stop_tokens;
+        assert_eq!(greedy(&policy, &ids, expected.len(), stop), expected, "{}", case["name"]);
+    }
+}
+
+#[test]
+fn a_missing_and_an_unexpected_tensor_are_named_together() {
+    let Some(dir) = shared("golden/model/tiny/qwen2_tied") else { return };
+    let out = tempfile::tempdir().unwrap();
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(dir.join("config.json")).unwrap()).unwrap();
+    config["num_hidden_layers"] = 1.into();
+    config["tie_word_embeddings"] = false.into();
+    config["intermediate_size"] = 64.into();
+    std::fs::write(out.path().join("config.json"), config.to_string()).unwrap();
+    std::fs::copy(dir.join("model.safetensors"), out.path().join("model.safetensors")).unwrap();
+    let message = Policy::load(out.path(), &Device::flex()).unwrap_err().to_string();
+    for part in ["1 missing: lm_head.weight", "unexpected: model.layers.1.", "mlp.up_proj.weight is F32 [128, 64], expected floats [64, 64]"] {
+        assert!(message.contains(part), "{message}");
+    }
+    config["hidden_act"] = "gelu".into();
+    std::fs::write(out.path().join("config.json"), config.to_string()).unwrap();
+    let message = Policy::load(out.path(), &Device::flex()).unwrap_err().to_string();
+    assert!(message.contains("hidden_act = \"gelu\" is not supported"), "{message}");
+}
