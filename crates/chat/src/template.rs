@@ -135,12 +135,11 @@ fn is_iterable(value: &Value) -> bool {
 
 /// Prints a value as Python's `str`; floats are where the engine's own way differs.
 fn write_value(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
-    if value.is_number() && !value.is_integer() {
-        output
-            .write_str(&float(f64::try_from(value.clone())?))
-            .map_err(Error::from)
-    } else {
-        minijinja::escape_formatter(output, state, value)
+    match f64::try_from(value.clone()) {
+        Ok(number) if value.is_number() && !value.is_integer() && number.is_finite() => {
+            output.write_str(&float(number)).map_err(Error::from)
+        }
+        _ => minijinja::escape_formatter(output, state, value),
     }
 }
 
