@@ -13,6 +13,7 @@ mod held_out;
 mod outcome;
 mod rates;
 mod report;
+mod rubric;
 
 pub use error::EvalError;
 pub use exact::is_exact;
@@ -20,3 +21,4 @@ pub use held_out::{Evaluation, HeldOut, evaluate};
 pub use outcome::{Outcome, ScoreError, TaskScore};
 pub use rates::Rates;
 pub use report::EvalReport;
+pub use rubric::rubric_score;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use toolrl_data::{Sample, TaskKind};
-use toolrl_grammar::{ReplyKind, strict};
+use toolrl_grammar::{ReplyKind, strict, text};
 use toolrl_rollout::{FinishReason, Trajectory};
 
 use crate::is_exact;
@@ -66,7 +66,11 @@ impl Outcome {
             gold: sample.gold.clone(),
             score,
             error,
-            well_formed: strict(reply.text.trim(), ReplyKind::of(&sample.gold)).is_ok(),
+            well_formed: strict(
+                text::strip(reply.text.as_bytes()),
+                ReplyKind::of(&sample.gold),
+            )
+            .is_ok(),
             exact: is_exact(&reply.text, &sample.gold),
             tokens: reply.tokens.len(),
             finish: reply.finish,

@@ -215,3 +215,27 @@ async fn tools_are_told_apart_only_where_some_are_held_out() {
         (None, None)
     );
 }
+
+/// The rubric of the paper, on its scale of -3 to 4; a thought that mentions a tag makes a gold reply
+/// that cannot be scored.
+#[test]
+fn a_rubric_scores_without_a_step() {
+    let rubric = toolrl_reward::Rubric::toolrl();
+    let wanted = sample(0, CALL, TaskKind::OneCall, false);
+    for (reply, total, format) in [
+        (format!("{CALL} \n"), 4.0, 1.0),
+        (CALL.replace("\"f\"", "\"g\""), -2.0, 1.0),
+        ("junk".to_owned(), -3.0, 0.0),
+    ] {
+        let found = rubric_score(&rubric, &wanted, &reply).unwrap();
+        assert_eq!(found.total, total, "{reply}");
+        assert_eq!(found.components["format"], format, "{reply}");
+    }
+    let broken = sample(
+        1,
+        "<think> no <tool_call> here </think>",
+        TaskKind::Other,
+        false,
+    );
+    assert!(rubric_score(&rubric, &broken, CALL).is_err());
+}
