@@ -19,8 +19,8 @@ pub enum Template {
     None,
 }
 
-/// Cuts the reply out of prompt and reply: what follows the last opening of an assistant's turn,
-/// up to the end of that turn, stripped. A text without such an opening is a reply as a whole.
+/// Cuts the reply out of prompt and reply: what follows the last opening of an assistant's turn
+/// (all of a text without one), up to the first mark that ends a turn, stripped.
 ///
 /// # Errors
 /// [`RewardError::NoTemplate`] for [`Template::None`].
@@ -44,20 +44,14 @@ pub fn extract_reply<T: AsRef<[u8]> + ?Sized>(
         Template::None => return Err(RewardError::NoTemplate),
     };
     let whole = text.as_ref();
-    let reply = match rfind(whole, opening.as_bytes()) {
-        Some(at) => until(&whole[at + opening.len()..], end.as_bytes()),
-        None => whole,
-    };
+    let turn = rfind(whole, opening.as_bytes()).map_or(whole, |at| &whole[at + opening.len()..]);
+    let reply = memchr::memmem::find(turn, end.as_bytes()).map_or(turn, |at| &turn[..at]);
     Ok(text::strip(reply))
 }
 
 /// Where `needle`, which begins with `<`, last stands.
 fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memrchr_iter(b'<', text).find(|&at| text[at..].starts_with(needle))
-}
-
-fn until<'a>(text: &'a [u8], needle: &[u8]) -> &'a [u8] {
-    memchr::memmem::find(text, needle).map_or(text, |at| &text[..at])
 }
 
 /// The variants of the released reward, as its flags name them. A flag is on only when its value

@@ -26,7 +26,9 @@ pub(super) fn compare<'a>(
     let pair = |g: usize, p: usize| score_pair(&gold[g], &predicted[p], settings.granularity);
     let matches = match settings.matching {
         Matching::Parity => greedy_assignment(gold.len(), predicted.len(), pair)?,
-        Matching::Paper => best_assignment(gold.len(), predicted.len(), pair)?,
+        Matching::BestAssignment | Matching::Paper => {
+            best_assignment(gold.len(), predicted.len(), pair)?
+        }
     };
 
     let mut spare = vec![true; predicted.len()];

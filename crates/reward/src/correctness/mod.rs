@@ -57,6 +57,8 @@ pub enum Matching {
     /// as multisets.
     #[default]
     Parity,
+    /// As parity, but with the assignment that earns the most points.
+    BestAssignment,
     /// As the paper's text: the assignment with the most points, and tool names compared as sets.
     Paper,
 }

@@ -59,7 +59,7 @@ pub(super) fn compare_names(
     let (mut common, mut all) = (0, 0);
     for &(gold, predicted) in counts.values() {
         let (gold, predicted) = match matching {
-            Matching::Parity => (gold, predicted),
+            Matching::Parity | Matching::BestAssignment => (gold, predicted),
             Matching::Paper => (gold.min(1), predicted.min(1)),
         };
         common += gold.min(predicted);
