@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::HeldOut;
+
 /// Why data could not be read, written or made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -61,6 +63,27 @@ pub enum DataError {
         /// The file.
         path: PathBuf,
     },
+    /// A held-out part that is no part of the samples.
+    #[error("cannot hold out {held_out:?} of {samples} samples")]
+    Split {
+        /// What was asked.
+        held_out: HeldOut,
+        /// How many samples there are.
+        samples: usize,
+    },
+    /// Settings from which no tool world can be made.
+    #[error("tool world: `{field}`: expected {expected}, found {found}")]
+    World {
+        /// The setting.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A prompt template that cannot be used.
+    #[error("prompt template: {0}")]
+    Template(minijinja::Error),
 }
 
 /// Where in a file something stands.

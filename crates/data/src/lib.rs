@@ -5,9 +5,20 @@
 //! the same samples on every machine.
 
 mod error;
+mod gold_check;
 mod load;
+mod random;
 mod sample;
+mod split;
+mod stats;
+mod write;
+
+pub mod world;
 
 pub use error::{DataError, Place};
+pub use gold_check::{GoldReport, Unscorable};
 pub use load::{Loaded, load};
 pub use sample::{Message, Role, Sample, TaskKind};
+pub use split::{HeldOut, Split, split};
+pub use stats::{Stats, describe};
+pub use write::{write_jsonl, write_parquet};

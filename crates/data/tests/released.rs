@@ -28,8 +28,9 @@ fn training_rows() {
     let samples = load(&path).unwrap().samples;
     assert_eq!(samples.len(), 400);
     let count = |kinds: &[TaskKind]| samples.iter().filter(|s| kinds.contains(&s.kind)).count();
-    // Some thoughts of rows without an answer mention its tag, and it counts wherever it stands.
-    assert!(count(&[TaskKind::OneCall, TaskKind::SeveralCalls]) <= 341);
+    assert_eq!(count(&[TaskKind::OneCall, TaskKind::SeveralCalls]), 341);
+    assert_eq!(count(&[TaskKind::NoCall]), 54);
+    assert_eq!(count(&[TaskKind::CallAndResponse]), 5);
     assert!(
         samples
             .iter()
@@ -41,6 +42,21 @@ fn training_rows() {
             .starts_with("**Dialogue Records History**")
     );
     assert_eq!(samples[7].id, "rlla_sft:7");
+}
+
+#[test]
+fn seventeen_gold_replies_cannot_be_scored() {
+    let Some(path) = released("rlla_sft.json") else {
+        return;
+    };
+    let loaded = load(&path).unwrap();
+    let found: Vec<_> = loaded.gold.unscorable.iter().map(|u| u.index).collect();
+    let expected = [
+        10, 44, 73, 76, 95, 97, 200, 213, 252, 280, 285, 317, 348, 350, 356, 363, 380,
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(loaded.gold.checked, 400);
+    assert_eq!(loaded.scorable().len(), 383);
 }
 
 #[test]

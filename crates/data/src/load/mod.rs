@@ -10,13 +10,22 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{DataError, Place, Sample};
+use crate::{DataError, GoldReport, Place, Sample};
 
 /// A dataset as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The samples, in the file's order; never empty.
     pub samples: Vec<Sample>,
+    /// Which of them have a gold reply that cannot be scored against.
+    pub gold: GoldReport,
+}
+
+impl Loaded {
+    /// The samples that can be scored: the default choice for RL.
+    pub fn scorable(self) -> Vec<Sample> {
+        self.gold.scorable(self.samples)
+    }
 }
 
 /// Reads a dataset: a JSON array of rows, JSON lines (either may be gzipped) or Parquet, told apart by
@@ -42,8 +51,12 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
     if samples.is_empty() {
         return Err(DataError::Empty { path: path.into() });
     }
-    tracing::debug!(path = %path.display(), samples = samples.len(), "loaded a dataset");
-    Ok(Loaded { samples })
+    let gold = GoldReport::of(&samples);
+    if !gold.unscorable.is_empty() {
+        let (count, of) = (gold.unscorable.len(), gold.checked);
+        tracing::warn!(path = %path.display(), count, of, "gold replies that cannot be scored");
+    }
+    Ok(Loaded { samples, gold })
 }
 
 /// The rows of a file of any supported form, each with its place.

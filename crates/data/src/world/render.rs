@@ -1,0 +1,127 @@
+//! From the parts of a task to its prompt.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, context};
+use serde_json::{Map, Value, json};
+
+use super::config::Template;
+use super::listing::Listed;
+use super::python_json;
+use super::tool::Param;
+use crate::{DataError, Message, Role};
+
+const COMPACT: &str = include_str!("prompt.jinja");
+const NAME: &str = "prompt";
+
+/// A compiled prompt template.
+pub(crate) struct Renderer {
+    environment: Environment<'static>,
+}
+
+/// An earlier turn, as text.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    /// What was asked.
+    pub(crate) request: String,
+    /// The calls that were made, one a line.
+    pub(crate) calls: String,
+    /// What they returned.
+    pub(crate) observation: String,
+}
+
+impl Renderer {
+    /// Compiles the template.
+    pub(crate) fn new(template: &Template) -> Result<Self, DataError> {
+        let text = match template {
+            Template::Compact => COMPACT.to_owned(),
+            Template::Text(text) => text.clone(),
+            Template::File(path) => {
+                std::fs::read_to_string(path).map_err(|source| DataError::Io {
+                    path: path.clone(),
+                    source,
+                })?
+            }
+        };
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .build()
+            .map_err(DataError::Template)?;
+        environment.set_syntax(syntax);
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment
+            .add_template_owned(NAME, text)
+            .map_err(DataError::Template)?;
+        Ok(Self { environment })
+    }
+
+    /// The two messages of a task.
+    pub(crate) fn messages(
+        &self,
+        tools: &[Listed],
+        history: &[Turn],
+        request: &str,
+    ) -> Result<Vec<Message>, DataError> {
+        let tools: Vec<_> = tools.iter().map(tool_value).collect();
+        let history: Vec<_> = history.iter().map(turn_value).collect();
+        let variables = context! { tools, history, request };
+        let template = self
+            .environment
+            .get_template(NAME)
+            .map_err(DataError::Template)?;
+        let mut captured = template
+            .render_captured(variables)
+            .map_err(DataError::Template)?;
+        let mut message = |role: Role| {
+            let content = captured.with_state_mut(|state| state.render_block(role.as_str()));
+            Ok(Message {
+                role,
+                content: content.map_err(DataError::Template)?.trim().to_owned(),
+            })
+        };
+        Ok(vec![message(Role::System)?, message(Role::User)?])
+    }
+}
+
+fn turn_value(turn: &Turn) -> minijinja::Value {
+    let Turn {
+        request,
+        calls,
+        observation,
+    } = turn;
+    context! { request, calls, observation }
+}
+
+fn tool_value(listed: &Listed) -> minijinja::Value {
+    let description = listed.tool.description();
+    let object = |value: fn(&Param) -> Value| {
+        let values = listed.tool.params.iter().map(value);
+        let object = listed
+            .params
+            .iter()
+            .cloned()
+            .zip(values)
+            .collect::<Map<_, _>>();
+        python_json::text(&Value::Object(object))
+    };
+    let (parameters, signature) = (object(schema), object(short_schema));
+    context! { name => listed.name.as_str(), description, parameters, signature }
+}
+
+/// A parameter's entry in `parameters`.
+fn schema(param: &Param) -> Value {
+    json!({"type": param.slot.json_type(), "description": about(param)})
+}
+
+/// A parameter's entry in `signature`.
+fn short_schema(param: &Param) -> Value {
+    format!("{}, {}", param.slot.json_type(), about(param)).into()
+}
+
+fn about(param: &Param) -> String {
+    if param.optional {
+        format!("{}, optional", param.about)
+    } else {
+        param.about.to_owned()
+    }
+}

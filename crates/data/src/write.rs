@@ -1,0 +1,130 @@
+//! Writing datasets in the released form.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array,
+};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Field};
+use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
+use serde_json::json;
+
+use crate::{DataError, Message, Sample};
+
+/// Writes one row a line. [`load`](crate::load) reads back the same samples: beside the released fields,
+/// `extra_info` holds their `id`, `kind` and `unseen_tools`.
+///
+/// # Errors
+/// [`DataError::Io`] when the file cannot be written.
+pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
+    let io = |source| DataError::Io {
+        path: path.into(),
+        source,
+    };
+    let mut writer = BufWriter::new(File::create(path).map_err(io)?);
+    for (index, sample) in samples.iter().enumerate() {
+        let row = json!({
+            "prompt": sample.messages,
+            "reward_model": {"ground_truth": sample.gold, "style": "rule"},
+            "extra_info": {
+                "index": index,
+                "id": sample.id,
+                "kind": sample.kind,
+                "unseen_tools": sample.unseen_tools,
+            },
+        });
+        writeln!(writer, "{row}").map_err(io)?;
+    }
+    writer.flush().map_err(io)
+}
+
+/// Writes a Parquet table of the same fields as [`write_jsonl`].
+///
+/// # Errors
+/// [`DataError::Io`] when the file cannot be made, [`DataError::Parquet`] when it cannot be written.
+pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
+    let file = File::create(path).map_err(|source| DataError::Io {
+        path: path.into(),
+        source,
+    })?;
+    let parquet = |source: ParquetError| DataError::Parquet {
+        path: path.into(),
+        source,
+    };
+    let batch = batch(samples).map_err(|error| parquet(error.into()))?;
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(parquet)?;
+    writer.write(&batch).map_err(parquet)?;
+    writer.close().map_err(parquet)?;
+    Ok(())
+}
+
+fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let messages: Vec<&Message> = samples.iter().flat_map(|sample| &sample.messages).collect();
+    let message = group([
+        (
+            "role",
+            texts(messages.iter().map(|message| message.role.as_str())),
+        ),
+        (
+            "content",
+            texts(messages.iter().map(|message| message.content.as_str())),
+        ),
+    ]);
+    let prompt = ListArray::try_new(
+        Arc::new(Field::new("item", message.data_type().clone(), false)),
+        OffsetBuffer::from_lengths(samples.iter().map(|sample| sample.messages.len())),
+        message,
+        None,
+    )?;
+    let reward_model = group([
+        (
+            "ground_truth",
+            texts(samples.iter().map(|sample| sample.gold.as_str())),
+        ),
+        ("style", texts(samples.iter().map(|_| "rule"))),
+    ]);
+    let extra_info = group([
+        (
+            "index",
+            Arc::new(UInt64Array::from_iter_values(0..samples.len() as u64)) as ArrayRef,
+        ),
+        ("id", texts(samples.iter().map(|sample| sample.id.as_str()))),
+        (
+            "kind",
+            texts(samples.iter().map(|sample| sample.kind.as_str())),
+        ),
+        (
+            "unseen_tools",
+            Arc::new(BooleanArray::from_iter(
+                samples.iter().map(|sample| Some(sample.unseen_tools)),
+            )),
+        ),
+    ]);
+    RecordBatch::try_from_iter([
+        ("prompt", Arc::new(prompt) as ArrayRef),
+        ("reward_model", reward_model),
+        ("extra_info", extra_info),
+    ])
+}
+
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(texts))
+}
+
+fn group<const N: usize>(fields: [(&str, ArrayRef); N]) -> ArrayRef {
+    let fields: Vec<_> = fields
+        .into_iter()
+        .map(|(name, array)| {
+            (
+                Arc::new(Field::new(name, DataType::clone(array.data_type()), false)),
+                array,
+            )
+        })
+        .collect();
+    Arc::new(StructArray::from(fields))
+}
