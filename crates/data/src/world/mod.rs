@@ -5,6 +5,7 @@
 //! held-out part by a hash of its text, so that no setting can put one task into both.
 
 mod ask;
+mod catalog;
 mod clock;
 mod config;
 mod gold;
@@ -30,6 +31,7 @@ use render::Renderer;
 use slot::Draw;
 use task::Stock;
 
+pub use catalog::{CatalogEntry, catalog};
 pub use config::{Mix, Template, WorldConfig};
 
 /// The tasks of a world.

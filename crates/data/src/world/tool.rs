@@ -5,7 +5,7 @@ use super::slot::Slot;
 /// Tools that belong together.
 #[derive(Debug)]
 pub(crate) struct Domain {
-    /// The domain's name, for tests and documentation.
+    /// The domain's name.
     pub(crate) name: &'static str,
     /// Its tools; each does something that no other tool of the world does.
     pub(crate) tools: &'static [Tool],

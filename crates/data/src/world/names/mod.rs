@@ -1,5 +1,9 @@
 //! Names that requests are filled with.
 
+mod unseen;
+
+pub(crate) use unseen::{AUTHORS, BOOKS, DISTRICTS, GARAGES, HARBORS, PLANTS};
+
 /// A list of names of one sort. Some are kept for held-out tasks.
 #[derive(Debug)]
 pub(crate) struct Names {
@@ -327,101 +331,4 @@ pub(crate) static NOTES: Names = names(
         "wash the car",
         "pay the rent",
     ],
-);
-
-pub(crate) static BOOKS: Names = names(
-    &[
-        "The Long Bridge",
-        "Salt and Stars",
-        "A Quiet Harbor",
-        "The Clockmaker",
-        "Seven Winters",
-        "The Glass Tower",
-        "Letters Home",
-        "The Last Orchard",
-        "Under Two Moons",
-        "River of Paper",
-        "The Empty Chair",
-        "North of Nowhere",
-    ],
-    &[],
-);
-
-pub(crate) static AUTHORS: Names = names(
-    &[
-        "Mira Castle",
-        "Owen Black",
-        "Lydia Frost",
-        "Samuel Reed",
-        "Tessa Vale",
-        "Igor Lund",
-        "Amara Stone",
-        "Paul Winter",
-        "Greta Holm",
-        "Noel Rivers",
-    ],
-    &[],
-);
-
-pub(crate) static HARBORS: Names = names(
-    &[
-        "Port Ann",
-        "Cape Grey",
-        "Seal Bay",
-        "Sandy Point",
-        "East Quay",
-        "Whale Cove",
-        "Lighthouse Bay",
-        "Stony Reef",
-        "Kings Dock",
-        "Gull Island",
-    ],
-    &[],
-);
-
-pub(crate) static PLANTS: Names = priced(
-    &[
-        "basil",
-        "carrot",
-        "lettuce",
-        "tomato",
-        "pumpkin",
-        "tulip",
-        "lavender",
-        "spinach",
-        "radish",
-        "sunflower",
-        "mint",
-        "bean",
-    ],
-    &[],
-);
-
-pub(crate) static GARAGES: Names = priced(
-    &[
-        "Market Garage",
-        "Station Garage",
-        "Opera Garage",
-        "Bridge Garage",
-        "Castle Garage",
-        "Harbor Garage",
-        "Mill Garage",
-        "Tower Garage",
-    ],
-    &[],
-);
-
-pub(crate) static DISTRICTS: Names = names(
-    &[
-        "Old Town",
-        "Hillside",
-        "Riverbank",
-        "Westend",
-        "Northfield",
-        "Lakeview",
-        "Soho",
-        "Greenwood",
-        "Southgate",
-    ],
-    &[],
 );
