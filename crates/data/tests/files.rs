@@ -1,5 +1,10 @@
 //! Files written here and read back, and files that cannot be read.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "the lint spares test functions, not their helpers"
+)]
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

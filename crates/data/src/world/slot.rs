@@ -123,7 +123,7 @@ impl Slot {
 fn one_name(names: &Names, draw: &mut Draw<'_>) -> &'static str {
     let fresh = draw.held_out && !names.fresh.is_empty() && draw.rng.chance(0.5);
     let list: &[&'static str] = if fresh { names.fresh } else { names.known };
-    *draw.rng.pick(list)
+    list[draw.rng.below(list.len())]
 }
 
 /// `count` different names; `count` is far below the length of every list.
