@@ -44,14 +44,12 @@ pub fn extract_reply<T: AsRef<[u8]> + ?Sized>(
         Template::None => return Err(RewardError::NoTemplate),
     };
     let whole = text.as_ref();
-    let turn = rfind(whole, opening.as_bytes()).map_or(whole, |at| &whole[at + opening.len()..]);
-    let reply = memchr::memmem::find(turn, end.as_bytes()).map_or(turn, |at| &turn[..at]);
+    let stands_at = |at: &usize, mark: &str, text: &[u8]| text[*at..].starts_with(mark.as_bytes());
+    let opened = memchr::memrchr_iter(b'<', whole).find(|at| stands_at(at, opening, whole));
+    let turn = opened.map_or(whole, |at| &whole[at + opening.len()..]);
+    let ended = memchr::memchr_iter(b'<', turn).find(|at| stands_at(at, end, turn));
+    let reply = ended.map_or(turn, |at| &turn[..at]);
     Ok(text::strip(reply))
-}
-
-/// Where `needle`, which begins with `<`, last stands.
-fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
-    memchr::memrchr_iter(b'<', text).find(|&at| text[at..].starts_with(needle))
 }
 
 /// The variants of the released reward, as its flags name them. A flag is on only when its value

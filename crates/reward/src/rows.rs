@@ -95,7 +95,7 @@ impl<'a> Row<'a> {
 /// assert!(line.starts_with(r#"{"score": 1.0, "format": 1.0, "correctness": 0.0, "length": 0.0"#));
 /// ```
 pub fn scored<'a>(row: &Row<'a>) -> Value<'a> {
-    let mut entries = Object::new();
+    let mut entries = Object::default();
     if let Some(id) = &row.id {
         entries.insert("id".into(), id.clone());
     }

@@ -90,10 +90,10 @@ fn begin(input: &[u8]) -> Parse<'_, Begun<'_>> {
     match (first, inner.first()) {
         (b'[', Some(b']')) => Ok((&inner[1..], Begun::Whole(Value::List(Vec::new())))),
         (b'[', _) => Ok((inner, Begun::Open(Open::List(Vec::new())))),
-        (b'{', Some(b'}')) => Ok((&inner[1..], Begun::Whole(Value::Object(Object::new())))),
+        (b'{', Some(b'}')) => Ok((&inner[1..], Begun::Whole(Value::Object(Object::default())))),
         (b'{', _) => {
             let (rest, key) = key(inner)?;
-            Ok((rest, Begun::Open(Open::Object(Object::new(), key))))
+            Ok((rest, Begun::Open(Open::Object(Object::default(), key))))
         }
         _ => scalar(input).map(|(rest, value)| (rest, Begun::Whole(value))),
     }

@@ -29,7 +29,7 @@ pub enum Value<'a> {
 }
 
 /// An object's entries in order. Inserting a key again keeps its place and replaces its value.
-pub type Object<'a> = IndexMap<PyStr<'a>, Value<'a>>;
+pub type Object<'a> = IndexMap<PyStr<'a>, Value<'a>, foldhash::fast::RandomState>;
 
 /// An integer of any size.
 #[derive(Clone, Debug, PartialEq, Eq)]

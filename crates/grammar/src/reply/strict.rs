@@ -181,7 +181,7 @@ fn expected<'a, T>(input: &'a [u8], literal: &'static str) -> Parse<'a, T> {
 }
 
 fn once(text: &[u8], tag: &'static str) -> Result<(), SyntaxError> {
-    let mut places = memchr::memmem::find_iter(text, tag.as_bytes());
+    let mut places = tags::find_all(text, tag);
     let (_, Some(second)) = (places.next(), places.next()) else {
         return Ok(());
     };

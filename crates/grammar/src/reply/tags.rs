@@ -7,9 +7,17 @@ pub(super) const TOOL_CALL_END: &str = "</tool_call>";
 pub(super) const RESPONSE: &str = "<response>";
 pub(super) const RESPONSE_END: &str = "</response>";
 
+/// Where a tag, or any literal, stands in `text`. Its first byte is rare in replies, so that looking
+/// for that is faster than to prepare a search for the whole.
+pub(super) fn find_all<'t>(text: &'t [u8], tag: &'t str) -> impl Iterator<Item = usize> + 't {
+    let first = tag.as_bytes().first().copied().unwrap_or_default();
+    let tag = tag.as_bytes();
+    memchr::memchr_iter(first, text).filter(move |&at| text[at..].starts_with(tag))
+}
+
 /// Where a tag first stands in `text`.
 pub(super) fn find(text: &[u8], tag: &str) -> Option<usize> {
-    memchr::memmem::find(text, tag.as_bytes())
+    find_all(text, tag).next()
 }
 
 /// Whether a tag stands anywhere in `text`.
