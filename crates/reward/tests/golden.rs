@@ -12,12 +12,12 @@ fn difference(line: &str) -> Option<String> {
     let row = Row::parse(line).expect("the golden row is a row");
     let found = scored(&row);
     let raises = golden.get("raises").and_then(Value::as_bytes);
-    let kind_agrees = match (raises, row.score()) {
-        (None, Ok(_)) => true,
-        (Some(b"NotImplementedError"), Err(RewardError::NoTemplate)) => true,
-        (Some(_), Err(RewardError::Reference(_))) => true,
-        _ => false,
-    };
+    let kind_agrees = matches!(
+        (raises, row.score()),
+        (None, Ok(_))
+            | (Some(b"NotImplementedError"), Err(RewardError::NoTemplate))
+            | (Some(_), Err(RewardError::Reference(_)))
+    );
     let bits_agree = match (golden.get("bits"), found.get("bits")) {
         (Some(golden), Some(found)) => json::equal(golden, found),
         (None, None) => found.get("error").is_some() && found.get("score").is_none(),

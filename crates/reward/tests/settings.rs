@@ -127,7 +127,8 @@ fn scales() {
     use Scale::{EqualMax, Smooth, TwoStage};
     let training = |step| Context::training(step, 105);
     // Scale, context, range of format, range of correctness.
-    let cases: [(&[Scale], Context, (f64, f64), (f64, f64)); 12] = [
+    type Range = (f64, f64);
+    let cases: [(&[Scale], Context, Range, Range); 12] = [
         (&[], training(40), (0.0, 1.0), (-3.0, 3.0)),
         (&[EqualMax], training(40), (0.0, 1.0), (-1.0, 1.0)),
         (&[TwoStage], training(29), (0.0, 1.0), (-1.0, 1.0)),
