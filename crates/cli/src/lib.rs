@@ -1,1 +1,89 @@
-//! The toolrl binary.
+//! The commands of `toolrl`, for its own binary and for those of downstream projects.
+//!
+//! Invariant: standard output holds results only, everything else goes to standard error; the exit
+//! code is 0 when the work was done. This crate and xtask alone print and read the environment.
+//!
+//! A project with reward terms of its own has this `main`, and its recipes name them by id:
+//!
+//! ```no_run
+//! use toolrl_reward::Registry;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     let registry = Registry::builtin();
+//!     // registry.register("my_term", |settings| …);
+//!     toolrl_cli::main_with(registry)
+//! }
+//! ```
+
+mod args;
+mod eval;
+mod lines;
+mod policy;
+mod progress;
+mod recipes;
+mod reward;
+mod starter;
+mod train;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use toolrl_reward::Registry;
+use tracing_subscriber::EnvFilter;
+
+use args::{Cli, Command, PolicyCommand, RewardCommand};
+
+/// Runs the command line with these reward terms, and returns the process's exit code.
+pub fn main_with(registry: Registry) -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.verbose);
+    match dispatch(cli.command, &registry) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
+    match command {
+        Command::Train(args) => train::train(&args, registry),
+        Command::Eval(args) => eval::eval(&args, registry),
+        Command::Reward(RewardCommand::Score(args)) => reward::score(&args),
+        Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
+        Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
+        Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
+    }
+}
+
+/// An error with its causes, each said once.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut out = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !out.contains(&cause) {
+            let separator = if out.is_empty() { "" } else { ": " };
+            out = format!("{out}{separator}{cause}");
+        }
+    }
+    out
+}
+
+/// The workspace's own crates; others speak from `warn` on.
+const CRATES: [&str; 6] =
+    ["toolrl_cli", "toolrl_data", "toolrl_eval", "toolrl_engine", "toolrl_policy", "toolrl_train"];
+
+fn log_to_stderr(verbose: bool) {
+    let level = if verbose { "debug" } else { "info" };
+    let filter = CRATES.iter().fold("warn".to_owned(), |all, name| format!("{all},{name}={level}"));
+    // A second subscriber, in a downstream binary that set its own, is refused and changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_target(false)
+        .without_time()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .try_init();
+}

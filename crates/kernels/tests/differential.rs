@@ -26,7 +26,7 @@ impl Numbers {
 }
 
 fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.into_data().convert::<f32>().into_vec().unwrap()
+    t.into_data().convert::<f32>().try_into_vec().unwrap()
 }
 
 #[track_caller]

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
-use toolrl_kernels::{CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, rms_norm, rope, swiglu};
+use toolrl_kernels::{
+    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, logprob_entropy, rms_norm, rope, swiglu,
+};
 
 use crate::{KvCache, ModelConfig};
 
@@ -156,6 +158,24 @@ impl Decoder {
     /// Logits of hidden states: `[n, hidden]` to `[n, vocabulary]`.
     pub fn logits(&self, hidden_ni: Tensor<2>) -> Tensor<2> {
         linear(hidden_ni, self.head())
+    }
+
+    /// Log-probability (row 0) and entropy (row 1), in nats, of tokens under the policy at a
+    /// temperature whose inverse is given; logits exist for a chunk of tokens at a time.
+    ///
+    /// # Shapes
+    /// `tokens` is a packed batch of t ids; `rows` and `targets` have n elements, target i being
+    /// predicted by row `rows[i]` of the batch. The result is `[2, n]`.
+    pub fn logprobs(
+        &self,
+        tokens: Ids,
+        packing: &Arc<Packing>,
+        rows: Ids,
+        targets: Ids,
+        inverse_temperature: f32,
+    ) -> Tensor<2> {
+        let hidden_ni = embedding(self.hidden(tokens, packing), rows);
+        logprob_entropy(hidden_ni, self.head(), targets, inverse_temperature)
     }
 
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.

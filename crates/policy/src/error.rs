@@ -42,6 +42,9 @@ pub enum PolicyError {
         /// What is.
         supported: &'static str,
     },
+    /// The files that stand beside the weights could not be written.
+    #[error(transparent)]
+    Companions(Box<dyn std::error::Error + Send + Sync>),
     /// No weights are in the directory.
     #[error("{dir}: neither model.safetensors nor model.safetensors.index.json is there")]
     NoWeights {

@@ -22,3 +22,4 @@ pub use decoder::Decoder;
 pub use error::PolicyError;
 pub use generation::Generation;
 pub use policy::{ParameterValues, Policy};
+pub use toolrl_kernels::{CacheSpans, Heads, Ids, Packing};

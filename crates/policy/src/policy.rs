@@ -49,13 +49,17 @@ impl Policy {
         Self { decoder, config: Arc::new(config), generation: Arc::new(generation) }
     }
 
-    /// Writes the policy as a Hugging Face directory with weights in f32, with the given further
-    /// files (the tokenizer's) beside it. A directory of that name is replaced at once, at the end.
+    /// Writes the policy as a Hugging Face directory with weights in f32. `companions` is called with
+    /// the directory while it is filled, to add the tokenizer's files. A directory of that name is
+    /// replaced at once, at the end: a save that is cut off leaves the old one whole.
     ///
     /// # Errors
-    /// [`PolicyError::Write`].
-    pub fn save(&self, dir: &Path, further_files: &[(String, Vec<u8>)]) -> Result<(), PolicyError> {
-        weights::save(self, dir, further_files)
+    /// [`PolicyError::Write`], and [`PolicyError::Companions`] for an error of `companions`.
+    pub fn save<E>(&self, dir: &Path, companions: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), PolicyError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        weights::save(self, dir, |dir| companions(dir).map_err(|e| PolicyError::Companions(Box::new(e))))
     }
 
     /// The decoder, without gradients.

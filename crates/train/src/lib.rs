@@ -1,1 +1,38 @@
 //! Recipes: SFT and GRPO; scoring, batching, update, checkpoint, metrics, report.
+//!
+//! Invariant: one type a stage and nothing half-filled; what a run writes is whole at every moment,
+//! and the resolved recipe lies beside it. With the same recipe, seed and machine a run gives the
+//! same numbers.
+//!
+//! [`run()`] does a whole recipe: evaluation, training, evaluation, report. `grpo.rs` reads as the
+//! stages of a step.
+
+mod error;
+mod evaluation;
+mod examples;
+#[cfg(test)]
+mod golden_tests;
+mod grpo;
+mod learner;
+mod observer;
+mod optimizer;
+mod order;
+mod pack;
+mod recipe;
+pub mod record;
+pub mod report;
+mod run;
+mod score;
+mod sft;
+mod start;
+mod task;
+
+pub use error::TrainError;
+pub use evaluation::{EvalSettings, evaluate_policy};
+pub use observer::Observer;
+pub use recipe::{
+    DataSource, EvalConfig, FilesConfig, FreshPolicy, GrpoConfig, Method, OptimizerConfig, PolicySource, Recipe,
+    SftConfig,
+};
+pub use run::{RunOutcome, run};
+pub use task::{Data, load_data};

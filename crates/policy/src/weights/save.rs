@@ -12,7 +12,11 @@ use crate::PolicyError;
 
 /// Writes config, generation config and weights. The directory appears whole or not at all: it is
 /// filled under another name and then renamed.
-pub(crate) fn save(policy: &Policy, dir: &Path, extra: &[(String, Vec<u8>)]) -> Result<(), PolicyError> {
+pub(crate) fn save(
+    policy: &Policy,
+    dir: &Path,
+    companions: impl FnOnce(&Path) -> Result<(), PolicyError>,
+) -> Result<(), PolicyError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| PolicyError::Write { path, source }
@@ -24,9 +28,7 @@ pub(crate) fn save(policy: &Policy, dir: &Path, extra: &[(String, Vec<u8>)]) -> 
         let path = partial.join(name);
         std::fs::write(&path, bytes).map_err(failed(&path))
     };
-    for (name, bytes) in extra {
-        write(name, bytes)?;
-    }
+    companions(&partial)?;
     write("config.json", pretty(&f32_config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;

@@ -1,0 +1,172 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::reward;
+
+/// Trains language models to call tools by reinforcement learning.
+#[derive(Debug, Parser)]
+#[command(name = "toolrl", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Say more on standard error
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  toolrl train                                     train the tiny starting policy, in minutes, on the CPU
+  toolrl train --set train.steps=5                 the same, five steps
+  toolrl train grpo --policy DIR --data FILE       your own model and data
+  toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
+  toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
+
+Standard output holds results; progress and logs go to standard error.";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a policy by a recipe, and evaluate it before and after
+    #[command(after_help = TRAIN_HELP)]
+    Train(TrainArgs),
+    /// Evaluate a policy on held-out tasks
+    #[command(after_help = EVAL_HELP)]
+    Eval(EvalArgs),
+    /// Score replies, or explain their scores
+    #[command(subcommand)]
+    Reward(RewardCommand),
+    /// Ask a policy for replies or log-probabilities
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+const TRAIN_HELP: &str = "\
+Embedded recipes:
+  quickstart        GRPO of a tiny policy on the synthetic tool world (the default)
+  quickstart-sft    the same start, by more supervised fine-tuning instead: what GRPO is compared with
+  quickstart-start  makes that start from nothing: a tokenizer, fresh weights, supervised fine-tuning
+  sft               supervised fine-tuning of your model on your data (--policy, --data)
+  grpo              GRPO of your model on your data, with ToolRL's settings (--policy, --data)
+
+--dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
+
+The run directory gets config.toml, metrics.jsonl, completions/*.parquet, events/ (TensorBoard),
+checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output gets the
+table of the evaluations before and after.";
+
+/// Arguments of `toolrl train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// An embedded recipe's name, or a TOML file
+    #[arg(default_value = "quickstart")]
+    pub recipe: String,
+    /// The model directory to start from, in Hugging Face form
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// Training data: JSON, JSON lines or Parquet (docs/data.md); a tenth is held out
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Change a setting of the recipe, for instance train.steps=10; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Where the run's files go [default: runs/NAME-NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub run_dir: Option<PathBuf>,
+    /// Print the resolved recipe and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const EVAL_HELP: &str = "\
+Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default.
+With --data every row of the file is a task. Standard output gets the table; --out gets eval.json and
+outcomes.jsonl, every reply with its score.";
+
+/// Arguments of `toolrl eval`.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// What to evaluate; held-out is the only one so far
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// The model directory, in Hugging Face form
+    #[arg(long, value_name = "DIR")]
+    pub policy: PathBuf,
+    /// Tasks in the released form, instead of the recipe's held-out ones
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// Write eval.json and outcomes.jsonl there
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The recipe whose tasks, reward and limits apply: a name or a TOML file
+    #[arg(long, default_value = "quickstart")]
+    pub recipe: String,
+    /// Change a setting of that recipe; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// An earlier eval.json to compare with
+    #[arg(long, value_name = "FILE")]
+    pub before: Option<PathBuf>,
+    /// Evaluate on the first N tasks
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// The commands on rewards.
+#[derive(Debug, Subcommand)]
+pub enum RewardCommand {
+    /// Score each row; one JSON line a row
+    Score(reward::ScoreArgs),
+    /// Say for each row what was matched with what and what cost each point
+    Explain(reward::ExplainArgs),
+}
+
+/// The commands on policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Reply to each row of messages or input_ids; one JSON line a row
+    Generate(GenerateArgs),
+    /// Log-probabilities of each row's input_ids; one JSON line a row
+    Logprobs(LogprobsArgs),
+}
+
+/// Arguments of `toolrl policy generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// The model directory, in Hugging Face form
+    #[arg(long, value_name = "DIR")]
+    pub policy: PathBuf,
+    /// Rows with `messages` (a list of role and content) or `input_ids`; may be gzipped
+    #[arg(long, value_name = "FILE")]
+    pub rows: PathBuf,
+    /// The limit on new tokens of a reply
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: usize,
+    /// Divides the logits; 0 takes the most probable token
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub temperature: f32,
+    /// Sample from the most probable tokens that together reach this probability
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub top_p: f32,
+    /// Where the random numbers come from
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Replies computed together, at most
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub slots: usize,
+}
+
+/// Arguments of `toolrl policy logprobs`.
+#[derive(Debug, Args)]
+pub struct LogprobsArgs {
+    /// The model directory, in Hugging Face form
+    #[arg(long, value_name = "DIR")]
+    pub policy: PathBuf,
+    /// Rows with `input_ids`; may be gzipped
+    #[arg(long, value_name = "FILE")]
+    pub rows: PathBuf,
+}

@@ -1,0 +1,68 @@
+//! `toolrl eval`.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use burn::tensor::Device;
+use toolrl_chat::Chat;
+use toolrl_eval::{EvalReport, Evaluation};
+use toolrl_policy::Policy;
+use toolrl_reward::{Registry, Rubric};
+use toolrl_train::{EvalSettings, evaluate_policy, load_data};
+
+use crate::args::EvalArgs;
+use crate::progress::Progress;
+use crate::recipes;
+use crate::train::block_on;
+
+/// Evaluates a policy; the table goes to standard output.
+pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
+    if let Some(name) = args.names.iter().find(|name| *name != "held-out") {
+        bail!("no evaluation {name:?}: expected held-out");
+    }
+    let recipe = recipes::find(&args.recipe, &args.overrides)?;
+    let rubric = Rubric::from_config(&recipe.reward, registry)?;
+    let samples = match &args.data {
+        Some(path) => toolrl_data::load(path)?.samples,
+        None => load_data(&recipe.data, recipe.seed)?.held_out,
+    };
+    let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
+    let before = args.before.as_deref().map(read_report).transpose()?;
+    let policy = Policy::load(&args.policy, &Device::flex())?;
+    let chat = Arc::new(Chat::load(&args.policy)?);
+    let name = args.policy.display().to_string();
+    let settings = EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+    let progress = &mut Progress::new();
+    let evaluation = block_on(evaluate_policy(&policy, &chat, &samples[..n], &rubric, &settings, progress))?;
+    if let Some(dir) = &args.out {
+        write(&evaluation, dir)?;
+    }
+    match before {
+        Some(before) => print!("{}", EvalReport::comparison(&before, &evaluation.report)),
+        None => print!("{}", evaluation.report.table()),
+    }
+    Ok(())
+}
+
+fn read_report(path: &Path) -> anyhow::Result<EvalReport> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{}: not an eval.json", path.display()))
+}
+
+/// Writes `eval.json` and `outcomes.jsonl`.
+fn write(evaluation: &Evaluation, dir: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write to {}", dir.display());
+    std::fs::create_dir_all(dir).with_context(cannot)?;
+    let mut report = serde_json::to_vec_pretty(&evaluation.report)?;
+    report.push(b'\n');
+    std::fs::write(dir.join("eval.json"), report).with_context(cannot)?;
+    let file = std::fs::File::create(dir.join("outcomes.jsonl")).with_context(cannot)?;
+    let mut file = std::io::BufWriter::new(file);
+    for outcome in &evaluation.outcomes {
+        serde_json::to_writer(&mut file, outcome)?;
+        file.write_all(b"\n").with_context(cannot)?;
+    }
+    file.flush().with_context(cannot)
+}

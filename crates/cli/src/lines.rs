@@ -1,0 +1,59 @@
+//! Files of rows: one line at a time, gzipped or not, each line with its place.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use flate2::read::MultiGzDecoder;
+
+/// The lines of a file, ended by `\n` alone, one in memory at a time; blank ones are left out.
+pub(crate) struct Lines {
+    path: PathBuf,
+    reader: Box<dyn BufRead>,
+    line: Vec<u8>,
+    number: usize,
+}
+
+/// The two bytes with which gzip begins.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+impl Lines {
+    /// Opens a file; gzip is told by its first bytes.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let cannot_read = || format!("cannot read {}", path.display());
+        let file = File::open(path).with_context(cannot_read)?;
+        let mut start = Vec::new();
+        let mut file = BufReader::new(file);
+        file.by_ref().take(2).read_to_end(&mut start).with_context(cannot_read)?;
+        let packed = start == GZIP;
+        let whole = io::Cursor::new(start).chain(file);
+        let reader: Box<dyn BufRead> = if packed {
+            Box::new(BufReader::new(MultiGzDecoder::new(whole)))
+        } else {
+            Box::new(whole)
+        };
+        Ok(Self { path: path.to_path_buf(), reader, line: Vec::new(), number: 0 })
+    }
+
+    /// The next line that is not blank, without its end.
+    pub(crate) fn next_line(&mut self) -> anyhow::Result<Option<&[u8]>> {
+        loop {
+            self.line.clear();
+            self.number += 1;
+            let read = self.reader.read_until(b'\n', &mut self.line);
+            let read = read.with_context(|| format!("cannot read {}", self.place()))?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if !self.line.trim_ascii().is_empty() {
+                return Ok(Some(self.line.strip_suffix(b"\n").unwrap_or(&self.line)));
+            }
+        }
+    }
+
+    /// Where the line last read stands.
+    pub(crate) fn place(&self) -> String {
+        format!("{}, line {}", self.path.display(), self.number)
+    }
+}

@@ -1,0 +1,115 @@
+//! `toolrl policy`: replies and log-probabilities of a model directory.
+
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use burn::tensor::Device;
+use serde_json::{Value, json};
+use toolrl_chat::{Chat, Message};
+use toolrl_engine::Engine;
+use toolrl_policy::{Packing, Policy};
+use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
+
+use crate::args::{GenerateArgs, LogprobsArgs};
+use crate::lines::Lines;
+use crate::train::block_on;
+
+/// Rows whose replies are computed before any is written.
+const ROWS: usize = 256;
+
+/// One JSON line a row: `output_ids`, `text` and `finish`.
+pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
+    let policy = Policy::load(&args.policy, &Device::flex())?;
+    let chat = tokenizer(&args.policy)?;
+    let params =
+        SamplingParams { temperature: args.temperature, top_p: args.top_p, max_new_tokens: args.max_new_tokens };
+    let key = StreamKey { seed: args.seed, step: 0 };
+    let prompts = read(&args.rows, |row, index| prompt(row, index, chat.as_deref()))?;
+    let mut engine = Engine::new(&policy, chat, args.slots.max(1));
+    for prompts in prompts.chunks(ROWS) {
+        let groups = block_on(engine.sample(prompts, 1, &params, key))?;
+        let rows = groups.iter().flat_map(|g| &g.trajectories);
+        write(rows.map(|t| json!({ "output_ids": t.tokens, "text": t.text, "finish": t.finish })))?;
+    }
+    Ok(())
+}
+
+/// One JSON line a row: `logprobs`, null first.
+pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
+    let policy = Policy::load(&args.policy, &Device::flex())?;
+    let vocabulary = policy.config().vocab_size;
+    let rows = read(&args.rows, |row, _| {
+        let ids = input_ids(row.get("input_ids").context("input_ids is missing")?)?;
+        match ids.iter().find(|&&id| id as usize >= vocabulary) {
+            Some(id) => bail!("token {id} is outside the vocabulary of {vocabulary}"),
+            None => Ok(ids),
+        }
+    })?;
+    for ids in rows {
+        let mut logprobs = vec![Value::Null; ids.len().min(1)];
+        logprobs.extend(of_sequence(&policy, &ids)?.into_iter().map(number));
+        write(std::iter::once(json!({ "logprobs": logprobs })))?;
+    }
+    Ok(())
+}
+
+/// Log-probability of every token but the first.
+fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
+    let n = ids.len().saturating_sub(1);
+    if n == 0 {
+        return Ok(Vec::new());
+    }
+    let (tokens, rows) = (Arc::new(ids[..n].to_vec()), Arc::new((0..n as u32).collect()));
+    let out_2n = policy.decoder().logprobs(tokens, &Packing::single(n), rows, Arc::new(ids[1..].to_vec()), 1.0);
+    out_2n.narrow(0, 0, 1).into_data().try_into_vec_as().map_err(|e| anyhow::anyhow!("{e:?}"))
+}
+
+/// An f32 with the digits that tell it from its neighbours.
+fn number(x: f32) -> Value {
+    x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// The directory's tokenizer, where it has one.
+fn tokenizer(dir: &Path) -> anyhow::Result<Option<Arc<Chat>>> {
+    Ok(if dir.join("tokenizer.json").exists() { Some(Arc::new(Chat::load(dir)?)) } else { None })
+}
+
+/// Reads every row of a file.
+fn read<T>(path: &Path, mut of: impl FnMut(&Value, u64) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
+    let mut lines = Lines::open(path)?;
+    let mut rows = Vec::new();
+    while let Some(line) = lines.next_line()? {
+        let row = serde_json::from_slice(line).map_err(anyhow::Error::from);
+        let item = row.and_then(|row: Value| of(&row, rows.len() as u64));
+        rows.push(item.with_context(|| lines.place())?);
+    }
+    Ok(rows)
+}
+
+fn prompt(row: &Value, index: u64, chat: Option<&Chat>) -> anyhow::Result<Prompt> {
+    if let Some(ids) = row.get("input_ids") {
+        return Ok(Prompt { index, text: String::new(), tokens: input_ids(ids)? });
+    }
+    let messages = row.get("messages").context("neither input_ids nor messages is there")?;
+    let chat = chat.context("messages need a tokenizer.json in the model directory")?;
+    let messages: Vec<Message> = serde_json::from_value(messages.clone()).context("messages")?;
+    let text = chat.render(&messages, true)?;
+    let tokens = chat.encode(&text)?;
+    Ok(Prompt { index, text, tokens })
+}
+
+fn input_ids(value: &Value) -> anyhow::Result<Vec<u32>> {
+    serde_json::from_value(value.clone()).context("input_ids should be a list of token ids")
+}
+
+/// Writes rows to standard output. A reader that has gone away is no error.
+fn write(rows: impl Iterator<Item = Value>) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let written = rows.into_iter().try_for_each(|row| writeln!(out, "{row}")).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the results"),
+    }
+}

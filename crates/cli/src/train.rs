@@ -1,0 +1,64 @@
+//! `toolrl train`.
+
+use std::path::{Path, PathBuf};
+
+use toolrl_eval::EvalReport;
+use toolrl_reward::{Registry, Rubric};
+use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, run};
+
+use crate::args::TrainArgs;
+use crate::progress::Progress;
+use crate::{recipes, starter};
+
+/// Runs a recipe; the table of both evaluations goes to standard output.
+pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
+    let mut recipe = recipes::find(&args.recipe, &args.overrides)?;
+    apply(&mut recipe, args.policy.as_deref(), args.data.as_deref());
+    let rubric = Rubric::from_config(&recipe.reward, registry)?;
+    if args.dry_run {
+        print!("{}", recipe.to_toml()?);
+        return Ok(());
+    }
+    let run_dir = args.run_dir.clone().unwrap_or_else(|| next_run_dir(&recipe.name));
+    if recipe.policy.is_none() {
+        let dir = run_dir.join("start");
+        starter::unpack(&dir)?;
+        recipe.policy = Some(PolicySource::Dir(dir));
+    }
+    tracing::info!("run directory {}", run_dir.display());
+    let outcome = block_on(run(&recipe, &rubric, &run_dir, &mut Progress::new()))?;
+    let summary = &outcome.summary;
+    print!("{}", EvalReport::comparison(&summary.before, &summary.after));
+    println!("policy {}", outcome.policy.display());
+    println!("report {}", outcome.report.display());
+    Ok(())
+}
+
+/// Puts the user's own model and data into a recipe.
+pub(crate) fn apply(recipe: &mut Recipe, policy: Option<&Path>, data: Option<&Path>) {
+    if let Some(dir) = policy {
+        recipe.policy = Some(PolicySource::Dir(dir.to_owned()));
+    }
+    if let Some(path) = data {
+        // Settings of the recipe for files, such as a separate evaluation set, stay.
+        match &mut recipe.data {
+            DataSource::Files(files) => files.train = path.to_owned(),
+            DataSource::World(_) => recipe.data = DataSource::Files(FilesConfig::new(path.to_owned())),
+        }
+    }
+}
+
+/// Drives the asynchronous parts on this thread: the local sampler computes where it is called.
+pub(crate) fn block_on<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow::Result<T>
+where
+    E: Into<anyhow::Error>,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(work).map_err(Into::into)
+}
+
+/// The first `runs/NAME-NUMBER` that is not there.
+fn next_run_dir(name: &str) -> PathBuf {
+    let numbered = |n: usize| Path::new("runs").join(format!("{name}-{n}"));
+    (1..).map(numbered).find(|dir| !dir.exists()).unwrap_or_else(|| numbered(0))
+}

@@ -1,0 +1,238 @@
+//! `toolrl train`.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{POLICY, TINY_GRPO, contents, json_lines, nan_policy, toolrl, train};
+
+/// The rows of a run's `metrics.jsonl`.
+fn metrics(run: &Path) -> Vec<Value> {
+    json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap())
+}
+
+#[test]
+fn a_run_leaves_everything_and_its_seed_repeats_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = train(dir.path(), &["--run-dir", "a"], &TINY_GRPO).ok();
+    assert!(
+        table
+            .lines()
+            .nth(1)
+            .is_some_and(|l| l.starts_with("all tasks") && l.contains("->")),
+        "{table}"
+    );
+    let run = dir.path().join("a");
+    for name in [
+        "config.toml",
+        "metrics.jsonl",
+        "completions/step-00002.parquet",
+        "summary.json",
+        "report.html",
+    ] {
+        assert!(
+            run.join(name).metadata().is_ok_and(|m| m.len() > 0),
+            "{name}"
+        );
+    }
+    assert_eq!(run.join("events").read_dir().unwrap().count(), 1);
+    let summary: Value =
+        serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(
+        (&summary["steps"], &summary["before"]["tasks"]),
+        (&2.into(), &4.into())
+    );
+    assert_eq!(summary["after"]["policy"], "a/final");
+
+    // Again from the recipe that the run left, and with another seed.
+    train(dir.path(), &["a/config.toml", "--run-dir", "b"], &[]).ok();
+    train(
+        dir.path(),
+        &["a/config.toml", "--run-dir", "c"],
+        &["seed=4"],
+    )
+    .ok();
+    let [a, b, c] = ["a", "b", "c"].map(|run| {
+        let mut rows = metrics(&dir.path().join(run));
+        rows.iter_mut().for_each(|row| {
+            assert!(
+                row.as_object_mut()
+                    .unwrap()
+                    .shift_remove("seconds")
+                    .is_some()
+            )
+        });
+        rows
+    });
+    assert_eq!(a.len(), 2);
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+    let weights =
+        |run: &str| std::fs::read(dir.path().join(run).join("final/model.safetensors")).unwrap();
+    assert!(weights("a") == weights("b"), "the trained weights differ");
+    toolrl(
+        dir.path(),
+        &[
+            "eval",
+            "--policy",
+            "a/final",
+            "--limit",
+            "1",
+            "--set",
+            "eval.max_new_tokens=4",
+        ],
+    )
+    .ok();
+}
+
+#[test]
+fn fine_tuning_lowers_the_loss_and_saves_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        "train.steps=4",
+        "train.batch=2",
+        "train.checkpoint_every=2",
+        "data.world.train=2",
+        "data.world.held_out=2",
+        "eval.max_new_tokens=4",
+    ];
+    train(
+        dir.path(),
+        &["quickstart-sft", "--run-dir", "run"],
+        &settings,
+    )
+    .ok();
+    let rows = metrics(&dir.path().join("run"));
+    let loss = |row: &Value| row["loss"].as_f64().unwrap();
+    // Each step is the same two samples.
+    assert!(
+        rows.len() == 4 && loss(&rows[3]) < loss(&rows[0]),
+        "{rows:?}"
+    );
+    let checkpoints = dir.path().join("run/checkpoints");
+    assert_eq!(
+        checkpoints.read_dir().unwrap().count(),
+        1,
+        "step 2; step 4 is final/"
+    );
+    assert!(checkpoints.join("step-00002/model.safetensors").exists());
+}
+
+#[test]
+fn a_dry_run_prints_a_recipe_and_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for recipe in [
+        "quickstart",
+        "quickstart-sft",
+        "quickstart-start",
+        "sft",
+        "grpo",
+    ] {
+        let printed = train(
+            dir.path(),
+            &[recipe, "--policy", POLICY, "--dry-run"],
+            &["train.steps=9"],
+        )
+        .ok();
+        assert!(
+            printed.contains("steps = 9") && printed.contains("max_grad_norm"),
+            "{printed}"
+        );
+        assert_eq!(dir.path().read_dir().unwrap().count(), 0);
+    }
+    let printed = train(dir.path(), &["--data", "mine.jsonl", "--dry-run"], &[]).ok();
+    assert!(printed.contains("train = \"mine.jsonl\""), "{printed}");
+}
+
+#[test]
+fn a_run_directory_in_use_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = dir.path().join("used");
+    std::fs::create_dir_all(run.join("start")).unwrap();
+    std::fs::write(run.join("metrics.jsonl"), "a run's").unwrap();
+    std::fs::write(run.join("start/config.json"), "a start's").unwrap();
+    let before = contents(&run);
+    for recipe in ["quickstart", "quickstart-start"] {
+        let message = train(dir.path(), &[recipe, "--run-dir", "used"], &TINY_DATA).error();
+        assert!(message.contains("used is not empty"), "{message}");
+        assert_eq!(contents(&run), before, "{recipe}");
+    }
+}
+
+const TINY_DATA: [&str; 4] = [
+    "data.world.train=64",
+    "data.world.held_out=4",
+    "eval.limit=2",
+    "eval.max_new_tokens=8",
+];
+
+#[test]
+fn runs_without_a_name_count_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [&TINY_DATA[..], &["train.steps=1", "train.batch=1"]].concat();
+    for number in [1, 2] {
+        let said = train(dir.path(), &["quickstart-sft"], &settings).ok();
+        assert!(
+            said.contains(&format!("policy runs/quickstart-sft-{number}/final")),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn nan_weights_are_told_by_the_first_prompt() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = nan_policy(dir.path());
+    let message = train(
+        dir.path(),
+        &["--policy", &policy, "--run-dir", "run"],
+        &TINY_GRPO,
+    )
+    .error();
+    assert!(
+        message.contains("not finite") && message.contains("prompt 0"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_and_its_records_stay() {
+    let cases = [
+        // recipe, its settings, what the message names
+        (
+            "quickstart-sft",
+            ["train.batch=2", "train.steps=6"].as_slice(),
+            ["step ", "gradient"],
+        ),
+        (
+            "quickstart",
+            &[
+                "train.prompts=4",
+                "train.steps=6",
+                "sampling.max_new_tokens=96",
+            ],
+            ["prompt ", "not finite"],
+        ),
+    ];
+    for (recipe, settings, parts) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = [&TINY_DATA[..], settings, &["train.optimizer.lr=1e30"]].concat();
+        let message = train(dir.path(), &[recipe, "--run-dir", "run"], &settings).error();
+        assert!(
+            parts.iter().all(|part| message.contains(part)),
+            "{recipe}: {message}"
+        );
+
+        let run = dir.path().join("run");
+        let steps: Vec<_> = metrics(&run)
+            .iter()
+            .map(|row| row["step"].as_u64().unwrap())
+            .collect();
+        assert!((1..6).contains(&steps.len()), "{recipe}: {steps:?}");
+        assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>());
+        assert!(
+            run.join("config.toml").exists() && !run.join("final").exists(),
+            "{recipe}"
+        );
+    }
+}

@@ -1,0 +1,47 @@
+//! What a run is trained and evaluated on.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toolrl_data::HeldOut;
+use toolrl_data::world::WorldConfig;
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    /// The synthetic tool world.
+    World(WorldConfig),
+    /// Files in the released form.
+    Files(FilesConfig),
+}
+
+impl Default for DataSource {
+    fn default() -> Self {
+        Self::World(WorldConfig::default())
+    }
+}
+
+/// A user's own data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FilesConfig {
+    /// JSON, JSON lines or Parquet, gzipped or not.
+    pub train: PathBuf,
+    /// What to evaluate on; without it, a part of `train` is held out.
+    pub eval: Option<PathBuf>,
+    /// How much of `train` is held out where `eval` is absent.
+    #[serde(default = "a_tenth")]
+    pub hold_out: HeldOut,
+}
+
+impl FilesConfig {
+    /// One file, a tenth of it held out.
+    pub fn new(train: PathBuf) -> Self {
+        Self { train, eval: None, hold_out: a_tenth() }
+    }
+}
+
+fn a_tenth() -> HeldOut {
+    HeldOut::Fraction(0.1)
+}

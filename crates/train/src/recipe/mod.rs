@@ -1,0 +1,162 @@
+//! A recipe: everything that decides a run, as TOML with unknown keys refused.
+
+mod data;
+mod method;
+mod policy;
+
+use serde::{Deserialize, Serialize};
+use toolrl_reward::RubricConfig;
+use toolrl_rollout::SamplingParams;
+
+use crate::TrainError;
+
+pub use data::{DataSource, FilesConfig};
+pub use method::{GrpoConfig, Method, OptimizerConfig, SftConfig};
+pub use policy::{FreshPolicy, PolicySource};
+
+/// A whole run's settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The recipe's name: in the run directory's name, and in its report.
+    pub name: String,
+    /// Everything random follows from it.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where the policy comes from.
+    pub policy: Option<PolicySource>,
+    /// What it is trained and evaluated on.
+    #[serde(default)]
+    pub data: DataSource,
+    /// The reward's terms; ToolRL's format and correctness by default.
+    #[serde(default = "toolrl_terms")]
+    pub reward: RubricConfig,
+    /// How replies are sampled in training.
+    #[serde(default)]
+    pub sampling: SamplingParams,
+    /// Replies decoded together, at most; more are faster and take more memory.
+    #[serde(default = "default_slots")]
+    pub slots: usize,
+    /// The method and its settings.
+    pub train: Method,
+    /// The evaluation before and after.
+    #[serde(default)]
+    pub eval: EvalConfig,
+}
+
+/// The evaluation before and after training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvalConfig {
+    /// The limit on new tokens of a reply.
+    pub max_new_tokens: usize,
+    /// Evaluate on the first so many held-out tasks; all of them by default.
+    pub limit: Option<usize>,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self { max_new_tokens: 256, limit: None }
+    }
+}
+
+fn default_slots() -> usize {
+    32
+}
+
+fn toolrl_terms() -> RubricConfig {
+    let term = |id: &str| toolrl_reward::TermConfig { id: id.to_owned(), weight: 1.0, settings: toml::Table::new() };
+    RubricConfig { terms: vec![term("format"), term("correctness")] }
+}
+
+impl Recipe {
+    /// Reads a recipe, then sets each `key=value` of `overrides`, a key being a path such as
+    /// `train.steps` and a value TOML (a bare word is taken as a string).
+    ///
+    /// # Errors
+    /// [`TrainError::Recipe`] with the place of a syntax error, an unknown key, or a value out of range.
+    pub fn parse(text: &str, overrides: &[String]) -> Result<Self, TrainError> {
+        let wrong = |e: &dyn std::fmt::Display| TrainError::Recipe(e.to_string().trim_end().to_owned());
+        if overrides.is_empty() {
+            // Straight from the text, so that errors show their line.
+            return toml::from_str::<Self>(text).map_err(|e| wrong(&e))?.checked();
+        }
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(&e))?;
+        for assignment in overrides {
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| TrainError::Recipe(format!("--set {assignment}: expected key=value")))?;
+            set(&mut table, key.trim(), value.trim())?;
+        }
+        table.try_into::<Self>().map_err(|e| wrong(&e))?.checked()
+    }
+
+    /// The recipe as TOML: what lies beside every checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError::Recipe`] for a path that is not Unicode.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string(self).map_err(|e| TrainError::Recipe(e.to_string()))
+    }
+
+    fn checked(self) -> Result<Self, TrainError> {
+        let positive = [
+            ("slots", self.slots),
+            ("sampling.max_new_tokens", self.sampling.max_new_tokens),
+            ("eval.max_new_tokens", self.eval.max_new_tokens),
+        ];
+        for (key, value) in positive.into_iter().chain(self.train.positive()) {
+            if value == 0 {
+                return Err(TrainError::Recipe(format!("{key} should be at least 1")));
+            }
+        }
+        self.train.check()?;
+        Ok(self)
+    }
+}
+
+/// Sets one value of a table by the path of its key.
+fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), TrainError> {
+    let parsed = toml::from_str::<toml::Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let (parents, last) = key.rsplit_once('.').map_or((Vec::new(), key), |(p, l)| (p.split('.').collect(), l));
+    let mut at = table;
+    for parent in parents {
+        let entry = at.entry(parent).or_insert_with(|| toml::Table::new().into());
+        at = entry
+            .as_table_mut()
+            .ok_or_else(|| TrainError::Recipe(format!("--set {key}: {parent} is a value, not a table")))?;
+    }
+    at.insert(last.to_owned(), parsed);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "name = \"a\"\n[train]\nmethod = \"grpo\"\nsteps = 3\n";
+
+    #[test]
+    fn overrides_reach_nested_keys() {
+        let set = |s: &[&str]| Recipe::parse(TEXT, &s.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        let recipe = set(&["train.steps=7", "sampling.temperature = 0.5", "policy.dir=some/where"]).unwrap();
+        assert_eq!(recipe.train.steps(), Some(7));
+        assert_eq!(recipe.sampling.temperature, 0.5);
+        assert_eq!(recipe.policy, Some(PolicySource::Dir("some/where".into())));
+        for (bad, part) in [("train.stepz=1", "stepz"), ("nothing", "key=value"), ("name.x=1", "not a table"), ("slots=0", "slots")] {
+            let message = set(&[bad]).unwrap_err().to_string();
+            assert!(message.contains(part), "{bad}: {message}");
+        }
+    }
+
+    #[test]
+    fn errors_show_the_line_and_every_recipe_survives_its_own_toml() {
+        let message = Recipe::parse(&TEXT.replace("steps", "stops"), &[]).unwrap_err().to_string();
+        assert!(message.contains("stops"), "{message}");
+        let recipe = Recipe::parse(TEXT, &[]).unwrap();
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
+    }
+}

@@ -1,0 +1,59 @@
+//! Where a run's policy comes from.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use toolrl_policy::Heads;
+
+/// Where a policy comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicySource {
+    /// A model directory in Hugging Face form.
+    Dir(PathBuf),
+    /// A small policy with fresh weights, and a tokenizer trained on the run's own data.
+    Fresh(FreshPolicy),
+}
+
+/// A small policy from nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FreshPolicy {
+    /// Tokens of the vocabulary.
+    pub vocab_size: usize,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Query heads; the width of each is `hidden_size / heads`.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+}
+
+impl Default for FreshPolicy {
+    fn default() -> Self {
+        Self { vocab_size: 2048, hidden_size: 128, layers: 4, heads: 4, kv_heads: 2 }
+    }
+}
+
+impl FreshPolicy {
+    /// The sizes of its attention.
+    pub(crate) fn attention(&self) -> Heads {
+        Heads { query: self.heads, kv: self.kv_heads, dim: self.hidden_size / self.heads.max(1) }
+    }
+
+    /// What is wrong with these sizes, if anything.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let heads = self.attention();
+        if [self.hidden_size, self.layers, heads.query, heads.kv].contains(&0) {
+            Some("every size should be at least 1")
+        } else if heads.query * heads.dim != self.hidden_size || heads.dim % 2 != 0 {
+            Some("heads should divide hidden_size into even widths")
+        } else if heads.query % heads.kv != 0 {
+            Some("kv_heads should divide heads")
+        } else {
+            None
+        }
+    }
+}

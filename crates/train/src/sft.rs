@@ -1,0 +1,91 @@
+//! A step of supervised fine-tuning: mean negative log-probability of the gold replies' tokens.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use toolrl_chat::Chat;
+use toolrl_data::Sample;
+use toolrl_policy::Policy;
+use toolrl_rollout::prompt_of_sample;
+
+use crate::learner::{Learner, PackLoss};
+use crate::order::batch;
+use crate::pack::{PackGroup, pack};
+use crate::record::{SftMetrics, StepDetail, StepMetrics};
+use crate::task::keep_last;
+use crate::{SftConfig, TrainError};
+
+/// A prompt and the gold reply's tokens, the stop token included.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Demonstration {
+    pub prompt: Vec<u32>,
+    pub reply: Vec<u32>,
+}
+
+/// What SFT trains with.
+pub(crate) struct Sft<'a> {
+    pub config: &'a SftConfig,
+    pub seed: u64,
+    pub steps: u64,
+    pub demonstrations: Vec<Demonstration>,
+}
+
+impl<'a> Sft<'a> {
+    pub(crate) fn new(
+        config: &'a SftConfig,
+        seed: u64,
+        samples: &[Sample],
+        chat: &Chat,
+        policy: &Policy,
+    ) -> Result<Self, TrainError> {
+        let stop = policy.generation().stop_tokens.first().copied();
+        let stop = stop.or(chat.eos_token_id()).ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
+        let demonstrations =
+            samples.iter().map(|s| demonstration(s, chat, stop, config.max_tokens)).collect::<Result<Vec<_>, _>>()?;
+        let passes = config.epochs * demonstrations.len() as f64 / config.batch as f64;
+        let steps = config.steps.unwrap_or(passes.ceil() as u64);
+        Ok(Self { config, seed, steps, demonstrations })
+    }
+
+    /// Step `step`, from 1.
+    pub(crate) fn step(&self, learner: &mut Learner, step: u64) -> Result<StepMetrics, TrainError> {
+        let clock = Instant::now();
+        let chosen = batch(self.seed, step - 1, self.config.batch, self.demonstrations.len());
+        let groups: Vec<_> = chosen
+            .iter()
+            .enumerate()
+            .map(|(i, &d)| {
+                let Demonstration { prompt, reply } = &self.demonstrations[d];
+                PackGroup { prompt, replies: vec![(i, reply.as_slice())] }
+            })
+            .collect();
+        let tokens: usize = chosen.iter().map(|&d| self.demonstrations[d].reply.len()).sum();
+        let weight = 1.0 / tokens as f64;
+        let lr = learner.lr(step - 1, self.steps);
+        let update = learner.update(step, &pack(&groups, self.config.micro_tokens), lr, |_, logp, _| {
+            let loss = -weight * logp.iter().map(|&l| f64::from(l)).sum::<f64>();
+            Ok(PackLoss { loss, d_logp: vec![-weight as f32; logp.len()], d_entropy: Vec::new() })
+        })?;
+        let epoch = (step as usize * self.config.batch) as f64 / self.demonstrations.len() as f64;
+        Ok(StepMetrics {
+            step,
+            detail: StepDetail::Sft(SftMetrics { epoch, replies: chosen.len() }),
+            loss: update.loss,
+            grad_norm: update.grad_norm,
+            lr,
+            tokens_trained: update.tokens,
+            seconds: BTreeMap::from([("update".to_owned(), clock.elapsed().as_secs_f64())]),
+        })
+    }
+}
+
+/// A sample's prompt and gold reply as tokens, at most `max_tokens` together: first the prompt loses
+/// its beginning, then the reply its end.
+fn demonstration(sample: &Sample, chat: &Chat, stop: u32, max_tokens: usize) -> Result<Demonstration, TrainError> {
+    let mut prompt = prompt_of_sample(chat, sample, 0)?.tokens;
+    let mut reply = chat.encode(&sample.gold)?;
+    reply.push(stop);
+    reply.truncate(max_tokens.saturating_sub(1).max(1));
+    keep_last(&mut prompt, max_tokens.saturating_sub(reply.len()).max(1));
+    Ok(Demonstration { prompt, reply })
+}

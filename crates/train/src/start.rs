@@ -1,0 +1,61 @@
+//! The policy that a run begins with: a model directory, or fresh weights with a tokenizer of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use toolrl_chat::{Chat, train_bpe};
+use toolrl_policy::{Generation, ModelConfig, Policy};
+
+use crate::task::Data;
+use crate::{FreshPolicy, PolicySource, Recipe, TrainError};
+
+/// Special tokens of a tokenizer made here: the end of a text, and the two ends of a turn.
+const SPECIAL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+
+/// A policy with its tokenizer and its directory.
+pub(crate) struct Start {
+    pub dir: PathBuf,
+    pub policy: Policy,
+    pub chat: Arc<Chat>,
+}
+
+impl Start {
+    /// Loads or makes the recipe's policy; a fresh one is saved in the run directory first.
+    pub(crate) fn of(recipe: &Recipe, data: &Data, run_dir: &Path, device: &Device) -> Result<Self, TrainError> {
+        match &recipe.policy {
+            None => Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned())),
+            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), device),
+            Some(PolicySource::Fresh(fresh)) => {
+                let dir = run_dir.join("start");
+                make(fresh, recipe.seed, data, &dir, device)?;
+                Self::load(dir, device)
+            }
+        }
+    }
+
+    fn load(dir: PathBuf, device: &Device) -> Result<Self, TrainError> {
+        let policy = Policy::load(&dir, device)?;
+        let chat = Arc::new(Chat::load(&dir)?);
+        if policy.generation().stop_tokens.is_empty() {
+            return Err(TrainError::NoStopToken { dir });
+        }
+        Ok(Self { dir, policy, chat })
+    }
+}
+
+/// Trains a tokenizer on the run's training texts and saves a policy with fresh weights.
+fn make(fresh: &FreshPolicy, seed: u64, data: &Data, dir: &Path, device: &Device) -> Result<(), TrainError> {
+    if let Some(fault) = fresh.fault() {
+        return Err(TrainError::Recipe(format!("policy.fresh: {fault}")));
+    }
+    let texts = data.train.iter().flat_map(|s| s.messages.iter().map(|m| &m.content).chain([&s.gold]));
+    let texts: Vec<String> = texts.cloned().collect();
+    train_bpe(texts.into_iter(), fresh.vocab_size, &SPECIAL)?.save(dir)?;
+    let chat = Chat::load(dir)?;
+    let stop = chat.eos_token_id().ok_or_else(|| TrainError::NoStopToken { dir: dir.to_owned() })?;
+    let config = ModelConfig::tiny(chat.vocab_size(), fresh.hidden_size, fresh.layers, fresh.attention(), stop);
+    let policy = Policy::fresh(config, Generation { stop_tokens: vec![stop] }, seed, device);
+    policy.save(dir, |to| chat.save_files(to))?;
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! The data of a run: samples ready to be trained on, and those held out.
+
+use toolrl_chat::Chat;
+use toolrl_data::world::World;
+use toolrl_data::{GoldReport, Sample, load, split};
+use toolrl_reward::Reference;
+use toolrl_rollout::{Prompt, prompt_of_sample};
+
+use crate::{DataSource, FilesConfig, TrainError};
+
+/// The samples of a run.
+#[derive(Clone, Debug)]
+pub struct Data {
+    /// To train on.
+    pub train: Vec<Sample>,
+    /// To evaluate on.
+    pub held_out: Vec<Sample>,
+    /// Training samples whose gold reply cannot be scored; RL leaves them out.
+    pub gold: GoldReport,
+}
+
+/// Reads or makes the samples of a run.
+///
+/// # Errors
+/// [`TrainError::Data`] naming file and row; [`TrainError::NoTasks`] when nothing is held out.
+pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
+    let (train, held_out) = match source {
+        DataSource::World(config) => {
+            let tasks = World::generate(config)?;
+            (tasks.train, tasks.held_out)
+        }
+        DataSource::Files(FilesConfig { train, eval: Some(eval), .. }) => (load(train)?.samples, load(eval)?.samples),
+        DataSource::Files(FilesConfig { train, eval: None, hold_out }) => {
+            let parts = split(load(train)?.samples, *hold_out, seed)?;
+            (parts.train, parts.held_out)
+        }
+    };
+    for (what, part) in [("training data", &train), ("held-out data", &held_out)] {
+        if part.is_empty() {
+            return Err(TrainError::NoTasks { what, why: "the split left nothing to this part".to_owned() });
+        }
+    }
+    let gold = GoldReport::of(&train);
+    Ok(Data { train, held_out, gold })
+}
+
+/// A training task of RL: a sample, its prompt, and what replies are scored against.
+#[derive(Debug)]
+pub(crate) struct Task {
+    pub sample: Sample,
+    pub prompt: Prompt,
+    pub reference: Reference,
+}
+
+/// The scorable samples as tasks.
+pub(crate) fn tasks(data: &Data, chat: &Chat, max_prompt_tokens: usize) -> Result<Vec<Task>, TrainError> {
+    let scorable = data.gold.scorable(data.train.clone());
+    if scorable.is_empty() {
+        let why = format!("{} samples have gold replies that cannot be scored", data.gold.unscorable.len());
+        return Err(TrainError::NoTasks { what: "training data", why });
+    }
+    let task = |(index, sample): (usize, Sample)| {
+        let mut prompt = prompt_of_sample(chat, &sample, index as u64)?;
+        keep_last(&mut prompt.tokens, max_prompt_tokens);
+        let reference = Reference::parse(&sample.gold)
+            .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
+        Ok(Task { sample, prompt, reference })
+    };
+    scorable.into_iter().enumerate().map(task).collect()
+}
+
+/// Takes tokens off the beginning until `n` are left.
+pub(crate) fn keep_last(tokens: &mut Vec<u32>, n: usize) {
+    tokens.drain(..tokens.len().saturating_sub(n));
+}
