@@ -11,7 +11,7 @@ use crate::cpu::attention::Qkv;
 use crate::cpu::attention_grad::Saved;
 use crate::cpu::gemm::{Mat, Threads, gemm};
 use crate::cpu::head::Head;
-use crate::cpu::{attention, attention_grad, decode, embedding, head, norm, rope, swiglu};
+use crate::cpu::{attention, attention_grad, decode, embedding, head, norm, rope, skinny, swiglu};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
 
 /// The last dimension: how wide a row is.
@@ -49,7 +49,11 @@ fn product(lhs: Mat, rhs: Mat, rows: usize, cols: usize) -> FlexTensor {
 impl FusedOps for Flex {
     fn project(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        product(matrix(&x), matrix(&weight).t(), rows(&x), rows(&weight))
+        let (rows, outputs) = (rows(&x), rows(&weight));
+        if rows <= skinny::MAX_ROWS {
+            return tensor(skinny::project(floats(&x), floats(&weight), width(&x)), [rows, outputs]);
+        }
+        product(matrix(&x), matrix(&weight).t(), rows, outputs)
     }
 
     fn gather_rows(table: FlexTensor, ids: Ids) -> FlexTensor {

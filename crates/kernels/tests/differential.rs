@@ -59,7 +59,7 @@ fn setup(seed: u64) -> (Numbers, Device) {
 
 #[test]
 fn linear() {
-    for (seed, (t, i, o)) in [(1, 1, 1), (7, 33, 5), (130, 64, 96), (300, 48, 257)].into_iter().enumerate() {
+    for (seed, (t, i, o)) in [(1, 1, 1), (7, 33, 5), (4, 16, 4), (63, 100, 131), (64, 40, 70), (130, 64, 96), (300, 48, 257)].into_iter().enumerate() {
         let (mut rng, device) = setup(seed as u64);
         let (x, w) = (rng.tensor([t, i], &device), rng.tensor([o, i], &device));
         check!(rng, device, "linear", [x, w],

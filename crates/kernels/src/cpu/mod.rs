@@ -9,4 +9,5 @@ pub(crate) mod head;
 pub(crate) mod math;
 pub(crate) mod norm;
 pub(crate) mod rope;
+pub(crate) mod skinny;
 pub(crate) mod swiglu;
