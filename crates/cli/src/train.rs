@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
 use toolrl_reward::{Registry, Rubric};
-use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, run};
+use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, TrainError, run};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
@@ -20,6 +20,7 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         return Ok(());
     }
     let run_dir = args.run_dir.clone().unwrap_or_else(|| next_run_dir(&recipe.name));
+    refuse_used(&run_dir)?;
     if recipe.policy.is_none() {
         let dir = run_dir.join("start");
         starter::unpack(&dir)?;
@@ -31,6 +32,14 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     print!("{}", EvalReport::comparison(&summary.before, &summary.after));
     println!("policy {}", outcome.policy.display());
     println!("report {}", outcome.report.display());
+    Ok(())
+}
+
+/// Refuses a directory that holds a run before anything is written there, its start included.
+fn refuse_used(dir: &Path) -> Result<(), TrainError> {
+    if dir.join("metrics.jsonl").exists() {
+        return Err(TrainError::RunDirInUse { dir: dir.to_owned() });
+    }
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! docs/tutorial.md: its commands run in order, and the code that it shows is code that is tested.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;

@@ -67,6 +67,26 @@ fn rows() {
         &generate(neither),
         &["neither.jsonl, line 1", "input_ids", "messages"],
     );
+    let short = &file(dir, "short.jsonl", "{\"input_ids\": [1]}\n");
+    let long = format!("{{\"input_ids\": {:?}}}\n", vec![1; 5000]);
+    let long = &file(dir, "long.jsonl", long);
+    let settings = [
+        ("--temperature=-1", "temperature -1"),
+        ("--top-p=0", "top_p 0"),
+        ("--max-new-tokens=0", "max_new_tokens"),
+    ];
+    for (setting, part) in settings {
+        let args = [
+            "policy", "generate", "--policy", POLICY, "--rows", short, setting,
+        ];
+        let limit: &[&str] = if part == "max_new_tokens" {
+            &[]
+        } else {
+            &["--max-new-tokens=1"]
+        };
+        check(dir, &[&args, limit].concat(), &[part]);
+    }
+    check(dir, &generate(long), &["5000 tokens"]);
     check(dir, &logprobs(broken), &["broken.jsonl, line 2"]);
     check(
         dir,
