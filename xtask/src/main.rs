@@ -60,10 +60,7 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
 /// The root of the workspace: the folder above this package.
 fn root() -> anyhow::Result<PathBuf> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(package
-        .parent()
-        .context("the package stands in no workspace")?
-        .to_owned())
+    Ok(package.parent().context("the package stands in no workspace")?.to_owned())
 }
 
 /// The cargo that started this program.

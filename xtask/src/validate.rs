@@ -56,10 +56,7 @@ fn chosen(names: &[OsString]) -> anyhow::Result<Vec<(&'static str, Step)>> {
     for name in names {
         if !STEPS.iter().any(|(step, _)| name == step) {
             let known = STEPS.map(|(step, _)| step).join(", ");
-            bail!(
-                "validate has no step {}; its steps are {known}",
-                name.display()
-            );
+            bail!("validate has no step {}; its steps are {known}", name.display());
         }
     }
     let wanted = |name: &str| names.is_empty() || names.iter().any(|given| given == name);
@@ -71,26 +68,12 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
     match step {
         Step::Fmt => succeeds(root, &["fmt", "--all", "--check"], &[]),
         Step::Tidy => Ok(tidy::run(root)? == ExitCode::SUCCESS),
-        Step::Clippy => succeeds(
-            root,
-            &[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-            &[],
-        ),
+        Step::Clippy => {
+            succeeds(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
+        }
         Step::Docs => succeeds(
             root,
-            &[
-                "doc",
-                "--workspace",
-                "--no-deps",
-                "--document-private-items",
-            ],
+            &["doc", "--workspace", "--no-deps", "--document-private-items"],
             &[("RUSTDOCFLAGS", "-D warnings")],
         ),
         Step::Alone => alone(root),
@@ -110,11 +93,7 @@ fn alone(root: &Path) -> anyhow::Result<bool> {
             &["test", "--quiet"]
         };
         eprintln!("== alone: {} ({})", package.name, command[0]);
-        if !succeeds(
-            root,
-            &[command, &["--package", &package.name]].concat(),
-            &[],
-        )? {
+        if !succeeds(root, &[command, &["--package", &package.name]].concat(), &[])? {
             return Ok(false);
         }
     }
@@ -143,10 +122,7 @@ mod tests {
 
     #[test]
     fn all_steps_run_cheapest_first() {
-        assert_eq!(
-            names(&[]).unwrap(),
-            ["fmt", "tidy", "clippy", "docs", "alone", "tests"]
-        );
+        assert_eq!(names(&[]).unwrap(), ["fmt", "tidy", "clippy", "docs", "alone", "tests"]);
     }
 
     #[test]
@@ -157,9 +133,6 @@ mod tests {
     #[test]
     fn an_unknown_step_is_named() {
         let error = names(&["fmt", "lint"]).unwrap_err().to_string();
-        assert!(
-            error.contains("no step lint") && error.contains("clippy"),
-            "{error}"
-        );
+        assert!(error.contains("no step lint") && error.contains("clippy"), "{error}");
     }
 }

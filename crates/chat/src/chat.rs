@@ -32,22 +32,13 @@ impl Chat {
     pub fn load(dir: &Path) -> Result<Self, ChatError> {
         let tokenizer = load_tokenizer(&dir.join(files::TOKENIZER))?;
         let settings = Settings::read(dir)?;
-        let id_of = |role| {
-            settings
-                .special_tokens
-                .get(role)
-                .and_then(|token| tokenizer.token_to_id(token))
-        };
+        let id_of = |role| settings.special_tokens.get(role).and_then(|token| tokenizer.token_to_id(token));
         Ok(Self {
             dir: dir.to_owned(),
             bos: id_of("bos_token"),
             eos: id_of("eos_token"),
             pad: id_of("pad_token"),
-            vocab_size: tokenizer
-                .get_vocab(true)
-                .into_values()
-                .max()
-                .map_or(0, |id| id as usize + 1),
+            vocab_size: tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
             templates: Templates::compile(dir, settings)?,
             tokenizer,
         })
@@ -66,11 +57,7 @@ impl Chat {
     ///
     /// # Errors
     /// [`ChatError::NoTemplate`], or [`ChatError::Render`] when the template refuses the messages.
-    pub fn render(
-        &self,
-        messages: &[Message],
-        add_generation_prompt: bool,
-    ) -> Result<String, ChatError> {
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
         self.templates.render(messages, &[], add_generation_prompt)
     }
 
@@ -85,8 +72,7 @@ impl Chat {
         tools: &[serde_json::Value],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
-        self.templates
-            .render(messages, tools, add_generation_prompt)
+        self.templates.render(messages, tools, add_generation_prompt)
     }
 
     /// The token ids of a rendered text. Special tokens written in it are recognised; none is added.
@@ -94,13 +80,10 @@ impl Chat {
     /// # Errors
     /// [`ChatError::Encode`] when the tokenizer's model has no token for a part of the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        let encoding =
-            self.tokenizer
-                .encode_fast(text, false)
-                .map_err(|source| ChatError::Encode {
-                    bytes: text.len(),
-                    source,
-                })?;
+        let encoding = self
+            .tokenizer
+            .encode_fast(text, false)
+            .map_err(|source| ChatError::Encode { bytes: text.len(), source })?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -112,10 +95,7 @@ impl Chat {
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, ChatError> {
         self.tokenizer
             .decode(ids, skip_special)
-            .map_err(|source| ChatError::Decode {
-                tokens: ids.len(),
-                source,
-            })
+            .map_err(|source| ChatError::Decode { tokens: ids.len(), source })
     }
 
     /// For every token, the bytes of `decode(ids, false)` that it made, in order. Where one character
@@ -160,17 +140,13 @@ impl Chat {
     /// # Errors
     /// [`ChatError::Read`] or [`ChatError::Write`] with the file's path.
     pub fn save_files(&self, dir: &Path) -> Result<(), ChatError> {
-        std::fs::create_dir_all(dir).map_err(|source| ChatError::Write {
-            path: dir.to_owned(),
-            source,
-        })?;
+        std::fs::create_dir_all(dir).map_err(|source| ChatError::Write { path: dir.to_owned(), source })?;
         for name in files::ALL {
             let from = self.dir.join(name);
             if !from.is_file() {
                 continue;
             }
-            let bytes =
-                std::fs::read(&from).map_err(|source| ChatError::Read { path: from, source })?;
+            let bytes = std::fs::read(&from).map_err(|source| ChatError::Read { path: from, source })?;
             let to = dir.join(name);
             if std::fs::read(&to).is_ok_and(|there| there == bytes) {
                 continue;
@@ -183,14 +159,8 @@ impl Chat {
 
 /// Reads a tokenizer, without the truncation and padding that its file may carry over from training.
 fn load_tokenizer(path: &Path) -> Result<Tokenizer, ChatError> {
-    let bytes = std::fs::read(path).map_err(|source| ChatError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    let refused = |source| ChatError::Tokenizer {
-        path: path.to_owned(),
-        source,
-    };
+    let bytes = std::fs::read(path).map_err(|source| ChatError::Read { path: path.to_owned(), source })?;
+    let refused = |source| ChatError::Tokenizer { path: path.to_owned(), source };
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(refused)?;
     tokenizer.with_truncation(None).map_err(refused)?;
     tokenizer.with_padding(None);

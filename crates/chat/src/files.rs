@@ -29,15 +29,8 @@ pub(crate) const ALL: [&str; 8] = [
 ];
 
 /// The roles that a special token can have.
-const SPECIAL_ROLES: [&str; 7] = [
-    "bos_token",
-    "eos_token",
-    "unk_token",
-    "sep_token",
-    "pad_token",
-    "cls_token",
-    "mask_token",
-];
+const SPECIAL_ROLES: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// A directory's special tokens and templates, as read.
 #[derive(Debug, Default)]
@@ -78,9 +71,7 @@ impl Settings {
                 key: role.to_owned(),
                 expected: "a string, an object with a string `content`, or null",
             })?;
-            self.special_tokens
-                .entry(role)
-                .or_insert_with(|| token.to_owned());
+            self.special_tokens.entry(role).or_insert_with(|| token.to_owned());
         }
         Ok(())
     }
@@ -103,8 +94,7 @@ impl Settings {
             Some(_) => return Err(refused()),
         };
         for (name, source) in named {
-            self.templates
-                .insert(name.to_owned(), (path.to_owned(), source.to_owned()));
+            self.templates.insert(name.to_owned(), (path.to_owned(), source.to_owned()));
         }
         Ok(())
     }
@@ -115,10 +105,7 @@ fn read_optional(path: &Path) -> Result<Option<String>, ChatError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ChatError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) => Err(ChatError::Read { path: path.to_owned(), source }),
     }
 }
 
@@ -127,10 +114,5 @@ fn read_json(path: &Path) -> Result<Option<Value>, ChatError> {
     let Some(text) = read_optional(path)? else {
         return Ok(None);
     };
-    serde_json::from_str(&text)
-        .map(Some)
-        .map_err(|source| ChatError::Json {
-            path: path.to_owned(),
-            source,
-        })
+    serde_json::from_str(&text).map(Some).map_err(|source| ChatError::Json { path: path.to_owned(), source })
 }

@@ -22,11 +22,7 @@ pub struct Message {
 impl Message {
     /// A message of `role` that says `content`.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self {
-            role: role.into(),
-            content: content.into(),
-            ..Self::default()
-        }
+        Self { role: role.into(), content: content.into(), ..Self::default() }
     }
 
     /// The same message with an assistant's tool calls.
@@ -74,8 +70,7 @@ mod tests {
 
     #[test]
     fn null_content_is_empty() {
-        let message: Message =
-            serde_json::from_str(r#"{"role":"assistant","content":null}"#).unwrap();
+        let message: Message = serde_json::from_str(r#"{"role":"assistant","content":null}"#).unwrap();
         assert_eq!(message, Message::new("assistant", ""));
         assert!(serde_json::from_str::<Message>(r#"{"role":"assistant","content":3}"#).is_err());
     }

@@ -11,10 +11,7 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item, key) = match separators.as_deref() {
-        None => (
-            if indent.is_some() { "," } else { ", " }.to_owned(),
-            ": ".to_owned(),
-        ),
+        None => (if indent.is_some() { "," } else { ", " }.to_owned(), ": ".to_owned()),
         Some([item, key]) => (item.clone(), key.clone()),
         Some(_) => return Err(refused("separators must be a pair of strings".to_owned())),
     };
@@ -24,9 +21,7 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         indent,
         item,
         key,
-        ascii: options
-            .get::<Option<bool>>("ensure_ascii")?
-            .unwrap_or(false),
+        ascii: options.get::<Option<bool>>("ensure_ascii")?.unwrap_or(false),
         sort: options.get::<Option<bool>>("sort_keys")?.unwrap_or(false),
     };
     options.assert_all_used()?;
@@ -53,9 +48,7 @@ impl Writer {
     fn value(&mut self, value: &Value) -> Result<(), Error> {
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
-            ValueKind::Bool => self
-                .out
-                .push_str(if value.is_true() { "true" } else { "false" }),
+            ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.out.push_str(&number(value)?),
             ValueKind::String => self.string(value.as_str().unwrap_or_default()),
             ValueKind::Seq | ValueKind::Iterable => {
@@ -75,9 +68,7 @@ impl Writer {
                 })?;
             }
             kind => {
-                return Err(refused(format!(
-                    "a value of kind {kind} is not JSON serializable"
-                )));
+                return Err(refused(format!("a value of kind {kind} is not JSON serializable")));
             }
         }
         Ok(())
@@ -110,8 +101,7 @@ impl Writer {
     fn new_line(&mut self) {
         if let Some(indent) = self.indent {
             self.out.push('\n');
-            self.out
-                .extend(std::iter::repeat_n(' ', indent * self.depth));
+            self.out.extend(std::iter::repeat_n(' ', indent * self.depth));
         }
     }
 
@@ -150,18 +140,12 @@ fn key_text(key: &Value) -> Result<String, Error> {
         ValueKind::Number => number(key),
         ValueKind::Bool => Ok(if key.is_true() { "true" } else { "false" }.to_owned()),
         ValueKind::None => Ok("null".to_owned()),
-        kind => Err(refused(format!(
-            "keys must be strings, numbers, booleans or none, not {kind}"
-        ))),
+        kind => Err(refused(format!("keys must be strings, numbers, booleans or none, not {kind}"))),
     }
 }
 
 fn number(value: &Value) -> Result<String, Error> {
-    if value.is_integer() {
-        Ok(value.to_string())
-    } else {
-        f64::try_from(value.clone()).map(float)
-    }
+    if value.is_integer() { Ok(value.to_string()) } else { f64::try_from(value.clone()).map(float) }
 }
 
 /// `float.__repr__`: the fewest digits that round-trip; an exponent below 1e-4 and from 1e16 on.
@@ -196,10 +180,7 @@ mod tests {
         environment.add_filter("tojson", tojson);
         let value: serde_json::Value = serde_json::from_str(json).unwrap();
         let source = format!("{{{{ value | tojson({arguments}) }}}}");
-        environment.render_str(
-            &source,
-            minijinja::context! { value => Value::from(Serde(value)) },
-        )
+        environment.render_str(&source, minijinja::context! { value => Value::from(Serde(value)) })
     }
 
     #[test]
@@ -208,56 +189,20 @@ mod tests {
         let cases = [
             // value, arguments, what CPython 3.11 prints
             (nested, "", r#"{"b": [1, {}], "a": {"é": []}}"#),
-            (
-                nested,
-                "separators=[',', ':']",
-                r#"{"b":[1,{}],"a":{"é":[]}}"#,
-            ),
-            (
-                nested,
-                "sort_keys=true, ensure_ascii=true",
-                r#"{"a": {"\u00e9": []}, "b": [1, {}]}"#,
-            ),
-            (
-                nested,
-                "indent=2",
-                "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": {\n    \"é\": []\n  }\n}",
-            ),
+            (nested, "separators=[',', ':']", r#"{"b":[1,{}],"a":{"é":[]}}"#),
+            (nested, "sort_keys=true, ensure_ascii=true", r#"{"a": {"\u00e9": []}, "b": [1, {}]}"#),
+            (nested, "indent=2", "{\n  \"b\": [\n    1,\n    {}\n  ],\n  \"a\": {\n    \"é\": []\n  }\n}"),
             ("[]", "indent=4", "[]"),
             ("[true, false, null]", "", "[true, false, null]"),
             (r#""<b>&'\"\\/""#, "", r#""<b>&'\"\\/""#),
-            (
-                r#""\b\f\n\r\t\u0001\u007f""#,
-                "",
-                "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\"",
-            ),
-            (
-                r#""\u007f😀""#,
-                "ensure_ascii=true",
-                r#""\u007f\ud83d\ude00""#,
-            ),
-            (
-                "[0.0, -0.0, 1.0, 0.1, -2.5e-5]",
-                "",
-                "[0.0, -0.0, 1.0, 0.1, -2.5e-05]",
-            ),
-            (
-                "[0.0001, 1e15, 1e16, 1.5e22, 1e-7]",
-                "",
-                "[0.0001, 1000000000000000.0, 1e+16, 1.5e+22, 1e-07]",
-            ),
-            (
-                "[18446744073709551615, -9007199254740993]",
-                "",
-                "[18446744073709551615, -9007199254740993]",
-            ),
+            (r#""\b\f\n\r\t\u0001\u007f""#, "", "\"\\b\\f\\n\\r\\t\\u0001\u{7f}\""),
+            (r#""\u007f😀""#, "ensure_ascii=true", r#""\u007f\ud83d\ude00""#),
+            ("[0.0, -0.0, 1.0, 0.1, -2.5e-5]", "", "[0.0, -0.0, 1.0, 0.1, -2.5e-05]"),
+            ("[0.0001, 1e15, 1e16, 1.5e22, 1e-7]", "", "[0.0001, 1000000000000000.0, 1e+16, 1.5e+22, 1e-07]"),
+            ("[18446744073709551615, -9007199254740993]", "", "[18446744073709551615, -9007199254740993]"),
         ];
         for (json, arguments, expected) in cases {
-            assert_eq!(
-                dumps(json, arguments).unwrap(),
-                expected,
-                "{json} {arguments}"
-            );
+            assert_eq!(dumps(json, arguments).unwrap(), expected, "{json} {arguments}");
         }
     }
 

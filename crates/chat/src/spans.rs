@@ -55,10 +55,7 @@ fn characters(bytes: &[u8]) -> Vec<Range<usize>> {
             push(character.len_utf8(), character.len_utf8());
         }
         if !chunk.invalid().is_empty() {
-            push(
-                chunk.invalid().len(),
-                char::REPLACEMENT_CHARACTER.len_utf8(),
-            );
+            push(chunk.invalid().len(), char::REPLACEMENT_CHARACTER.len_utf8());
         }
     }
     ranges
@@ -99,9 +96,7 @@ fn streamed(tokenizer: &Tokenizer, ids: &[u32]) -> Vec<Range<usize>> {
             at += text.len();
         }
     }
-    let whole = tokenizer
-        .decode(ids, false)
-        .map_or(at, |text| text.len().max(at));
+    let whole = tokenizer.decode(ids, false).map_or(at, |text| text.len().max(at));
     spans.resize(ids.len(), at..whole);
     spans
 }
@@ -114,10 +109,7 @@ mod tests {
 
     #[test]
     fn the_byte_alphabet_is_a_bijection() {
-        let mut bytes: Vec<u8> = ByteLevel::alphabet()
-            .into_iter()
-            .filter_map(byte_of)
-            .collect();
+        let mut bytes: Vec<u8> = ByteLevel::alphabet().into_iter().filter_map(byte_of).collect();
         bytes.sort_unstable();
         assert_eq!(bytes, (0..=255).collect::<Vec<u8>>());
         let mut space = Vec::new();
@@ -127,29 +119,14 @@ mod tests {
 
     #[test]
     fn broken_bytes_become_one_replacement_a_piece() {
-        let cases: [&[u8]; 6] = [
-            b"",
-            b"ab",
-            "é€😀".as_bytes(),
-            b"\xf0\x9f\x98",
-            b"a\xffb\xe2\x82",
-            b"\xe2\x82\xe2\x82\xac",
-        ];
+        let cases: [&[u8]; 6] =
+            [b"", b"ab", "é€😀".as_bytes(), b"\xf0\x9f\x98", b"a\xffb\xe2\x82", b"\xe2\x82\xe2\x82\xac"];
         for bytes in cases {
             let ranges = characters(bytes);
             assert_eq!(ranges.len(), bytes.len());
             let text = String::from_utf8_lossy(bytes);
-            assert_eq!(
-                ranges.last().map_or(0, |range| range.end),
-                text.len(),
-                "{bytes:?}"
-            );
-            assert!(
-                ranges
-                    .iter()
-                    .all(|range| text[range.clone()].chars().count() == 1),
-                "{bytes:?}"
-            );
+            assert_eq!(ranges.last().map_or(0, |range| range.end), text.len(), "{bytes:?}");
+            assert!(ranges.iter().all(|range| text[range.clone()].chars().count() == 1), "{bytes:?}");
         }
     }
 }

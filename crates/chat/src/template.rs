@@ -29,24 +29,16 @@ pub(crate) struct Templates {
 impl Templates {
     /// Compiles the templates; special tokens become variables (`bos_token`).
     pub(crate) fn compile(dir: &Path, settings: Settings) -> Result<Self, ChatError> {
-        let mut environment = environment().map_err(|source| ChatError::Template {
-            path: dir.to_owned(),
-            source,
-        })?;
+        let mut environment =
+            environment().map_err(|source| ChatError::Template { path: dir.to_owned(), source })?;
         for (name, (path, source)) in settings.templates {
             environment
                 .add_template_owned(name, without_generation_tags(&source))
                 .map_err(|source| ChatError::Template { path, source })?;
         }
-        let variables = settings
-            .special_tokens
-            .into_iter()
-            .map(|(role, token)| (role.to_owned(), token.into()));
-        Ok(Self {
-            dir: dir.to_owned(),
-            environment,
-            variables: variables.collect(),
-        })
+        let variables =
+            settings.special_tokens.into_iter().map(|(role, token)| (role.to_owned(), token.into()));
+        Ok(Self { dir: dir.to_owned(), environment, variables: variables.collect() })
     }
 
     /// Sets a variable that templates can read.
@@ -61,41 +53,22 @@ impl Templates {
         tools: &[serde_json::Value],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
-        let with_tools = if tools.is_empty() {
-            None
-        } else {
-            self.environment.get_template(TOOL_USE).ok()
-        };
+        let with_tools = if tools.is_empty() { None } else { self.environment.get_template(TOOL_USE).ok() };
         let template = match with_tools {
             Some(template) => template,
             None => self
                 .environment
                 .get_template(DEFAULT)
-                .map_err(|_| ChatError::NoTemplate {
-                    dir: self.dir.clone(),
-                })?,
+                .map_err(|_| ChatError::NoTemplate { dir: self.dir.clone() })?,
         };
         let mut context = self.variables.clone();
         context.insert("messages".to_owned(), json!(messages));
-        context.insert(
-            "tools".to_owned(),
-            if tools.is_empty() {
-                json!(null)
-            } else {
-                json!(tools)
-            },
-        );
+        context.insert("tools".to_owned(), if tools.is_empty() { json!(null) } else { json!(tools) });
         context.insert("documents".to_owned(), json!(null));
-        context.insert(
-            "add_generation_prompt".to_owned(),
-            json!(add_generation_prompt),
-        );
+        context.insert("add_generation_prompt".to_owned(), json!(add_generation_prompt));
         template
             .render(Value::from(Serde(context)))
-            .map_err(|source| ChatError::Render {
-                messages: messages.len(),
-                source,
-            })
+            .map_err(|source| ChatError::Render { messages: messages.len(), source })
     }
 }
 
@@ -103,12 +76,7 @@ impl Templates {
 /// dictionaries have Python's methods.
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
-    environment.set_syntax(
-        SyntaxConfig::builder()
-            .trim_blocks(true)
-            .lstrip_blocks(true)
-            .build()?,
-    );
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(write_value);
     environment.set_unknown_method_callback(python_method);
@@ -122,10 +90,7 @@ fn environment() -> Result<Environment<'static>, Error> {
 
 /// Jinja's test: whatever has a length and can be indexed, so strings and dictionaries too.
 fn is_sequence(value: &Value) -> bool {
-    matches!(
-        value.kind(),
-        ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined
-    )
+    matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::String | ValueKind::Undefined)
 }
 
 /// Jinja's test: whatever can be looped over, which `none` cannot.
@@ -152,12 +117,8 @@ fn python_method(
 ) -> Result<Value, Error> {
     let affix = || arguments.first().and_then(Value::as_str);
     match (method, value.as_str(), affix()) {
-        ("removeprefix", Some(text), Some(prefix)) => {
-            Ok(text.strip_prefix(prefix).unwrap_or(text).into())
-        }
-        ("removesuffix", Some(text), Some(suffix)) => {
-            Ok(text.strip_suffix(suffix).unwrap_or(text).into())
-        }
+        ("removeprefix", Some(text), Some(prefix)) => Ok(text.strip_prefix(prefix).unwrap_or(text).into()),
+        ("removesuffix", Some(text), Some(suffix)) => Ok(text.strip_suffix(suffix).unwrap_or(text).into()),
         _ => unknown_method_callback(state, value, method, arguments),
     }
 }
@@ -170,15 +131,10 @@ fn raise_exception(message: String) -> Result<Value, Error> {
 /// The local time in C's `strftime` form.
 fn strftime_now(format: &str) -> Result<String, Error> {
     let items = StrftimeItems::new(format).parse().map_err(|cause| {
-        Error::new(
-            ErrorKind::InvalidOperation,
-            format!("strftime_now cannot read {format:?}"),
-        )
-        .with_source(cause)
+        Error::new(ErrorKind::InvalidOperation, format!("strftime_now cannot read {format:?}"))
+            .with_source(cause)
     })?;
-    Ok(chrono::Local::now()
-        .format_with_items(items.iter())
-        .to_string())
+    Ok(chrono::Local::now().format_with_items(items.iter()).to_string())
 }
 
 /// The template without the `{% generation %}` tags by which transformers marks the assistant's text:
@@ -227,56 +183,23 @@ mod tests {
     #[test]
     fn renders_as_jinja_in_python() {
         let cases = [
-            (
-                "{{ messages[0].content.strip() }}{{ eos_token }}",
-                "hi<eos>",
-            ),
+            ("{{ messages[0].content.strip() }}{{ eos_token }}", "hi<eos>"),
             ("a\n  {% if true %}\nb\n  {% endif %}\nc\n", "a\nb\nc"),
-            (
-                "{{ true }} {{ none }} {{ absent }}|{{ 1 == 1.0 }}",
-                "True None |True",
-            ),
-            (
-                "{% for x in [1, 2, 3] %}{% if x == 2 %}{% continue %}{% endif %}{{ x }}{% endfor %}",
-                "13",
-            ),
-            (
-                "{% for k, v in {'b': 1, 'a': 2}.items() %}{{ k }}{{ v }}{% endfor %}",
-                "b1a2",
-            ),
-            (
-                "{{ 'a</t>b'.split('</t>')[-1] }}{{ 'xay'.lstrip('x') }}{{ [1, 2, 3][::-1] }}",
-                "bay[3, 2, 1]",
-            ),
-            (
-                "{{ 'abc' is sequence }} {{ {} is sequence }} {{ 1 is sequence }}",
-                "True True False",
-            ),
-            (
-                "{%- generation -%} x {%- endgeneration %} y{% generation %}z{% endgeneration %}",
-                "x yz",
-            ),
-            (
-                "{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}",
-                "TrueTrueTrue",
-            ),
+            ("{{ true }} {{ none }} {{ absent }}|{{ 1 == 1.0 }}", "True None |True"),
+            ("{% for x in [1, 2, 3] %}{% if x == 2 %}{% continue %}{% endif %}{{ x }}{% endfor %}", "13"),
+            ("{% for k, v in {'b': 1, 'a': 2}.items() %}{{ k }}{{ v }}{% endfor %}", "b1a2"),
+            ("{{ 'a</t>b'.split('</t>')[-1] }}{{ 'xay'.lstrip('x') }}{{ [1, 2, 3][::-1] }}", "bay[3, 2, 1]"),
+            ("{{ 'abc' is sequence }} {{ {} is sequence }} {{ 1 is sequence }}", "True True False"),
+            ("{%- generation -%} x {%- endgeneration %} y{% generation %}z{% endgeneration %}", "x yz"),
+            ("{{ tools is none }}{{ documents is none }}{{ add_generation_prompt }}", "TrueTrueTrue"),
             (
                 "{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}",
                 "1",
             ),
-            (
-                "{{ strftime_now('%%') }}{{ strftime_now('%Y') | length }}",
-                "%4",
-            ),
+            ("{{ strftime_now('%%') }}{{ strftime_now('%Y') | length }}", "%4"),
             ("{{ '<' }}{{ '&' | tojson }}", "<\"&\""),
-            (
-                "{{ 1e16 }} {{ 1e-7 }} {{ 7 / 2 }} {{ 2.0 }}",
-                "1e+16 1e-07 3.5 2.0",
-            ),
-            (
-                "{{ none is iterable }} {{ 'a' is iterable }} {{ [] is iterable }}",
-                "False True True",
-            ),
+            ("{{ 1e16 }} {{ 1e-7 }} {{ 7 / 2 }} {{ 2.0 }}", "1e+16 1e-07 3.5 2.0"),
+            ("{{ none is iterable }} {{ 'a' is iterable }} {{ [] is iterable }}", "False True True"),
             (
                 "{{ 'abc'.removeprefix('a') }} {{ 'abc'.removesuffix('a') }} {{ 'abc'.removesuffix('c') }}",
                 "bc abc ab",
@@ -300,10 +223,7 @@ mod tests {
     #[test]
     fn a_template_can_refuse() {
         let error = render("{{ raise_exception('roles must alternate') }}", &[]).unwrap_err();
-        assert!(
-            error.to_string().contains("roles must alternate"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("roles must alternate"), "{error}");
         assert!(matches!(
             render("{{ strftime_now('%Q') }}", &[]),
             Err(ChatError::Render { messages: 1, .. })

@@ -45,15 +45,9 @@ impl TrainedTokenizer {
     /// # Errors
     /// [`ChatError::Write`] with the path that could not be written.
     pub fn save(&self, dir: &Path) -> Result<(), ChatError> {
-        let write = |path: &Path, source| ChatError::Write {
-            path: path.to_owned(),
-            source,
-        };
+        let write = |path: &Path, source| ChatError::Write { path: path.to_owned(), source };
         std::fs::create_dir_all(dir).map_err(|source| write(dir, source))?;
-        for (name, text) in [
-            (files::TOKENIZER, &self.tokenizer),
-            (files::TOKENIZER_CONFIG, &self.config),
-        ] {
+        for (name, text) in [(files::TOKENIZER, &self.tokenizer), (files::TOKENIZER_CONFIG, &self.config)] {
             let path = dir.join(name);
             std::fs::write(&path, text).map_err(|source| write(&path, source))?;
         }
@@ -76,17 +70,11 @@ pub fn train_bpe(
     special_tokens: &[&str],
 ) -> Result<TrainedTokenizer, ChatError> {
     let failed = |reason: String| ChatError::Train { vocab_size, reason };
-    let special = [END_OF_TEXT, TURN_START, TURN_END]
-        .iter()
-        .chain(special_tokens);
-    let special: Vec<AddedToken> = special
-        .map(|token| AddedToken::from(*token, true))
-        .collect();
+    let special = [END_OF_TEXT, TURN_START, TURN_END].iter().chain(special_tokens);
+    let special: Vec<AddedToken> = special.map(|token| AddedToken::from(*token, true)).collect();
     let least = special.len() + BYTES;
     if vocab_size < least {
-        return Err(failed(format!(
-            "the special tokens and the bytes alone are {least}"
-        )));
+        return Err(failed(format!("the special tokens and the bytes alone are {least}")));
     }
     let mut trainer = TrainerWrapper::from(
         BpeTrainer::builder()
@@ -98,26 +86,16 @@ pub fn train_bpe(
             .build(),
     );
     let mut tokenizer = untrained();
-    tokenizer
-        .train(&mut trainer, corpus)
-        .map_err(|cause| failed(cause.to_string()))?;
-    let tokenizer = tokenizer
-        .to_string(true)
-        .map_err(|cause| failed(cause.to_string()))?;
-    Ok(TrainedTokenizer {
-        tokenizer,
-        config: config(),
-    })
+    tokenizer.train(&mut trainer, corpus).map_err(|cause| failed(cause.to_string()))?;
+    let tokenizer = tokenizer.to_string(true).map_err(|cause| failed(cause.to_string()))?;
+    Ok(TrainedTokenizer { tokenizer, config: config() })
 }
 
 /// A BPE without a vocabulary: digits one by one, then GPT-2's words, then bytes.
 fn untrained() -> Tokenizer {
     let bytes = ByteLevel::new(false, false, true);
     let mut tokenizer = Tokenizer::new(BPE::default());
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![
-        Digits::new(true).into(),
-        bytes.into(),
-    ])));
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![Digits::new(true).into(), bytes.into()])));
     tokenizer.with_decoder(Some(bytes));
     tokenizer
 }

@@ -30,38 +30,20 @@ fn special_tokens_come_first() {
     let chat = loaded(dir.path());
     assert_eq!(chat.vocab_size(), VOCAB);
     let specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tool_call>"];
-    assert_eq!(
-        specials.map(|token| chat.token_id(token)),
-        [Some(0), Some(1), Some(2), Some(3)]
-    );
-    assert_eq!(
-        (
-            chat.bos_token_id(),
-            chat.eos_token_id(),
-            chat.pad_token_id()
-        ),
-        (Some(0), Some(2), Some(0))
-    );
+    assert_eq!(specials.map(|token| chat.token_id(token)), [Some(0), Some(1), Some(2), Some(3)]);
+    assert_eq!((chat.bos_token_id(), chat.eos_token_id(), chat.pad_token_id()), (Some(0), Some(2), Some(0)));
 }
 
 #[test]
 fn conversations_become_chatml_and_come_back() {
     let dir = tempfile::tempdir().unwrap();
     let chat = loaded(dir.path());
-    let text = chat
-        .render(&[Message::new("user", "weather\nin Oslo")], true)
-        .unwrap();
-    assert_eq!(
-        text,
-        "<|im_start|>user\nweather\nin Oslo<|im_end|>\n<|im_start|>assistant\n"
-    );
+    let text = chat.render(&[Message::new("user", "weather\nin Oslo")], true).unwrap();
+    assert_eq!(text, "<|im_start|>user\nweather\nin Oslo<|im_end|>\n<|im_start|>assistant\n");
     let ids = chat.encode(&text).unwrap();
     assert_eq!(ids.iter().filter(|&&id| id == 1).count(), 2);
     assert_eq!(chat.decode(&ids, false).unwrap(), text);
-    assert_eq!(
-        chat.decode(&ids, true).unwrap(),
-        "user\nweather\nin Oslo\nassistant\n"
-    );
+    assert_eq!(chat.decode(&ids, true).unwrap(), "user\nweather\nin Oslo\nassistant\n");
 }
 
 #[test]
@@ -69,11 +51,7 @@ fn every_text_has_tokens_and_every_digit_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let chat = loaded(dir.path());
     for text in ["", "日本語 \u{0} \r\n\t", "day 199", "<|im_end|>\u{fffd}"] {
-        assert_eq!(
-            chat.decode(&chat.encode(text).unwrap(), false).unwrap(),
-            text,
-            "{text:?}"
-        );
+        assert_eq!(chat.decode(&chat.encode(text).unwrap(), false).unwrap(), text, "{text:?}");
     }
     assert_eq!(chat.encode("199").unwrap().len(), 3);
 }
@@ -119,25 +97,11 @@ fn a_template_file_wins_and_token_objects_are_read() {
     )
     .unwrap();
     let chat = Chat::load(dir.path()).unwrap();
-    assert_eq!(
-        (
-            chat.eos_token_id(),
-            chat.bos_token_id(),
-            chat.pad_token_id()
-        ),
-        (Some(3), Some(1), None)
-    );
+    assert_eq!((chat.eos_token_id(), chat.bos_token_id(), chat.pad_token_id()), (Some(3), Some(1), None));
     assert_eq!(chat.render(&[], false).unwrap(), "from the list");
-    fs::write(
-        dir.path().join("chat_template.jinja"),
-        "from the file {{ eos_token }}\n",
-    )
-    .unwrap();
+    fs::write(dir.path().join("chat_template.jinja"), "from the file {{ eos_token }}\n").unwrap();
     let chat = Chat::load(dir.path()).unwrap();
-    assert_eq!(
-        chat.render(&[], false).unwrap(),
-        "from the file <tool_call>"
-    );
+    assert_eq!(chat.render(&[], false).unwrap(), "from the file <tool_call>");
 }
 
 #[test]
@@ -145,21 +109,9 @@ fn errors_name_the_file() {
     let cases = [
         ("tokenizer.json", "{", "cannot build the tokenizer of"),
         ("tokenizer_config.json", "{", "is not JSON"),
-        (
-            "tokenizer_config.json",
-            r#"{"eos_token": 3}"#,
-            "eos_token must be a string",
-        ),
-        (
-            "tokenizer_config.json",
-            r#"{"chat_template": 3}"#,
-            "chat_template must be a string or a list",
-        ),
-        (
-            "tokenizer_config.json",
-            r#"{"chat_template": "{% for %}"}"#,
-            "does not compile",
-        ),
+        ("tokenizer_config.json", r#"{"eos_token": 3}"#, "eos_token must be a string"),
+        ("tokenizer_config.json", r#"{"chat_template": 3}"#, "chat_template must be a string or a list"),
+        ("tokenizer_config.json", r#"{"chat_template": "{% for %}"}"#, "does not compile"),
     ];
     for (name, broken, expected) in cases {
         let dir = tempfile::tempdir().unwrap();
@@ -182,10 +134,7 @@ fn without_a_template_only_rendering_fails() {
     fs::remove_file(dir.path().join("tokenizer_config.json")).unwrap();
     let chat = Chat::load(dir.path()).unwrap();
     assert!(!chat.encode("weather").unwrap().is_empty());
-    assert!(matches!(
-        chat.render(&[], true),
-        Err(ChatError::NoTemplate { .. })
-    ));
+    assert!(matches!(chat.render(&[], true), Err(ChatError::NoTemplate { .. })));
 }
 
 #[test]

@@ -33,8 +33,7 @@ struct Conversation {
 /// The folder of reference tokenizers; nothing where it is absent and not required.
 fn tokenizers() -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let shared =
-        std::env::var_os("TOOLRL_SHARED").map_or_else(|| PathBuf::from(default), PathBuf::from);
+    let shared = std::env::var_os("TOOLRL_SHARED").map_or_else(|| PathBuf::from(default), PathBuf::from);
     let folder = shared.join("golden/model/tokenizers");
     if folder.is_dir() {
         return Some(folder);
@@ -52,12 +51,7 @@ fn check(model: &Path, reference: &Path) {
     assert_eq!(reference.texts.len(), 63);
     assert!(reference.conversations.len() >= 5);
     for case in &reference.texts {
-        assert_eq!(
-            chat.encode(&case.text).unwrap(),
-            case.ids,
-            "{:?}",
-            case.text
-        );
+        assert_eq!(chat.encode(&case.text).unwrap(), case.ids, "{:?}", case.text);
         check_spans(&chat, &case.ids);
     }
     for case in &reference.conversations {
@@ -66,17 +60,10 @@ fn check(model: &Path, reference: &Path) {
             chat = chat.with_variable(name, value.clone());
         }
         let tools = case.tools.as_deref().unwrap_or_default();
-        let text = chat
-            .render_with_tools(&case.messages, tools, case.add_generation_prompt)
-            .unwrap();
+        let text = chat.render_with_tools(&case.messages, tools, case.add_generation_prompt).unwrap();
         assert_eq!(text, case.text, "{}", case.name);
         assert_eq!(chat.encode(&text).unwrap(), case.ids, "{}", case.name);
-        assert_eq!(
-            chat.decode(&case.ids, false).unwrap(),
-            case.text,
-            "{}",
-            case.name
-        );
+        assert_eq!(chat.decode(&case.ids, false).unwrap(), case.text, "{}", case.name);
         check_spans(&chat, &case.ids);
     }
 }
@@ -88,15 +75,9 @@ fn check_spans(chat: &Chat, ids: &[u32]) {
     assert_eq!(spans.len(), ids.len());
     let mut end = 0;
     for span in &spans {
-        assert!(
-            text.is_char_boundary(span.start) && text.is_char_boundary(span.end),
-            "{text:?} {spans:?}"
-        );
+        assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end), "{text:?} {spans:?}");
         assert!(span.start <= end && span.end >= end, "{text:?} {spans:?}");
-        assert!(
-            text[span.start..end].chars().count() <= 1,
-            "{text:?} {spans:?}"
-        );
+        assert!(text[span.start..end].chars().count() <= 1, "{text:?} {spans:?}");
         end = span.end;
     }
     assert_eq!(end, text.len(), "{text:?}");
@@ -105,10 +86,7 @@ fn check_spans(chat: &Chat, ids: &[u32]) {
 #[test]
 fn qwen2_5() {
     if let Some(folder) = tokenizers() {
-        check(
-            &folder.join("qwen2.5"),
-            &folder.join("qwen2.5.reference.json"),
-        );
+        check(&folder.join("qwen2.5"), &folder.join("qwen2.5.reference.json"));
     }
 }
 
@@ -122,10 +100,7 @@ fn qwen3() {
 #[test]
 fn llama3_2() {
     if let Some(folder) = tokenizers() {
-        check(
-            &folder.join("llama3"),
-            &folder.join("llama3.2.reference.json"),
-        );
+        check(&folder.join("llama3"), &folder.join("llama3.2.reference.json"));
     }
 }
 

@@ -33,7 +33,8 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let policy = Policy::load(&args.policy, &Device::flex())?;
     let chat = Arc::new(Chat::load(&args.policy)?);
     let name = args.policy.display().to_string();
-    let settings = EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+    let settings =
+        EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
     let progress = &mut Progress::new();
     let evaluation = block_on(evaluate_policy(&policy, &chat, &samples[..n], &rubric, &settings, progress))?;
     if let Some(dir) = &args.out {

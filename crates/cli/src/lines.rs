@@ -28,11 +28,8 @@ impl Lines {
         file.by_ref().take(2).read_to_end(&mut start).with_context(cannot_read)?;
         let packed = start == GZIP;
         let whole = io::Cursor::new(start).chain(file);
-        let reader: Box<dyn BufRead> = if packed {
-            Box::new(BufReader::new(MultiGzDecoder::new(whole)))
-        } else {
-            Box::new(whole)
-        };
+        let reader: Box<dyn BufRead> =
+            if packed { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { Box::new(whole) };
         Ok(Self { path: path.to_path_buf(), reader, line: Vec::new(), number: 0 })
     }
 

@@ -23,8 +23,11 @@ const ROWS: usize = 256;
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let policy = Policy::load(&args.policy, &Device::flex())?;
     let chat = tokenizer(&args.policy)?;
-    let params =
-        SamplingParams { temperature: args.temperature, top_p: args.top_p, max_new_tokens: args.max_new_tokens };
+    let params = SamplingParams {
+        temperature: args.temperature,
+        top_p: args.top_p,
+        max_new_tokens: args.max_new_tokens,
+    };
     let key = StreamKey { seed: args.seed, step: 0 };
     let prompts = read(&args.rows, |row, index| prompt(row, index, chat.as_deref()))?;
     let mut engine = Engine::new(&policy, chat, args.slots.max(1));
@@ -62,7 +65,8 @@ fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
         return Ok(Vec::new());
     }
     let (tokens, rows) = (Arc::new(ids[..n].to_vec()), Arc::new((0..n as u32).collect()));
-    let out_2n = policy.decoder().logprobs(tokens, &Packing::single(n), rows, Arc::new(ids[1..].to_vec()), 1.0);
+    let out_2n =
+        policy.decoder().logprobs(tokens, &Packing::single(n), rows, Arc::new(ids[1..].to_vec()), 1.0);
     out_2n.narrow(0, 0, 1).into_data().try_into_vec_as().map_err(|e| anyhow::anyhow!("{e:?}"))
 }
 

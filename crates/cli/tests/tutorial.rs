@@ -34,13 +34,7 @@ fn blocks() -> Vec<Block> {
     let mut open: Option<Block> = None;
     for (index, line) in TUTORIAL.lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
-            (Some(info), None) => {
-                open = Some(Block {
-                    info,
-                    line: index + 1,
-                    text: String::new(),
-                })
-            }
+            (Some(info), None) => open = Some(Block { info, line: index + 1, text: String::new() }),
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (None, Some(block)) => block.text += &format!("{line}\n"),
             (None, None) => {}
@@ -54,10 +48,7 @@ fn blocks() -> Vec<Block> {
 fn only(language: &str) -> String {
     let mut found = blocks().into_iter().filter(|b| b.info == language);
     let block = found.next().unwrap();
-    assert!(
-        found.next().is_none(),
-        "docs/tutorial.md has a second {language} block"
-    );
+    assert!(found.next().is_none(), "docs/tutorial.md has a second {language} block");
     block.text
 }
 
@@ -71,19 +62,13 @@ fn its_commands_work_in_order() {
     std::fs::set_permissions(bin.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
 
     let commands: Vec<_> = blocks().into_iter().filter(|b| b.info == "sh").collect();
-    assert!(
-        commands.len() >= 8,
-        "only {} blocks are run",
-        commands.len()
-    );
+    assert!(commands.len() >= 8, "only {} blocks are run", commands.len());
     for block in commands {
         run(&block, &bin, &clone);
     }
-    for path in [
-        "runs/first/report.html",
-        "runs/first/eval-final/eval.json",
-        "runs/bikes-grpo/final/config.json",
-    ] {
+    for path in
+        ["runs/first/report.html", "runs/first/eval-final/eval.json", "runs/bikes-grpo/final/config.json"]
+    {
         assert!(clone.join(path).exists(), "{path} is not there");
     }
 }
@@ -111,25 +96,14 @@ fn run(block: &Block, bin: &Path, clone: &Path) {
 
 #[test]
 fn a_block_of_commands_that_is_not_run_says_why() {
-    for block in blocks()
-        .iter()
-        .filter(|b| b.info.starts_with("sh") && b.info != "sh")
-    {
+    for block in blocks().iter().filter(|b| b.info.starts_with("sh") && b.info != "sh") {
         let reason = block.info.strip_prefix("sh no-test: ").unwrap_or_default();
-        assert!(
-            !reason.trim().is_empty(),
-            "docs/tutorial.md:{}: ```{}",
-            block.line,
-            block.info
-        );
+        assert!(!reason.trim().is_empty(), "docs/tutorial.md:{}: ```{}", block.line, block.info);
     }
 }
 
 #[test]
 fn its_reward_term_is_that_of_the_downstream_package() {
     assert_eq!(only("rust"), DOWNSTREAM);
-    assert!(
-        DOWNSTREAM_RECIPE.contains(&only("toml")),
-        "tests/recipe.toml has another entry"
-    );
+    assert!(DOWNSTREAM_RECIPE.contains(&only("toml")), "tests/recipe.toml has another entry");
 }

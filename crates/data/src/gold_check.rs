@@ -34,11 +34,7 @@ impl GoldReport {
     pub fn of(samples: &[Sample]) -> Self {
         let unscorable = |(index, sample): (usize, &Sample)| {
             let reason = fault(&sample.gold)?;
-            Some(Unscorable {
-                index,
-                id: sample.id.clone(),
-                reason,
-            })
+            Some(Unscorable { index, id: sample.id.clone(), reason })
         };
         Self {
             checked: samples.len(),
@@ -49,10 +45,7 @@ impl GoldReport {
     /// The samples that can be scored: those to train on by RL. `samples` are the checked ones, in the same order.
     pub fn scorable(&self, samples: Vec<Sample>) -> Vec<Sample> {
         let left_out: HashSet<_> = self.unscorable.iter().map(|found| found.index).collect();
-        let kept = samples
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| !left_out.contains(index));
+        let kept = samples.into_iter().enumerate().filter(|(index, _)| !left_out.contains(index));
         kept.map(|(_, sample)| sample).collect()
     }
 }
@@ -68,10 +61,7 @@ fn fault(gold: &str) -> Option<String> {
         Err(error) => return Some(format!("after the first <tool_call>: {error}")),
     };
     calls.iter().zip(1..).find_map(|(call, number)| {
-        let parameters = call
-            .value
-            .get("parameters")
-            .and_then(|value| value.as_object());
+        let parameters = call.value.get("parameters").and_then(|value| value.as_object());
         match (call.value.get("name"), parameters) {
             (Some(_), Some(_)) => None,
             (None, _) => Some(format!("call {number} has no `name`")),
@@ -88,46 +78,25 @@ mod tests {
     fn faults_of_gold_replies() {
         let call = r#"{"name": "f", "parameters": {"a": NaN}}"#;
         let cases = [
-            (
-                format!("<think> a </think>\n<tool_call>\n{call}\n</tool_call>"),
-                None,
-            ),
-            (
-                "<think> a </think>\n<response> b </response>".to_owned(),
-                None,
-            ),
+            (format!("<think> a </think>\n<tool_call>\n{call}\n</tool_call>"), None),
+            ("<think> a </think>\n<response> b </response>".to_owned(), None),
             ("<think> a".to_owned(), None),
             (
-                format!(
-                    "<think> I use <tool_call> now </think>\n<tool_call>\n{call}\n</tool_call>"
-                ),
+                format!("<think> I use <tool_call> now </think>\n<tool_call>\n{call}\n</tool_call>"),
                 Some("after the first <tool_call>"),
             ),
-            (
-                format!("<tool_call>\n{call}\n\n{call}\n</tool_call>"),
-                Some("after the first <tool_call>"),
-            ),
-            (
-                format!("<tool_call>\n{call}"),
-                Some("</tool_call> is missing"),
-            ),
-            (
-                "<tool_call>\n{\"parameters\": {}}\n</tool_call>".to_owned(),
-                Some("call 1 has no `name`"),
-            ),
-            (
-                format!("<tool_call>\n{call}\n{{\"name\": \"g\"}}\n</tool_call>"),
-                Some("call 2 has no object"),
-            ),
+            (format!("<tool_call>\n{call}\n\n{call}\n</tool_call>"), Some("after the first <tool_call>")),
+            (format!("<tool_call>\n{call}"), Some("</tool_call> is missing")),
+            ("<tool_call>\n{\"parameters\": {}}\n</tool_call>".to_owned(), Some("call 1 has no `name`")),
+            (format!("<tool_call>\n{call}\n{{\"name\": \"g\"}}\n</tool_call>"), Some("call 2 has no object")),
         ];
         for (gold, expected) in cases {
             let found = fault(&gold);
             match expected {
                 None => assert_eq!(found, None, "{gold}"),
-                Some(start) => assert!(
-                    found.as_ref().is_some_and(|f| f.starts_with(start)),
-                    "{gold}: {found:?}"
-                ),
+                Some(start) => {
+                    assert!(found.as_ref().is_some_and(|f| f.starts_with(start)), "{gold}: {found:?}")
+                }
             }
         }
     }

@@ -10,9 +10,7 @@ pub(crate) struct Rng {
 impl Rng {
     /// A generator for one use of a seed: different `key`s give unrelated streams.
     pub(crate) fn new(seed: u64, key: &[u64]) -> Self {
-        let state = key.iter().fold(finalize(seed), |state, part| {
-            finalize(state ^ finalize(*part))
-        });
+        let state = key.iter().fold(finalize(seed), |state, part| finalize(state ^ finalize(*part)));
         Self { state }
     }
 
@@ -76,11 +74,7 @@ mod tests {
     fn follows_the_reference_sequence() {
         // The first outputs of Vigna's splitmix64.c from state 1234567.
         let mut rng = Rng { state: 1_234_567 };
-        let expected = [
-            6_457_827_717_110_365_317,
-            3_203_168_211_198_807_973,
-            9_817_491_932_198_370_423,
-        ];
+        let expected = [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423];
         assert_eq!(expected.map(|_| rng.next()), expected);
     }
 
@@ -89,10 +83,7 @@ mod tests {
         let mut rng = Rng::new(3, &[1, 2]);
         let mut seen = [0_u32; 7];
         (0..7_000).for_each(|_| seen[rng.below(7)] += 1);
-        assert!(
-            seen.iter().all(|count| (850..1150).contains(count)),
-            "{seen:?}"
-        );
+        assert!(seen.iter().all(|count| (850..1150).contains(count)), "{seen:?}");
         assert!((0..100).all(|_| (-2..=2).contains(&rng.between(-2, 2))));
         let share = (0..10_000).filter(|_| rng.chance(0.3)).count();
         assert!((2_800..3_200).contains(&share), "{share}");

@@ -52,9 +52,7 @@ impl Role {
 
     /// The role of that name, if it is one.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::System, Self::User, Self::Assistant]
-            .into_iter()
-            .find(|role| role.as_str() == name)
+        [Self::System, Self::User, Self::Assistant].into_iter().find(|role| role.as_str() == name)
     }
 }
 
@@ -140,20 +138,13 @@ mod tests {
 
     #[test]
     fn kinds_follow_the_parts_of_the_gold_reply() {
-        let call =
-            "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
+        let call = "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
         let two = call.replace("}}\n", "}}\n{\"name\": \"g\", \"parameters\": {}}\n");
         let cases = [
             (call.to_owned(), TaskKind::OneCall),
             (two, TaskKind::SeveralCalls),
-            (
-                "<think> a </think>\n<response> b </response>".to_owned(),
-                TaskKind::NoCall,
-            ),
-            (
-                format!("{call}\n<response> b </response>"),
-                TaskKind::CallAndResponse,
-            ),
+            ("<think> a </think>\n<response> b </response>".to_owned(), TaskKind::NoCall),
+            (format!("{call}\n<response> b </response>"), TaskKind::CallAndResponse),
             ("<think> a </think>".to_owned(), TaskKind::Other),
         ];
         for (gold, kind) in cases {

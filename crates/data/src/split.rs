@@ -36,29 +36,16 @@ pub fn split(samples: Vec<Sample>, held_out: HeldOut, seed: u64) -> Result<Split
             (share * samples.len() as f64).round() as usize
         }
         _ => {
-            return Err(DataError::Split {
-                held_out,
-                samples: samples.len(),
-            });
+            return Err(DataError::Split { held_out, samples: samples.len() });
         }
     };
     let mut order: Vec<_> = (0..samples.len()).collect();
     Rng::new(seed, &[]).shuffle(&mut order);
     let mut is_held_out = vec![false; samples.len()];
-    order
-        .iter()
-        .take(count)
-        .for_each(|&index| is_held_out[index] = true);
-    let mut parts = Split {
-        train: Vec::new(),
-        held_out: Vec::new(),
-    };
+    order.iter().take(count).for_each(|&index| is_held_out[index] = true);
+    let mut parts = Split { train: Vec::new(), held_out: Vec::new() };
     for (sample, held_out) in samples.into_iter().zip(is_held_out) {
-        if held_out {
-            parts.held_out.push(sample)
-        } else {
-            parts.train.push(sample)
-        }
+        if held_out { parts.held_out.push(sample) } else { parts.train.push(sample) }
     }
     Ok(parts)
 }
@@ -69,10 +56,7 @@ mod tests {
     use crate::{Message, Role, TaskKind};
 
     fn samples(count: usize) -> Vec<Sample> {
-        let message = Message {
-            role: Role::User,
-            content: "hello".to_owned(),
-        };
+        let message = Message { role: Role::User, content: "hello".to_owned() };
         let sample = |index| Sample {
             id: format!("s:{index}"),
             messages: vec![message.clone()],
@@ -110,9 +94,7 @@ mod tests {
             (HeldOut::Fraction(1.5), None),
             (HeldOut::Fraction(f64::NAN), None),
         ] {
-            let found = split(samples(10), held_out, 5)
-                .ok()
-                .map(|parts| parts.held_out.len());
+            let found = split(samples(10), held_out, 5).ok().map(|parts| parts.held_out.len());
             assert_eq!(found, expected, "{held_out:?}");
         }
     }

@@ -29,13 +29,8 @@ pub struct Stats {
 /// Describes a dataset.
 pub fn describe(samples: &[Sample]) -> Stats {
     let chars = |text: &str| text.chars().count();
-    let prompts = samples.iter().map(|sample| {
-        sample
-            .messages
-            .iter()
-            .map(|m| chars(&m.content))
-            .sum::<usize>()
-    });
+    let prompts =
+        samples.iter().map(|sample| sample.messages.iter().map(|m| chars(&m.content)).sum::<usize>());
     let golds = samples.iter().map(|sample| chars(&sample.gold));
     let mean = |total: usize| total as f64 / samples.len().max(1) as f64;
     let mut by_kind = BTreeMap::new();
@@ -55,11 +50,7 @@ pub fn describe(samples: &[Sample]) -> Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{} samples, {} with tools held out from training",
-            self.samples, self.unseen_tools
-        )?;
+        writeln!(f, "{} samples, {} with tools held out from training", self.samples, self.unseen_tools)?;
         for (kind, count) in &self.by_kind {
             writeln!(f, "  {kind}: {count}")?;
         }
@@ -68,10 +59,6 @@ impl fmt::Display for Stats {
             "prompt: mean {:.0}, at most {} characters",
             self.mean_prompt_chars, self.max_prompt_chars
         )?;
-        write!(
-            f,
-            "gold reply: mean {:.0}, at most {} characters",
-            self.mean_gold_chars, self.max_gold_chars
-        )
+        write!(f, "gold reply: mean {:.0}, at most {} characters", self.mean_gold_chars, self.max_gold_chars)
     }
 }

@@ -5,9 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array,
-};
+use arrow::array::{ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
@@ -22,10 +20,7 @@ use crate::{DataError, Message, Sample};
 /// # Errors
 /// [`DataError::Io`] when the file cannot be written.
 pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
-    let io = |source| DataError::Io {
-        path: path.into(),
-        source,
-    };
+    let io = |source| DataError::Io { path: path.into(), source };
     let mut writer = BufWriter::new(File::create(path).map_err(io)?);
     for (index, sample) in samples.iter().enumerate() {
         let row = json!({
@@ -48,14 +43,8 @@ pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
 /// # Errors
 /// [`DataError::Io`] when the file cannot be made, [`DataError::Parquet`] when it cannot be written.
 pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
-    let file = File::create(path).map_err(|source| DataError::Io {
-        path: path.into(),
-        source,
-    })?;
-    let parquet = |source: ParquetError| DataError::Parquet {
-        path: path.into(),
-        source,
-    };
+    let file = File::create(path).map_err(|source| DataError::Io { path: path.into(), source })?;
+    let parquet = |source: ParquetError| DataError::Parquet { path: path.into(), source };
     let batch = batch(samples).map_err(|error| parquet(error.into()))?;
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(parquet)?;
     writer.write(&batch).map_err(parquet)?;
@@ -66,14 +55,8 @@ pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
 fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
     let messages: Vec<&Message> = samples.iter().flat_map(|sample| &sample.messages).collect();
     let message = group([
-        (
-            "role",
-            texts(messages.iter().map(|message| message.role.as_str())),
-        ),
-        (
-            "content",
-            texts(messages.iter().map(|message| message.content.as_str())),
-        ),
+        ("role", texts(messages.iter().map(|message| message.role.as_str()))),
+        ("content", texts(messages.iter().map(|message| message.content.as_str()))),
     ]);
     let prompt = ListArray::try_new(
         Arc::new(Field::new("item", message.data_type().clone(), false)),
@@ -82,27 +65,16 @@ fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
         None,
     )?;
     let reward_model = group([
-        (
-            "ground_truth",
-            texts(samples.iter().map(|sample| sample.gold.as_str())),
-        ),
+        ("ground_truth", texts(samples.iter().map(|sample| sample.gold.as_str()))),
         ("style", texts(samples.iter().map(|_| "rule"))),
     ]);
     let extra_info = group([
-        (
-            "index",
-            Arc::new(UInt64Array::from_iter_values(0..samples.len() as u64)) as ArrayRef,
-        ),
+        ("index", Arc::new(UInt64Array::from_iter_values(0..samples.len() as u64)) as ArrayRef),
         ("id", texts(samples.iter().map(|sample| sample.id.as_str()))),
-        (
-            "kind",
-            texts(samples.iter().map(|sample| sample.kind.as_str())),
-        ),
+        ("kind", texts(samples.iter().map(|sample| sample.kind.as_str()))),
         (
             "unseen_tools",
-            Arc::new(BooleanArray::from_iter(
-                samples.iter().map(|sample| Some(sample.unseen_tools)),
-            )),
+            Arc::new(BooleanArray::from_iter(samples.iter().map(|sample| Some(sample.unseen_tools)))),
         ),
     ]);
     RecordBatch::try_from_iter([
@@ -119,12 +91,7 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
 fn group<const N: usize>(fields: [(&str, ArrayRef); N]) -> ArrayRef {
     let fields: Vec<_> = fields
         .into_iter()
-        .map(|(name, array)| {
-            (
-                Arc::new(Field::new(name, DataType::clone(array.data_type()), false)),
-                array,
-            )
-        })
+        .map(|(name, array)| (Arc::new(Field::new(name, DataType::clone(array.data_type()), false)), array))
         .collect();
     Arc::new(StructArray::from(fields))
 }

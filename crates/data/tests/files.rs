@@ -1,9 +1,6 @@
 //! Files written here and read back, and files that cannot be read.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "the lint spares test functions, not their helpers"
-)]
+#![allow(clippy::unwrap_used, reason = "the lint spares test functions, not their helpers")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,11 +9,7 @@ use toolrl_data::world::{World, WorldConfig};
 use toolrl_data::{Sample, TaskKind, load, write_jsonl, write_parquet};
 
 fn samples() -> Vec<Sample> {
-    let config = WorldConfig {
-        train: 20,
-        held_out: 20,
-        ..WorldConfig::default()
-    };
+    let config = WorldConfig { train: 20, held_out: 20, ..WorldConfig::default() };
     let tasks = World::generate(&config).unwrap();
     [tasks.train, tasks.held_out].concat()
 }
@@ -37,17 +30,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn what_is_written_is_read_back() {
     let directory = tempfile::tempdir().unwrap();
     let samples = samples();
-    let (lines, table) = (
-        directory.path().join("a.jsonl"),
-        directory.path().join("a.parquet"),
-    );
+    let (lines, table) = (directory.path().join("a.jsonl"), directory.path().join("a.parquet"));
     write_jsonl(&lines, &samples).unwrap();
     write_parquet(&table, &samples).unwrap();
-    let packed = put(
-        directory.path(),
-        "a.jsonl.gz",
-        &gzip(&std::fs::read(&lines).unwrap()),
-    );
+    let packed = put(directory.path(), "a.jsonl.gz", &gzip(&std::fs::read(&lines).unwrap()));
     for path in [lines, table, packed] {
         let loaded = load(&path).unwrap();
         assert_eq!(loaded.samples, samples, "{}", path.display());
@@ -62,41 +48,22 @@ fn rows_of_ones_own() {
         {"instruction": " Be brief. ", "input": "Hi\n", "output": " <think> a </think>\n<response> b </response>\n"},
         {"prompt": [{"role": "user", "content": " Hi "}], "reward_model": {"ground_truth": "<think> a"}}
     ]"#;
-    let samples = load(&put(directory.path(), "own.json", rows.as_bytes()))
-        .unwrap()
-        .samples;
+    let samples = load(&put(directory.path(), "own.json", rows.as_bytes())).unwrap().samples;
     assert_eq!(samples[0].messages[0].content, "Be brief.");
-    assert_eq!(
-        (samples[0].id.as_str(), samples[0].kind),
-        ("own:0", TaskKind::NoCall)
-    );
+    assert_eq!((samples[0].id.as_str(), samples[0].kind), ("own:0", TaskKind::NoCall));
     assert_eq!(samples[1].messages[0].content, " Hi ");
-    assert_eq!(
-        (samples[1].id.as_str(), samples[1].kind),
-        ("own:1", TaskKind::Other)
-    );
+    assert_eq!((samples[1].id.as_str(), samples[1].kind), ("own:1", TaskKind::Other));
 }
 
 #[test]
 fn unscorable_rows_are_left_out_on_request() {
     let directory = tempfile::tempdir().unwrap();
-    let row = |gold: &str| {
-        serde_json::json!({"instruction": "a", "input": "b", "output": gold}).to_string()
-    };
+    let row = |gold: &str| serde_json::json!({"instruction": "a", "input": "b", "output": gold}).to_string();
     let call = "<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
-    let text = [
-        row(call),
-        row(&format!("<think> use <tool_call> </think>\n{call}")),
-        row(call),
-    ]
-    .join("\n");
+    let text = [row(call), row(&format!("<think> use <tool_call> </think>\n{call}")), row(call)].join("\n");
     let loaded = load(&put(directory.path(), "x.jsonl", text.as_bytes())).unwrap();
     assert_eq!(loaded.gold.unscorable[0].id, "x:1");
-    let kept: Vec<_> = loaded
-        .scorable()
-        .into_iter()
-        .map(|sample| sample.id)
-        .collect();
+    let kept: Vec<_> = loaded.scorable().into_iter().map(|sample| sample.id).collect();
     assert_eq!(kept, ["x:0", "x:2"]);
 }
 
@@ -136,10 +103,5 @@ fn errors_name_the_place() {
             assert!(error.contains(part), "{name}: {error}: lacks {part}");
         }
     }
-    assert!(
-        load(&at.join("none.json"))
-            .unwrap_err()
-            .to_string()
-            .contains("none.json")
-    );
+    assert!(load(&at.join("none.json")).unwrap_err().to_string().contains("none.json"));
 }

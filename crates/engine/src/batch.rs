@@ -100,7 +100,8 @@ impl<'a> Batch<'a> {
     fn admit(&mut self) -> Result<(), SampleError> {
         let n = self.free_slots.len().min(self.waiting.len());
         let next: Vec<_> = self.waiting.drain(..n).collect();
-        let mut new: Vec<usize> = next.iter().map(|w| w.0).filter(|&p| self.regions.of_prompt(p).is_none()).collect();
+        let mut new: Vec<usize> =
+            next.iter().map(|w| w.0).filter(|&p| self.regions.of_prompt(p).is_none()).collect();
         new.dedup();
         let mut rest = new.as_slice();
         while !rest.is_empty() {

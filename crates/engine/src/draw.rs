@@ -104,7 +104,8 @@ mod tests {
     fn draws_follow_the_tempered_distribution() {
         let logits = [1.0, -0.5, 2.0, 0.0];
         for temperature in [0.5, 1.0, 2.0] {
-            let weights: Vec<f64> = logits.iter().map(|z| (f64::from(*z) / f64::from(temperature)).exp()).collect();
+            let weights: Vec<f64> =
+                logits.iter().map(|z| (f64::from(*z) / f64::from(temperature)).exp()).collect();
             let total: f64 = weights.iter().sum();
             for (i, f) in frequencies(&logits, &params(temperature, 1.0)).into_iter().enumerate() {
                 assert!((f - weights[i] / total).abs() < 2e-4);

@@ -47,10 +47,17 @@ impl<'a> Engine<'a> {
                 return Err(SampleError::EmptyPrompt { prompt: index });
             }
             if tokens >= config.max_positions {
-                return Err(SampleError::PromptTooLong { prompt: index, tokens, limit: config.max_positions - 1 });
+                return Err(SampleError::PromptTooLong {
+                    prompt: index,
+                    tokens,
+                    limit: config.max_positions - 1,
+                });
             }
             if let Some(id) = prompt.tokens.iter().find(|&&id| id as usize >= config.vocab_size) {
-                return wrong(format!("prompt {index} has token {id}, the vocabulary {} tokens", config.vocab_size));
+                return wrong(format!(
+                    "prompt {index} has token {id}, the vocabulary {} tokens",
+                    config.vocab_size
+                ));
             }
         }
         Ok(())

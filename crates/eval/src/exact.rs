@@ -48,9 +48,7 @@ fn after_thoughts(text: &[u8]) -> &[u8] {
 fn same_calls(made: &[ToolCall<'_>], wanted: &[ToolCall<'_>]) -> bool {
     let mut unmatched: Vec<_> = wanted.iter().collect();
     let all_wanted = made.iter().all(|call| {
-        let equal = unmatched
-            .iter()
-            .position(|other| same_call(&call.value, &other.value));
+        let equal = unmatched.iter().position(|other| same_call(&call.value, &other.value));
         equal.map(|at| unmatched.swap_remove(at)).is_some()
     });
     all_wanted && unmatched.is_empty()
@@ -74,10 +72,7 @@ mod tests {
     const G: &str = r#"{"name": "g", "parameters": {}}"#;
 
     fn reply(calls: &[&str]) -> String {
-        format!(
-            "<think> a </think>\n<tool_call>\n{}\n</tool_call>",
-            calls.join("\n")
-        )
+        format!("<think> a </think>\n<tool_call>\n{}\n</tool_call>", calls.join("\n"))
     }
 
     #[test]
@@ -95,11 +90,7 @@ mod tests {
             (&["[1]"], &["[1]"], false),
         ];
         for (made, wanted, expected) in cases {
-            assert_eq!(
-                is_exact(&reply(made), &reply(wanted)),
-                expected,
-                "{made:?} {wanted:?}"
-            );
+            assert_eq!(is_exact(&reply(made), &reply(wanted)), expected, "{made:?} {wanted:?}");
         }
     }
 
@@ -120,11 +111,7 @@ mod tests {
             (open.clone(), reply(&[F1]), false),
             (open, answer.to_owned(), false),
             (reply(&[F1]).replace(" </think>", ""), reply(&[F1]), true),
-            (
-                reply(&[F1]).replace(" a ", " <tool_call> a "),
-                reply(&[F1]),
-                true,
-            ),
+            (reply(&[F1]).replace(" a ", " <tool_call> a "), reply(&[F1]), true),
         ];
         for (made, wanted, expected) in cases {
             assert_eq!(is_exact(&made, &wanted), expected, "{made:?} {wanted:?}");

@@ -54,18 +54,10 @@ pub async fn evaluate<S: Sampler>(
         let groups = replies(sampler, held_out, batch, outcomes.len()).await?;
         let found = groups.iter().filter(|g| g.trajectories.len() == 1).count();
         if (found, groups.len()) != (batch.len(), batch.len()) {
-            return Err(EvalError::Replies {
-                expected: batch.len(),
-                found,
-            });
+            return Err(EvalError::Replies { expected: batch.len(), found });
         }
         for (sample, group) in batch.iter().zip(&groups) {
-            outcomes.extend(
-                group
-                    .trajectories
-                    .iter()
-                    .map(|t| Outcome::of(sample, t, &mut score)),
-            );
+            outcomes.extend(group.trajectories.iter().map(|t| Outcome::of(sample, t, &mut score)));
         }
         progress(outcomes.len(), samples.len());
     }

@@ -66,11 +66,7 @@ impl Outcome {
             gold: sample.gold.clone(),
             score,
             error,
-            well_formed: strict(
-                text::strip(reply.text.as_bytes()),
-                ReplyKind::of(&sample.gold),
-            )
-            .is_ok(),
+            well_formed: strict(text::strip(reply.text.as_bytes()), ReplyKind::of(&sample.gold)).is_ok(),
             exact: is_exact(&reply.text, &sample.gold),
             tokens: reply.tokens.len(),
             finish: reply.finish,

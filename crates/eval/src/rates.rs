@@ -37,10 +37,7 @@ impl Rates {
             tasks: outcomes.len(),
             errors: outcomes.len() - scores.len(),
             mean_reward: total / scores.len().max(1) as f64,
-            format_rate: share(
-                outcomes.iter().filter(|o| o.well_formed).count(),
-                outcomes.len(),
-            ),
+            format_rate: share(outcomes.iter().filter(|o| o.well_formed).count(), outcomes.len()),
             exact_call_rate: share(outcomes.iter().filter(|o| o.exact).count(), outcomes.len()),
             components,
         }

@@ -30,10 +30,7 @@ impl EvalReport {
         Self {
             policy: policy.to_owned(),
             overall: Rates::of(outcomes),
-            by_kind: kinds
-                .into_iter()
-                .map(|k| (k.as_str().to_owned(), of_kind(k)))
-                .collect(),
+            by_kind: kinds.into_iter().map(|k| (k.as_str().to_owned(), of_kind(k))).collect(),
             seen_tools: has_unseen.then(|| by_tools(false)),
             unseen_tools: has_unseen.then(|| by_tools(true)),
         }
@@ -42,21 +39,9 @@ impl EvalReport {
     /// Name and rates of every row of a table: all tasks, each kind, seen and unseen tools.
     pub fn rows(&self) -> Vec<(String, &Rates)> {
         let mut rows = vec![("all tasks".to_owned(), &self.overall)];
-        rows.extend(
-            self.by_kind
-                .iter()
-                .map(|(kind, rates)| (kind.clone(), rates)),
-        );
-        rows.extend(
-            self.seen_tools
-                .iter()
-                .map(|rates| ("seen tools".to_owned(), rates)),
-        );
-        rows.extend(
-            self.unseen_tools
-                .iter()
-                .map(|rates| ("unseen tools".to_owned(), rates)),
-        );
+        rows.extend(self.by_kind.iter().map(|(kind, rates)| (kind.clone(), rates)));
+        rows.extend(self.seen_tools.iter().map(|rates| ("seen tools".to_owned(), rates)));
+        rows.extend(self.unseen_tools.iter().map(|rates| ("unseen tools".to_owned(), rates)));
         rows
     }
 
@@ -64,11 +49,7 @@ impl EvalReport {
     pub fn table(&self) -> String {
         let mut table = line("", "tasks", HEAD);
         for (name, r) in self.rows() {
-            let cells = [
-                format!("{:.3}", r.mean_reward),
-                percent(r.format_rate),
-                percent(r.exact_call_rate),
-            ];
+            let cells = [format!("{:.3}", r.mean_reward), percent(r.format_rate), percent(r.exact_call_rate)];
             table += &line(&name, &r.tasks.to_string(), cells);
         }
         table
@@ -132,10 +113,7 @@ mod tests {
         assert_eq!(json["exact_call_rate"], 0.25);
         assert_eq!(json["by_kind"]["one_call"]["mean_reward"], 1.0);
         assert_eq!(json["unseen_tools"]["format_rate"], 0.75);
-        assert_eq!(
-            serde_json::from_value::<EvalReport>(json).unwrap(),
-            report(1.0, true)
-        );
+        assert_eq!(serde_json::from_value::<EvalReport>(json).unwrap(), report(1.0, true));
     }
 
     #[test]

@@ -12,16 +12,9 @@ use crate::{ScoreError, TaskScore};
 ///
 /// # Errors
 /// A gold reply that cannot be read, or what a term says.
-pub fn rubric_score(
-    rubric: &Rubric,
-    sample: &Sample,
-    reply: &str,
-) -> Result<TaskScore, ScoreError> {
+pub fn rubric_score(rubric: &Rubric, sample: &Sample, reply: &str) -> Result<TaskScore, ScoreError> {
     let reference = Reference::parse(&sample.gold)?;
     let parsed = parse(text::strip(reply.as_bytes()));
     let score = rubric.score(&parsed, &reference, &Context::evaluation())?;
-    Ok(TaskScore {
-        total: score.total,
-        components: score.metrics().collect(),
-    })
+    Ok(TaskScore { total: score.total, components: score.metrics().collect() })
 }

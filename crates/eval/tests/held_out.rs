@@ -7,8 +7,7 @@ use toolrl_data::{Message, Role, Sample, TaskKind};
 use toolrl_eval::*;
 use toolrl_rollout::*;
 
-const CALL: &str =
-    "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
+const CALL: &str = "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
 const ANSWER: &str = "<think> a </think>\n<response> b </response>";
 
 /// Replies with `texts[prompt.index]` and remembers what it was asked for.
@@ -20,11 +19,7 @@ struct Prepared {
 
 impl Prepared {
     fn new(texts: &[&'static str]) -> Self {
-        Self {
-            texts: texts.to_vec(),
-            params: Vec::new(),
-            members: 1,
-        }
+        Self { texts: texts.to_vec(), params: Vec::new(), members: 1 }
     }
 }
 
@@ -47,9 +42,7 @@ impl Sampler for Prepared {
         };
         let group = |prompt: &Prompt| Group {
             prompt: prompt.clone(),
-            trajectories: (0..self.members)
-                .map(|member| reply(prompt, member))
-                .collect(),
+            trajectories: (0..self.members).map(|member| reply(prompt, member)).collect(),
         };
         Ok(prompts.iter().map(group).collect())
     }
@@ -62,17 +55,8 @@ fn chat(dir: &std::path::Path) -> Result<Chat, ChatError> {
 }
 
 fn sample(id: usize, gold: &str, kind: TaskKind, unseen_tools: bool) -> Sample {
-    let messages = vec![Message {
-        role: Role::User,
-        content: format!("task {id}"),
-    }];
-    Sample {
-        id: format!("s{id}"),
-        messages,
-        gold: gold.to_owned(),
-        kind,
-        unseen_tools,
-    }
+    let messages = vec![Message { role: Role::User, content: format!("task {id}") }];
+    Sample { id: format!("s{id}"), messages, gold: gold.to_owned(), kind, unseen_tools }
 }
 
 /// 4 for the gold reply and -3 for any other; the third sample cannot be scored.
@@ -81,10 +65,7 @@ fn score(sample: &Sample, reply: &str) -> Result<TaskScore, ScoreError> {
         return Err("the gold reply has no name".into());
     }
     let total = if reply == sample.gold { 4.0 } else { -3.0 };
-    Ok(TaskScore {
-        total,
-        components: BTreeMap::from([("correctness".to_owned(), total - 1.0)]),
-    })
+    Ok(TaskScore { total, components: BTreeMap::from([("correctness".to_owned(), total - 1.0)]) })
 }
 
 fn samples() -> Vec<Sample> {
@@ -105,32 +86,17 @@ async fn rates_count_replies_by_kind_and_by_tools() {
     let (chat, samples) = (chat(dir.path()).unwrap(), samples());
     let mut reports = Vec::new();
     for batch_size in [0, 2, 100] {
-        let held_out = HeldOut {
-            policy: "some/dir",
-            chat: &chat,
-            samples: &samples,
-            max_new_tokens: 7,
-            batch_size,
-        };
+        let held_out =
+            HeldOut { policy: "some/dir", chat: &chat, samples: &samples, max_new_tokens: 7, batch_size };
         let mut seen = Vec::new();
         let mut sampler = Prepared::new(&TEXTS);
         let progress = |done, all| seen.push((done, all));
-        let found = evaluate(&mut sampler, &held_out, score, progress)
-            .await
-            .unwrap();
+        let found = evaluate(&mut sampler, &held_out, score, progress).await.unwrap();
         assert_eq!(seen.last(), Some(&(5, 5)));
-        assert!(
-            sampler
-                .params
-                .iter()
-                .all(|p| *p == SamplingParams::greedy(7))
-        );
+        assert!(sampler.params.iter().all(|p| *p == SamplingParams::greedy(7)));
         reports.push(found);
     }
-    assert!(
-        reports.iter().all(|r| *r == reports[0]),
-        "the batch size changes nothing"
-    );
+    assert!(reports.iter().all(|r| *r == reports[0]), "the batch size changes nothing");
 
     let Evaluation { report, outcomes } = &reports[0];
     assert_eq!(report.policy, "some/dir");
@@ -140,59 +106,29 @@ async fn rates_count_replies_by_kind_and_by_tools() {
     assert_eq!(overall.format_rate, 2.0 / 5.0);
     assert_eq!(overall.exact_call_rate, 3.0 / 5.0);
     assert_eq!(overall.components["correctness"], -0.5);
-    let kinds: Vec<_> = report
-        .by_kind
-        .iter()
-        .map(|(k, r)| (k.as_str(), r.tasks))
-        .collect();
+    let kinds: Vec<_> = report.by_kind.iter().map(|(k, r)| (k.as_str(), r.tasks)).collect();
     assert_eq!(kinds, [("no_call", 2), ("one_call", 3)]);
     assert_eq!(report.by_kind["no_call"].exact_call_rate, 1.0);
     assert_eq!(report.by_kind["no_call"].mean_reward, 4.0);
     assert_eq!(report.unseen_tools.as_ref().unwrap().mean_reward, -3.0);
     assert_eq!(report.seen_tools.as_ref().unwrap().tasks, 3);
-    assert_eq!(
-        outcomes[3].error.as_deref(),
-        Some("the gold reply has no name")
-    );
-    assert_eq!(
-        (
-            outcomes[0].exact,
-            outcomes[0].well_formed,
-            outcomes[0].tokens
-        ),
-        (true, true, 3)
-    );
+    assert_eq!(outcomes[3].error.as_deref(), Some("the gold reply has no name"));
+    assert_eq!((outcomes[0].exact, outcomes[0].well_formed, outcomes[0].tokens), (true, true, 3));
 }
 
 #[tokio::test]
 async fn no_tasks_and_missing_replies_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     let (chat, samples) = (chat(dir.path()).unwrap(), samples());
-    let held_out = HeldOut {
-        policy: "p",
-        chat: &chat,
-        samples: &[],
-        max_new_tokens: 7,
-        batch_size: 2,
-    };
+    let held_out = HeldOut { policy: "p", chat: &chat, samples: &[], max_new_tokens: 7, batch_size: 2 };
     let mut sampler = Prepared::new(&TEXTS);
-    let error = evaluate(&mut sampler, &held_out, score, |_, _| ())
-        .await
-        .unwrap_err();
+    let error = evaluate(&mut sampler, &held_out, score, |_, _| ()).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no task to evaluate on");
 
     sampler.members = 0;
-    let held_out = HeldOut {
-        samples: &samples,
-        ..held_out
-    };
-    let error = evaluate(&mut sampler, &held_out, score, |_, _| ())
-        .await
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the sampler returned 0 replies to 2 prompts"
-    );
+    let held_out = HeldOut { samples: &samples, ..held_out };
+    let error = evaluate(&mut sampler, &held_out, score, |_, _| ()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the sampler returned 0 replies to 2 prompts");
 }
 
 #[tokio::test]
@@ -200,20 +136,9 @@ async fn tools_are_told_apart_only_where_some_are_held_out() {
     let dir = tempfile::tempdir().unwrap();
     let chat = chat(dir.path()).unwrap();
     let samples = [sample(0, CALL, TaskKind::OneCall, false)];
-    let held_out = HeldOut {
-        policy: "p",
-        chat: &chat,
-        samples: &samples,
-        max_new_tokens: 7,
-        batch_size: 1,
-    };
-    let found = evaluate(&mut Prepared::new(&TEXTS), &held_out, score, |_, _| ())
-        .await
-        .unwrap();
-    assert_eq!(
-        (found.report.seen_tools, found.report.unseen_tools),
-        (None, None)
-    );
+    let held_out = HeldOut { policy: "p", chat: &chat, samples: &samples, max_new_tokens: 7, batch_size: 1 };
+    let found = evaluate(&mut Prepared::new(&TEXTS), &held_out, score, |_, _| ()).await.unwrap();
+    assert_eq!((found.report.seen_tools, found.report.unseen_tools), (None, None));
 }
 
 /// The rubric of the paper, on its scale of -3 to 4; a thought that mentions a tag makes a gold reply
@@ -231,11 +156,6 @@ fn a_rubric_scores_without_a_step() {
         assert_eq!(found.total, total, "{reply}");
         assert_eq!(found.components["format"], format, "{reply}");
     }
-    let broken = sample(
-        1,
-        "<think> no <tool_call> here </think>",
-        TaskKind::Other,
-        false,
-    );
+    let broken = sample(1, "<think> no <tool_call> here </think>", TaskKind::Other, false);
     assert!(rubric_score(&rubric, &broken, CALL).is_err());
 }

@@ -100,11 +100,7 @@ pub(crate) type Parse<'a, T> = nom::IResult<&'a [u8], T, Fault<'a>>;
 
 impl<'a> ParseError<&'a [u8]> for Fault<'a> {
     fn from_error_kind(at: &'a [u8], _: ErrorKind) -> Self {
-        Self {
-            at,
-            len: 1,
-            kind: SyntaxErrorKind::ExpectedValue,
-        }
+        Self { at, len: 1, kind: SyntaxErrorKind::ExpectedValue }
     }
 
     fn append(_: &'a [u8], _: ErrorKind, other: Self) -> Self {
@@ -121,22 +117,13 @@ pub(crate) fn fail<T>(at: &[u8], len: usize, kind: SyntaxErrorKind) -> Parse<'_,
 pub(crate) fn finish<'a, T>(text: &'a [u8], outcome: Parse<'a, T>) -> Result<T, SyntaxError> {
     let fault = match outcome {
         Ok(([], value)) => return Ok(value),
-        Ok((rest, _)) => Fault {
-            at: rest,
-            len: rest.len(),
-            kind: SyntaxErrorKind::TrailingText,
-        },
+        Ok((rest, _)) => Fault { at: rest, len: rest.len(), kind: SyntaxErrorKind::TrailingText },
         Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => fault,
-        Err(nom::Err::Incomplete(_)) => Fault {
-            at: &text[text.len()..],
-            len: 0,
-            kind: SyntaxErrorKind::ExpectedValue,
-        },
+        Err(nom::Err::Incomplete(_)) => {
+            Fault { at: &text[text.len()..], len: 0, kind: SyntaxErrorKind::ExpectedValue }
+        }
     };
     let start = Span::within(text, fault.at).start;
     let span = Span::new(start, (start + fault.len).min(text.len()));
-    Err(SyntaxError {
-        kind: fault.kind,
-        span,
-    })
+    Err(SyntaxError { kind: fault.kind, span })
 }

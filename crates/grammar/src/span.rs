@@ -37,19 +37,13 @@ impl Span {
 
     /// The same span in a text of which this one's text begins at `offset`.
     pub fn shifted(self, offset: usize) -> Self {
-        Self {
-            start: self.start + offset,
-            end: self.end + offset,
-        }
+        Self { start: self.start + offset, end: self.end + offset }
     }
 
     /// The span of `part`, which must be a subslice of `whole`.
     pub(crate) fn within(whole: &[u8], part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-        Self {
-            start,
-            end: start + part.len(),
-        }
+        Self { start, end: start + part.len() }
     }
 }
 

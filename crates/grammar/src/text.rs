@@ -4,11 +4,7 @@
 /// size. A number beyond U+10FFFF becomes U+FFFD.
 pub fn push_code_point(out: &mut Vec<u8>, code: u32) {
     if let 0xD800..=0xDFFF = code {
-        out.extend([
-            0xED,
-            0x80 | (code >> 6 & 0x3F) as u8,
-            0x80 | (code & 0x3F) as u8,
-        ]);
+        out.extend([0xED, 0x80 | (code >> 6 & 0x3F) as u8, 0x80 | (code & 0x3F) as u8]);
         return;
     }
     let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -78,18 +74,9 @@ pub fn strip(text: &[u8]) -> &[u8] {
 
 /// The last code point of a text and its length in bytes.
 fn last_code_point(text: &[u8]) -> Option<(u32, usize)> {
-    let back = text
-        .iter()
-        .rev()
-        .take(4)
-        .position(|&byte| byte & 0xC0 != 0x80)?
-        + 1;
+    let back = text.iter().rev().take(4).position(|&byte| byte & 0xC0 != 0x80)? + 1;
     let (code, len) = first_code_point(text.get(text.len() - back..)?)?;
-    Some(if len == back {
-        (code, len)
-    } else {
-        (0xFFFD, 1)
-    })
+    Some(if len == back { (code, len) } else { (0xFFFD, 1) })
 }
 
 /// How many words white space separates: the length of Python's `str.split()`.

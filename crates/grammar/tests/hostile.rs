@@ -5,24 +5,15 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use toolrl_grammar::{ReplyKind, Span, json, parse, reply::last_thoughts, strict, text};
 
-const KINDS: [ReplyKind; 4] = [
-    ReplyKind::ToolCall,
-    ReplyKind::Response,
-    ReplyKind::Both,
-    ReplyKind::Thoughts,
-];
+const KINDS: [ReplyKind; 4] =
+    [ReplyKind::ToolCall, ReplyKind::Response, ReplyKind::Both, ReplyKind::Thoughts];
 
 /// Reads the text in every way and checks that every span lies inside it.
 fn read_in_every_way(input: &[u8]) {
     let inside = |span: Span| assert!(span.start <= span.end && span.end <= input.len(), "{span}");
     let parsed = parse(input);
     parsed.errors.iter().for_each(|error| inside(error.span));
-    parsed
-        .reply
-        .thoughts
-        .into_iter()
-        .chain(parsed.reply.response)
-        .for_each(inside);
+    parsed.reply.thoughts.into_iter().chain(parsed.reply.response).for_each(inside);
     if let Some(block) = parsed.reply.tool_calls {
         inside(block.span);
         for call in block.calls.into_iter().flatten() {
@@ -106,38 +97,21 @@ fn a_megabyte_takes_linear_time() {
         format!("<tool_call>{{{}}}</tool_call>", keys.join(",")).into_bytes()
     };
     let block = |inner: &str, n: usize| {
-        [
-            b"<tool_call>",
-            inner.repeat(n / inner.len()).as_bytes(),
-            b"</tool_call>",
-        ]
-        .concat()
+        [b"<tool_call>", inner.repeat(n / inner.len()).as_bytes(), b"</tool_call>"].concat()
     };
     let big = format!("{},", "7".repeat(json::MAX_INTEGER_DIGITS));
     let makers: Vec<(&str, Make<'_>)> = vec![
         ("brackets", Box::new(|n| block("[", n))),
         ("open objects", Box::new(|n| block("{\"a\":", n))),
         ("openings", Box::new(|n| b"<".repeat(n))),
-        (
-            "almost tags",
-            Box::new(|n| b"<tool_cal<tool_call".repeat(n / 19)),
-        ),
-        (
-            "tags",
-            Box::new(|n| b"<tool_call></tool_call>".repeat(n / 23)),
-        ),
-        (
-            "almost closings",
-            Box::new(|n| b"</think>\n<tool_call>".repeat(n / 20)),
-        ),
+        ("almost tags", Box::new(|n| b"<tool_cal<tool_call".repeat(n / 19))),
+        ("tags", Box::new(|n| b"<tool_call></tool_call>".repeat(n / 23))),
+        ("almost closings", Box::new(|n| b"</think>\n<tool_call>".repeat(n / 20))),
         ("newlines", Box::new(|n| block("\n", n))),
         ("lines", Box::new(|n| block("{}\n", n))),
         ("spaces", Box::new(|n| b" ".repeat(n))),
         ("backslashes", Box::new(|n| block("\"\\\\", n))),
-        (
-            "surrogates",
-            Box::new(|n| [b"<tool_call>\"", "\\ud83d".repeat(n / 6).as_bytes(), b"\""].concat()),
-        ),
+        ("surrogates", Box::new(|n| [b"<tool_call>\"", "\\ud83d".repeat(n / 6).as_bytes(), b"\""].concat())),
         (
             "big integers",
             Box::new(|n| [b"<tool_call>[", big.repeat(n / big.len()).as_bytes(), b"1]"].concat()),
@@ -145,14 +119,7 @@ fn a_megabyte_takes_linear_time() {
         ("keys", Box::new(keys)),
         (
             "one key",
-            Box::new(|n| {
-                [
-                    b"<tool_call>{",
-                    "\"a\":1,".repeat(n / 6).as_bytes(),
-                    b"\"a\":1}",
-                ]
-                .concat()
-            }),
+            Box::new(|n| [b"<tool_call>{", "\"a\":1,".repeat(n / 6).as_bytes(), b"\"a\":1}"].concat()),
         ),
         ("broken utf-8", Box::new(|n| b"\xe2\x80".repeat(n / 2))),
     ];
@@ -161,9 +128,6 @@ fn a_megabyte_takes_linear_time() {
         let small = time(&small).max(Duration::from_millis(1));
         let large = time(&large);
         // Sixteen times the text; a quadratic reading would take 256 times as long.
-        assert!(
-            large < small * 100,
-            "{name}: {small:?} for 64 KiB, {large:?} for 1 MiB"
-        );
+        assert!(large < small * 100, "{name}: {small:?} for 64 KiB, {large:?} for 1 MiB");
     }
 }

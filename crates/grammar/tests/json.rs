@@ -24,10 +24,7 @@ fn reads_and_writes_as_python() {
         ("5e-324", "5e-324"),
         ("1e999", "Infinity"),
         ("[NaN, -Infinity]", "[NaN, -Infinity]"),
-        (
-            "123456789012345678901234567890",
-            "123456789012345678901234567890",
-        ),
+        ("123456789012345678901234567890", "123456789012345678901234567890"),
         (r#"{"a": 1, "b": 2, "a": 3}"#, r#"{"a": 3, "b": 2}"#),
         (r#""\ud83d\ude00\u00e9\/\b""#, r#""\ud83d\ude00\u00e9/\b""#),
         (r#""\ud83d\u0041""#, r#""\ud83dA""#),
@@ -81,20 +78,9 @@ fn refuses_with_a_place() {
 #[test]
 fn limits_are_pythons() {
     let digits = "7".repeat(MAX_INTEGER_DIGITS);
-    assert_eq!(
-        read(&format!("-{digits}")).to_string(),
-        format!("-{digits}")
-    );
-    let error = json::parse(&format!("[{digits}7]"))
-        .map(|_| ())
-        .expect_err("too long");
-    assert_eq!(
-        error.kind,
-        Kind::IntegerTooLong {
-            digits: 4301,
-            limit: 4300
-        }
-    );
+    assert_eq!(read(&format!("-{digits}")).to_string(), format!("-{digits}"));
+    let error = json::parse(&format!("[{digits}7]")).map(|_| ()).expect_err("too long");
+    assert_eq!(error.kind, Kind::IntegerTooLong { digits: 4301, limit: 4300 });
     read(&format!("{digits}7.5"));
 
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
@@ -164,13 +150,8 @@ fn a_pair_of_surrogates_is_joined_only_inside_one_text() {
 
 #[test]
 fn length_is_pythons() {
-    let cases = [
-        ("\"é😀\"", Some(2)),
-        ("[1, 2]", Some(2)),
-        ("{\"a\": 1}", Some(1)),
-        ("1", None),
-        ("null", None),
-    ];
+    let cases =
+        [("\"é😀\"", Some(2)), ("[1, 2]", Some(2)), ("{\"a\": 1}", Some(1)), ("1", None), ("null", None)];
     for (text, length) in cases {
         assert_eq!(read(text).len(), length, "{text}");
     }

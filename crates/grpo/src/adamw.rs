@@ -18,12 +18,7 @@ pub struct AdamWConfig {
 
 impl Default for AdamWConfig {
     fn default() -> Self {
-        Self {
-            beta1: 0.9,
-            beta2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-        }
+        Self { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01 }
     }
 }
 
@@ -84,18 +79,9 @@ pub fn adamw_step(
     step: &AdamWStep,
 ) -> Result<(), GrpoError> {
     let expected = param.len();
-    for (what, found) in [
-        ("grad", grad.len()),
-        ("mean", mean.len()),
-        ("mean_square", mean_square.len()),
-    ] {
+    for (what, found) in [("grad", grad.len()), ("mean", mean.len()), ("mean_square", mean_square.len())] {
         if found != expected {
-            return Err(GrpoError::LengthMismatch {
-                what,
-                sequence: 0,
-                expected,
-                found,
-            });
+            return Err(GrpoError::LengthMismatch { what, sequence: 0, expected, found });
         }
     }
     let s = *step;
@@ -129,10 +115,7 @@ mod tests {
 
     #[test]
     fn follows_the_published_algorithm() {
-        let config = AdamWConfig {
-            weight_decay: 0.1,
-            ..AdamWConfig::default()
-        };
+        let config = AdamWConfig { weight_decay: 0.1, ..AdamWConfig::default() };
         let grad_of = |i: usize, t: u32| ((i * 7 + t as usize * 13) % 23) as f64 * 0.1 - 1.0;
         let (n, steps, lr, scale) = (37, 20, 1e-2, 0.5);
         let start: Vec<f32> = (0..n).map(|i| i as f32 * 0.05 - 1.0).collect();
@@ -144,15 +127,8 @@ mod tests {
         for i in 0..n {
             let grads: Vec<f64> = (1..=steps).map(|t| grad_of(i, t) * scale).collect();
             let expected = reference(f64::from(start[i]), &grads, lr, &config);
-            assert!(
-                (f64::from(p[i]) - expected).abs() < 2e-6,
-                "{i}: {} {expected}",
-                p[i]
-            );
-            assert!(
-                (f64::from(start[i]) - expected).abs() > 1e-4,
-                "{i} must have moved"
-            );
+            assert!((f64::from(p[i]) - expected).abs() < 2e-6, "{i}: {} {expected}", p[i]);
+            assert!((f64::from(start[i]) - expected).abs() > 1e-4, "{i} must have moved");
         }
     }
 
@@ -161,12 +137,7 @@ mod tests {
         let mut p = [1.0, 2.0];
         let step = AdamWConfig::default().step(1, 0.1, 1.0);
         let refused = adamw_step(&mut p, &[1.0, 1.0], &mut [0.0; 2], &mut [0.0; 1], &step);
-        let expected = GrpoError::LengthMismatch {
-            what: "mean_square",
-            sequence: 0,
-            expected: 2,
-            found: 1,
-        };
+        let expected = GrpoError::LengthMismatch { what: "mean_square", sequence: 0, expected: 2, found: 1 };
         assert_eq!(refused, Err(expected));
         assert_eq!(p, [1.0, 2.0]);
     }

@@ -50,25 +50,15 @@ pub fn mean_centered(rewards: &[f64]) -> Vec<f64> {
 /// A group of one gets 0.
 pub fn leave_one_out(rewards: &[f64]) -> Vec<f64> {
     let size = rewards.len() as f64;
-    let factor = if rewards.len() > 1 {
-        size / (size - 1.0)
-    } else {
-        0.0
-    };
-    mean_centered(rewards)
-        .into_iter()
-        .map(|a| a * factor)
-        .collect()
+    let factor = if rewards.len() > 1 { size / (size - 1.0) } else { 0.0 };
+    mean_centered(rewards).into_iter().map(|a| a * factor).collect()
 }
 
 /// `(r_i - mean of its group) / (std over the batch + epsilon)`: the group gives the baseline and
 /// the whole batch the scale (the "batch" scaling of "Tricks or Traps", arXiv 2508.08221).
 pub fn batch_scaled(groups: &[Vec<f64>], epsilon: f64) -> Vec<Vec<f64>> {
     let scale = sample_std(&groups.concat()) + epsilon;
-    groups
-        .iter()
-        .map(|rewards| scaled(mean_centered(rewards), scale))
-        .collect()
+    groups.iter().map(|rewards| scaled(mean_centered(rewards), scale)).collect()
 }
 
 /// Whether all rewards of a group are equal, to 1e-9: such a group has no advantage and so no
@@ -78,11 +68,7 @@ pub fn has_no_spread(rewards: &[f64]) -> bool {
 }
 
 fn mean(values: &[f64]) -> f64 {
-    if values.is_empty() {
-        0.0
-    } else {
-        values.iter().sum::<f64>() / values.len() as f64
-    }
+    if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
 /// Standard deviation with `n - 1`; 0 for fewer than two values.
@@ -97,10 +83,7 @@ fn sample_std(values: &[f64]) -> f64 {
 
 /// Divides, and leaves zeros alone, so that an `epsilon` of 0 makes no NaN of a group without spread.
 fn scaled(centered: Vec<f64>, scale: f64) -> Vec<f64> {
-    centered
-        .into_iter()
-        .map(|a| if a == 0.0 { 0.0 } else { a / scale })
-        .collect()
+    centered.into_iter().map(|a| if a == 0.0 { 0.0 } else { a / scale }).collect()
 }
 
 #[cfg(test)]
@@ -109,11 +92,8 @@ mod tests {
 
     #[test]
     fn groups_without_comparison_have_no_advantage() {
-        for kind in [
-            AdvantageKind::GroupNormalized,
-            AdvantageKind::MeanCentered,
-            AdvantageKind::LeaveOneOut,
-        ] {
+        for kind in [AdvantageKind::GroupNormalized, AdvantageKind::MeanCentered, AdvantageKind::LeaveOneOut]
+        {
             assert_eq!(kind.of_group(&[], 1e-6), Vec::<f64>::new());
             assert_eq!(kind.of_group(&[3.0], 0.0), [0.0], "{kind:?}");
             assert_eq!(kind.of_group(&[2.0; 4], 0.0), [0.0; 4], "{kind:?}");

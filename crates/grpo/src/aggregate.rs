@@ -48,10 +48,7 @@ impl BatchExtent {
     /// The extent of these sequences.
     pub fn of<F>(sequences: &[Sequence<'_, F>]) -> Self {
         let tokens = sequences.iter().map(|s| s.logp.len()).sum();
-        Self {
-            sequences: sequences.len(),
-            tokens,
-        }
+        Self { sequences: sequences.len(), tokens }
     }
 
     /// Refuses a part that is larger than the whole.

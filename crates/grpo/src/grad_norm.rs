@@ -5,9 +5,7 @@
 /// Squares of blocks of 1,024 values are summed in `f32` lanes and the blocks in `f64`: fast, and exact
 /// to about 1e-6 whatever the length.
 pub fn squared_norm(grad: &[f32]) -> f64 {
-    grad.chunks(1024)
-        .map(|block| f64::from(block_squares(block)))
-        .sum()
+    grad.chunks(1024).map(|block| f64::from(block_squares(block))).sum()
 }
 
 fn block_squares(block: &[f32]) -> f32 {
@@ -42,10 +40,7 @@ mod tests {
             let grad: Vec<f32> = (0..n).map(|i| ((i % 101) as f32 - 50.0) * 0.01).collect();
             let expected: f64 = grad.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
             let found = squared_norm(&grad);
-            assert!(
-                (found - expected).abs() <= 1e-6 * expected,
-                "{n}: {found} {expected}"
-            );
+            assert!((found - expected).abs() <= 1e-6 * expected, "{n}: {found} {expected}");
         }
     }
 

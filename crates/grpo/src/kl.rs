@@ -47,11 +47,7 @@ pub struct KlConfig {
 
 impl Default for KlConfig {
     fn default() -> Self {
-        Self {
-            coef: 0.001,
-            estimator: KlEstimator::K3,
-            weighting: KlWeighting::None,
-        }
+        Self { coef: 0.001, estimator: KlEstimator::K3, weighting: KlWeighting::None }
     }
 }
 
@@ -61,15 +57,9 @@ impl KlConfig {
         let k = self.estimator.term(logp, ref_logp);
         let k = match self.weighting {
             KlWeighting::None => k,
-            KlWeighting::Ratio => Term {
-                value: ratio * k.value,
-                d_logp: ratio * (k.value + k.d_logp),
-            },
+            KlWeighting::Ratio => Term { value: ratio * k.value, d_logp: ratio * (k.value + k.d_logp) },
         };
-        Term {
-            value: self.coef * k.value,
-            d_logp: self.coef * k.d_logp,
-        }
+        Term { value: self.coef * k.value, d_logp: self.coef * k.d_logp }
     }
 }
 
@@ -78,18 +68,9 @@ impl KlEstimator {
     pub(crate) fn term(self, logp: f64, ref_logp: f64) -> Term {
         let d = ref_logp - logp;
         match self {
-            Self::K1 => Term {
-                value: -d,
-                d_logp: 1.0,
-            },
-            Self::K2 => Term {
-                value: d * d / 2.0,
-                d_logp: -d,
-            },
-            Self::K3 => Term {
-                value: d.exp_m1() - d,
-                d_logp: -d.exp_m1(),
-            },
+            Self::K1 => Term { value: -d, d_logp: 1.0 },
+            Self::K2 => Term { value: d * d / 2.0, d_logp: -d },
+            Self::K3 => Term { value: d.exp_m1() - d, d_logp: -d.exp_m1() },
         }
     }
 }
@@ -100,7 +81,5 @@ impl KlEstimator {
 /// Mind that a group of equal task rewards then gets advantages of unit size out of this term alone.
 pub fn kl_penalty<F: Copy + Into<f64>>(old_logp: &[F], ref_logp: &[F], coef: f64) -> f64 {
     let pairs = old_logp.iter().zip(ref_logp);
-    coef * pairs
-        .map(|(&old, &reference)| old.into() - reference.into())
-        .sum::<f64>()
+    coef * pairs.map(|(&old, &reference)| old.into() - reference.into()).sum::<f64>()
 }

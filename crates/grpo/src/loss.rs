@@ -61,40 +61,19 @@ impl LossConfig {
     /// [`GrpoError::Setting`] with the key and the values it may have.
     pub fn validate(&self) -> Result<(), GrpoError> {
         let checks = [
-            (
-                "clip_low",
-                self.clip_low,
-                (0.0..=1.0).contains(&self.clip_low),
-                "0 to 1",
-            ),
-            (
-                "clip_high",
-                self.clip_high,
-                self.clip_high >= 0.0,
-                "0 or more",
-            ),
-            (
-                "entropy_coef",
-                self.entropy_coef,
-                self.entropy_coef.is_finite(),
-                "a finite number",
-            ),
+            ("clip_low", self.clip_low, (0.0..=1.0).contains(&self.clip_low), "0 to 1"),
+            ("clip_high", self.clip_high, self.clip_high >= 0.0, "0 or more"),
+            ("entropy_coef", self.entropy_coef, self.entropy_coef.is_finite(), "a finite number"),
         ];
         for (name, value, fits, expected) in checks {
             if !fits {
-                return Err(GrpoError::Setting {
-                    name,
-                    value,
-                    expected,
-                });
+                return Err(GrpoError::Setting { name, value, expected });
             }
         }
         match (self.kl, self.aggregation) {
-            (Some(kl), _) if !kl.coef.is_finite() => Err(GrpoError::Setting {
-                name: "kl.coef",
-                value: kl.coef,
-                expected: "a finite number",
-            }),
+            (Some(kl), _) if !kl.coef.is_finite() => {
+                Err(GrpoError::Setting { name: "kl.coef", value: kl.coef, expected: "a finite number" })
+            }
             (_, Aggregation::FixedLength { max_tokens: 0 }) => Err(GrpoError::Setting {
                 name: "aggregation.fixed_length.max_tokens",
                 value: 0.0,
@@ -168,38 +147,22 @@ impl<F: Copy + Into<f64>> Sequence<'_, F> {
         let slice = |what: &'static str, values: &[F]| {
             if values.len() != expected {
                 let found = values.len();
-                return Err(GrpoError::LengthMismatch {
-                    what,
-                    sequence: index,
-                    expected,
-                    found,
-                });
+                return Err(GrpoError::LengthMismatch { what, sequence: index, expected, found });
             }
             let values: Vec<f64> = values.iter().map(|&v| v.into()).collect();
             match values.iter().position(|v| !v.is_finite()) {
                 Some(token) => {
                     let value = values[token];
-                    Err(GrpoError::NotFinite {
-                        what,
-                        value,
-                        sequence: index,
-                        token,
-                    })
+                    Err(GrpoError::NotFinite { what, value, sequence: index, token })
                 }
                 None => Ok(values),
             }
         };
         if config.kl.is_some() && self.ref_logp.is_none() {
-            return Err(GrpoError::Missing {
-                what: "ref_logp",
-                sequence: index,
-            });
+            return Err(GrpoError::Missing { what: "ref_logp", sequence: index });
         }
         if config.entropy_coef != 0.0 && self.entropy.is_none() {
-            return Err(GrpoError::Missing {
-                what: "entropy",
-                sequence: index,
-            });
+            return Err(GrpoError::Missing { what: "entropy", sequence: index });
         }
         Ok(Checked {
             index,
@@ -223,12 +186,8 @@ fn add_sequence(
     let length = sequence.logp.len();
     let weight = config.aggregation.weight(length, batch);
     let bounds = (1.0 - config.clip_low, 1.0 + config.clip_high);
-    let log_ratios: Vec<f64> = sequence
-        .logp
-        .iter()
-        .zip(&sequence.old_logp)
-        .map(|(new, old)| new - old)
-        .collect();
+    let log_ratios: Vec<f64> =
+        sequence.logp.iter().zip(&sequence.old_logp).map(|(new, old)| new - old).collect();
     let sequence_ratio = (log_ratios.iter().sum::<f64>() / length as f64).exp();
     for (token, &log_ratio) in log_ratios.iter().enumerate() {
         let logp = sequence.logp[token];
@@ -237,40 +196,25 @@ fn add_sequence(
             Surrogate::SequenceRatio => sequence_ratio,
             Surrogate::TokenRatio | Surrogate::Cispo => token_ratio,
         };
-        let (mut term, bound) = config
-            .surrogate
-            .term(logp, ratio, sequence.advantage, bounds);
+        let (mut term, bound) = config.surrogate.term(logp, ratio, sequence.advantage, bounds);
         tally.token(log_ratio, bound);
         if let Some(ref_logp) = &sequence.ref_logp {
             tally.reference(KlEstimator::K3.term(logp, ref_logp[token]).value);
             if let Some(kl) = config.kl {
                 let kl = kl.term(logp, ref_logp[token], token_ratio);
-                term = Term {
-                    value: term.value + kl.value,
-                    d_logp: term.d_logp + kl.d_logp,
-                };
+                term = Term { value: term.value + kl.value, d_logp: term.d_logp + kl.d_logp };
             }
         }
         if config.entropy_coef != 0.0
             && let Some(entropy) = &sequence.entropy
         {
             term.value -= config.entropy_coef * entropy[token];
-            output
-                .d_entropy
-                .push((-weight * config.entropy_coef) as f32);
+            output.d_entropy.push((-weight * config.entropy_coef) as f32);
         }
-        for (what, value) in [
-            ("the loss", term.value),
-            ("the loss's derivative", term.d_logp),
-        ] {
+        for (what, value) in [("the loss", term.value), ("the loss's derivative", term.d_logp)] {
             if !value.is_finite() {
                 let sequence = sequence.index;
-                return Err(GrpoError::NotFinite {
-                    what,
-                    value,
-                    sequence,
-                    token,
-                });
+                return Err(GrpoError::NotFinite { what, value, sequence, token });
             }
         }
         output.loss += weight * term.value;

@@ -59,36 +59,20 @@ mod tests {
             (Decay::Constant, 0.2, 0.0, [0.5, 1.0, 1.0, 1.0, 1.0]),
             (Decay::Linear, 0.2, 0.0, [0.5, 1.0, 1.0, 0.5, 0.125]),
             (Decay::Linear, 0.2, 0.5, [0.5, 1.0, 1.0, 0.75, 0.5625]),
-            (
-                Decay::Cosine,
-                0.2,
-                0.0,
-                [0.5, 1.0, 1.0, 0.5, 0.038_060_233_744_356_6],
-            ),
+            (Decay::Cosine, 0.2, 0.0, [0.5, 1.0, 1.0, 0.5, 0.038_060_233_744_356_6]),
         ];
         for (decay, warmup, floor, expected) in cases {
-            let schedule = LrSchedule {
-                decay,
-                warmup,
-                floor,
-            };
+            let schedule = LrSchedule { decay, warmup, floor };
             for (step, expected) in [0, 1, 2, 6, 9].into_iter().zip(expected) {
                 let found = schedule.factor(step, 10);
-                assert!(
-                    (found - expected).abs() < 1e-12,
-                    "{schedule:?} {step}: {found}"
-                );
+                assert!((found - expected).abs() < 1e-12, "{schedule:?} {step}: {found}");
             }
         }
     }
 
     #[test]
     fn steps_outside_the_run_have_a_factor() {
-        let schedule = LrSchedule {
-            decay: Decay::Cosine,
-            warmup: 1.0,
-            floor: 0.1,
-        };
+        let schedule = LrSchedule { decay: Decay::Cosine, warmup: 1.0, floor: 0.1 };
         assert_eq!(schedule.factor(0, 0), 1.0);
         assert!((schedule.factor(50, 10) - 0.1).abs() < 1e-12);
         assert_eq!(schedule.factor(9, 10), 1.0);

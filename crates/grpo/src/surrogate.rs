@@ -51,44 +51,16 @@ impl Surrogate {
     ) -> (Term, Bound) {
         if self == Self::Cispo {
             let weight = ratio.min(high) * advantage;
-            let bound = if ratio > high {
-                Bound::High
-            } else {
-                Bound::None
-            };
-            return (
-                Term {
-                    value: -weight * logp,
-                    d_logp: -weight,
-                },
-                bound,
-            );
+            let bound = if ratio > high { Bound::High } else { Bound::None };
+            return (Term { value: -weight * logp, d_logp: -weight }, bound);
         }
         if advantage > 0.0 && ratio > high {
-            (
-                Term {
-                    value: -high * advantage,
-                    d_logp: 0.0,
-                },
-                Bound::High,
-            )
+            (Term { value: -high * advantage, d_logp: 0.0 }, Bound::High)
         } else if advantage < 0.0 && ratio < low {
-            (
-                Term {
-                    value: -low * advantage,
-                    d_logp: 0.0,
-                },
-                Bound::Low,
-            )
+            (Term { value: -low * advantage, d_logp: 0.0 }, Bound::Low)
         } else {
             let weight = ratio * advantage;
-            (
-                Term {
-                    value: -weight,
-                    d_logp: -weight,
-                },
-                Bound::None,
-            )
+            (Term { value: -weight, d_logp: -weight }, Bound::None)
         }
     }
 }

@@ -6,100 +6,35 @@ use common::{Case, assert_close, reference};
 use toolrl_grpo::*;
 
 fn kl(weighting: KlWeighting) -> Option<KlConfig> {
-    Some(KlConfig {
-        coef: 0.04,
-        estimator: KlEstimator::K3,
-        weighting,
-    })
+    Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting })
 }
 
 /// The named variants of the golden file as our settings.
 fn variants() -> Vec<(&'static str, LossConfig)> {
     let token_mean = LossConfig::default();
-    let seq_mean = LossConfig {
-        aggregation: Aggregation::SequenceMean,
-        ..token_mean
-    };
+    let seq_mean = LossConfig { aggregation: Aggregation::SequenceMean, ..token_mean };
     let fixed = Aggregation::FixedLength { max_tokens: 16 };
-    let dr_grpo = LossConfig {
-        aggregation: fixed,
-        ..token_mean
-    };
-    let gspo = LossConfig {
-        surrogate: Surrogate::SequenceRatio,
-        ..seq_mean
-    };
-    let cispo = LossConfig {
-        surrogate: Surrogate::Cispo,
-        ..token_mean
-    };
+    let dr_grpo = LossConfig { aggregation: fixed, ..token_mean };
+    let gspo = LossConfig { surrogate: Surrogate::SequenceRatio, ..seq_mean };
+    let cispo = LossConfig { surrogate: Surrogate::Cispo, ..token_mean };
     let plain = kl(KlWeighting::None);
     let weighted = kl(KlWeighting::Ratio);
     vec![
         ("token_mean", token_mean),
-        (
-            "token_mean_kl",
-            LossConfig {
-                kl: plain,
-                ..token_mean
-            },
-        ),
+        ("token_mean_kl", LossConfig { kl: plain, ..token_mean }),
         ("seq_mean", seq_mean),
-        (
-            "seq_mean_kl",
-            LossConfig {
-                kl: plain,
-                ..seq_mean
-            },
-        ),
+        ("seq_mean_kl", LossConfig { kl: plain, ..seq_mean }),
         ("dr_grpo", dr_grpo),
-        (
-            "dr_grpo_kl",
-            LossConfig {
-                kl: plain,
-                ..dr_grpo
-            },
-        ),
-        (
-            "dapo_clip_higher",
-            LossConfig {
-                clip_high: 0.28,
-                ..token_mean
-            },
-        ),
+        ("dr_grpo_kl", LossConfig { kl: plain, ..dr_grpo }),
+        ("dapo_clip_higher", LossConfig { clip_high: 0.28, ..token_mean }),
         ("gspo", gspo),
         ("gspo_kl", LossConfig { kl: plain, ..gspo }),
-        (
-            "gspo_clipped",
-            LossConfig {
-                clip_low: 0.08,
-                clip_high: 0.1,
-                ..gspo
-            },
-        ),
-        (
-            "token_mean_kl_times_ratio",
-            LossConfig {
-                kl: weighted,
-                ..token_mean
-            },
-        ),
-        (
-            "seq_mean_kl_times_ratio",
-            LossConfig {
-                kl: weighted,
-                ..seq_mean
-            },
-        ),
+        ("gspo_clipped", LossConfig { clip_low: 0.08, clip_high: 0.1, ..gspo }),
+        ("token_mean_kl_times_ratio", LossConfig { kl: weighted, ..token_mean }),
+        ("seq_mean_kl_times_ratio", LossConfig { kl: weighted, ..seq_mean }),
         ("cispo", cispo),
         ("cispo_kl", LossConfig { kl: plain, ..cispo }),
-        (
-            "seq_mean_token_sum",
-            LossConfig {
-                aggregation: Aggregation::SequenceSum,
-                ..token_mean
-            },
-        ),
+        ("seq_mean_token_sum", LossConfig { aggregation: Aggregation::SequenceSum, ..token_mean }),
     ]
 }
 
@@ -108,20 +43,11 @@ fn losses_equal_pytorch() {
     let Some(golden) = reference() else { return };
     let case = Case::of(&golden);
     let expected = golden["variants"].as_object().unwrap();
-    assert_eq!(
-        variants().len(),
-        expected.len(),
-        "every variant of the file is covered"
-    );
+    assert_eq!(variants().len(), expected.len(), "every variant of the file is covered");
     for (name, config) in variants() {
         let sequences = case.sequences();
         let output = policy_loss(&sequences, BatchExtent::of(&sequences), &config).unwrap();
-        assert_close(
-            output.loss,
-            expected[name]["loss_f64"].as_f64().unwrap(),
-            1e-12,
-            name,
-        );
+        assert_close(output.loss, expected[name]["loss_f64"].as_f64().unwrap(), 1e-12, name);
     }
 }
 
@@ -144,18 +70,8 @@ fn derivatives_equal_finite_differences() {
     let Some(golden) = reference() else { return };
     let case = Case::of(&golden);
     let k1_k2 = [KlEstimator::K1, KlEstimator::K2].map(|estimator| {
-        let kl = Some(KlConfig {
-            estimator,
-            coef: 0.5,
-            weighting: KlWeighting::Ratio,
-        });
-        (
-            "k1 or k2",
-            LossConfig {
-                kl,
-                ..LossConfig::default()
-            },
-        )
+        let kl = Some(KlConfig { estimator, coef: 0.5, weighting: KlWeighting::Ratio });
+        ("k1 or k2", LossConfig { kl, ..LossConfig::default() })
     });
     for (name, config) in variants().into_iter().chain(k1_k2) {
         if config.surrogate == Surrogate::Cispo {
@@ -186,20 +102,12 @@ fn cispo_weighs_log_probabilities_and_drops_none() {
     let Some(golden) = reference() else { return };
     let case = Case::of(&golden);
     let sequences = case.sequences();
-    let config = LossConfig {
-        surrogate: Surrogate::Cispo,
-        ..LossConfig::default()
-    };
+    let config = LossConfig { surrogate: Surrogate::Cispo, ..LossConfig::default() };
     let output = policy_loss(&sequences, BatchExtent::of(&sequences), &config).unwrap();
     for (flat, (s, t)) in case.positions().into_iter().enumerate() {
         let ratio = (case.logp[s][t] - case.old[s][t]).exp().min(1.2);
         let what = format!("{s}/{t}");
-        assert_close(
-            f64::from(output.d_logp[flat]),
-            -ratio * case.advantage[s] / 50.0,
-            1e-7,
-            &what,
-        );
+        assert_close(f64::from(output.d_logp[flat]), -ratio * case.advantage[s] / 50.0, 1e-7, &what);
     }
 }
 
@@ -208,39 +116,14 @@ fn diagnostics_equal_the_counts() {
     let Some(golden) = reference() else { return };
     let case = Case::of(&golden);
     let sequences = case.sequences();
-    let output = policy_loss(
-        &sequences,
-        BatchExtent::of(&sequences),
-        &LossConfig::default(),
-    )
-    .unwrap();
+    let output = policy_loss(&sequences, BatchExtent::of(&sequences), &LossConfig::default()).unwrap();
     let stats = &golden["stats"];
     let found = output.diagnostics;
     assert_eq!(found.tokens, 50);
-    assert_close(
-        found.clip_fraction_low * 50.0,
-        stats["clipped_low"].as_f64().unwrap(),
-        1e-9,
-        "low",
-    );
-    assert_close(
-        found.clip_fraction_high * 50.0,
-        stats["clipped_high"].as_f64().unwrap(),
-        1e-9,
-        "high",
-    );
-    assert_close(
-        found.approx_kl,
-        stats["approx_kl_k1"].as_f64().unwrap(),
-        1e-9,
-        "approx_kl",
-    );
-    assert_close(
-        found.ref_kl.unwrap(),
-        stats["k3_mean"].as_f64().unwrap(),
-        1e-9,
-        "ref_kl",
-    );
+    assert_close(found.clip_fraction_low * 50.0, stats["clipped_low"].as_f64().unwrap(), 1e-9, "low");
+    assert_close(found.clip_fraction_high * 50.0, stats["clipped_high"].as_f64().unwrap(), 1e-9, "high");
+    assert_close(found.approx_kl, stats["approx_kl_k1"].as_f64().unwrap(), 1e-9, "approx_kl");
+    assert_close(found.ref_kl.unwrap(), stats["k3_mean"].as_f64().unwrap(), 1e-9, "ref_kl");
 }
 
 /// Two micro-batches of three sequences: their sum is the whole, for every way to aggregate.
@@ -255,38 +138,17 @@ fn micro_batches_add_up() {
         let first = policy_loss(&sequences[..3], batch, &config).unwrap();
         let second = policy_loss(&sequences[3..], batch, &config).unwrap();
         assert_close(first.loss + second.loss, whole.loss, 1e-12, name);
-        assert_eq!(
-            [first.d_logp, second.d_logp].concat(),
-            whole.d_logp,
-            "{name}"
-        );
+        assert_eq!([first.d_logp, second.d_logp].concat(), whole.d_logp, "{name}");
         let mut diagnostics = first.diagnostics;
         diagnostics.merge(&second.diagnostics);
         assert_eq!(diagnostics.tokens, whole.diagnostics.tokens);
-        assert_close(
-            diagnostics.ratio_mean,
-            whole.diagnostics.ratio_mean,
-            1e-12,
-            name,
-        );
-        assert_close(
-            diagnostics.approx_kl,
-            whole.diagnostics.approx_kl,
-            1e-12,
-            name,
-        );
+        assert_close(diagnostics.ratio_mean, whole.diagnostics.ratio_mean, 1e-12, name);
+        assert_close(diagnostics.approx_kl, whole.diagnostics.approx_kl, 1e-12, name);
     }
-    let parts = golden["gradient_accumulation"]["dapo"]["parts"]
-        .as_array()
-        .unwrap();
+    let parts = golden["gradient_accumulation"]["dapo"]["parts"].as_array().unwrap();
     for (range, expected) in [(0..3, &parts[0]), (3..6, &parts[1])] {
         let part = policy_loss(&sequences[range], batch, &LossConfig::default()).unwrap();
-        assert_close(
-            part.loss,
-            expected.as_f64().unwrap(),
-            1e-12,
-            "token-mean part",
-        );
+        assert_close(part.loss, expected.as_f64().unwrap(), 1e-12, "token-mean part");
     }
 }
 
@@ -297,10 +159,7 @@ fn entropy_bonus_lowers_the_loss() {
     let sequences = case.sequences();
     let batch = BatchExtent::of(&sequences);
     let plain = policy_loss(&sequences, batch, &LossConfig::default()).unwrap();
-    let config = LossConfig {
-        entropy_coef: 0.001,
-        ..LossConfig::default()
-    };
+    let config = LossConfig { entropy_coef: 0.001, ..LossConfig::default() };
     let bonus = policy_loss(&sequences, batch, &config).unwrap();
     let entropy = golden["stats"]["entropy_mean"].as_f64().unwrap();
     assert_close(plain.loss - bonus.loss, 0.001 * entropy, 1e-12, "bonus");
@@ -313,22 +172,13 @@ fn entropy_bonus_lowers_the_loss() {
 fn advantages_equal_pytorch() {
     let Some(golden) = reference() else { return };
     let golden = &golden["advantages"];
-    let table =
-        |key: &str| -> Vec<Vec<f64>> { serde_json::from_value(golden[key].clone()).unwrap() };
+    let table = |key: &str| -> Vec<Vec<f64>> { serde_json::from_value(golden[key].clone()).unwrap() };
     let groups = table("rewards");
-    let normalized = |eps| {
-        groups
-            .iter()
-            .map(|g| group_normalized(g, eps))
-            .collect::<Vec<_>>()
-    };
+    let normalized = |eps| groups.iter().map(|g| group_normalized(g, eps)).collect::<Vec<_>>();
     let cases = [
         ("verl_std_eps1e_6", normalized(1e-6)),
         ("trl_std_eps1e_4", normalized(1e-4)),
-        (
-            "mean_only",
-            groups.iter().map(|g| mean_centered(g)).collect(),
-        ),
+        ("mean_only", groups.iter().map(|g| mean_centered(g)).collect()),
         ("trl_batch_std", batch_scaled(&groups, 1e-4)),
     ];
     for (key, found) in cases {
@@ -352,22 +202,12 @@ fn gradient_norm_equals_pytorch() {
         .iter()
         .filter(|(name, _)| name.starts_with("token_mean_kl"))
         .map(|(_, view)| {
-            let values: Vec<f32> = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-                .collect();
+            let values: Vec<f32> =
+                view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
             squared_norm(&values)
         })
         .sum();
-    let expected = golden["adamw"]["grad_norms_before_clip_f64"][0]
-        .as_f64()
-        .unwrap();
+    let expected = golden["adamw"]["grad_norms_before_clip_f64"][0].as_f64().unwrap();
     assert_close(squares.sqrt(), expected, 1e-5, "norm");
-    assert_close(
-        clip_factor(squares.sqrt(), 1.0),
-        1.0 / expected,
-        1e-6,
-        "factor",
-    );
+    assert_close(clip_factor(squares.sqrt(), 1.0), 1.0 / expected, 1e-6, "factor");
 }

@@ -13,26 +13,13 @@ fn recipes_name_every_setting() {
     let config: LossConfig = toml::from_str(text).unwrap();
     assert_eq!(config.surrogate, Surrogate::SequenceRatio);
     assert_eq!((config.clip_low, config.clip_high), (0.2, 0.28));
-    assert_eq!(
-        config.aggregation,
-        Aggregation::FixedLength { max_tokens: 16 }
-    );
+    assert_eq!(config.aggregation, Aggregation::FixedLength { max_tokens: 16 });
     let kl = config.kl.unwrap();
-    assert_eq!(
-        (kl.estimator, kl.weighting),
-        (KlEstimator::K2, KlWeighting::Ratio)
-    );
+    assert_eq!((kl.estimator, kl.weighting), (KlEstimator::K2, KlWeighting::Ratio));
     let written = toml::to_string(&config).unwrap();
     assert_eq!(toml::from_str::<LossConfig>(&written).unwrap(), config);
-    assert_eq!(
-        toml::from_str::<LossConfig>("").unwrap(),
-        LossConfig::default()
-    );
-    for wrong in [
-        "clip = 0.2",
-        "aggregation = \"sum\"",
-        "kl = { coefficient = 1 }",
-    ] {
+    assert_eq!(toml::from_str::<LossConfig>("").unwrap(), LossConfig::default());
+    for wrong in ["clip = 0.2", "aggregation = \"sum\"", "kl = { coefficient = 1 }"] {
         assert!(toml::from_str::<LossConfig>(wrong).is_err(), "{wrong}");
     }
     assert!(toml::from_str::<LrSchedule>("decay = \"cosine\"\nwarmup = 0.1").is_ok());
@@ -42,101 +29,38 @@ fn recipes_name_every_setting() {
 #[test]
 fn bad_input_is_named() {
     let ok = [-1.0_f64, -2.0];
-    let good = Sequence {
-        logp: &ok,
-        old_logp: &ok,
-        ref_logp: None,
-        entropy: None,
-        advantage: 1.0,
-    };
-    let whole = BatchExtent {
-        sequences: 1,
-        tokens: 2,
-    };
+    let good = Sequence { logp: &ok, old_logp: &ok, ref_logp: None, entropy: None, advantage: 1.0 };
+    let whole = BatchExtent { sequences: 1, tokens: 2 };
     let run = |sequence: Sequence<'_, f64>, batch, config: LossConfig| {
-        policy_loss(&[sequence], batch, &config)
-            .unwrap_err()
-            .to_string()
+        policy_loss(&[sequence], batch, &config).unwrap_err().to_string()
     };
     let defaults = LossConfig::default();
     let cases = [
         (
-            run(
-                Sequence {
-                    old_logp: &ok[..1],
-                    ..good
-                },
-                whole,
-                defaults,
-            ),
+            run(Sequence { old_logp: &ok[..1], ..good }, whole, defaults),
             "old_logp has 1 values where 2 are expected (sequence 0)",
         ),
         (
-            run(
-                Sequence {
-                    logp: &[-1.0, f64::NAN],
-                    ..good
-                },
-                whole,
-                defaults,
-            ),
+            run(Sequence { logp: &[-1.0, f64::NAN], ..good }, whole, defaults),
             "logp is NaN at token 1 of sequence 0",
         ),
         (
-            run(
-                Sequence {
-                    advantage: f64::INFINITY,
-                    ..good
-                },
-                whole,
-                defaults,
-            ),
+            run(Sequence { advantage: f64::INFINITY, ..good }, whole, defaults),
             "the loss is -inf at token 0 of sequence 0",
         ),
         (
-            run(
-                good,
-                whole,
-                LossConfig {
-                    kl: Some(KlConfig::default()),
-                    ..defaults
-                },
-            ),
+            run(good, whole, LossConfig { kl: Some(KlConfig::default()), ..defaults }),
             "the loss needs ref_logp, which sequence 0 does not carry",
         ),
         (
-            run(
-                good,
-                whole,
-                LossConfig {
-                    entropy_coef: 0.1,
-                    ..defaults
-                },
-            ),
+            run(good, whole, LossConfig { entropy_coef: 0.1, ..defaults }),
             "the loss needs entropy, which sequence 0 does not carry",
         ),
         (
-            run(
-                good,
-                BatchExtent {
-                    sequences: 1,
-                    tokens: 1,
-                },
-                defaults,
-            ),
+            run(good, BatchExtent { sequences: 1, tokens: 1 }, defaults),
             "1 sequences of 2 tokens are more than the update batch's 1 sequences of 1 tokens",
         ),
-        (
-            run(
-                good,
-                whole,
-                LossConfig {
-                    clip_low: 1.5,
-                    ..defaults
-                },
-            ),
-            "clip_low = 1.5: expected 0 to 1",
-        ),
+        (run(good, whole, LossConfig { clip_low: 1.5, ..defaults }), "clip_low = 1.5: expected 0 to 1"),
     ];
     for (found, expected) in cases {
         assert_eq!(found, expected);
@@ -148,22 +72,11 @@ fn nothing_and_empty_replies_cost_nothing() {
     let none: [Sequence<'_, f32>; 0] = [];
     let output = policy_loss(&none, BatchExtent::default(), &LossConfig::default()).unwrap();
     assert_eq!((output.loss, output.d_logp.len()), (0.0, 0));
-    let empty: Sequence<'_, f32> = Sequence {
-        logp: &[],
-        old_logp: &[],
-        ref_logp: None,
-        entropy: None,
-        advantage: 1.0,
-    };
-    let batch = BatchExtent {
-        sequences: 1,
-        tokens: 0,
-    };
+    let empty: Sequence<'_, f32> =
+        Sequence { logp: &[], old_logp: &[], ref_logp: None, entropy: None, advantage: 1.0 };
+    let batch = BatchExtent { sequences: 1, tokens: 0 };
     for aggregation in [Aggregation::TokenMean, Aggregation::SequenceMean] {
-        let config = LossConfig {
-            aggregation,
-            ..LossConfig::default()
-        };
+        let config = LossConfig { aggregation, ..LossConfig::default() };
         assert_eq!(policy_loss(&[empty], batch, &config).unwrap().loss, 0.0);
     }
 }

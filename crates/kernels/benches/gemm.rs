@@ -8,7 +8,18 @@ use burn::tensor::{Device, Distribution, Tensor};
 fn main() {
     let device = Device::flex();
     println!("{:>24} {:>10} {:>10} {:>10}", "tokens x in x out", "fused", "burn", "ratio");
-    for (t, i, o) in [(2048usize, 576usize, 1536usize), (2048, 1536, 576), (512, 512, 512), (128, 576, 49152), (64, 576, 1536), (32, 576, 1536), (16, 576, 1536), (16, 576, 49152), (4, 576, 1536), (1, 576, 1536)] {
+    for (t, i, o) in [
+        (2048usize, 576usize, 1536usize),
+        (2048, 1536, 576),
+        (512, 512, 512),
+        (128, 576, 49152),
+        (64, 576, 1536),
+        (32, 576, 1536),
+        (16, 576, 1536),
+        (16, 576, 49152),
+        (4, 576, 1536),
+        (1, 576, 1536),
+    ] {
         let x = Tensor::<2>::random([t, i], Distribution::Default, &device);
         let w = Tensor::<2>::random([o, i], Distribution::Default, &device);
         let flops = 2.0 * (t * i * o) as f64;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use burn::backend::Autodiff;
+use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
-use burn::backend::TensorMetadata;
 
 use crate::backend::{FusedGrads, FusedOps, Ids, SavedAttention};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
@@ -147,7 +147,11 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         Self::FloatTensorPrimitive::new(B::decode_attention(q, k, v, spans, heads))
     }
 
-    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Arc<Vec<usize>>) -> FloatTensor<Self> {
+    fn write_rows(
+        cache: FloatTensor<Self>,
+        new: FloatTensor<Self>,
+        at: Arc<Vec<usize>>,
+    ) -> FloatTensor<Self> {
         let [cache, new] = [cache, new].map(|t| t.into_parts().0);
         Self::FloatTensorPrimitive::new(B::write_rows(cache, new, at))
     }

@@ -48,7 +48,8 @@ pub trait FusedOps: Backend {
         heads: Heads,
     ) -> FloatTensor<Self>;
     /// See [`crate::write_rows`]. Has no gradient.
-    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Arc<Vec<usize>>) -> FloatTensor<Self>;
+    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Arc<Vec<usize>>)
+    -> FloatTensor<Self>;
 }
 
 /// Backward passes, and forward passes that keep what those need.
@@ -63,11 +64,20 @@ pub trait FusedGrads: Backend {
     /// Gradient of [`FusedOps::gather_rows`] for a table of `rows` rows.
     fn gather_rows_grad(grad: FloatTensor<Self>, ids: Ids, rows: usize) -> FloatTensor<Self>;
     /// Gradients of [`FusedOps::rms_norm`] by `x` and `weight`.
-    fn rms_norm_grad(x: FloatTensor<Self>, weight: FloatTensor<Self>, grad: FloatTensor<Self>, eps: f32) -> [FloatTensor<Self>; 2];
+    fn rms_norm_grad(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        eps: f32,
+    ) -> [FloatTensor<Self>; 2];
     /// Gradient of [`FusedOps::rope`].
     fn rope_grad(grad: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self>;
     /// Gradients of [`FusedOps::swiglu`] by `gate` and `up`.
-    fn swiglu_grad(gate: FloatTensor<Self>, up: FloatTensor<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 2];
+    fn swiglu_grad(
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+    ) -> [FloatTensor<Self>; 2];
     /// As [`FusedOps::packed_attention`], with the logarithm of each query's sum of exponentials.
     fn packed_attention_saving(
         q: FloatTensor<Self>,

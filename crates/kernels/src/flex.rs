@@ -76,18 +76,35 @@ impl FusedOps for Flex {
         like(swiglu::swiglu(floats(&gate), floats(&up)), &gate)
     }
 
-    fn packed_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, packing: Arc<Packing>, heads: Heads) -> FlexTensor {
+    fn packed_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        packing: Arc<Packing>,
+        heads: Heads,
+    ) -> FlexTensor {
         Self::packed_attention_saving(q, k, v, packing, heads).0
     }
 
-    fn logprob_entropy(x: FlexTensor, weight: FlexTensor, targets: Ids, inverse_temperature: f32) -> FlexTensor {
+    fn logprob_entropy(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: Ids,
+        inverse_temperature: f32,
+    ) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
         let (mut logp, entropy) = head::logprob_entropy(head_of(&x, &weight, &targets, inverse_temperature));
         logp.extend(entropy);
         tensor(logp, [2, targets.len()])
     }
 
-    fn decode_attention(q: FlexTensor, k: FlexTensor, v: FlexTensor, spans: Arc<Vec<CacheSpans>>, heads: Heads) -> FlexTensor {
+    fn decode_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        spans: Arc<Vec<CacheSpans>>,
+        heads: Heads,
+    ) -> FlexTensor {
         let q = q.to_contiguous();
         like(decode::decode_attention(floats(&q), floats(&k), floats(&v), &spans, heads), &q)
     }
@@ -99,12 +116,22 @@ impl FusedOps for Flex {
     }
 }
 
-fn head_of<'a>(x: &'a FlexTensor, weight: &'a FlexTensor, targets: &'a [u32], inverse_temperature: f32) -> Head<'a> {
+fn head_of<'a>(
+    x: &'a FlexTensor,
+    weight: &'a FlexTensor,
+    targets: &'a [u32],
+    inverse_temperature: f32,
+) -> Head<'a> {
     Head { x: floats(x), weight: floats(weight), targets, width: width(x), inverse_temperature }
 }
 
 impl FusedGrads for Flex {
-    fn project_grad(x: FlexTensor, weight: FlexTensor, grad: FlexTensor, wanted: [bool; 2]) -> [Option<FlexTensor>; 2] {
+    fn project_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        grad: FlexTensor,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
         let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
         let dx = wanted[0].then(|| product(matrix(&grad), matrix(&weight), rows(&x), width(&x)));
         let dw = wanted[1].then(|| product(matrix(&grad).t(), matrix(&x), rows(&weight), width(&weight)));
@@ -148,7 +175,8 @@ impl FusedGrads for Flex {
 
     fn packed_attention_grad(saved: SavedAttention<Self>, grad: FlexTensor) -> [FlexTensor; 3] {
         let [q, k, v] = saved.qkv.each_ref().map(FlexTensor::to_contiguous);
-        let (out, log_sum, grad) = (saved.out.to_contiguous(), saved.log_sum.to_contiguous(), grad.to_contiguous());
+        let (out, log_sum, grad) =
+            (saved.out.to_contiguous(), saved.log_sum.to_contiguous(), grad.to_contiguous());
         let x = Qkv { q: floats(&q), k: floats(&k), v: floats(&v), heads: saved.heads };
         let of = Saved { out: floats(&out), log_sum: floats(&log_sum), grad: floats(&grad) };
         let (dq, dk, dv) = attention_grad::attention_grad(x, of, &saved.packing);

@@ -74,7 +74,13 @@ pub fn swiglu(gate_ti: Tensor<2>, up_ti: Tensor<2>) -> Tensor<2> {
 ///
 /// # Shapes
 /// `q_ti` `[t, query heads * dim]`, `k_ti` and `v_ti` `[t, kv heads * dim]`, the result as `q_ti`.
-pub fn attention(q_ti: Tensor<2>, k_ti: Tensor<2>, v_ti: Tensor<2>, packing: Arc<Packing>, heads: Heads) -> Tensor<2> {
+pub fn attention(
+    q_ti: Tensor<2>,
+    k_ti: Tensor<2>,
+    v_ti: Tensor<2>,
+    packing: Arc<Packing>,
+    heads: Heads,
+) -> Tensor<2> {
     let [q, k, v] = [q_ti, k_ti, v_ti].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::packed_attention(q, k, v, packing, heads))
 }
@@ -85,7 +91,12 @@ pub fn attention(q_ti: Tensor<2>, k_ti: Tensor<2>, v_ti: Tensor<2>, packing: Arc
 /// # Shapes
 /// `[n, i]`, `[v, i]` and n targets to `[2, n]`: row 0 is each target's log-probability, row 1 each
 /// distribution's entropy.
-pub fn logprob_entropy(x_ni: Tensor<2>, weight_vi: Tensor<2>, targets: Ids, inverse_temperature: f32) -> Tensor<2> {
+pub fn logprob_entropy(
+    x_ni: Tensor<2>,
+    weight_vi: Tensor<2>,
+    targets: Ids,
+    inverse_temperature: f32,
+) -> Tensor<2> {
     let (x, weight) = (x_ni.into_dispatch(), weight_vi.into_dispatch());
     Tensor::from_dispatch(Dispatch::logprob_entropy(x, weight, targets, inverse_temperature))
 }

@@ -44,7 +44,13 @@ pub fn swiglu(gate_ti: Tensor<2>, up_ti: Tensor<2>) -> Tensor<2> {
 }
 
 /// As [`crate::attention`]: all scores of all pairs, and a mask.
-pub fn attention(q_ti: Tensor<2>, k_ti: Tensor<2>, v_ti: Tensor<2>, packing: &Packing, heads: Heads) -> Tensor<2> {
+pub fn attention(
+    q_ti: Tensor<2>,
+    k_ti: Tensor<2>,
+    v_ti: Tensor<2>,
+    packing: &Packing,
+    heads: Heads,
+) -> Tensor<2> {
     let tokens = packing.tokens();
     let mut hidden = vec![true; tokens * tokens];
     for s in packing.segments() {
@@ -65,7 +71,12 @@ pub fn attention(q_ti: Tensor<2>, k_ti: Tensor<2>, v_ti: Tensor<2>, packing: &Pa
 }
 
 /// As [`crate::logprob_entropy`]: all logits at once.
-pub fn logprob_entropy(x_ni: Tensor<2>, weight_vi: Tensor<2>, targets: &[u32], inverse_temperature: f32) -> Tensor<2> {
+pub fn logprob_entropy(
+    x_ni: Tensor<2>,
+    weight_vi: Tensor<2>,
+    targets: &[u32],
+    inverse_temperature: f32,
+) -> Tensor<2> {
     let n = targets.len();
     let ids: Vec<i64> = targets.iter().map(|&id| i64::from(id)).collect();
     let index = Tensor::<2, Int>::from_data(TensorData::new(ids, [n, 1]), &x_ni.device());
@@ -76,7 +87,13 @@ pub fn logprob_entropy(x_ni: Tensor<2>, weight_vi: Tensor<2>, targets: &[u32], i
 }
 
 /// As [`crate::decode_attention`]: each sequence packed by itself, its last row the new token's.
-pub fn decode_attention(q_si: Tensor<2>, k_ci: Tensor<2>, v_ci: Tensor<2>, spans: &[CacheSpans], heads: Heads) -> Tensor<2> {
+pub fn decode_attention(
+    q_si: Tensor<2>,
+    k_ci: Tensor<2>,
+    v_ci: Tensor<2>,
+    spans: &[CacheSpans],
+    heads: Heads,
+) -> Tensor<2> {
     let device = q_si.device();
     let rows = spans.iter().enumerate().map(|(i, spans)| {
         let seen: Vec<i64> = spans.rows().map(|r| r as i64).collect();

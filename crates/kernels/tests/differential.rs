@@ -59,11 +59,21 @@ fn setup(seed: u64) -> (Numbers, Device) {
 
 #[test]
 fn linear() {
-    for (seed, (t, i, o)) in [(1, 1, 1), (7, 33, 5), (4, 16, 4), (63, 100, 131), (64, 40, 70), (130, 64, 96), (300, 48, 257)].into_iter().enumerate() {
+    for (seed, (t, i, o)) in
+        [(1, 1, 1), (7, 33, 5), (4, 16, 4), (63, 100, 131), (64, 40, 70), (130, 64, 96), (300, 48, 257)]
+            .into_iter()
+            .enumerate()
+    {
         let (mut rng, device) = setup(seed as u64);
         let (x, w) = (rng.tensor([t, i], &device), rng.tensor([o, i], &device));
-        check!(rng, device, "linear", [x, w],
-            toolrl_kernels::linear(x.clone(), w.clone()), reference::linear(x.clone(), w.clone()));
+        check!(
+            rng,
+            device,
+            "linear",
+            [x, w],
+            toolrl_kernels::linear(x.clone(), w.clone()),
+            reference::linear(x.clone(), w.clone())
+        );
     }
 }
 
@@ -72,8 +82,14 @@ fn embedding() {
     let (mut rng, device) = setup(2);
     let table = rng.tensor([50, 24], &device);
     let ids = Arc::new((0..200).map(|_| rng.below(50) as u32).collect::<Vec<_>>());
-    check!(rng, device, "embedding", [table],
-        toolrl_kernels::embedding(table.clone(), ids.clone()), reference::embedding(table.clone(), &ids));
+    check!(
+        rng,
+        device,
+        "embedding",
+        [table],
+        toolrl_kernels::embedding(table.clone(), ids.clone()),
+        reference::embedding(table.clone(), &ids)
+    );
 }
 
 #[test]
@@ -81,8 +97,14 @@ fn rms_norm() {
     for (t, heads, width) in [(1, 1, 1), (5, 1, 33), (130, 1, 64), (70, 3, 32)] {
         let (mut rng, device) = setup(3);
         let (x, w) = (rng.tensor([t, heads * width], &device), rng.tensor([width], &device));
-        check!(rng, device, "rms_norm", [x, w],
-            toolrl_kernels::rms_norm(x.clone(), w.clone(), 1e-6), reference::rms_norm(x.clone(), w.clone(), 1e-6));
+        check!(
+            rng,
+            device,
+            "rms_norm",
+            [x, w],
+            toolrl_kernels::rms_norm(x.clone(), w.clone(), 1e-6),
+            reference::rms_norm(x.clone(), w.clone(), 1e-6)
+        );
     }
 }
 
@@ -93,8 +115,14 @@ fn rope() {
     let positions: Vec<usize> = (0..40).map(|i| i * 3 % 37).collect();
     let table = Arc::new(RopeTable::new(&positions, &frequencies));
     let x = rng.tensor([40, 3 * 16], &device);
-    check!(rng, device, "rope", [x],
-        toolrl_kernels::rope(x.clone(), table.clone(), 3), reference::rope(x.clone(), &table, 3));
+    check!(
+        rng,
+        device,
+        "rope",
+        [x],
+        toolrl_kernels::rope(x.clone(), table.clone(), 3),
+        reference::rope(x.clone(), &table, 3)
+    );
 }
 
 #[test]
@@ -102,8 +130,14 @@ fn swiglu() {
     let (mut rng, device) = setup(5);
     let (gate, up) = (rng.tensor([37, 501], &device), rng.tensor([37, 501], &device));
     let (gate, up) = ((gate * 12.0).detach().require_grad(), up);
-    check!(rng, device, "swiglu", [gate, up],
-        toolrl_kernels::swiglu(gate.clone(), up.clone()), reference::swiglu(gate.clone(), up.clone()));
+    check!(
+        rng,
+        device,
+        "swiglu",
+        [gate, up],
+        toolrl_kernels::swiglu(gate.clone(), up.clone()),
+        reference::swiglu(gate.clone(), up.clone())
+    );
 }
 
 fn packings() -> Vec<Arc<Packing>> {
@@ -130,9 +164,14 @@ fn attention() {
             let q = (rng.tensor([t, heads.query * heads.dim], &device) * 3.0).detach().require_grad();
             let k = rng.tensor([t, heads.kv * heads.dim], &device);
             let v = rng.tensor([t, heads.kv * heads.dim], &device);
-            check!(rng, device, "attention", [q, k, v],
+            check!(
+                rng,
+                device,
+                "attention",
+                [q, k, v],
                 toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), packing.clone(), heads),
-                reference::attention(q.clone(), k.clone(), v.clone(), &packing, heads));
+                reference::attention(q.clone(), k.clone(), v.clone(), &packing, heads)
+            );
         }
     }
 }
@@ -147,15 +186,26 @@ fn a_shared_prefix_equals_its_copies() {
     let first = shared.push(prompt, None);
     shared.push(reply, Some(first));
     shared.push(reply, Some(first));
-    let together =
-        toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), Arc::new(shared), heads);
+    let together = toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), Arc::new(shared), heads);
     for i in 0..2 {
         let alone = |x: &Tensor<2>| {
-            let (head, tail) = (x.clone().narrow(0, 0, prompt), x.clone().narrow(0, prompt + i * reply, reply));
+            let (head, tail) =
+                (x.clone().narrow(0, 0, prompt), x.clone().narrow(0, prompt + i * reply, reply));
             Tensor::cat(vec![head, tail], 0)
         };
-        let copy = toolrl_kernels::attention(alone(&q), alone(&k), alone(&v), Packing::single(prompt + reply), heads);
-        close("reply", together.clone().narrow(0, prompt + i * reply, reply), copy.narrow(0, prompt, reply), 1e-6);
+        let copy = toolrl_kernels::attention(
+            alone(&q),
+            alone(&k),
+            alone(&v),
+            Packing::single(prompt + reply),
+            heads,
+        );
+        close(
+            "reply",
+            together.clone().narrow(0, prompt + i * reply, reply),
+            copy.narrow(0, prompt, reply),
+            1e-6,
+        );
     }
 }
 
@@ -166,9 +216,14 @@ fn logprob_entropy() {
         let x = (rng.tensor([n, i], &device) * 2.0).detach().require_grad();
         let w = rng.tensor([v, i], &device);
         let targets = Arc::new((0..n).map(|_| rng.below(v) as u32).collect::<Vec<_>>());
-        check!(rng, device, "logprob_entropy", [x, w],
+        check!(
+            rng,
+            device,
+            "logprob_entropy",
+            [x, w],
             toolrl_kernels::logprob_entropy(x.clone(), w.clone(), targets.clone(), 1.0 / temperature),
-            reference::logprob_entropy(x.clone(), w.clone(), &targets, 1.0 / temperature));
+            reference::logprob_entropy(x.clone(), w.clone(), &targets, 1.0 / temperature)
+        );
     }
 }
 
@@ -186,7 +241,12 @@ fn decode_attention_and_write_rows() {
         CacheSpans { prefix: (50, 1), own: (55, 0) },
     ];
     let plain_out = reference::decode_attention(q.clone(), k.clone(), v.clone(), &spans, heads);
-    close("decode", toolrl_kernels::decode_attention(q, k.clone(), v, Arc::new(spans), heads), plain_out, 1e-5);
+    close(
+        "decode",
+        toolrl_kernels::decode_attention(q, k.clone(), v, Arc::new(spans), heads),
+        plain_out,
+        1e-5,
+    );
 
     let new = plain(rng.tensor([2, 32], &device));
     let written = toolrl_kernels::write_rows(k.clone(), new.clone(), Arc::new(vec![7, 59]));

@@ -37,7 +37,13 @@ impl KvCache {
     }
 
     /// Attention of new tokens over their cached rows.
-    pub(crate) fn attend(&self, layer: usize, q: Tensor<2>, spans: Arc<Vec<CacheSpans>>, heads: Heads) -> Tensor<2> {
+    pub(crate) fn attend(
+        &self,
+        layer: usize,
+        q: Tensor<2>,
+        spans: Arc<Vec<CacheSpans>>,
+        heads: Heads,
+    ) -> Tensor<2> {
         match &self.layers[layer] {
             Some((k, v)) => decode_attention(q, k.clone(), v.clone(), spans, heads),
             None => q,

@@ -130,7 +130,9 @@ impl ModelConfig {
         let kv = keys.optional_size("num_key_value_heads")?.unwrap_or(query);
         let dim = keys.optional_size("head_dim")?.unwrap_or(hidden_size / query);
         if query % kv != 0 || dim % 2 != 0 {
-            return Err(keys.wrong("num_key_value_heads must divide num_attention_heads, and head_dim be even"));
+            return Err(
+                keys.wrong("num_key_value_heads must divide num_attention_heads, and head_dim be even")
+            );
         }
         let bias = keys.flag("attention_bias", false)?;
         Ok(Self {
@@ -154,8 +156,10 @@ impl ModelConfig {
 
 /// Reads one JSON file.
 pub(crate) fn read_json(path: &Path) -> Result<Value, PolicyError> {
-    let text = std::fs::read_to_string(path).map_err(|source| PolicyError::Read { path: path.to_owned(), source })?;
-    serde_json::from_str(&text).map_err(|e| PolicyError::Json { path: path.to_owned(), message: e.to_string() })
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| PolicyError::Read { path: path.to_owned(), source })?;
+    serde_json::from_str(&text)
+        .map_err(|e| PolicyError::Json { path: path.to_owned(), message: e.to_string() })
 }
 
 /// Typed access to the keys of `config.json`.
@@ -181,7 +185,8 @@ impl Keys<'_> {
     fn optional_size(&self, key: &str) -> Result<Option<usize>, PolicyError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let size = value.as_u64().filter(|&n| n > 0);
-        let size = size.ok_or_else(|| self.wrong(format!("{key} should be a whole number above 0, not {value}")))?;
+        let size =
+            size.ok_or_else(|| self.wrong(format!("{key} should be a whole number above 0, not {value}")))?;
         Ok(Some(size as usize))
     }
 
@@ -195,7 +200,9 @@ impl Keys<'_> {
 
     fn number_in(&self, of: &Value, key: &str, default: Option<f64>) -> Result<f64, PolicyError> {
         match (of.get(key).filter(|v| !v.is_null()), default) {
-            (Some(v), _) => v.as_f64().ok_or_else(|| self.wrong(format!("{key} should be a number, not {v}"))),
+            (Some(v), _) => {
+                v.as_f64().ok_or_else(|| self.wrong(format!("{key} should be a number, not {v}")))
+            }
             (None, Some(default)) => Ok(default),
             (None, None) => Err(self.wrong(format!("{key} is missing"))),
         }
@@ -213,7 +220,11 @@ impl Keys<'_> {
             Some("LlamaForCausalLM") => Ok(Architecture::Llama),
             Some("Qwen2ForCausalLM") => Ok(Architecture::Qwen2),
             Some("Qwen3ForCausalLM") => Ok(Architecture::Qwen3),
-            _ => Err(self.unsupported("architectures[0]", name, "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM")),
+            _ => Err(self.unsupported(
+                "architectures[0]",
+                name,
+                "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM",
+            )),
         }
     }
 

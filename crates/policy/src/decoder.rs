@@ -7,7 +7,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use toolrl_kernels::{
-    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, logprob_entropy, rms_norm, rope, swiglu,
+    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, logprob_entropy, rms_norm,
+    rope, swiglu,
 };
 
 use crate::{KvCache, ModelConfig};
@@ -127,7 +128,13 @@ impl Decoder {
 
     /// As [`Decoder::hidden`], and writes every layer's keys and values to the cache's rows `at`,
     /// one a token.
-    pub fn prefill(&self, tokens: Ids, packing: &Arc<Packing>, cache: &mut KvCache, at: Vec<usize>) -> Tensor<2> {
+    pub fn prefill(
+        &self,
+        tokens: Ids,
+        packing: &Arc<Packing>,
+        cache: &mut KvCache,
+        at: Vec<usize>,
+    ) -> Tensor<2> {
         let (heads, at) = (self.constants.heads, Arc::new(at));
         self.run(tokens, &packing.positions(), |layer, q, k, v| {
             cache.write(layer, k.clone(), v.clone(), &at);
@@ -201,7 +208,12 @@ impl Decoder {
 
 impl Attention {
     /// Queries, keys and values, rotated.
-    fn project(&self, x: Tensor<2>, table: &Arc<RopeTable>, c: &Constants) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+    fn project(
+        &self,
+        x: Tensor<2>,
+        table: &Arc<RopeTable>,
+        c: &Constants,
+    ) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
         let normed = |x: Tensor<2>, norm: &Option<Norm>| match norm {
             Some(norm) => norm.forward(x, c.eps),
             None => x,

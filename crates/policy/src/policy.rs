@@ -55,7 +55,11 @@ impl Policy {
     ///
     /// # Errors
     /// [`PolicyError::Write`], and [`PolicyError::Companions`] for an error of `companions`.
-    pub fn save<E>(&self, dir: &Path, companions: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), PolicyError>
+    pub fn save<E>(
+        &self,
+        dir: &Path,
+        companions: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), PolicyError>
     where
         E: std::error::Error + Send + Sync + 'static,
     {

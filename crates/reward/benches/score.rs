@@ -22,10 +22,7 @@ fn pairs() -> Vec<Pair> {
     };
     let pair = |line: &String| {
         let row = Row::parse(line).expect("a row");
-        (
-            row.solution.as_bytes().to_vec(),
-            row.ground_truth.as_bytes().to_vec(),
-        )
+        (row.solution.as_bytes().to_vec(), row.ground_truth.as_bytes().to_vec())
     };
     lines.iter().map(pair).collect()
 }
@@ -42,10 +39,7 @@ fn synthetic() -> Vec<Pair> {
     };
     let pair = |i: usize| {
         let turn = format!("<|im_start|>assistant\n{}<|im_end|>", reply(i, i % 2));
-        (
-            format!("<|im_start|>user\n{prompt}<|im_end|>\n{turn}").into(),
-            reply(i, 0).into(),
-        )
+        (format!("<|im_start|>user\n{prompt}<|im_end|>\n{turn}").into(), reply(i, 0).into())
     };
     (0..5_000).map(pair).collect()
 }
@@ -64,12 +58,7 @@ fn bench(c: &mut Criterion) {
     group.throughput(Throughput::Elements(pairs.len() as u64));
     group.sample_size(20);
     group.bench_function("score", |b| {
-        b.iter(|| {
-            pairs
-                .iter()
-                .map(|pair| reward(&rubric, black_box(pair)))
-                .sum::<f64>()
-        });
+        b.iter(|| pairs.iter().map(|pair| reward(&rubric, black_box(pair))).sum::<f64>());
     });
     group.finish();
 }

@@ -57,11 +57,7 @@ pub struct Points {
 impl Points {
     /// The share gained, from 0 to 1; 1 where nothing can be gained.
     pub fn fraction(self) -> f64 {
-        if self.possible > 0.0 {
-            self.gained / self.possible
-        } else {
-            1.0
-        }
+        if self.possible > 0.0 { self.gained / self.possible } else { 1.0 }
     }
 }
 

@@ -18,9 +18,7 @@ pub struct Progress {
 impl Context {
     /// A step of training.
     pub fn training(step: u64, total_steps: u64) -> Self {
-        Self {
-            progress: Some(Progress { step, total_steps }),
-        }
+        Self { progress: Some(Progress { step, total_steps }) }
     }
 
     /// Evaluation: no schedule applies, so that validation scores of different steps compare.

@@ -6,8 +6,7 @@ use toolrl_grammar::json::Value;
 use toolrl_grammar::{Parsed, ReplyKind, SyntaxError, text};
 
 use crate::{
-    Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score,
-    ScoredTerm,
+    Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score, ScoredTerm,
 };
 
 /// Tells how a score came about: each term, and for each call of the reply which call of the
@@ -28,12 +27,7 @@ use crate::{
 pub fn explain(parsed: &Parsed<'_>, reference: &Reference, score: &Score) -> String {
     let mut out = String::new();
     // Writing to a string cannot fail.
-    let _ = Explanation {
-        out: &mut out,
-        parsed,
-        reference,
-    }
-    .write(score);
+    let _ = Explanation { out: &mut out, parsed, reference }.write(score);
     out
 }
 
@@ -54,12 +48,7 @@ impl Explanation<'_> {
 
     fn term(&mut self, term: &ScoredTerm) -> fmt::Result {
         let (min, max) = term.range;
-        write!(
-            self.out,
-            "{} {} of [{min}, {max}]",
-            term.id,
-            number(term.score.value)
-        )?;
+        write!(self.out, "{} {} of [{min}, {max}]", term.id, number(term.score.value))?;
         if term.weight != 1.0 {
             write!(self.out, ", weight {}", term.weight)?;
         }
@@ -70,10 +59,7 @@ impl Explanation<'_> {
             Breakdown::Length { words: None, .. } => {
                 writeln!(self.out, ": <think> or </think> is missing")
             }
-            Breakdown::Length {
-                words: Some(words),
-                target,
-            } => {
+            Breakdown::Length { words: Some(words), target } => {
                 writeln!(self.out, ": {words} words of thought, {target} earn it all")
             }
             Breakdown::Correctness(outcome) => self.correctness(outcome, max - min),
@@ -98,18 +84,10 @@ impl Explanation<'_> {
             Outcome::NoCallsWanted => writeln!(self.out, ": the reference makes no call"),
             Outcome::Equal => writeln!(self.out, ": the calls are the reference's"),
             Outcome::Different => {
-                writeln!(
-                    self.out,
-                    ": the calls differ, which costs all {}",
-                    number(range)
-                )
+                writeln!(self.out, ": the calls differ, which costs all {}", number(range))
             }
             Outcome::Unreadable(fault) => {
-                writeln!(
-                    self.out,
-                    ": the calls cannot be read: {fault}{}",
-                    self.quote(fault)
-                )
+                writeln!(self.out, ": the calls cannot be read: {fault}{}", self.quote(fault))
             }
             Outcome::Unscorable(why) => writeln!(self.out, ": the calls cannot be compared: {why}"),
             Outcome::Compared(comparison) => self.comparison(comparison),
@@ -119,39 +97,20 @@ impl Explanation<'_> {
     fn comparison(&mut self, comparison: &Comparison) -> fmt::Result {
         let worth = comparison.reward_per_point;
         let (all, names) = (comparison.points, comparison.names);
-        writeln!(
-            self.out,
-            ": {} points, {} reward each",
-            of(all),
-            number(worth)
-        )?;
-        writeln!(
-            self.out,
-            "  tool names: {}{}",
-            of(names),
-            cost(names, worth)
-        )?;
+        writeln!(self.out, ": {} points, {} reward each", of(all), number(worth))?;
+        writeln!(self.out, "  tool names: {}{}", of(names), cost(names, worth))?;
         for place in 0..self.predicted().len() {
             let matched = |call: &CallScore| call.matched == Some(place);
             let line = one_line(self.predicted().get(place).copied());
             match comparison.calls.iter().position(matched) {
                 Some(gold) => {
-                    writeln!(
-                        self.out,
-                        "  call {} -> reference call {}: {line}",
-                        place + 1,
-                        gold + 1
-                    )?;
+                    writeln!(self.out, "  call {} -> reference call {}: {line}", place + 1, gold + 1)?;
                     self.call(&comparison.calls[gold], worth)?;
                 }
                 None => writeln!(self.out, "  call {} -> none: {line}", place + 1)?,
             }
         }
-        let unmatched = comparison
-            .calls
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.matched.is_none());
+        let unmatched = comparison.calls.iter().enumerate().filter(|(_, c)| c.matched.is_none());
         for (gold, call) in unmatched {
             let line = one_line(self.reference.calls().and_then(|calls| calls.get(gold)));
             writeln!(self.out, "  reference call {} -> none: {line}", gold + 1)?;
@@ -163,20 +122,10 @@ impl Explanation<'_> {
     fn call(&mut self, call: &CallScore, worth: f64) -> fmt::Result {
         match call.points {
             CallPoints::Whole(points) => {
-                writeln!(
-                    self.out,
-                    "    whole call: {}{}",
-                    of(points),
-                    cost(points, worth)
-                )
+                writeln!(self.out, "    whole call: {}{}", of(points), cost(points, worth))
             }
             CallPoints::Parts { keys, values } => {
-                writeln!(
-                    self.out,
-                    "    parameter names: {}{}",
-                    of(keys),
-                    cost(keys, worth)
-                )?;
+                writeln!(self.out, "    parameter names: {}{}", of(keys), cost(keys, worth))?;
                 for loss in &call.losses {
                     match loss {
                         Loss::MissingKey(key) => writeln!(self.out, "      \"{key}\" is missing")?,
@@ -185,12 +134,7 @@ impl Explanation<'_> {
                         Loss::WrongValue { .. } => {}
                     }
                 }
-                writeln!(
-                    self.out,
-                    "    values: {}{}",
-                    of(values),
-                    cost(values, worth)
-                )?;
+                writeln!(self.out, "    values: {}{}", of(values), cost(values, worth))?;
                 self.values(&call.losses, worth)
             }
         }
@@ -203,16 +147,9 @@ impl Explanation<'_> {
                 Loss::MissingKey(key) => {
                     writeln!(self.out, "      {price} reward: \"{key}\" is missing")?;
                 }
-                Loss::WrongValue {
-                    key,
-                    expected,
-                    found,
-                } => {
+                Loss::WrongValue { key, expected, found } => {
                     let (expected, found) = (shortened(expected), shortened(found));
-                    writeln!(
-                        self.out,
-                        "      {price} reward: \"{key}\" is {found}, not {expected}"
-                    )?;
+                    writeln!(self.out, "      {price} reward: \"{key}\" is {found}, not {expected}")?;
                 }
                 Loss::ExtraKey(_) | Loss::KeyOrder => {}
             }
@@ -223,28 +160,18 @@ impl Explanation<'_> {
     fn predicted(&self) -> Vec<&Value<'_>> {
         let block = self.parsed.reply.tool_calls.as_ref();
         let calls = block.and_then(|block| block.calls.as_ref().ok());
-        calls
-            .into_iter()
-            .flatten()
-            .map(|call| &call.value)
-            .collect()
+        calls.into_iter().flatten().map(|call| &call.value).collect()
     }
 
     /// The text at a fault.
     fn quote(&self, fault: &SyntaxError) -> String {
         let there = text::lossy(fault.span.of(self.parsed.text));
-        if there.is_empty() {
-            String::new()
-        } else {
-            format!(": {:?}", shortened(&there))
-        }
+        if there.is_empty() { String::new() } else { format!(": {:?}", shortened(&there)) }
     }
 }
 
 fn one_line(value: Option<&Value<'_>>) -> String {
-    value
-        .map(|value| shortened(&value.to_string()))
-        .unwrap_or_default()
+    value.map(|value| shortened(&value.to_string())).unwrap_or_default()
 }
 
 fn shortened(text: &str) -> String {
@@ -265,9 +192,5 @@ fn of(points: Points) -> String {
 
 fn cost(points: Points, worth: f64) -> String {
     let lost = points.possible - points.gained;
-    if lost > 0.0 {
-        format!(" ({} reward)", number(-lost * worth))
-    } else {
-        String::new()
-    }
+    if lost > 0.0 { format!(" ({} reward)", number(-lost * worth)) } else { String::new() }
 }

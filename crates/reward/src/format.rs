@@ -51,10 +51,7 @@ impl Term for Format {
         let rate = if fault.is_none() { 1.0 } else { 0.0 };
         Ok(TermScore {
             value: if fault.is_none() { max } else { min },
-            components: vec![Component {
-                name: "rate".into(),
-                value: rate,
-            }],
+            components: vec![Component { name: "rate".into(), value: rate }],
             breakdown: Breakdown::Format { kind, fault },
         })
     }

@@ -25,9 +25,7 @@ impl LengthTarget {
     fn words(self, context: &Context) -> f64 {
         match (self, context.progress()) {
             (Self::Fixed, _) | (_, None) => 512.0,
-            (Self::Dynamic, Some(progress)) => {
-                (640.0 - 384.0) * progress.step as f64 / 105.0 + 384.0
-            }
+            (Self::Dynamic, Some(progress)) => (640.0 - 384.0) * progress.step as f64 / 105.0 + 384.0,
             (Self::DynamicPaper, Some(progress)) => {
                 512.0 * (1.0 + progress.step as f64 / progress.total_steps.max(1) as f64)
             }
@@ -68,19 +66,11 @@ impl Term for Length {
         (0.0, 1.0)
     }
 
-    fn score(
-        &self,
-        parsed: &Parsed<'_>,
-        _: &Reference,
-        context: &Context,
-    ) -> Result<TermScore, RewardError> {
+    fn score(&self, parsed: &Parsed<'_>, _: &Reference, context: &Context) -> Result<TermScore, RewardError> {
         let target = self.settings.target.words(context);
         let words = last_thoughts(parsed.text).map(|span| text::count_words(span.of(parsed.text)));
         let value = words.map_or(0.0, |words| hundredths(words as f64 / target).min(1.0));
-        Ok(TermScore {
-            breakdown: Breakdown::Length { words, target },
-            ..TermScore::new(value)
-        })
+        Ok(TermScore { breakdown: Breakdown::Length { words, target }, ..TermScore::new(value) })
     }
 }
 

@@ -29,21 +29,9 @@ impl Reference {
     /// ```
     pub fn parse<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Result<Self, RewardError> {
         let reply = reply.as_ref();
-        let calls = lenient(reply)
-            .map(|block| block.calls)
-            .transpose()
-            .map_err(RewardError::Reference)?;
-        let calls = calls.map(|calls| {
-            calls
-                .into_iter()
-                .map(|call| call.value.into_owned())
-                .collect()
-        });
-        Ok(Self {
-            text: reply.to_vec(),
-            kind: ReplyKind::of(reply),
-            calls,
-        })
+        let calls = lenient(reply).map(|block| block.calls).transpose().map_err(RewardError::Reference)?;
+        let calls = calls.map(|calls| calls.into_iter().map(|call| call.value.into_owned()).collect());
+        Ok(Self { text: reply.to_vec(), kind: ReplyKind::of(reply), calls })
     }
 
     /// The reply, in generalised UTF-8.
@@ -80,9 +68,7 @@ impl Reference {
         let mut left: Vec<_> = calls.iter().map(|call| &call.value).collect();
         gold.len() == left.len()
             && gold.iter().all(|wanted| {
-                let place = left
-                    .iter()
-                    .position(|call| json::identical_or_equal(wanted, call));
+                let place = left.iter().position(|call| json::identical_or_equal(wanted, call));
                 place.is_some_and(|place| {
                     left.swap_remove(place);
                     true

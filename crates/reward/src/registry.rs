@@ -17,26 +17,17 @@ pub struct Registry {
 impl Registry {
     /// A registry without a term.
     pub fn empty() -> Self {
-        Self {
-            factories: BTreeMap::new(),
-        }
+        Self { factories: BTreeMap::new() }
     }
 
     /// The terms of this crate: `format`, `correctness` and `length`.
     pub fn builtin() -> Self {
         let mut registry = Self::empty();
-        registry.register(Format::ID, |table| {
-            Ok(Box::new(Format::new(settings(Format::ID, table)?)))
-        });
+        registry.register(Format::ID, |table| Ok(Box::new(Format::new(settings(Format::ID, table)?))));
         registry.register(Correctness::ID, |table| {
-            Ok(Box::new(Correctness::new(settings(
-                Correctness::ID,
-                table,
-            )?)))
+            Ok(Box::new(Correctness::new(settings(Correctness::ID, table)?)))
         });
-        registry.register(Length::ID, |table| {
-            Ok(Box::new(Length::new(settings(Length::ID, table)?)))
-        });
+        registry.register(Length::ID, |table| Ok(Box::new(Length::new(settings(Length::ID, table)?))));
         registry
     }
 
@@ -64,10 +55,7 @@ impl Registry {
     pub fn build(&self, id: &str, settings: &toml::Table) -> Result<Box<dyn Term>, RewardError> {
         let Some(factory) = self.factories.get(id) else {
             let known = self.ids().map(str::to_string).collect();
-            return Err(RewardError::UnknownTerm {
-                id: id.to_string(),
-                known,
-            });
+            return Err(RewardError::UnknownTerm { id: id.to_string(), known });
         };
         factory(settings)
     }
@@ -93,8 +81,5 @@ pub fn settings<T: DeserializeOwned>(id: &str, table: &toml::Table) -> Result<T,
     table
         .clone()
         .try_into()
-        .map_err(|error| RewardError::Settings {
-            id: id.to_string(),
-            source: Box::new(error),
-        })
+        .map_err(|error| RewardError::Settings { id: id.to_string(), source: Box::new(error) })
 }

@@ -31,16 +31,10 @@ pub enum Template {
 /// let text = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n<think>a</think><|im_end|>";
 /// assert_eq!(extract_reply(text, Template::Qwen).unwrap(), b"<think>a</think>");
 /// ```
-pub fn extract_reply<T: AsRef<[u8]> + ?Sized>(
-    text: &T,
-    template: Template,
-) -> Result<&[u8], RewardError> {
+pub fn extract_reply<T: AsRef<[u8]> + ?Sized>(text: &T, template: Template) -> Result<&[u8], RewardError> {
     let (opening, end) = match template {
         Template::Qwen => ("<|im_start|>assistant", "<|im_end|>"),
-        Template::Llama => (
-            "<|start_header_id|>assistant<|end_header_id|>",
-            "<|eot_id|>",
-        ),
+        Template::Llama => ("<|start_header_id|>assistant<|end_header_id|>", "<|eot_id|>"),
         Template::None => return Err(RewardError::NoTemplate),
     };
     let whole = text.as_ref();
@@ -89,10 +83,7 @@ impl Variant {
             (self.max_1_step_30_max_3, Scale::TwoStage),
             (self.schedule_reward, Scale::Smooth),
         ];
-        scales
-            .into_iter()
-            .filter_map(|(on, scale)| on.then_some(scale))
-            .collect()
+        scales.into_iter().filter_map(|(on, scale)| on.then_some(scale)).collect()
     }
 
     /// Its granularity.
@@ -108,11 +99,7 @@ impl Variant {
 
     /// Its length term, when it has one.
     pub fn length(self) -> Option<LengthSettings> {
-        let target = if self.schedule_length {
-            LengthTarget::Dynamic
-        } else {
-            LengthTarget::Fixed
-        };
+        let target = if self.schedule_length { LengthTarget::Dynamic } else { LengthTarget::Fixed };
         self.with_length.then_some(LengthSettings { target })
     }
 
@@ -122,9 +109,7 @@ impl Variant {
     /// None that a rubric of these terms can have.
     pub fn rubric(self) -> Result<Rubric, RewardError> {
         let scale = self.scale();
-        let format: Box<dyn Term> = Box::new(Format::new(FormatSettings {
-            scale: scale.clone(),
-        }));
+        let format: Box<dyn Term> = Box::new(Format::new(FormatSettings { scale: scale.clone() }));
         let correctness: Box<dyn Term> = Box::new(Correctness::new(CorrectnessSettings {
             granularity: self.granularity(),
             matching: Matching::Parity,

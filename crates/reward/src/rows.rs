@@ -59,10 +59,7 @@ impl<'a> Row<'a> {
         let parsed = parse(extract_reply(self.solution.as_bytes(), self.template)?);
         let reference = Reference::parse(self.ground_truth.as_bytes())?;
         let context = Context::training(self.step, RELEASED_STEPS);
-        let score = self
-            .variant
-            .rubric()?
-            .score(&parsed, &reference, &context)?;
+        let score = self.variant.rubric()?.score(&parsed, &reference, &context)?;
         Ok(then(&parsed, &reference, &score))
     }
 
@@ -102,16 +99,8 @@ pub fn scored<'a>(row: &Row<'a>) -> Value<'a> {
     match row.score() {
         Ok(score) => {
             let term = |id| score.value(id).unwrap_or(0.0);
-            let parts = [
-                score.total,
-                term(Format::ID),
-                term(Correctness::ID),
-                term(Length::ID),
-            ];
-            for (name, part) in ["score", "format", "correctness", "length"]
-                .into_iter()
-                .zip(parts)
-            {
+            let parts = [score.total, term(Format::ID), term(Correctness::ID), term(Length::ID)];
+            for (name, part) in ["score", "format", "correctness", "length"].into_iter().zip(parts) {
                 entries.insert(name.into(), Value::Float(part));
             }
             let bits = parts.map(|part| Value::str(format!("{:016x}", part.to_bits())));
@@ -136,11 +125,7 @@ fn template(value: Option<&Value<'_>>) -> Result<Template, RewardError> {
         None | Some(Some(b"qwen")) => Ok(Template::Qwen),
         Some(Some(b"llama")) => Ok(Template::Llama),
         Some(Some(b"none")) => Ok(Template::None),
-        _ => Err(unexpected(
-            "template",
-            "\"qwen\", \"llama\" or \"none\"",
-            value,
-        )),
+        _ => Err(unexpected("template", "\"qwen\", \"llama\" or \"none\"", value)),
     }
 }
 
@@ -160,19 +145,11 @@ fn variant(value: Option<&Value<'_>>) -> Result<Variant, RewardError> {
     }
 }
 
-fn unexpected(
-    field: &'static str,
-    expected: &'static str,
-    found: Option<&Value<'_>>,
-) -> RewardError {
+fn unexpected(field: &'static str, expected: &'static str, found: Option<&Value<'_>>) -> RewardError {
     let found = match found {
         None => "nothing".to_string(),
         Some(value @ (Value::List(_) | Value::Object(_))) => value.type_name().to_string(),
         Some(value) => value.to_string().chars().take(60).collect(),
     };
-    RewardError::RowField {
-        field,
-        expected,
-        found,
-    }
+    RewardError::RowField { field, expected, found }
 }

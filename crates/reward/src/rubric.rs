@@ -44,15 +44,9 @@ impl Rubric {
         for (i, (weight, term)) in terms.iter().enumerate() {
             let id = || term.id().to_string();
             if !weight.is_finite() {
-                return Err(RewardError::Weight {
-                    id: id(),
-                    weight: *weight,
-                });
+                return Err(RewardError::Weight { id: id(), weight: *weight });
             }
-            if terms[..i]
-                .iter()
-                .any(|(_, earlier)| earlier.id() == term.id())
-            {
+            if terms[..i].iter().any(|(_, earlier)| earlier.id() == term.id()) {
                 return Err(RewardError::RepeatedTerm { id: id() });
             }
         }
@@ -64,23 +58,14 @@ impl Rubric {
     /// # Errors
     /// As [`Rubric::new`]; [`RewardError::UnknownTerm`]; or what a term says of its settings.
     pub fn from_config(config: &RubricConfig, registry: &Registry) -> Result<Self, RewardError> {
-        let build =
-            |term: &TermConfig| Ok((term.weight, registry.build(&term.id, &term.settings)?));
-        Self::new(
-            config
-                .terms
-                .iter()
-                .map(build)
-                .collect::<Result<_, RewardError>>()?,
-        )
+        let build = |term: &TermConfig| Ok((term.weight, registry.build(&term.id, &term.settings)?));
+        Self::new(config.terms.iter().map(build).collect::<Result<_, RewardError>>()?)
     }
 
     /// The paper's reward, in [-3, 4]: format and correctness with their default settings.
     pub fn toolrl() -> Self {
         let format: Box<dyn Term> = Box::new(Format::default());
-        Self {
-            terms: vec![(1.0, format), (1.0, Box::new(Correctness::default()))],
-        }
+        Self { terms: vec![(1.0, format), (1.0, Box::new(Correctness::default()))] }
     }
 
     /// The terms' ids, in order.
@@ -90,13 +75,11 @@ impl Rubric {
 
     /// The least and the greatest total in this context.
     pub fn range(&self, context: &Context) -> (f64, f64) {
-        self.terms
-            .iter()
-            .fold((0.0, 0.0), |(least, greatest), (weight, term)| {
-                let (min, max) = term.range(context);
-                let (a, b) = (weight * min, weight * max);
-                (least + a.min(b), greatest + a.max(b))
-            })
+        self.terms.iter().fold((0.0, 0.0), |(least, greatest), (weight, term)| {
+            let (min, max) = term.range(context);
+            let (a, b) = (weight * min, weight * max);
+            (least + a.min(b), greatest + a.max(b))
+        })
     }
 
     /// Scores a reply.
@@ -131,12 +114,7 @@ impl Rubric {
                 total += weight * score.value;
             }
             let range = term.range(context);
-            terms.push(ScoredTerm {
-                id: term.id().to_string(),
-                weight: *weight,
-                range,
-                score,
-            });
+            terms.push(ScoredTerm { id: term.id().to_string(), weight: *weight, range, score });
         }
         Ok(Score { total, terms })
     }
@@ -144,19 +122,14 @@ impl Rubric {
 
 impl std::fmt::Debug for Rubric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map()
-            .entries(self.terms.iter().map(|(weight, term)| (term.id(), weight)))
-            .finish()
+        f.debug_map().entries(self.terms.iter().map(|(weight, term)| (term.id(), weight))).finish()
     }
 }
 
 impl Score {
     /// The value of a term, before its weight.
     pub fn value(&self, id: &str) -> Option<f64> {
-        self.terms
-            .iter()
-            .find(|term| term.id == id)
-            .map(|term| term.score.value)
+        self.terms.iter().find(|term| term.id == id).map(|term| term.score.value)
     }
 
     /// Every number worth a metric: each term's value under its id, and its components under
@@ -198,13 +171,8 @@ fn unit_weight() -> f64 {
 impl Default for RubricConfig {
     /// The rubric of [`Rubric::toolrl`].
     fn default() -> Self {
-        let term = |id: &str| TermConfig {
-            id: id.to_string(),
-            weight: unit_weight(),
-            settings: toml::Table::new(),
-        };
-        Self {
-            terms: vec![term(Format::ID), term(Correctness::ID)],
-        }
+        let term =
+            |id: &str| TermConfig { id: id.to_string(), weight: unit_weight(), settings: toml::Table::new() };
+        Self { terms: vec![term(Format::ID), term(Correctness::ID)] }
     }
 }

@@ -44,14 +44,12 @@ impl Scaled {
             Self::Format => (0.0, 1.0),
             Self::Correctness => (-3.0, 3.0),
         };
-        scales
-            .iter()
-            .fold(unscaled, |range, scale| match (scale, context.progress()) {
-                (Scale::EqualMax, _) => self.equal_max(range),
-                (_, None) => range,
-                (Scale::TwoStage, Some(progress)) => self.two_stage(range, progress.step),
-                (Scale::Smooth, Some(progress)) => self.smooth(range, progress.step as f64),
-            })
+        scales.iter().fold(unscaled, |range, scale| match (scale, context.progress()) {
+            (Scale::EqualMax, _) => self.equal_max(range),
+            (_, None) => range,
+            (Scale::TwoStage, Some(progress)) => self.two_stage(range, progress.step),
+            (Scale::Smooth, Some(progress)) => self.smooth(range, progress.step as f64),
+        })
     }
 
     fn equal_max(self, range: Range) -> Range {

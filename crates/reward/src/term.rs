@@ -41,27 +41,17 @@ pub struct TermScore {
 impl TermScore {
     /// A value that needs no explanation.
     pub fn new(value: f64) -> Self {
-        Self {
-            value,
-            components: Vec::new(),
-            breakdown: Breakdown::None,
-        }
+        Self { value, components: Vec::new(), breakdown: Breakdown::None }
     }
 
     /// The same with a sentence that explains it.
     pub fn with_note(self, note: impl Into<String>) -> Self {
-        Self {
-            breakdown: Breakdown::Note(note.into()),
-            ..self
-        }
+        Self { breakdown: Breakdown::Note(note.into()), ..self }
     }
 
     /// The same with one more component.
     pub fn with_component(mut self, name: impl Into<Cow<'static, str>>, value: f64) -> Self {
-        self.components.push(Component {
-            name: name.into(),
-            value,
-        });
+        self.components.push(Component { name: name.into(), value });
         self
     }
 }

@@ -23,18 +23,11 @@ fn difference(line: &str) -> Option<String> {
         (None, None) => found.get("error").is_some() && found.get("score").is_none(),
         _ => false,
     };
-    let id_agrees =
-        golden.get("id").map(ToString::to_string) == found.get("id").map(ToString::to_string);
-    let id = golden
-        .get("id")
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let id_agrees = golden.get("id").map(ToString::to_string) == found.get("id").map(ToString::to_string);
+    let id = golden.get("id").map(ToString::to_string).unwrap_or_default();
     (!kind_agrees || !bits_agree || !id_agrees).then(|| {
         let bits = golden.get("bits").map(ToString::to_string);
-        format!(
-            "{id}: wanted {bits:?} {:?}, found {found}",
-            raises.map(String::from_utf8_lossy)
-        )
+        format!("{id}: wanted {bits:?} {:?}, found {found}", raises.map(String::from_utf8_lossy))
     })
 }
 
@@ -45,17 +38,8 @@ fn every_golden_row_agrees_to_the_bit() {
     };
     assert_eq!(lines.len(), 20_091);
     let differences: Vec<String> = lines.iter().filter_map(|line| difference(line)).collect();
-    let shown = differences
-        .iter()
-        .take(20)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join("\n");
-    assert!(
-        differences.is_empty(),
-        "{} rows differ:\n{shown}",
-        differences.len()
-    );
+    let shown = differences.iter().take(20).cloned().collect::<Vec<_>>().join("\n");
+    assert!(differences.is_empty(), "{} rows differ:\n{shown}", differences.len());
 }
 
 #[test]
@@ -69,10 +53,7 @@ fn every_benchmark_row_has_its_score() {
         let found = scored(&Row::parse(line).expect("a row"));
         for part in ["score", "format", "correctness", "length"] {
             let (golden, found) = (golden.get(part).expect(part), found.get(part).expect(part));
-            assert!(
-                json::equal(golden, found),
-                "{part} {golden} {found}: {line}"
-            );
+            assert!(json::equal(golden, found), "{part} {golden} {found}: {line}");
         }
     }
 }
@@ -85,9 +66,6 @@ fn every_scored_golden_row_can_be_explained() {
     for line in lines.iter().step_by(7) {
         let row = Row::parse(line).expect("a row");
         assert_eq!(row.score().is_ok(), row.explain().is_ok());
-        assert!(
-            row.explain()
-                .map_or(true, |text| text.starts_with("total "))
-        );
+        assert!(row.explain().map_or(true, |text| text.starts_with("total ")));
     }
 }

@@ -2,49 +2,30 @@
 
 use toolrl_grammar::{ReplyKind, parse};
 use toolrl_reward::{
-    Breakdown, Context, Correctness, CorrectnessSettings, Defect, Format, FormatSettings,
-    Granularity, Length, LengthSettings, LengthTarget, Loss, Matching, Outcome, Reference,
-    Registry, RewardError, Rubric, RubricConfig, Scale, Side, Term, TermScore,
+    Breakdown, Context, Correctness, CorrectnessSettings, Defect, Format, FormatSettings, Granularity,
+    Length, LengthSettings, LengthTarget, Loss, Matching, Outcome, Reference, Registry, RewardError, Rubric,
+    RubricConfig, Scale, Side, Term, TermScore,
 };
 
 /// A reply that makes these calls, each `name parameters`.
 fn reply(calls: &[(&str, &str)]) -> String {
-    let line = |(name, parameters): &(&str, &str)| {
-        format!("{{\"name\": {name:?}, \"parameters\": {parameters}}}")
-    };
+    let line =
+        |(name, parameters): &(&str, &str)| format!("{{\"name\": {name:?}, \"parameters\": {parameters}}}");
     let lines: Vec<String> = calls.iter().map(line).collect();
-    format!(
-        "<think>t</think>\n<tool_call>\n{}\n</tool_call>",
-        lines.join("\n")
-    )
+    format!("<think>t</think>\n<tool_call>\n{}\n</tool_call>", lines.join("\n"))
 }
 
 fn score_text(term: &dyn Term, reply: &str, gold: &str, context: Context) -> TermScore {
     let reference = Reference::parse(gold).expect("a readable reference");
-    let score = term
-        .score(&parse(reply), &reference, &context)
-        .expect("a score");
+    let score = term.score(&parse(reply), &reference, &context).expect("a score");
     let (min, max) = term.range(&context);
-    assert!(
-        (min..=max).contains(&score.value) || reference.calls().is_none(),
-        "{score:?}"
-    );
+    assert!((min..=max).contains(&score.value) || reference.calls().is_none(), "{score:?}");
     score
 }
 
-fn correctness(
-    settings: CorrectnessSettings,
-    predicted: &[(&str, &str)],
-    gold: &[(&str, &str)],
-) -> f64 {
+fn correctness(settings: CorrectnessSettings, predicted: &[(&str, &str)], gold: &[(&str, &str)]) -> f64 {
     let term = Correctness::new(settings);
-    score_text(
-        &term,
-        &reply(predicted),
-        &reply(gold),
-        Context::evaluation(),
-    )
-    .value
+    score_text(&term, &reply(predicted), &reply(gold), Context::evaluation()).value
 }
 
 #[test]
@@ -53,10 +34,7 @@ fn the_two_matchings_differ_where_the_first_choice_is_not_the_best() {
     type Calls<'a> = &'a [(&'a str, &'a str)];
     let cases: [(Calls<'_>, Calls<'_>, f64, f64); 2] = [
         (
-            &[
-                ("weather", r#"{"city": "Paris"}"#),
-                ("weather", r#"{"city": "Rome"}"#),
-            ],
+            &[("weather", r#"{"city": "Paris"}"#), ("weather", r#"{"city": "Rome"}"#)],
             &[("weather", r#"{"city": "Rome"}"#)],
             -1.2,
             0.0,
@@ -69,10 +47,7 @@ fn the_two_matchings_differ_where_the_first_choice_is_not_the_best() {
         ),
     ];
     let value = |matching, (gold, predicted): (Calls<'_>, Calls<'_>)| {
-        let settings = CorrectnessSettings {
-            matching,
-            ..Default::default()
-        };
+        let settings = CorrectnessSettings { matching, ..Default::default() };
         correctness(settings, predicted, gold)
     };
     let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} is not {b}");
@@ -82,10 +57,7 @@ fn the_two_matchings_differ_where_the_first_choice_is_not_the_best() {
     }
     // The paper's text takes the tools' names as sets too: {weather} on both sides is 1 and not
     // 1/2, so with the 2 for Rome there are 3 points of 5.
-    close(
-        value(Matching::Paper, (cases[0].0, cases[0].1)),
-        6.0 * 3.0 / 5.0 - 3.0,
-    );
+    close(value(Matching::Paper, (cases[0].0, cases[0].1)), 6.0 * 3.0 / 5.0 - 3.0);
     close(value(Matching::Paper, (cases[1].0, cases[1].1)), 2.0);
 }
 
@@ -109,15 +81,9 @@ fn granularity() {
         (Coarse, wrong_value, 0.0),
     ];
     for (granularity, predicted, share) in cases {
-        let settings = CorrectnessSettings {
-            granularity,
-            ..Default::default()
-        };
+        let settings = CorrectnessSettings { granularity, ..Default::default() };
         let value = correctness(settings.clone(), &predicted, &gold);
-        assert!(
-            (value - (6.0 * share - 3.0)).abs() < 1e-12,
-            "{granularity:?}: {value}"
-        );
+        assert!((value - (6.0 * share - 3.0)).abs() < 1e-12, "{granularity:?}: {value}");
         assert_eq!(correctness(settings, &gold, &gold), 3.0, "{granularity:?}");
     }
 }
@@ -140,31 +106,13 @@ fn scales() {
         (&[TwoStage, Smooth], training(150), (-1.0, 1.0), (-3.0, 3.0)),
         (&[TwoStage], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
         (&[Smooth], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
-        (
-            &[EqualMax, Smooth],
-            Context::evaluation(),
-            (0.0, 1.0),
-            (-1.0, 1.0),
-        ),
+        (&[EqualMax, Smooth], Context::evaluation(), (0.0, 1.0), (-1.0, 1.0)),
     ];
     for (scale, context, format, correctness) in cases {
-        let settings = FormatSettings {
-            scale: scale.to_vec(),
-        };
-        assert_eq!(
-            Format::new(settings).range(&context),
-            format,
-            "{scale:?} {context:?}"
-        );
-        let settings = CorrectnessSettings {
-            scale: scale.to_vec(),
-            ..Default::default()
-        };
-        assert_eq!(
-            Correctness::new(settings).range(&context),
-            correctness,
-            "{scale:?} {context:?}"
-        );
+        let settings = FormatSettings { scale: scale.to_vec() };
+        assert_eq!(Format::new(settings).range(&context), format, "{scale:?} {context:?}");
+        let settings = CorrectnessSettings { scale: scale.to_vec(), ..Default::default() };
+        assert_eq!(Correctness::new(settings).range(&context), correctness, "{scale:?} {context:?}");
     }
 }
 
@@ -188,10 +136,7 @@ fn length_targets() {
         assert_eq!(found, value, "{target:?} {words}");
     }
     let term = Length::default();
-    assert_eq!(
-        score_text(&term, "a b c", "", Context::evaluation()).value,
-        0.0
-    );
+    assert_eq!(score_text(&term, "a b c", "", Context::evaluation()).value, 0.0);
 }
 
 #[test]
@@ -208,19 +153,8 @@ fn the_breakdown_says_what_cost_each_point() {
     assert_eq!(comparison.spare, [0]);
     assert_eq!(comparison.calls[0].matched, Some(1));
     assert_eq!(comparison.calls[1].matched, None);
-    let wrong = Loss::WrongValue {
-        key: "y".into(),
-        expected: "2".into(),
-        found: "3".into(),
-    };
-    assert_eq!(
-        comparison.calls[0].losses,
-        [
-            Loss::MissingKey("x".into()),
-            wrong,
-            Loss::ExtraKey("q".into())
-        ]
-    );
+    let wrong = Loss::WrongValue { key: "y".into(), expected: "2".into(), found: "3".into() };
+    assert_eq!(comparison.calls[0].losses, [Loss::MissingKey("x".into()), wrong, Loss::ExtraKey("q".into())]);
     let fractions: Vec<f64> = score.components.iter().map(|c| c.value).collect();
     assert_eq!(fractions, [1.0 / 3.0, (1.0 / 3.0) / 2.0, 0.0]);
 }
@@ -233,10 +167,7 @@ fn calls_that_cannot_be_compared_are_named() {
         (block("1"), Defect::NotAnObject),
         (block("{}"), Defect::Missing("name")),
         (block(r#"{"name": "f"}"#), Defect::Missing("parameters")),
-        (
-            block(r#"{"name": "f", "parameters": []}"#),
-            Defect::ParametersNotAnObject,
-        ),
+        (block(r#"{"name": "f", "parameters": []}"#), Defect::ParametersNotAnObject),
         (block(r#"{"name": ["f"]}"#), Defect::UnhashableName),
     ];
     for (text, defect) in cases {
@@ -244,33 +175,16 @@ fn calls_that_cannot_be_compared_are_named() {
         let Breakdown::Correctness(Outcome::Unscorable(why)) = score.breakdown else {
             panic!("{text} cannot be compared")
         };
-        assert_eq!(
-            (score.value, why.side, why.call, why.defect),
-            (-3.0, Side::Reply, 0, defect)
-        );
+        assert_eq!((score.value, why.side, why.call, why.defect), (-3.0, Side::Reply, 0, defect));
     }
 }
 
 #[test]
 fn format_names_the_fault() {
     let gold = reply(&[("f", "{}")]);
-    let score = score_text(
-        &Format::default(),
-        "<think>a</think>",
-        &gold,
-        Context::evaluation(),
-    );
-    assert!(matches!(
-        score.breakdown,
-        Breakdown::Format {
-            kind: ReplyKind::ToolCall,
-            fault: Some(_)
-        }
-    ));
-    assert_eq!(
-        score_text(&Format::default(), &gold, &gold, Context::evaluation()).value,
-        1.0
-    );
+    let score = score_text(&Format::default(), "<think>a</think>", &gold, Context::evaluation());
+    assert!(matches!(score.breakdown, Breakdown::Format { kind: ReplyKind::ToolCall, fault: Some(_) }));
+    assert_eq!(score_text(&Format::default(), &gold, &gold, Context::evaluation()).value, 1.0);
 }
 
 #[test]
@@ -319,16 +233,11 @@ fn recipes_name_terms_and_settings() {
         "#,
     )
     .expect("a rubric");
-    assert_eq!(
-        rubric.ids().collect::<Vec<_>>(),
-        ["format", "correctness", "length"]
-    );
+    assert_eq!(rubric.ids().collect::<Vec<_>>(), ["format", "correctness", "length"]);
     assert_eq!(rubric.range(&Context::training(30, 100)), (-6.0, 6.5));
     let gold = reply(&[("f", "{}")]);
     let reference = Reference::parse(&gold).unwrap();
-    let score = rubric
-        .score(&parse(&gold), &reference, &Context::training(30, 100))
-        .unwrap();
+    let score = rubric.score(&parse(&gold), &reference, &Context::training(30, 100)).unwrap();
     assert_eq!(score.total, 6.5);
     let names: Vec<String> = score.metrics().map(|(name, _)| name).collect();
     let expected = "format format/rate correctness correctness/names correctness/keys \
@@ -340,26 +249,11 @@ fn recipes_name_terms_and_settings() {
 fn bad_recipes_are_refused_with_a_place() {
     let cases = [
         ("reward = []", "a rubric needs at least one reward term"),
-        (
-            "[[reward]]\nid = \"nice\"",
-            "unknown reward term \"nice\"; known: correctness, format, length",
-        ),
-        (
-            "[[reward]]\nid = \"length\"\n[[reward]]\nid = \"length\"",
-            "listed twice",
-        ),
-        (
-            "[[reward]]\nid = \"length\"\nweight = inf",
-            "weight inf is not a finite number",
-        ),
-        (
-            "[[reward]]\nid = \"length\"\ntargt = \"fixed\"",
-            "unknown field `targt`",
-        ),
-        (
-            "[[reward]]\nid = \"correctness\"\ngranularity = \"fine\"",
-            "unknown variant `fine`",
-        ),
+        ("[[reward]]\nid = \"nice\"", "unknown reward term \"nice\"; known: correctness, format, length"),
+        ("[[reward]]\nid = \"length\"\n[[reward]]\nid = \"length\"", "listed twice"),
+        ("[[reward]]\nid = \"length\"\nweight = inf", "weight inf is not a finite number"),
+        ("[[reward]]\nid = \"length\"\ntargt = \"fixed\"", "unknown field `targt`"),
+        ("[[reward]]\nid = \"correctness\"\ngranularity = \"fine\"", "unknown variant `fine`"),
     ];
     for (recipe, message) in cases {
         let error = rubric(recipe).expect_err(recipe).to_string();
@@ -373,16 +267,8 @@ fn a_config_survives_toml() {
     struct Recipe {
         reward: RubricConfig,
     }
-    let mut recipe = Recipe {
-        reward: RubricConfig::default(),
-    };
-    recipe.reward.terms[1]
-        .settings
-        .insert("granularity".into(), "coarse".into());
+    let mut recipe = Recipe { reward: RubricConfig::default() };
+    recipe.reward.terms[1].settings.insert("granularity".into(), "coarse".into());
     let text = toml::to_string(&recipe).expect("written");
-    assert_eq!(
-        toml::from_str::<Recipe>(&text).expect("read"),
-        recipe,
-        "{text}"
-    );
+    assert_eq!(toml::from_str::<Recipe>(&text).expect("read"), recipe, "{text}");
 }

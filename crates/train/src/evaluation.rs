@@ -49,7 +49,8 @@ pub async fn evaluate_policy(
         let score = rubric.score(&parse(reply), &reference, &Context::evaluation())?;
         Ok(TaskScore { total: score.total, components: score.metrics().collect() })
     };
-    let evaluation = evaluate(&mut engine, &held_out, score, |done, _| observer.progress(done as u64, "")).await;
+    let evaluation =
+        evaluate(&mut engine, &held_out, score, |done, _| observer.progress(done as u64, "")).await;
     observer.end();
     Ok(evaluation?)
 }

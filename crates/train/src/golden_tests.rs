@@ -64,8 +64,10 @@ fn packs(replies: &[Reply], max_tokens: usize) -> Vec<Pack> {
 
 /// The loss of a pack; its log-probabilities are kept by reply.
 fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> PackLoss {
-    let config =
-        LossConfig { kl: Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None }), ..LossConfig::default() };
+    let config = LossConfig {
+        kl: Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None }),
+        ..LossConfig::default()
+    };
     let tokens = replies.iter().map(|r| r.tokens.len()).sum();
     let mut start = 0;
     let mut sequences = Vec::new();
@@ -86,7 +88,8 @@ fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> 
 }
 
 fn check(max_tokens: usize) {
-    let (Some(dir), Some(file)) = (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
+    let (Some(dir), Some(file)) =
+        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
     else {
         return;
     };
@@ -98,12 +101,17 @@ fn check(max_tokens: usize) {
     let mut seen = vec![Vec::new(); replies.len()];
     let expected = &reference["adamw"];
     for step in 0..3 {
-        let update =
-            learner.update(1, &packs, 1e-3, |pack, logp, _| Ok(loss(pack, logp, &replies, &mut seen))).unwrap();
+        let update = learner
+            .update(1, &packs, 1e-3, |pack, logp, _| Ok(loss(pack, logp, &replies, &mut seen)))
+            .unwrap();
         let value = expected["losses_f64"][step].as_f64().unwrap();
         assert!((update.loss - value).abs() < 2e-6, "step {step}: loss {} against {value}", update.loss);
         let norm = expected["grad_norms_before_clip_f64"][step].as_f64().unwrap();
-        assert!((update.grad_norm - norm).abs() < 2e-5 * norm, "step {step}: norm {} against {norm}", update.grad_norm);
+        assert!(
+            (update.grad_norm - norm).abs() < 2e-5 * norm,
+            "step {step}: norm {} against {norm}",
+            update.grad_norm
+        );
     }
     // A step without a learning rate shows the log-probabilities after the third update.
     learner.update(1, &packs, 0.0, |pack, logp, _| Ok(loss(pack, logp, &replies, &mut seen))).unwrap();

@@ -41,7 +41,11 @@ struct Updates {
 
 impl Grpo<'_> {
     /// Step `step` (from 1): the eight stages of the architecture, in order.
-    pub(crate) async fn step(&self, learner: &mut Learner, step: u64) -> Result<(StepMetrics, Vec<Scored>), TrainError> {
+    pub(crate) async fn step(
+        &self,
+        learner: &mut Learner,
+        step: u64,
+    ) -> Result<(StepMetrics, Vec<Scored>), TrainError> {
         let mut seconds = BTreeMap::new();
         let mut clock = Instant::now();
         let mut lap = |stage: &str| {
@@ -116,8 +120,12 @@ impl Grpo<'_> {
                 continue;
             }
             let first = i * self.config.group_size;
-            let replies = members.iter().enumerate().map(|(m, s)| (first + m, s.trajectory.tokens.as_slice()));
-            groups.push(PackGroup { prompt: &self.tasks[members[0].task].prompt.tokens, replies: replies.collect() });
+            let replies =
+                members.iter().enumerate().map(|(m, s)| (first + m, s.trajectory.tokens.as_slice()));
+            groups.push(PackGroup {
+                prompt: &self.tasks[members[0].task].prompt.tokens,
+                replies: replies.collect(),
+            });
         }
         pack(&groups, self.config.micro_tokens)
     }

@@ -31,8 +31,8 @@ pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
-    DataSource, EvalConfig, FilesConfig, FreshPolicy, GrpoConfig, Method, OptimizerConfig, PolicySource, Recipe,
-    SftConfig,
+    DataSource, EvalConfig, FilesConfig, FreshPolicy, GrpoConfig, Method, OptimizerConfig, PolicySource,
+    Recipe, SftConfig,
 };
 pub use run::{RunOutcome, run};
 pub use task::{Data, load_data};

@@ -28,7 +28,12 @@ impl Optimizer {
     }
 
     /// Changes the policy by its gradients, and returns their norm before clipping.
-    pub(crate) fn step(&mut self, policy: &mut Policy, gradients: &[Vec<f32>], lr: f64) -> Result<f64, NotFinite> {
+    pub(crate) fn step(
+        &mut self,
+        policy: &mut Policy,
+        gradients: &[Vec<f32>],
+        lr: f64,
+    ) -> Result<f64, NotFinite> {
         let norm = gradients.iter().map(|g| squared_norm(g)).sum::<f64>().sqrt();
         if !norm.is_finite() {
             return Err(NotFinite(norm));

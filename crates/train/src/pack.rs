@@ -117,10 +117,14 @@ mod tests {
     #[test]
     fn packs_keep_to_their_size_and_lose_nothing() {
         let (prompts, reply) = ([[1u32; 10], [2; 10]], [5u32; 6]);
-        let groups: Vec<_> = prompts.iter().enumerate().map(|(g, prompt)| PackGroup {
-            prompt,
-            replies: (0..4).map(|i| (g * 4 + i, &reply[..])).collect(),
-        }).collect();
+        let groups: Vec<_> = prompts
+            .iter()
+            .enumerate()
+            .map(|(g, prompt)| PackGroup {
+                prompt,
+                replies: (0..4).map(|i| (g * 4 + i, &reply[..])).collect(),
+            })
+            .collect();
         for max in [15, 20, 25, 30, 60, 1000] {
             let packs = pack(&groups, max);
             assert!(packs.iter().all(|p| p.tokens.len() <= max));

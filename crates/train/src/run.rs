@@ -14,7 +14,8 @@ use crate::examples::{Examples, completion};
 use crate::grpo::Grpo;
 use crate::learner::Learner;
 use crate::record::{
-    EventWriter, MetricsLog, StepDetail, StepMetrics, Summary, completions_path, write_completions, write_whole,
+    EventWriter, MetricsLog, StepDetail, StepMetrics, Summary, completions_path, write_completions,
+    write_whole,
 };
 use crate::report::{ReportInput, render};
 use crate::score::Scored;
@@ -93,7 +94,8 @@ async fn evaluate_on(
 ) -> Result<EvalReport, TrainError> {
     let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
     let name = dir.display().to_string();
-    let settings = EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+    let settings =
+        EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
     Ok(evaluate_policy(policy, chat, &data.held_out[..n], rubric, &settings, observer).await?.report)
 }
 
@@ -120,7 +122,12 @@ impl Run<'_> {
         Ok((learner.into_policy(), sft.steps))
     }
 
-    async fn grpo(&mut self, config: &GrpoConfig, data: &Data, policy: Policy) -> Result<(Policy, u64), TrainError> {
+    async fn grpo(
+        &mut self,
+        config: &GrpoConfig,
+        data: &Data,
+        policy: Policy,
+    ) -> Result<(Policy, u64), TrainError> {
         let tasks = tasks(data, &self.chat, config.max_prompt_tokens)?;
         let reference = config.loss.kl.map(|_| policy.clone());
         let (recipe, rubric, chat) = (self.recipe, self.rubric, self.chat.clone());
@@ -155,7 +162,9 @@ impl Run<'_> {
 fn message(metrics: &StepMetrics) -> String {
     match &metrics.detail {
         StepDetail::Sft(_) => format!("loss {:.3}", metrics.loss),
-        StepDetail::Grpo(grpo) => format!("reward {:.2}, length {:.0}", grpo.reward.mean, grpo.reply_length.mean),
+        StepDetail::Grpo(grpo) => {
+            format!("reward {:.2}, length {:.0}", grpo.reward.mean, grpo.reply_length.mean)
+        }
     }
 }
 

@@ -39,9 +39,13 @@ impl<'a> Sft<'a> {
         policy: &Policy,
     ) -> Result<Self, TrainError> {
         let stop = policy.generation().stop_tokens.first().copied();
-        let stop = stop.or(chat.eos_token_id()).ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
-        let demonstrations =
-            samples.iter().map(|s| demonstration(s, chat, stop, config.max_tokens)).collect::<Result<Vec<_>, _>>()?;
+        let stop = stop
+            .or(chat.eos_token_id())
+            .ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
+        let demonstrations = samples
+            .iter()
+            .map(|s| demonstration(s, chat, stop, config.max_tokens))
+            .collect::<Result<Vec<_>, _>>()?;
         let passes = config.epochs * demonstrations.len() as f64 / config.batch as f64;
         let steps = config.steps.unwrap_or(passes.ceil() as u64);
         Ok(Self { config, seed, steps, demonstrations })
@@ -81,7 +85,12 @@ impl<'a> Sft<'a> {
 
 /// A sample's prompt and gold reply as tokens, at most `max_tokens` together: first the prompt loses
 /// its beginning, then the reply its end.
-fn demonstration(sample: &Sample, chat: &Chat, stop: u32, max_tokens: usize) -> Result<Demonstration, TrainError> {
+fn demonstration(
+    sample: &Sample,
+    chat: &Chat,
+    stop: u32,
+    max_tokens: usize,
+) -> Result<Demonstration, TrainError> {
     let mut prompt = prompt_of_sample(chat, sample, 0)?.tokens;
     let mut reply = chat.encode(&sample.gold)?;
     reply.push(stop);

@@ -22,9 +22,16 @@ pub(crate) struct Start {
 
 impl Start {
     /// Loads or makes the recipe's policy; a fresh one is saved in the run directory first.
-    pub(crate) fn of(recipe: &Recipe, data: &Data, run_dir: &Path, device: &Device) -> Result<Self, TrainError> {
+    pub(crate) fn of(
+        recipe: &Recipe,
+        data: &Data,
+        run_dir: &Path,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
         match &recipe.policy {
-            None => Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned())),
+            None => {
+                Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned()))
+            }
             Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), device),
             Some(PolicySource::Fresh(fresh)) => {
                 let dir = run_dir.join("start");
@@ -54,7 +61,8 @@ fn make(fresh: &FreshPolicy, seed: u64, data: &Data, dir: &Path, device: &Device
     train_bpe(texts.into_iter(), fresh.vocab_size, &SPECIAL)?.save(dir)?;
     let chat = Chat::load(dir)?;
     let stop = chat.eos_token_id().ok_or_else(|| TrainError::NoStopToken { dir: dir.to_owned() })?;
-    let config = ModelConfig::tiny(chat.vocab_size(), fresh.hidden_size, fresh.layers, fresh.attention(), stop);
+    let config =
+        ModelConfig::tiny(chat.vocab_size(), fresh.hidden_size, fresh.layers, fresh.attention(), stop);
     let policy = Policy::fresh(config, Generation { stop_tokens: vec![stop] }, seed, device);
     policy.save(dir, |to| chat.save_files(to))?;
     Ok(())

@@ -29,7 +29,9 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
             let tasks = World::generate(config)?;
             (tasks.train, tasks.held_out)
         }
-        DataSource::Files(FilesConfig { train, eval: Some(eval), .. }) => (load(train)?.samples, load(eval)?.samples),
+        DataSource::Files(FilesConfig { train, eval: Some(eval), .. }) => {
+            (load(train)?.samples, load(eval)?.samples)
+        }
         DataSource::Files(FilesConfig { train, eval: None, hold_out }) => {
             let parts = split(load(train)?.samples, *hold_out, seed)?;
             (parts.train, parts.held_out)

@@ -22,16 +22,8 @@ impl Term for Brevity {
         (-1.0, 0.0)
     }
 
-    fn score(
-        &self,
-        parsed: &Parsed<'_>,
-        _: &Reference,
-        _: &Context,
-    ) -> Result<TermScore, RewardError> {
-        let thoughts = parsed
-            .reply
-            .thoughts
-            .map_or(&[][..], |span| span.of(parsed.text));
+    fn score(&self, parsed: &Parsed<'_>, _: &Reference, _: &Context) -> Result<TermScore, RewardError> {
+        let thoughts = parsed.reply.thoughts.map_or(&[][..], |span| span.of(parsed.text));
         let words = toolrl_grammar::text::count_words(thoughts);
         let cost = self.price * words.saturating_sub(self.words) as f64;
         Ok(TermScore::new(-cost.min(1.0)).with_note(format!("{words} words, {} free", self.words)))
@@ -40,8 +32,6 @@ impl Term for Brevity {
 
 fn main() -> ExitCode {
     let mut registry = Registry::builtin();
-    registry.register("brevity", |table| {
-        Ok(Box::new(settings::<Brevity>("brevity", table)?))
-    });
+    registry.register("brevity", |table| Ok(Box::new(settings::<Brevity>("brevity", table)?)));
     toolrl_cli::main_with(registry)
 }

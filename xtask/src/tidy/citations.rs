@@ -17,17 +17,11 @@ pub(crate) fn check(path: &str, text: &str, files: &Files) -> Vec<Violation> {
         if fenced {
             continue;
         }
-        let cited = spans(line)
-            .filter(|span| is_repository_path(span, files))
-            .map(plain);
+        let cited = spans(line).filter(|span| is_repository_path(span, files)).map(plain);
         let linked = links(line).filter_map(|target| resolve(folder, plain(target)));
         for target in cited.chain(linked) {
             if !files.contains(&target) {
-                violations.push(Violation::at(
-                    path,
-                    index,
-                    format!("cites {target}, which is not there"),
-                ));
+                violations.push(Violation::at(path, index, format!("cites {target}, which is not there")));
             }
         }
     }
@@ -49,16 +43,11 @@ fn is_repository_path(span: &str, files: &Files) -> bool {
 
 /// The targets of a line's links to places in the repository.
 fn links(line: &str) -> impl Iterator<Item = &str> {
-    let targets = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split_once(')'));
+    let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
     let outside = |target: &str| {
         target.contains("://") || target.starts_with(['#', '<']) || target.starts_with("mailto:")
     };
-    targets
-        .map(|(target, _)| target)
-        .filter(move |target| !outside(target))
+    targets.map(|(target, _)| target).filter(move |target| !outside(target))
 }
 
 /// A path without the line or heading that it points to, nor a slash at its end.
@@ -101,56 +90,20 @@ mod tests {
         ]);
         let cases = [
             // document, its text, the paths reported
-            (
-                "README.md",
-                "see `crates/chat/src/lib.rs:12`, `crates/chat/` and `cargo test`",
-                vec![],
-            ),
-            (
-                "README.md",
-                "see `crates/chat/src/gone.rs`",
-                vec!["crates/chat/src/gone.rs"],
-            ),
-            (
-                "README.md",
-                "`crates/*/src` and `crates/<name>/x` and `runs/x` and `a/b`",
-                vec![],
-            ),
-            (
-                "README.md",
-                "[a](docs/tutorial.md#start) [b](docs/gone.md)",
-                vec!["docs/gone.md"],
-            ),
-            (
-                "README.md",
-                "[a](https://example.org/docs/gone.md) [b](#here)",
-                vec![],
-            ),
-            (
-                "docs/tutorial.md",
-                "[up](../README.md) [side](other.md) [out](../../x)",
-                vec!["docs/other.md"],
-            ),
-            (
-                "README.md",
-                "```\n`crates/gone`\n```\n`crates/gone`",
-                vec!["crates/gone"],
-            ),
-            (
-                "README.md",
-                "both `crates/x` and `crates/y`",
-                vec!["crates/x", "crates/y"],
-            ),
+            ("README.md", "see `crates/chat/src/lib.rs:12`, `crates/chat/` and `cargo test`", vec![]),
+            ("README.md", "see `crates/chat/src/gone.rs`", vec!["crates/chat/src/gone.rs"]),
+            ("README.md", "`crates/*/src` and `crates/<name>/x` and `runs/x` and `a/b`", vec![]),
+            ("README.md", "[a](docs/tutorial.md#start) [b](docs/gone.md)", vec!["docs/gone.md"]),
+            ("README.md", "[a](https://example.org/docs/gone.md) [b](#here)", vec![]),
+            ("docs/tutorial.md", "[up](../README.md) [side](other.md) [out](../../x)", vec!["docs/other.md"]),
+            ("README.md", "```\n`crates/gone`\n```\n`crates/gone`", vec!["crates/gone"]),
+            ("README.md", "both `crates/x` and `crates/y`", vec!["crates/x", "crates/y"]),
         ];
         for (path, text, expected) in cases {
-            let messages: Vec<_> = check(path, text, &files)
-                .into_iter()
-                .map(|violation| violation.message)
-                .collect();
-            let expected: Vec<_> = expected
-                .iter()
-                .map(|target| format!("cites {target}, which is not there"))
-                .collect();
+            let messages: Vec<_> =
+                check(path, text, &files).into_iter().map(|violation| violation.message).collect();
+            let expected: Vec<_> =
+                expected.iter().map(|target| format!("cites {target}, which is not there")).collect();
             assert_eq!(messages, expected, "{path}: {text}");
         }
     }

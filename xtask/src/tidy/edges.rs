@@ -11,30 +11,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
-    (
-        "toolrl-rollout",
-        &["toolrl-data", "toolrl-chat", "toolrl-grammar"],
-    ),
+    ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
-    (
-        "toolrl-engine",
-        &[
-            "toolrl-policy",
-            "toolrl-kernels",
-            "toolrl-rollout",
-            "toolrl-chat",
-        ],
-    ),
-    (
-        "toolrl-eval",
-        &[
-            "toolrl-rollout",
-            "toolrl-reward",
-            "toolrl-data",
-            "toolrl-chat",
-            "toolrl-grammar",
-        ],
-    ),
+    ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
+    ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     (
         "toolrl-train",
         &[
@@ -84,18 +64,13 @@ const WITHOUT_BURN: [&str; 8] = [
 pub(crate) fn check(workspace: &Workspace) -> Vec<Violation> {
     let mut violations = Vec::new();
     for package in workspace.members() {
-        let edges: Vec<&str> = workspace
-            .edges(package)
-            .map(|to| to.name.as_str())
-            .collect();
+        let edges: Vec<&str> = workspace.edges(package).map(|to| to.name.as_str()).collect();
         violations.extend(check_edges(package, &edges));
         if WITHOUT_BURN.contains(&package.name.as_str()) {
             let tensors = |name: &&str| name.starts_with("burn") || name.starts_with("cubecl");
             if let Some(name) = workspace.linked(package).into_iter().find(tensors) {
-                violations.push(Violation::of(
-                    &package.name,
-                    format!("links {name}, and must not link burn"),
-                ));
+                violations
+                    .push(Violation::of(&package.name, format!("links {name}, and must not link burn")));
             }
         }
     }
@@ -104,11 +79,7 @@ pub(crate) fn check(workspace: &Workspace) -> Vec<Violation> {
 
 /// Checks the edges of one package. Packages under `tests` stand for users and may depend on anything.
 fn check_edges(package: &Package, edges: &[&str]) -> Vec<Violation> {
-    if package
-        .folder
-        .as_deref()
-        .is_some_and(|folder| folder.starts_with("tests"))
-    {
+    if package.folder.as_deref().is_some_and(|folder| folder.starts_with("tests")) {
         return Vec::new();
     }
     let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == package.name) else {
@@ -116,9 +87,7 @@ fn check_edges(package: &Package, edges: &[&str]) -> Vec<Violation> {
         return vec![Violation::of(&package.name, message)];
     };
     let refused = edges.iter().filter(|to| !allowed.contains(to));
-    refused
-        .map(|to| Violation::of(&package.name, format!("may not depend on {to}")))
-        .collect()
+    refused.map(|to| Violation::of(&package.name, format!("may not depend on {to}"))).collect()
 }
 
 #[cfg(test)]
@@ -157,10 +126,7 @@ mod tests {
     #[test]
     fn edges_in_the_table_pass() {
         let graph: [(&str, &[&str]); 4] = [
-            (
-                "toolrl-reward",
-                &["toolrl-grammar", "serde", "dev:toolrl-reward"],
-            ),
+            ("toolrl-reward", &["toolrl-grammar", "serde", "dev:toolrl-reward"]),
             ("toolrl-grammar", &["serde", "dev:burn-core"]),
             ("serde", &[]),
             ("burn-core", &[]),
@@ -170,14 +136,8 @@ mod tests {
 
     #[test]
     fn an_edge_upwards_is_refused() {
-        let graph: [(&str, &[&str]); 2] = [
-            ("toolrl-grammar", &["toolrl-reward"]),
-            ("toolrl-reward", &[]),
-        ];
-        assert_eq!(
-            broken(&graph),
-            ["toolrl-grammar: may not depend on toolrl-reward"]
-        );
+        let graph: [(&str, &[&str]); 2] = [("toolrl-grammar", &["toolrl-reward"]), ("toolrl-reward", &[])];
+        assert_eq!(broken(&graph), ["toolrl-grammar: may not depend on toolrl-reward"]);
     }
 
     #[test]
@@ -188,10 +148,7 @@ mod tests {
             ("burn-tensor", &["innocent"]),
             ("toolrl-kernels", &["burn-tensor"]),
         ];
-        assert_eq!(
-            broken(&graph),
-            ["toolrl-chat: links burn-tensor, and must not link burn"]
-        );
+        assert_eq!(broken(&graph), ["toolrl-chat: links burn-tensor, and must not link burn"]);
     }
 
     #[test]

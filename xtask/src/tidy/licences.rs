@@ -12,15 +12,10 @@ const EXPRESSION: &str = "MIT OR Apache-2.0";
 /// Checks texts and manifests.
 pub(crate) fn check(workspace: &Workspace, files: &Files) -> Vec<Violation> {
     let missing = TEXTS.into_iter().filter(|text| !files.contains(text));
-    let mut violations: Vec<_> = missing
-        .map(|text| Violation::of(text, "is missing"))
-        .collect();
+    let mut violations: Vec<_> = missing.map(|text| Violation::of(text, "is missing")).collect();
     for package in workspace.members() {
         if package.license.as_deref() != Some(EXPRESSION) {
-            violations.push(Violation::of(
-                &package.name,
-                format!("its license must be {EXPRESSION:?}"),
-            ));
+            violations.push(Violation::of(&package.name, format!("its license must be {EXPRESSION:?}")));
         }
     }
     violations
@@ -45,10 +40,7 @@ mod tests {
         });
         let workspace = Workspace::parse(&metadata).unwrap();
         let violations = check(&workspace, &Files::from(["LICENSE-MIT"]));
-        let places: Vec<_> = violations
-            .iter()
-            .map(|violation| violation.place.as_str())
-            .collect();
+        let places: Vec<_> = violations.iter().map(|violation| violation.place.as_str()).collect();
         assert_eq!(places, ["LICENSE-APACHE", "b"]);
     }
 }

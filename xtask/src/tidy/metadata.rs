@@ -37,43 +37,29 @@ impl Workspace {
             .output()
             .context("cannot start cargo metadata")?;
         if !output.status.success() {
-            bail!(
-                "cargo metadata failed: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
-        let metadata =
-            serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
+        let metadata = serde_json::from_slice(&output.stdout).context("cargo metadata is not JSON")?;
         Self::parse(&metadata).context("cargo metadata lacks a field")
     }
 
     /// The graph in cargo's JSON; nothing where a field is missing.
     pub(crate) fn parse(metadata: &Value) -> Option<Self> {
         let root = metadata["workspace_root"].as_str()?;
-        let mut workspace = Self {
-            members: strings(&metadata["workspace_members"])?,
-            ..Self::default()
-        };
+        let mut workspace = Self { members: strings(&metadata["workspace_members"])?, ..Self::default() };
         for package in metadata["packages"].as_array()? {
             let manifest = Path::new(package["manifest_path"].as_str()?);
-            let folder = manifest
-                .parent()
-                .and_then(|folder| folder.strip_prefix(root).ok());
+            let folder = manifest.parent().and_then(|folder| folder.strip_prefix(root).ok());
             let parsed = Package {
                 name: package["name"].as_str()?.to_owned(),
                 license: package["license"].as_str().map(str::to_owned),
                 folder: folder.map(|folder| folder.to_string_lossy().into_owned()),
                 dependencies: Vec::new(),
             };
-            workspace
-                .packages
-                .insert(package["id"].as_str()?.to_owned(), parsed);
+            workspace.packages.insert(package["id"].as_str()?.to_owned(), parsed);
         }
         for node in metadata["resolve"]["nodes"].as_array()? {
-            let linked = node["deps"]
-                .as_array()?
-                .iter()
-                .filter(|dependency| is_linked(dependency));
+            let linked = node["deps"].as_array()?.iter().filter(|dependency| is_linked(dependency));
             let ids = linked.map(|dependency| dependency["pkg"].as_str().map(str::to_owned));
             let package = workspace.packages.get_mut(node["id"].as_str()?)?;
             package.dependencies = ids.collect::<Option<_>>()?;
@@ -88,10 +74,7 @@ impl Workspace {
 
     /// The workspace's packages on which a package depends directly.
     pub(crate) fn edges(&self, package: &Package) -> impl Iterator<Item = &Package> {
-        let ours = package
-            .dependencies
-            .iter()
-            .filter(|id| self.members.contains(id));
+        let ours = package.dependencies.iter().filter(|id| self.members.contains(id));
         ours.filter_map(|id| self.packages.get(id))
     }
 
@@ -120,9 +103,5 @@ fn is_linked(dependency: &Value) -> bool {
 
 /// A JSON list of strings.
 fn strings(value: &Value) -> Option<Vec<String>> {
-    value
-        .as_array()?
-        .iter()
-        .map(|item| item.as_str().map(str::to_owned))
-        .collect()
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
 }

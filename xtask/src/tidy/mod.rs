@@ -28,20 +28,12 @@ pub(crate) struct Violation {
 impl Violation {
     /// A violation of a whole file or package.
     fn of(place: &str, message: impl Into<String>) -> Self {
-        Self {
-            place: place.to_owned(),
-            line: None,
-            message: message.into(),
-        }
+        Self { place: place.to_owned(), line: None, message: message.into() }
     }
 
     /// A violation at a line, counted from 0.
     fn at(place: &str, index: usize, message: impl Into<String>) -> Self {
-        Self {
-            place: place.to_owned(),
-            line: Some(index + 1),
-            message: message.into(),
-        }
+        Self { place: place.to_owned(), line: Some(index + 1), message: message.into() }
     }
 }
 
@@ -69,14 +61,6 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     for violation in &violations {
         eprintln!("{violation}");
     }
-    eprintln!(
-        "tidy: {} files, {} broken rules",
-        files.len(),
-        violations.len()
-    );
-    Ok(if violations.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    eprintln!("tidy: {} files, {} broken rules", files.len(), violations.len());
+    Ok(if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -14,10 +14,7 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<Violation> {
     let mut violations = Vec::new();
     let lines = text.lines().count();
     if lines > MOST_LINES {
-        violations.push(Violation::of(
-            path,
-            format!("has {lines} lines, more than {MOST_LINES}"),
-        ));
+        violations.push(Violation::of(path, format!("has {lines} lines, more than {MOST_LINES}")));
     }
     let in_crate = path.starts_with("crates/") && path.contains("/src/");
     if in_crate && !text.starts_with("//!") {
@@ -37,18 +34,10 @@ fn check_library(path: &str, text: &str) -> Vec<Violation> {
             continue;
         }
         if let Some(call) = first_call(line, &PRINTING) {
-            violations.push(Violation::at(
-                path,
-                index,
-                format!("libraries do not print: {call})"),
-            ));
+            violations.push(Violation::at(path, index, format!("libraries do not print: {call})")));
         }
         if let Some(call) = first_call(line, &ENVIRONMENT) {
-            violations.push(Violation::at(
-                path,
-                index,
-                format!("only cli reads the environment: {call})"),
-            ));
+            violations.push(Violation::at(path, index, format!("only cli reads the environment: {call})")));
         }
     }
     violations
@@ -56,8 +45,7 @@ fn check_library(path: &str, text: &str) -> Vec<Violation> {
 
 /// The source above its `mod tests`.
 fn without_tests(text: &str) -> &str {
-    text.split_once("#[cfg(test)]\nmod tests {")
-        .map_or(text, |(above, _)| above)
+    text.split_once("#[cfg(test)]\nmod tests {").map_or(text, |(above, _)| above)
 }
 
 /// The first of these calls that a line holds, but for those at the end of a longer name.
@@ -81,52 +69,21 @@ mod tests {
             // path, source, the line of each violation (0 for the whole file)
             ("crates/a/src/lib.rs", "//! Doc\nfn f() {}\n", vec![]),
             ("crates/a/src/lib.rs", "fn f() {}\n", vec![0]),
-            (
-                "crates/a/tests/t.rs",
-                "fn f() { println!(\"{}\", std::env::var(\"X\")) }\n",
-                vec![],
-            ),
-            (
-                "crates/a/src/x.rs",
-                "//! D\n// println!()\n/// println!()\n",
-                vec![],
-            ),
+            ("crates/a/tests/t.rs", "fn f() { println!(\"{}\", std::env::var(\"X\")) }\n", vec![]),
+            ("crates/a/src/x.rs", "//! D\n// println!()\n/// println!()\n", vec![]),
             ("crates/a/src/x.rs", "//! D\n    println!(\"\");\n", vec![2]),
-            (
-                "crates/a/src/x.rs",
-                "//! D\nlet a = dbg!(1);\n\neprintln!();\n",
-                vec![2, 4],
-            ),
+            ("crates/a/src/x.rs", "//! D\nlet a = dbg!(1);\n\neprintln!();\n", vec![2, 4]),
             ("crates/a/src/x.rs", "//! D\nmy_println!(1);\n", vec![]),
-            (
-                "crates/a/src/x.rs",
-                "//! D\nlet home = env::var_os(\"HOME\");\n",
-                vec![2],
-            ),
-            (
-                "crates/a/src/x.rs",
-                "//! D\n#[cfg(test)]\nmod tests {\n println!();\n}\n",
-                vec![],
-            ),
-            (
-                "crates/a/src/x.rs",
-                "//! D\n#[cfg(test)]\nmod check;\nfn f() { println!() }\n",
-                vec![4],
-            ),
-            (
-                "crates/cli/src/x.rs",
-                "//! D\nprintln!();\nenv::var(\"X\");\n",
-                vec![],
-            ),
+            ("crates/a/src/x.rs", "//! D\nlet home = env::var_os(\"HOME\");\n", vec![2]),
+            ("crates/a/src/x.rs", "//! D\n#[cfg(test)]\nmod tests {\n println!();\n}\n", vec![]),
+            ("crates/a/src/x.rs", "//! D\n#[cfg(test)]\nmod check;\nfn f() { println!() }\n", vec![4]),
+            ("crates/cli/src/x.rs", "//! D\nprintln!();\nenv::var(\"X\");\n", vec![]),
             ("xtask/src/main.rs", "println!();\n", vec![]),
             ("crates/cli/src/x.rs", long.as_str(), vec![0]),
         ];
         for (path, source, expected) in cases {
             let violations = check(path, source);
-            let lines: Vec<_> = violations
-                .iter()
-                .map(|violation| violation.line.unwrap_or(0))
-                .collect();
+            let lines: Vec<_> = violations.iter().map(|violation| violation.line.unwrap_or(0)).collect();
             assert_eq!(lines, expected, "{path}: {violations:?}");
         }
     }

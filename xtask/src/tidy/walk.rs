@@ -71,21 +71,13 @@ impl Files {
 
 /// What stands after the last dot of a path; nothing where there is none.
 fn extension(path: &str) -> &str {
-    Path::new(path)
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default()
+    Path::new(path).extension().and_then(|extension| extension.to_str()).unwrap_or_default()
 }
 
 #[cfg(test)]
 impl<const N: usize> From<[&str; N]> for Files {
     /// Files without text.
     fn from(paths: [&str; N]) -> Self {
-        Self {
-            entries: paths
-                .into_iter()
-                .map(|path| (path.to_owned(), None))
-                .collect(),
-        }
+        Self { entries: paths.into_iter().map(|path| (path.to_owned(), None)).collect() }
     }
 }

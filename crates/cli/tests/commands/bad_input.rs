@@ -10,10 +10,7 @@ fn check(dir: &Path, args: &[&str], parts: &[&str]) {
     assert_eq!(ran.stdout, "", "{args:?}");
     let message = ran.error();
     for part in parts {
-        assert!(
-            message.contains(part),
-            "{args:?}: {part:?} is not in {message:?}"
-        );
+        assert!(message.contains(part), "{args:?}: {part:?} is not in {message:?}");
     }
     assert!(!message.contains("panicked"), "{args:?}: {message}");
 }
@@ -22,51 +19,20 @@ fn check(dir: &Path, args: &[&str], parts: &[&str]) {
 fn rows() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let broken = &file(
-        dir,
-        "broken.jsonl",
-        "{\"input_ids\": [1]}\n{\"input_ids\": [1,\n",
-    );
+    let broken = &file(dir, "broken.jsonl", "{\"input_ids\": [1]}\n{\"input_ids\": [1,\n");
     let empty = &file(dir, "no_ids.jsonl", "{\"input_ids\": []}\n");
     let outside = &file(dir, "outside.jsonl", "{\"input_ids\": [1, 999999]}\n");
     let text = &file(dir, "text.jsonl", "{\"input_ids\": \"hello\"}\n");
     let neither = &file(dir, "neither.jsonl", "{}\n");
-    let generate = |rows| {
-        [
-            "policy",
-            "generate",
-            "--policy",
-            POLICY,
-            "--max-new-tokens",
-            "2",
-            "--rows",
-            rows,
-        ]
-    };
+    let generate = |rows| ["policy", "generate", "--policy", POLICY, "--max-new-tokens", "2", "--rows", rows];
     let logprobs = |rows| ["policy", "logprobs", "--policy", POLICY, "--rows", rows];
-    check(
-        dir,
-        &["reward", "score", "--rows", "gone.jsonl"],
-        &["gone.jsonl", "No such file"],
-    );
-    check(
-        dir,
-        &["reward", "explain", "--rows", text],
-        &["text.jsonl, line 1", "solution_str"],
-    );
-    check(
-        dir,
-        &generate("gone.jsonl"),
-        &["gone.jsonl", "No such file"],
-    );
+    check(dir, &["reward", "score", "--rows", "gone.jsonl"], &["gone.jsonl", "No such file"]);
+    check(dir, &["reward", "explain", "--rows", text], &["text.jsonl, line 1", "solution_str"]);
+    check(dir, &generate("gone.jsonl"), &["gone.jsonl", "No such file"]);
     check(dir, &generate(broken), &["broken.jsonl, line 2"]);
     check(dir, &generate(empty), &["no tokens"]);
     check(dir, &generate(outside), &["999999"]);
-    check(
-        dir,
-        &generate(neither),
-        &["neither.jsonl, line 1", "input_ids", "messages"],
-    );
+    check(dir, &generate(neither), &["neither.jsonl, line 1", "input_ids", "messages"]);
     let short = &file(dir, "short.jsonl", "{\"input_ids\": [1]}\n");
     let long = format!("{{\"input_ids\": {:?}}}\n", vec![1; 5000]);
     let long = &file(dir, "long.jsonl", long);
@@ -76,28 +42,14 @@ fn rows() {
         ("--max-new-tokens=0", "max_new_tokens"),
     ];
     for (setting, part) in settings {
-        let args = [
-            "policy", "generate", "--policy", POLICY, "--rows", short, setting,
-        ];
-        let limit: &[&str] = if part == "max_new_tokens" {
-            &[]
-        } else {
-            &["--max-new-tokens=1"]
-        };
+        let args = ["policy", "generate", "--policy", POLICY, "--rows", short, setting];
+        let limit: &[&str] = if part == "max_new_tokens" { &[] } else { &["--max-new-tokens=1"] };
         check(dir, &[&args, limit].concat(), &[part]);
     }
     check(dir, &generate(long), &["5000 tokens"]);
     check(dir, &logprobs(broken), &["broken.jsonl, line 2"]);
-    check(
-        dir,
-        &logprobs(outside),
-        &["outside.jsonl, line 1", "999999"],
-    );
-    check(
-        dir,
-        &logprobs(text),
-        &["text.jsonl, line 1", "list of token ids"],
-    );
+    check(dir, &logprobs(outside), &["outside.jsonl, line 1", "999999"]);
+    check(dir, &logprobs(text), &["text.jsonl, line 1", "list of token ids"]);
 }
 
 #[test]
@@ -105,16 +57,8 @@ fn datasets() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let good = r#"{"instruction": "a", "input": "b", "output": "<think> c </think>"}"#;
-    file(
-        dir,
-        "broken.jsonl",
-        format!("{good}\n{{\"instruction\": \n"),
-    );
-    file(
-        dir,
-        "field.jsonl",
-        format!("{good}\n\n{}\n", good.replace("output", "outputs")),
-    );
+    file(dir, "broken.jsonl", format!("{good}\n{{\"instruction\": \n"));
+    file(dir, "field.jsonl", format!("{good}\n\n{}\n", good.replace("output", "outputs")));
     file(dir, "empty.jsonl", "\n \n");
     file(dir, "none.json", "[]");
     file(dir, "text.txt", "hello");
@@ -131,74 +75,21 @@ fn datasets() {
     ];
     for (data, parts) in cases {
         check(dir, &["eval", "--policy", POLICY, "--data", data], &parts);
-        check(
-            dir,
-            &[
-                "train",
-                "grpo",
-                "--policy",
-                POLICY,
-                "--data",
-                data,
-                "--run-dir",
-                "run",
-            ],
-            &parts,
-        );
-        check(
-            dir,
-            &[
-                "train",
-                "sft",
-                "--policy",
-                POLICY,
-                "--data",
-                data,
-                "--run-dir",
-                "run",
-            ],
-            &parts,
-        );
+        check(dir, &["train", "grpo", "--policy", POLICY, "--data", data, "--run-dir", "run"], &parts);
+        check(dir, &["train", "sft", "--policy", POLICY, "--data", data, "--run-dir", "run"], &parts);
     }
-    check(
-        dir,
-        &["train", "sft", "--policy", POLICY, "--data", "one.jsonl"],
-        &["held-out data"],
-    );
-    check(
-        dir,
-        &[
-            "eval",
-            "--policy",
-            POLICY,
-            "--limit",
-            "0",
-            "--data",
-            "one.jsonl",
-        ],
-        &["no task"],
-    );
-    assert!(
-        !dir.join("runs").exists() && !dir.join("run").exists(),
-        "nothing was begun"
-    );
+    check(dir, &["train", "sft", "--policy", POLICY, "--data", "one.jsonl"], &["held-out data"]);
+    check(dir, &["eval", "--policy", POLICY, "--limit", "0", "--data", "one.jsonl"], &["no task"]);
+    assert!(!dir.join("runs").exists() && !dir.join("run").exists(), "nothing was begun");
 }
 
 #[test]
 fn recipes() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    file(
-        dir,
-        "key.toml",
-        "name = \"a\"\n[train]\nmethod = \"grpo\"\nstepz = 3\n",
-    );
+    file(dir, "key.toml", "name = \"a\"\n[train]\nmethod = \"grpo\"\nstepz = 3\n");
     file(dir, "syntax.toml", "name = \"a\"\nseed = = 1\n");
-    file(
-        dir,
-        "term.toml",
-        "name = \"a\"\n[train]\nmethod = \"sft\"\n[[reward]]\nid = \"politeness\"\n",
-    );
+    file(dir, "term.toml", "name = \"a\"\n[train]\nmethod = \"sft\"\n[[reward]]\nid = \"politeness\"\n");
     file(
         dir,
         "setting.toml",
@@ -216,19 +107,12 @@ fn recipes() {
         (&["--set", "name.x=1"], &["name", "not a table"]),
         (&["--set", "train.steps=many"], &["many"]),
         (&["--set", "slots=0"], &["slots", "at least 1"]),
-        (
-            &["--set", "train.optimizer.lr=nan"],
-            &["train.optimizer.lr"],
-        ),
+        (&["--set", "train.optimizer.lr=nan"], &["train.optimizer.lr"]),
     ];
     for (args, parts) in cases {
         check(dir, &[&["train"], args].concat(), parts);
     }
-    check(
-        dir,
-        &["eval", "elsewhere", "--policy", POLICY],
-        &["elsewhere", "held-out"],
-    );
+    check(dir, &["eval", "elsewhere", "--policy", POLICY], &["elsewhere", "held-out"]);
     assert!(!dir.join("runs").exists(), "nothing was begun");
 }
 
@@ -243,66 +127,30 @@ fn model_directories() {
         file(Path::new(&policy), "config.json", config.replace(of, to));
         policy
     };
-    let deeper = changed(
-        "deeper",
-        "\"num_hidden_layers\": 4",
-        "\"num_hidden_layers\": 5",
-    );
-    let shallower = changed(
-        "shallower",
-        "\"num_hidden_layers\": 4",
-        "\"num_hidden_layers\": 3",
-    );
+    let deeper = changed("deeper", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5");
+    let shallower = changed("shallower", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3");
     let foreign = changed("foreign", "LlamaForCausalLM", "GPT2LMHeadModel");
     let broken = changed("broken", "{", "{{");
     let wordless = copy_policy(dir, "wordless", &["tokenizer.json"]);
     let weightless = copy_policy(dir, "weightless", &["model.safetensors"]);
     let torn = copy_policy(dir, "torn", &["model.safetensors"]);
     let weights = std::fs::read(Path::new(POLICY).join("model.safetensors")).unwrap();
-    file(
-        Path::new(&torn),
-        "model.safetensors",
-        &weights[..weights.len() / 2],
-    );
+    file(Path::new(&torn), "model.safetensors", &weights[..weights.len() / 2]);
 
     let cases: [(&str, &[&str]); 8] = [
         ("gone", &["gone", "No such file"]),
         (&deeper, &["deeper", "missing: model.layers.4."]),
         (&shallower, &["shallower", "unexpected: model.layers.3."]),
-        (
-            &foreign,
-            &["foreign/config.json", "GPT2LMHeadModel", "LlamaForCausalLM"],
-        ),
+        (&foreign, &["foreign/config.json", "GPT2LMHeadModel", "LlamaForCausalLM"]),
         (&broken, &["broken/config.json", "line 1"]),
         (&wordless, &["wordless/tokenizer.json"]),
         (&weightless, &["weightless", "model.safetensors"]),
         (&torn, &["torn/model.safetensors", "safetensors"]),
     ];
     for (policy, parts) in cases {
-        check(
-            dir,
-            &[
-                "eval",
-                "--policy",
-                policy,
-                "--limit",
-                "1",
-                "--set",
-                "data.world.train=8",
-            ],
-            parts,
-        );
-        let few = [
-            "--set",
-            "data.world.train=8",
-            "--set",
-            "data.world.held_out=4",
-        ];
-        check(
-            dir,
-            &[&["train", "--policy", policy, "--run-dir", "run"][..], &few].concat(),
-            parts,
-        );
+        check(dir, &["eval", "--policy", policy, "--limit", "1", "--set", "data.world.train=8"], parts);
+        let few = ["--set", "data.world.train=8", "--set", "data.world.held_out=4"];
+        check(dir, &[&["train", "--policy", policy, "--run-dir", "run"][..], &few].concat(), parts);
     }
     assert!(!dir.join("run").exists(), "nothing was begun");
 }
@@ -310,11 +158,7 @@ fn model_directories() {
 #[test]
 fn a_command_line_that_is_none_is_a_usage_error() {
     let dir = tempfile::tempdir().unwrap();
-    for args in [
-        &["tran"][..],
-        &["eval"],
-        &["policy", "generate", "--policy", POLICY],
-    ] {
+    for args in [&["tran"][..], &["eval"], &["policy", "generate", "--policy", POLICY]] {
         let ran = toolrl(dir.path(), args);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{args:?}");
         assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);

@@ -4,24 +4,15 @@ use serde_json::Value;
 
 use crate::{POLICY, json_lines, toolrl};
 
-const SMALL: [&str; 6] = [
-    "--set",
-    "eval.max_new_tokens=48",
-    "--set",
-    "data.world.train=64",
-    "--set",
-    "data.world.held_out=12",
-];
+const SMALL: [&str; 6] =
+    ["--set", "eval.max_new_tokens=48", "--set", "data.world.train=64", "--set", "data.world.held_out=12"];
 
 #[test]
 fn a_report_has_every_field_and_an_outcome_for_each_task() {
     let dir = tempfile::tempdir().unwrap();
     let args = ["eval", "--policy", POLICY, "--limit", "4", "--out", "first"];
     let table = toolrl(dir.path(), &[&args[..], &SMALL].concat()).ok();
-    assert!(
-        table.lines().nth(1).unwrap().starts_with("all tasks"),
-        "{table}"
-    );
+    assert!(table.lines().nth(1).unwrap().starts_with("all tasks"), "{table}");
 
     let text = std::fs::read_to_string(dir.path().join("first/eval.json")).unwrap();
     let report: Value = serde_json::from_str(&text).unwrap();
@@ -29,30 +20,17 @@ fn a_report_has_every_field_and_an_outcome_for_each_task() {
     assert_eq!(report["tasks"], 4);
     assert!((-3.0..=4.0).contains(&report["mean_reward"].as_f64().unwrap()));
     for rate in ["format_rate", "exact_call_rate"] {
-        assert!(
-            (0.0..=1.0).contains(&report[rate].as_f64().unwrap()),
-            "{report}"
-        );
+        assert!((0.0..=1.0).contains(&report[rate].as_f64().unwrap()), "{report}");
     }
     let kinds = report["by_kind"].as_object().unwrap();
-    assert_eq!(
-        kinds
-            .values()
-            .map(|k| k["tasks"].as_u64().unwrap())
-            .sum::<u64>(),
-        4
-    );
+    assert_eq!(kinds.values().map(|k| k["tasks"].as_u64().unwrap()).sum::<u64>(), 4);
 
-    let outcomes =
-        json_lines(&std::fs::read_to_string(dir.path().join("first/outcomes.jsonl")).unwrap());
+    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("first/outcomes.jsonl")).unwrap());
     assert_eq!(outcomes.len(), 4);
     let total = |o: &Value| o["score"]["total"].as_f64().unwrap();
     let mean = outcomes.iter().map(total).sum::<f64>() / 4.0;
     assert!((mean - report["mean_reward"].as_f64().unwrap()).abs() < 1e-9);
-    let unseen = outcomes
-        .iter()
-        .filter(|o| o["unseen_tools"] == true)
-        .count();
+    let unseen = outcomes.iter().filter(|o| o["unseen_tools"] == true).count();
     match &report["unseen_tools"] {
         Value::Null => assert_eq!(unseen, 0),
         rates => assert_eq!(rates["tasks"], unseen),
@@ -61,10 +39,7 @@ fn a_report_has_every_field_and_an_outcome_for_each_task() {
     let more = ["--before", "first/eval.json"];
     let compared = toolrl(dir.path(), &[&args[..], &SMALL, &more].concat()).ok();
     let reward = format!("{:.3}", report["mean_reward"].as_f64().unwrap());
-    assert!(
-        compared.contains(&format!("{reward} -> {reward}")),
-        "the same policy has changed:\n{compared}"
-    );
+    assert!(compared.contains(&format!("{reward} -> {reward}")), "the same policy has changed:\n{compared}");
 }
 
 #[test]
@@ -89,9 +64,7 @@ fn data_of_ones_own_is_evaluated_row_by_row() {
     let ids: Vec<_> = outcomes.iter().map(|o| o["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["own:0", "own:1", "own:2"]);
     assert!(
-        outcomes
-            .iter()
-            .all(|o| o["kind"] == "no_call" && o["reply"] == outcomes[0]["reply"]),
+        outcomes.iter().all(|o| o["kind"] == "no_call" && o["reply"] == outcomes[0]["reply"]),
         "{outcomes:?}"
     );
 }

@@ -42,11 +42,7 @@ struct Ran {
 
 /// Runs a command in a directory.
 fn toolrl(dir: &Path, args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_toolrl"))
-        .args(args)
-        .current_dir(dir)
-        .output()
-        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_toolrl")).args(args).current_dir(dir).output().unwrap();
     Ran {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -76,25 +72,14 @@ impl Ran {
 
     /// The message of a command that failed, which begins with `error: ` and is the last that it says.
     fn error(self) -> String {
-        assert_eq!(
-            self.code,
-            Some(1),
-            "stdout: {}\nstderr: {}",
-            self.stdout,
-            self.stderr
-        );
-        let start = self
-            .stderr
-            .find("error: ")
-            .unwrap_or_else(|| panic!("no error in {:?}", self.stderr));
+        assert_eq!(self.code, Some(1), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        let start = self.stderr.find("error: ").unwrap_or_else(|| panic!("no error in {:?}", self.stderr));
         self.stderr[start..].trim_end().to_owned()
     }
 }
 
 fn json_lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
 /// Writes a file and returns its path as text.

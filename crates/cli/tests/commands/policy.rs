@@ -9,47 +9,22 @@ use crate::{POLICY, copy_policy, file, toolrl};
 const TOKENIZER_FILES: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
 
 fn generate(dir: &Path, policy: &str, rows: &str, more: &[&str]) -> Vec<Value> {
-    let mut args = vec![
-        "policy",
-        "generate",
-        "--policy",
-        policy,
-        "--rows",
-        rows,
-        "--max-new-tokens",
-        "12",
-    ];
+    let mut args = vec!["policy", "generate", "--policy", policy, "--rows", rows, "--max-new-tokens", "12"];
     args.extend(more);
     toolrl(dir, &args).rows()
 }
 
 fn ids(row: &Value) -> Vec<u64> {
-    row["output_ids"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|id| id.as_u64().unwrap())
-        .collect()
+    row["output_ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
 }
 
 /// Three rows: two conversations and one of token ids.
 fn rows(dir: &Path) -> String {
-    let asks = [
-        "<user> Switch the light on. </user>",
-        "<user> Hello! </user>",
-    ];
-    let mut rows: Vec<_> = asks
-        .iter()
-        .map(|a| json!({"messages": [{"role": "user", "content": a}]}))
-        .collect();
+    let asks = ["<user> Switch the light on. </user>", "<user> Hello! </user>"];
+    let mut rows: Vec<_> =
+        asks.iter().map(|a| json!({"messages": [{"role": "user", "content": a}]})).collect();
     rows.push(json!({"input_ids": [300, 301, 302]}));
-    file(
-        dir,
-        "rows.jsonl",
-        rows.iter()
-            .map(|row| format!("{row}\n"))
-            .collect::<String>(),
-    )
+    file(dir, "rows.jsonl", rows.iter().map(|row| format!("{row}\n")).collect::<String>())
 }
 
 #[test]
@@ -61,31 +36,18 @@ fn greedy_replies_are_the_same_every_time_and_in_any_company() {
     for reply in &replies {
         let (ids, finish) = (ids(reply), reply["finish"].as_str().unwrap());
         assert!((1..=12).contains(&ids.len()), "{reply}");
-        assert!(
-            finish == "stop" || (finish == "length" && ids.len() == 12),
-            "{reply}"
-        );
+        assert!(finish == "stop" || (finish == "length" && ids.len() == 12), "{reply}");
         assert!(reply["text"].is_string());
     }
     assert_eq!(generate(dir.path(), POLICY, &rows, &[]), replies);
-    assert_eq!(
-        generate(dir.path(), POLICY, &rows, &["--slots", "1", "--seed", "9"]),
-        replies
-    );
+    assert_eq!(generate(dir.path(), POLICY, &rows, &["--slots", "1", "--seed", "9"]), replies);
 }
 
 #[test]
 fn sampled_replies_follow_the_seed() {
     let dir = tempfile::tempdir().unwrap();
     let rows = rows(dir.path());
-    let sample = |seed| {
-        generate(
-            dir.path(),
-            POLICY,
-            &rows,
-            &["--temperature", "1.5", "--seed", seed],
-        )
-    };
+    let sample = |seed| generate(dir.path(), POLICY, &rows, &["--temperature", "1.5", "--seed", seed]);
     assert_eq!(sample("1"), sample("1"));
     assert_ne!(sample("1"), sample("2"));
 }
@@ -94,60 +56,31 @@ fn sampled_replies_follow_the_seed() {
 fn token_ids_need_no_tokenizer() {
     let dir = tempfile::tempdir().unwrap();
     let bare = copy_policy(dir.path(), "bare", &TOKENIZER_FILES);
-    let row = file(
-        dir.path(),
-        "ids.jsonl",
-        json!({"input_ids": [300, 301, 302]}).to_string(),
-    );
+    let row = file(dir.path(), "ids.jsonl", json!({"input_ids": [300, 301, 302]}).to_string());
     let with_text = generate(dir.path(), POLICY, &row, &[]);
     let without = generate(dir.path(), &bare, &row, &[]);
     assert_eq!(ids(&without[0]), ids(&with_text[0]));
     assert_eq!(without[0]["text"], "");
     assert_eq!(without[0]["finish"], with_text[0]["finish"]);
-    let logprobs = toolrl(
-        dir.path(),
-        &["policy", "logprobs", "--policy", &bare, "--rows", &row],
-    )
-    .rows();
+    let logprobs = toolrl(dir.path(), &["policy", "logprobs", "--policy", &bare, "--rows", &row]).rows();
     assert_eq!(logprobs[0]["logprobs"].as_array().unwrap().len(), 3);
 
     let ran = toolrl(
         dir.path(),
-        &[
-            "policy",
-            "generate",
-            "--policy",
-            &bare,
-            "--rows",
-            &rows(dir.path()),
-            "--max-new-tokens",
-            "2",
-        ],
+        &["policy", "generate", "--policy", &bare, "--rows", &rows(dir.path()), "--max-new-tokens", "2"],
     );
     assert_eq!(ran.stdout, "");
     let message = ran.error();
-    assert!(
-        message.contains("rows.jsonl, line 1") && message.contains("tokenizer.json"),
-        "{message}"
-    );
+    assert!(message.contains("rows.jsonl, line 1") && message.contains("tokenizer.json"), "{message}");
 }
 
 #[test]
 fn logprobs_are_null_first_and_one_a_token() {
     let dir = tempfile::tempdir().unwrap();
     let lengths = [5, 1, 0, 40];
-    let row = |n: u64| {
-        format!(
-            "{}\n",
-            json!({"input_ids": (300..300 + n).collect::<Vec<_>>()})
-        )
-    };
+    let row = |n: u64| format!("{}\n", json!({"input_ids": (300..300 + n).collect::<Vec<_>>()}));
     let rows = file(dir.path(), "ids.jsonl", lengths.map(row).concat());
-    let scored = toolrl(
-        dir.path(),
-        &["policy", "logprobs", "--policy", POLICY, "--rows", &rows],
-    )
-    .rows();
+    let scored = toolrl(dir.path(), &["policy", "logprobs", "--policy", POLICY, "--rows", &rows]).rows();
     assert_eq!(scored.len(), lengths.len());
     for (row, n) in scored.iter().zip(lengths) {
         let logprobs = row["logprobs"].as_array().unwrap();
@@ -167,34 +100,15 @@ fn logprobs_are_null_first_and_one_a_token() {
 fn the_greedy_token_is_the_most_probable_one() {
     let dir = tempfile::tempdir().unwrap();
     let prompt = [300, 301, 302];
-    let row = file(
-        dir.path(),
-        "prompt.jsonl",
-        json!({"input_ids": prompt}).to_string(),
-    );
+    let row = file(dir.path(), "prompt.jsonl", json!({"input_ids": prompt}).to_string());
     let greedy = ids(&generate(dir.path(), POLICY, &row, &[])[0])[0];
-    let candidates: Vec<u64> = std::iter::once(greedy)
-        .chain((0..2000).step_by(40))
-        .collect();
-    let rows: String = candidates
-        .iter()
-        .map(|&c| format!("{}\n", json!({"input_ids": [300, 301, 302, c]})))
-        .collect();
+    let candidates: Vec<u64> = std::iter::once(greedy).chain((0..2000).step_by(40)).collect();
+    let rows: String =
+        candidates.iter().map(|&c| format!("{}\n", json!({"input_ids": [300, 301, 302, c]}))).collect();
     let rows = file(dir.path(), "candidates.jsonl", rows);
-    let scored = toolrl(
-        dir.path(),
-        &["policy", "logprobs", "--policy", POLICY, "--rows", &rows],
-    )
-    .rows();
-    let last: Vec<f64> = scored
-        .iter()
-        .map(|row| row["logprobs"][3].as_f64().unwrap())
-        .collect();
+    let scored = toolrl(dir.path(), &["policy", "logprobs", "--policy", POLICY, "--rows", &rows]).rows();
+    let last: Vec<f64> = scored.iter().map(|row| row["logprobs"][3].as_f64().unwrap()).collect();
     for (candidate, logprob) in candidates.iter().zip(&last) {
-        assert!(
-            *logprob <= last[0],
-            "token {candidate}: {logprob}, greedy {greedy}: {}",
-            last[0]
-        );
+        assert!(*logprob <= last[0], "token {candidate}: {logprob}, greedy {greedy}: {}", last[0]);
     }
 }

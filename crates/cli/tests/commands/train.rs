@@ -15,74 +15,34 @@ fn metrics(run: &Path) -> Vec<Value> {
 fn a_run_leaves_everything_and_its_seed_repeats_it() {
     let dir = tempfile::tempdir().unwrap();
     let table = train(dir.path(), &["--run-dir", "a"], &TINY_GRPO).ok();
-    assert!(
-        table
-            .lines()
-            .nth(1)
-            .is_some_and(|l| l.starts_with("all tasks") && l.contains("->")),
-        "{table}"
-    );
+    assert!(table.lines().nth(1).is_some_and(|l| l.starts_with("all tasks") && l.contains("->")), "{table}");
     let run = dir.path().join("a");
-    for name in [
-        "config.toml",
-        "metrics.jsonl",
-        "completions/step-00002.parquet",
-        "summary.json",
-        "report.html",
-    ] {
-        assert!(
-            run.join(name).metadata().is_ok_and(|m| m.len() > 0),
-            "{name}"
-        );
+    for name in
+        ["config.toml", "metrics.jsonl", "completions/step-00002.parquet", "summary.json", "report.html"]
+    {
+        assert!(run.join(name).metadata().is_ok_and(|m| m.len() > 0), "{name}");
     }
     assert_eq!(run.join("events").read_dir().unwrap().count(), 1);
-    let summary: Value =
-        serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
-    assert_eq!(
-        (&summary["steps"], &summary["before"]["tasks"]),
-        (&2.into(), &4.into())
-    );
+    let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    assert_eq!((&summary["steps"], &summary["before"]["tasks"]), (&2.into(), &4.into()));
     assert_eq!(summary["after"]["policy"], "a/final");
 
     // Again from the recipe that the run left, and with another seed.
     train(dir.path(), &["a/config.toml", "--run-dir", "b"], &[]).ok();
-    train(
-        dir.path(),
-        &["a/config.toml", "--run-dir", "c"],
-        &["seed=4"],
-    )
-    .ok();
+    train(dir.path(), &["a/config.toml", "--run-dir", "c"], &["seed=4"]).ok();
     let [a, b, c] = ["a", "b", "c"].map(|run| {
         let mut rows = metrics(&dir.path().join(run));
-        rows.iter_mut().for_each(|row| {
-            assert!(
-                row.as_object_mut()
-                    .unwrap()
-                    .shift_remove("seconds")
-                    .is_some()
-            )
-        });
+        rows.iter_mut()
+            .for_each(|row| assert!(row.as_object_mut().unwrap().shift_remove("seconds").is_some()));
         rows
     });
     assert_eq!(a.len(), 2);
     assert_eq!(a, b);
     assert_ne!(a, c);
-    let weights =
-        |run: &str| std::fs::read(dir.path().join(run).join("final/model.safetensors")).unwrap();
+    let weights = |run: &str| std::fs::read(dir.path().join(run).join("final/model.safetensors")).unwrap();
     assert!(weights("a") == weights("b"), "the trained weights differ");
-    toolrl(
-        dir.path(),
-        &[
-            "eval",
-            "--policy",
-            "a/final",
-            "--limit",
-            "1",
-            "--set",
-            "eval.max_new_tokens=4",
-        ],
-    )
-    .ok();
+    toolrl(dir.path(), &["eval", "--policy", "a/final", "--limit", "1", "--set", "eval.max_new_tokens=4"])
+        .ok();
 }
 
 #[test]
@@ -96,48 +56,22 @@ fn fine_tuning_lowers_the_loss_and_saves_checkpoints() {
         "data.world.held_out=2",
         "eval.max_new_tokens=4",
     ];
-    train(
-        dir.path(),
-        &["quickstart-sft", "--run-dir", "run"],
-        &settings,
-    )
-    .ok();
+    train(dir.path(), &["quickstart-sft", "--run-dir", "run"], &settings).ok();
     let rows = metrics(&dir.path().join("run"));
     let loss = |row: &Value| row["loss"].as_f64().unwrap();
     // Each step is the same two samples.
-    assert!(
-        rows.len() == 4 && loss(&rows[3]) < loss(&rows[0]),
-        "{rows:?}"
-    );
+    assert!(rows.len() == 4 && loss(&rows[3]) < loss(&rows[0]), "{rows:?}");
     let checkpoints = dir.path().join("run/checkpoints");
-    assert_eq!(
-        checkpoints.read_dir().unwrap().count(),
-        1,
-        "step 2; step 4 is final/"
-    );
+    assert_eq!(checkpoints.read_dir().unwrap().count(), 1, "step 2; step 4 is final/");
     assert!(checkpoints.join("step-00002/model.safetensors").exists());
 }
 
 #[test]
 fn a_dry_run_prints_a_recipe_and_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    for recipe in [
-        "quickstart",
-        "quickstart-sft",
-        "quickstart-start",
-        "sft",
-        "grpo",
-    ] {
-        let printed = train(
-            dir.path(),
-            &[recipe, "--policy", POLICY, "--dry-run"],
-            &["train.steps=9"],
-        )
-        .ok();
-        assert!(
-            printed.contains("steps = 9") && printed.contains("max_grad_norm"),
-            "{printed}"
-        );
+    for recipe in ["quickstart", "quickstart-sft", "quickstart-start", "sft", "grpo"] {
+        let printed = train(dir.path(), &[recipe, "--policy", POLICY, "--dry-run"], &["train.steps=9"]).ok();
+        assert!(printed.contains("steps = 9") && printed.contains("max_grad_norm"), "{printed}");
         assert_eq!(dir.path().read_dir().unwrap().count(), 0);
     }
     let printed = train(dir.path(), &["--data", "mine.jsonl", "--dry-run"], &[]).ok();
@@ -159,12 +93,8 @@ fn a_run_directory_in_use_is_left_alone() {
     }
 }
 
-const TINY_DATA: [&str; 4] = [
-    "data.world.train=64",
-    "data.world.held_out=4",
-    "eval.limit=2",
-    "eval.max_new_tokens=8",
-];
+const TINY_DATA: [&str; 4] =
+    ["data.world.train=64", "data.world.held_out=4", "eval.limit=2", "eval.max_new_tokens=8"];
 
 #[test]
 fn runs_without_a_name_count_up() {
@@ -172,10 +102,7 @@ fn runs_without_a_name_count_up() {
     let settings = [&TINY_DATA[..], &["train.steps=1", "train.batch=1"]].concat();
     for number in [1, 2] {
         let said = train(dir.path(), &["quickstart-sft"], &settings).ok();
-        assert!(
-            said.contains(&format!("policy runs/quickstart-sft-{number}/final")),
-            "{said}"
-        );
+        assert!(said.contains(&format!("policy runs/quickstart-sft-{number}/final")), "{said}");
     }
 }
 
@@ -183,34 +110,18 @@ fn runs_without_a_name_count_up() {
 fn nan_weights_are_told_by_the_first_prompt() {
     let dir = tempfile::tempdir().unwrap();
     let policy = nan_policy(dir.path());
-    let message = train(
-        dir.path(),
-        &["--policy", &policy, "--run-dir", "run"],
-        &TINY_GRPO,
-    )
-    .error();
-    assert!(
-        message.contains("not finite") && message.contains("prompt 0"),
-        "{message}"
-    );
+    let message = train(dir.path(), &["--policy", &policy, "--run-dir", "run"], &TINY_GRPO).error();
+    assert!(message.contains("not finite") && message.contains("prompt 0"), "{message}");
 }
 
 #[test]
 fn a_loss_that_is_no_number_ends_the_run_and_its_records_stay() {
     let cases = [
         // recipe, its settings, what the message names
-        (
-            "quickstart-sft",
-            ["train.batch=2", "train.steps=6"].as_slice(),
-            ["step ", "gradient"],
-        ),
+        ("quickstart-sft", ["train.batch=2", "train.steps=6"].as_slice(), ["step ", "gradient"]),
         (
             "quickstart",
-            &[
-                "train.prompts=4",
-                "train.steps=6",
-                "sampling.max_new_tokens=96",
-            ],
+            &["train.prompts=4", "train.steps=6", "sampling.max_new_tokens=96"],
             ["prompt ", "not finite"],
         ),
     ];
@@ -218,21 +129,12 @@ fn a_loss_that_is_no_number_ends_the_run_and_its_records_stay() {
         let dir = tempfile::tempdir().unwrap();
         let settings = [&TINY_DATA[..], settings, &["train.optimizer.lr=1e39"]].concat();
         let message = train(dir.path(), &[recipe, "--run-dir", "run"], &settings).error();
-        assert!(
-            parts.iter().all(|part| message.contains(part)),
-            "{recipe}: {message}"
-        );
+        assert!(parts.iter().all(|part| message.contains(part)), "{recipe}: {message}");
 
         let run = dir.path().join("run");
-        let steps: Vec<_> = metrics(&run)
-            .iter()
-            .map(|row| row["step"].as_u64().unwrap())
-            .collect();
+        let steps: Vec<_> = metrics(&run).iter().map(|row| row["step"].as_u64().unwrap()).collect();
         assert!((1..6).contains(&steps.len()), "{recipe}: {steps:?}");
         assert_eq!(steps, (1..=steps.len() as u64).collect::<Vec<_>>());
-        assert!(
-            run.join("config.toml").exists() && !run.join("final").exists(),
-            "{recipe}"
-        );
+        assert!(run.join("config.toml").exists() && !run.join("final").exists(), "{recipe}");
     }
 }

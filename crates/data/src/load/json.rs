@@ -15,34 +15,23 @@ pub(super) fn rows(path: &Path, bytes: Vec<u8>) -> Result<Vec<(Place, Value)>, D
         None => Err(DataError::Empty { path: path.into() }),
         Some('[') => array(path, &text),
         Some('{') => lines(path, &text),
-        Some(other) => Err(DataError::Format {
-            path: path.into(),
-            found: format!("{other:?} at its start"),
-        }),
+        Some(other) => Err(DataError::Format { path: path.into(), found: format!("{other:?} at its start") }),
     }
 }
 
 /// The file as text, unpacked where it is gzipped.
 fn text(path: &Path, bytes: Vec<u8>) -> Result<String, DataError> {
-    let io = |source| DataError::Io {
-        path: path.into(),
-        source,
-    };
+    let io = |source| DataError::Io { path: path.into(), source };
     let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut unpacked = Vec::new();
-        MultiGzDecoder::new(bytes.as_slice())
-            .read_to_end(&mut unpacked)
-            .map_err(io)?;
+        MultiGzDecoder::new(bytes.as_slice()).read_to_end(&mut unpacked).map_err(io)?;
         unpacked
     } else {
         bytes
     };
     String::from_utf8(bytes).map_err(|error| DataError::Format {
         path: path.into(),
-        found: format!(
-            "bytes that are no UTF-8 at offset {}",
-            error.utf8_error().valid_up_to()
-        ),
+        found: format!("bytes that are no UTF-8 at offset {}", error.utf8_error().valid_up_to()),
     })
 }
 
@@ -52,20 +41,13 @@ fn array(path: &Path, text: &str) -> Result<Vec<(Place, Value)>, DataError> {
         at: Place::Line(source.line()),
         source,
     })?;
-    Ok(values
-        .into_iter()
-        .enumerate()
-        .map(|(index, value)| (Place::Row(index + 1), value))
-        .collect())
+    Ok(values.into_iter().enumerate().map(|(index, value)| (Place::Row(index + 1), value)).collect())
 }
 
 /// One JSON value a line; blank lines are passed over, and lines end in `\n` alone, since JSON strings may
 /// hold other separators.
 fn lines(path: &Path, text: &str) -> Result<Vec<(Place, Value)>, DataError> {
-    let numbered = text
-        .split('\n')
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
+    let numbered = text.split('\n').enumerate().filter(|(_, line)| !line.trim().is_empty());
     numbered
         .map(|(index, line)| {
             let at = Place::Line(index + 1);

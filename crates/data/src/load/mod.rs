@@ -39,14 +39,7 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
     let samples = rows
         .iter()
         .enumerate()
-        .map(|(index, (at, value))| {
-            row::Row {
-                path,
-                at: *at,
-                value,
-            }
-            .sample(&stem, index)
-        })
+        .map(|(index, (at, value))| row::Row { path, at: *at, value }.sample(&stem, index))
         .collect::<Result<Vec<_>, _>>()?;
     if samples.is_empty() {
         return Err(DataError::Empty { path: path.into() });
@@ -61,19 +54,12 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
 
 /// The rows of a file of any supported form, each with its place.
 fn rows(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
-    let io = |source| DataError::Io {
-        path: path.into(),
-        source,
-    };
+    let io = |source| DataError::Io { path: path.into(), source };
     let mut file = File::open(path).map_err(io)?;
     let mut start = Vec::new();
-    Read::take(&mut file, 4)
-        .read_to_end(&mut start)
-        .map_err(io)?;
+    Read::take(&mut file, 4).read_to_end(&mut start).map_err(io)?;
     file.rewind().map_err(io)?;
-    let named_parquet = path
-        .extension()
-        .is_some_and(|extension| extension == "parquet");
+    let named_parquet = path.extension().is_some_and(|extension| extension == "parquet");
     if named_parquet || start == b"PAR1" {
         return table::rows(path, file);
     }

@@ -27,35 +27,18 @@ impl Row<'_> {
 
     /// `{instruction, input, output}`, each without its surrounding white space.
     fn instruction_form(&self, stem: &str, index: usize) -> Result<Sample, DataError> {
-        let message = |role, field| {
-            Ok(Message {
-                role,
-                content: self.text(field)?.trim().to_owned(),
-            })
-        };
-        let messages = vec![
-            message(Role::System, "instruction")?,
-            message(Role::User, "input")?,
-        ];
+        let message = |role, field| Ok(Message { role, content: self.text(field)?.trim().to_owned() });
+        let messages = vec![message(Role::System, "instruction")?, message(Role::User, "input")?];
         let gold = self.text("output")?.trim().to_owned();
         let kind = TaskKind::of_gold(&gold);
-        Ok(Sample {
-            id: format!("{stem}:{index}"),
-            messages,
-            gold,
-            kind,
-            unseen_tools: false,
-        })
+        Ok(Sample { id: format!("{stem}:{index}"), messages, gold, kind, unseen_tools: false })
     }
 
     /// `{prompt, reward_model: {ground_truth}, extra_info}`, texts as they stand. Of `extra_info`, `index`
     /// numbers the sample; `id`, `kind` and `unseen_tools` are what our own writers add.
     fn chat_form(&self, stem: &str, index: usize) -> Result<Sample, DataError> {
         let gold = self.text("reward_model.ground_truth")?.to_owned();
-        let index = self
-            .optional("extra_info.index")
-            .and_then(Value::as_u64)
-            .unwrap_or(index as u64);
+        let index = self.optional("extra_info.index").and_then(Value::as_u64).unwrap_or(index as u64);
         let id = match self.optional("extra_info.id") {
             Some(_) => self.text("extra_info.id")?.to_owned(),
             None => format!("{stem}:{index}"),
@@ -73,20 +56,13 @@ impl Row<'_> {
                 .ok_or_else(|| self.field("extra_info.unseen_tools", "true or false", found))?,
             None => false,
         };
-        Ok(Sample {
-            id,
-            messages: self.messages()?,
-            gold,
-            kind,
-            unseen_tools,
-        })
+        Ok(Sample { id, messages: self.messages()?, gold, kind, unseen_tools })
     }
 
     fn messages(&self) -> Result<Vec<Message>, DataError> {
         let found = self.optional("prompt").unwrap_or(&Value::Null);
         let list = found.as_array().filter(|list| !list.is_empty());
-        let list =
-            list.ok_or_else(|| self.field("prompt", "a list of at least one message", found))?;
+        let list = list.ok_or_else(|| self.field("prompt", "a list of at least one message", found))?;
         (0..list.len()).map(|index| self.message(index)).collect()
     }
 
@@ -95,18 +71,13 @@ impl Row<'_> {
         let name = self.text(&field)?;
         let role = Role::from_name(name)
             .ok_or_else(|| self.field(&field, "system, user or assistant", &Value::from(name)))?;
-        Ok(Message {
-            role,
-            content: self.text(&format!("prompt.{index}.content"))?.to_owned(),
-        })
+        Ok(Message { role, content: self.text(&format!("prompt.{index}.content"))?.to_owned() })
     }
 
     /// The text at a dotted path.
     fn text(&self, field: &str) -> Result<&str, DataError> {
         let found = self.optional(field).unwrap_or(&Value::Null);
-        found
-            .as_str()
-            .ok_or_else(|| self.field(field, "a string", found))
+        found.as_str().ok_or_else(|| self.field(field, "a string", found))
     }
 
     /// What stands at a dotted path, unless it is missing or null.
@@ -136,11 +107,7 @@ fn brief(value: &Value) -> String {
             let names: Vec<_> = fields.keys().take(6).map(String::as_str).collect();
             format!(
                 "an object with {}",
-                if names.is_empty() {
-                    "no fields".to_owned()
-                } else {
-                    names.join(", ")
-                }
+                if names.is_empty() { "no fields".to_owned() } else { names.join(", ") }
             )
         }
         Value::String(text) => format!("{:?}", text.chars().take(40).collect::<String>()),

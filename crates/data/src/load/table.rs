@@ -13,21 +13,14 @@ use crate::{DataError, Place};
 
 /// The table's rows.
 pub(super) fn rows(path: &Path, file: File) -> Result<Vec<(Place, Value)>, DataError> {
-    let parquet = |source: ParquetError| DataError::Parquet {
-        path: path.into(),
-        source,
-    };
+    let parquet = |source: ParquetError| DataError::Parquet { path: path.into(), source };
     let reader = SerializedFileReader::new(file).map_err(parquet)?;
     let rows = reader.get_row_iter(None).map_err(parquet)?;
-    rows.enumerate()
-        .map(|(index, row)| Ok((Place::Row(index + 1), object(&row.map_err(parquet)?))))
-        .collect()
+    rows.enumerate().map(|(index, row)| Ok((Place::Row(index + 1), object(&row.map_err(parquet)?)))).collect()
 }
 
 fn object(row: &Row) -> Value {
-    let fields = row
-        .get_column_iter()
-        .map(|(name, field)| (name.clone(), value(field)));
+    let fields = row.get_column_iter().map(|(name, field)| (name.clone(), value(field)));
     Value::Object(fields.collect::<Map<_, _>>())
 }
 

@@ -44,19 +44,13 @@ pub(crate) fn ask(tool: &'static Tool, given: Option<(&str, Drawn)>, draw: &mut 
         phrase.push(' ');
         phrase.push_str(&fragment);
     }
-    Asked {
-        tool,
-        phrase,
-        arguments,
-    }
+    Asked { tool, phrase, arguments }
 }
 
 impl Asked {
     /// The call as one line of JSON, under the names of the listing.
     pub(crate) fn call(&self, listing: &[Listed]) -> Option<Value> {
-        let listed = listing
-            .iter()
-            .find(|listed| listed.tool.name == self.tool.name)?;
+        let listed = listing.iter().find(|listed| listed.tool.name == self.tool.name)?;
         let parameters: Map<_, _> = self
             .arguments
             .iter()

@@ -19,10 +19,8 @@ pub struct CatalogEntry {
 
 /// Every tool of the world, by domain, those of training first.
 pub fn catalog() -> Vec<CatalogEntry> {
-    let domains = KNOWN
-        .iter()
-        .map(|domain| (domain, false))
-        .chain(UNSEEN.iter().map(|domain| (domain, true)));
+    let domains =
+        KNOWN.iter().map(|domain| (domain, false)).chain(UNSEEN.iter().map(|domain| (domain, true)));
     domains
         .flat_map(|(domain, unseen)| {
             domain.tools.iter().map(move |tool| CatalogEntry {

@@ -40,15 +40,7 @@ const ORDINALS: [&str; 20] = [
     "nineteenth",
     "twentieth",
 ];
-const WEEKDAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
+const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// A day of the year, written in the call by `form(month, day)`.
 pub(crate) fn date(rng: &mut Rng, hard: bool, form: impl Fn(usize, i64) -> String) -> Drawn {
@@ -57,11 +49,7 @@ pub(crate) fn date(rng: &mut Rng, hard: bool, form: impl Fn(usize, i64) -> Strin
     let day = rng.between(2, 28);
     let drawn = |phrase: String, day| Drawn::new(phrase, form(index + 1, day));
     if !hard {
-        let phrase = if rng.chance(0.5) {
-            format!("{month} {day}")
-        } else {
-            format!("{day} {month}")
-        };
+        let phrase = if rng.chance(0.5) { format!("{month} {day}") } else { format!("{day} {month}") };
         return drawn(phrase, day);
     }
     match rng.below(6) {
@@ -78,9 +66,7 @@ pub(crate) fn date(rng: &mut Rng, hard: bool, form: impl Fn(usize, i64) -> Strin
 /// A time of day as `HH:MM`.
 pub(crate) fn time(rng: &mut Rng, hard: bool) -> Drawn {
     let hour = rng.between(1, 11);
-    let drawn = |phrase: String, hour: i64, minute: i64| {
-        Drawn::new(phrase, format!("{hour:02}:{minute:02}"))
-    };
+    let drawn = |phrase: String, hour: i64, minute: i64| Drawn::new(phrase, format!("{hour:02}:{minute:02}"));
     if !hard {
         let minute = rng.between(0, 11) * 5;
         let hour = if rng.chance(0.5) { hour + 12 } else { hour };
@@ -93,11 +79,7 @@ pub(crate) fn time(rng: &mut Rng, hard: bool) -> Drawn {
         1 => drawn(format!("{hour} pm"), hour + 12, 0),
         2 => drawn(format!("{hour} am"), hour, 0),
         3 => drawn(format!("quarter past {name}{part}"), hour + shift, 15),
-        4 => drawn(
-            format!("quarter to {name}{part}"),
-            (hour + shift + 23) % 24,
-            45,
-        ),
+        4 => drawn(format!("quarter to {name}{part}"), (hour + shift + 23) % 24, 45),
         5 => drawn(format!("ten past {name}{part}"), hour + shift, 10),
         _ => drawn(format!("half past {name}{part}"), hour + shift, 30),
     }

@@ -66,13 +66,7 @@ pub struct Mix {
 
 impl Default for Mix {
     fn default() -> Self {
-        Self {
-            one_call: 35,
-            several_calls: 20,
-            no_call: 15,
-            history: 15,
-            masked: 15,
-        }
+        Self { one_call: 35, several_calls: 20, no_call: 15, history: 15, masked: 15 }
     }
 }
 
@@ -107,9 +101,7 @@ impl WorldConfig {
     pub(crate) fn check(&self) -> Result<(), DataError> {
         let share = |field, value: f64| {
             let within = (0.0..=1.0).contains(&value);
-            within
-                .then_some(())
-                .ok_or_else(|| refused(field, "a share from 0 to 1", value))
+            within.then_some(()).ok_or_else(|| refused(field, "a share from 0 to 1", value))
         };
         share("unseen_share", self.unseen_share)?;
         share("hard_values", self.hard_values)?;
@@ -127,9 +119,5 @@ impl WorldConfig {
 }
 
 fn refused(field: &'static str, expected: &'static str, found: impl ToString) -> DataError {
-    DataError::World {
-        field,
-        expected,
-        found: found.to_string(),
-    }
+    DataError::World { field, expected, found: found.to_string() }
 }

@@ -6,10 +6,7 @@ use super::python_json;
 
 /// A reply with calls.
 pub(crate) fn calls(thought: &str, calls: &[Value]) -> String {
-    format!(
-        "<think> {thought} </think>\n<tool_call>\n{}\n</tool_call>",
-        lines(calls)
-    )
+    format!("<think> {thought} </think>\n<tool_call>\n{}\n</tool_call>", lines(calls))
 }
 
 /// A reply in words.
@@ -19,9 +16,5 @@ pub(crate) fn response(thought: &str, answer: &str) -> String {
 
 /// Calls as text, one a line.
 pub(crate) fn lines(calls: &[Value]) -> String {
-    calls
-        .iter()
-        .map(python_json::text)
-        .collect::<Vec<_>>()
-        .join("\n")
+    calls.iter().map(python_json::text).collect::<Vec<_>>().join("\n")
 }

@@ -16,16 +16,8 @@ pub(crate) struct Listed {
 
 impl Listed {
     fn plain(tool: &'static Tool) -> Self {
-        let params = tool
-            .params
-            .iter()
-            .map(|param| param.name.to_owned())
-            .collect();
-        Self {
-            tool,
-            name: tool.name.to_owned(),
-            params,
-        }
+        let params = tool.params.iter().map(|param| param.name.to_owned()).collect();
+        Self { tool, name: tool.name.to_owned(), params }
     }
 }
 
@@ -45,12 +37,9 @@ pub(crate) fn list(
         }
     }
     let task = needed.first().copied().or(absent);
-    let near = domains.iter().find(|domain| {
-        domain
-            .tools
-            .iter()
-            .any(|t| task.is_some_and(|task| task.name == t.name))
-    });
+    let near = domains
+        .iter()
+        .find(|domain| domain.tools.iter().any(|t| task.is_some_and(|task| task.name == t.name)));
     while tools.len() < count {
         let domain = match near {
             Some(near) if rng.chance(0.5) => near,

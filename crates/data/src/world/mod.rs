@@ -67,10 +67,7 @@ impl<'a> World<'a> {
     /// [`DataError::Template`] or [`DataError::Io`] for a prompt template that cannot be used.
     pub fn generate(config: &'a WorldConfig) -> Result<WorldTasks, DataError> {
         config.check()?;
-        let world = Self {
-            config,
-            renderer: Renderer::new(&config.template)?,
-        };
+        let world = Self { config, renderer: Renderer::new(&config.template)? };
         let tasks = WorldTasks {
             train: world.part(Part::Train, config.train)?,
             held_out: world.part(Part::HeldOut, config.held_out)?,
@@ -85,58 +82,33 @@ impl<'a> World<'a> {
 
     fn part(&self, part: Part, count: usize) -> Result<Vec<Sample>, DataError> {
         let mut seen = HashSet::with_capacity(count);
-        (0..count)
-            .map(|index| self.sample(part, index, &mut seen))
-            .collect()
+        (0..count).map(|index| self.sample(part, index, &mut seen)).collect()
     }
 
     /// Task `index` of its part. Its kind depends on the seed and the index; its content also on the tasks
     /// before it, which it must not repeat.
-    fn sample(
-        &self,
-        part: Part,
-        index: usize,
-        seen: &mut HashSet<u64>,
-    ) -> Result<Sample, DataError> {
+    fn sample(&self, part: Part, index: usize, seen: &mut HashSet<u64>) -> Result<Sample, DataError> {
         let mut rng = Rng::new(self.config.seed, &[part as u64, index as u64]);
         let kind = self.kind(&mut rng);
         let unseen_tools = part == Part::HeldOut && rng.chance(self.config.unseen_share);
         let stock = Stock {
-            domains: if unseen_tools {
-                &tools::UNSEEN
-            } else {
-                &tools::KNOWN
-            },
+            domains: if unseen_tools { &tools::UNSEEN } else { &tools::KNOWN },
             listed: (self.config.min_tools, self.config.max_tools),
         };
         for attempt in 1..=ATTEMPTS {
             let mut rng = Rng::new(self.config.seed, &[part as u64, index as u64, attempt]);
             let held_out = part == Part::HeldOut;
-            let mut draw = Draw {
-                rng: &mut rng,
-                hard: self.config.hard_values,
-                held_out,
-            };
+            let mut draw = Draw { rng: &mut rng, hard: self.config.hard_values, held_out };
             let Some(task) = stock.task(kind, &mut draw) else {
                 continue;
             };
             let earlier = task.history.iter().map(|turn| turn.observation.as_str());
-            let text: Vec<_> = earlier
-                .chain([task.request.as_str(), task.gold.as_str()])
-                .collect();
+            let text: Vec<_> = earlier.chain([task.request.as_str(), task.gold.as_str()]).collect();
             let hash = hash(&text);
             if part_of(hash) == part && seen.insert(hash) {
-                let messages = self
-                    .renderer
-                    .messages(&task.tools, &task.history, &task.request)?;
+                let messages = self.renderer.messages(&task.tools, &task.history, &task.request)?;
                 let id = format!("{}:{index}", part.name());
-                return Ok(Sample {
-                    id,
-                    messages,
-                    gold: task.gold,
-                    kind,
-                    unseen_tools,
-                });
+                return Ok(Sample { id, messages, gold: task.gold, kind, unseen_tools });
             }
         }
         Err(DataError::World {
@@ -171,9 +143,5 @@ impl Part {
 
 /// An eighth of all possible tasks is held out.
 fn part_of(hash: u64) -> Part {
-    if hash >> 61 == 0 {
-        Part::HeldOut
-    } else {
-        Part::Train
-    }
+    if hash >> 61 == 0 { Part::HeldOut } else { Part::Train }
 }

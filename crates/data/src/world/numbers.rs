@@ -25,9 +25,7 @@ const ONES: [&str; 20] = [
     "eighteen",
     "nineteen",
 ];
-const TENS: [&str; 8] = [
-    "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety",
-];
+const TENS: [&str; 8] = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 
 /// A number from 0 to 99 in words; larger ones in digits.
 pub(crate) fn words(number: i64) -> String {
@@ -46,10 +44,7 @@ pub(crate) fn count(rng: &mut Rng, hard: bool, low: i64, high: i64) -> Drawn {
         return Drawn::new(number.to_string(), number);
     }
     let dozens = [(6, "half a dozen"), (12, "a dozen"), (24, "two dozen")];
-    let dozens: Vec<_> = dozens
-        .into_iter()
-        .filter(|(number, _)| (low..=high).contains(number))
-        .collect();
+    let dozens: Vec<_> = dozens.into_iter().filter(|(number, _)| (low..=high).contains(number)).collect();
     if !dozens.is_empty() && rng.chance(0.25) {
         let (number, phrase) = *rng.pick(&dozens);
         return Drawn::new(phrase, number);
@@ -66,11 +61,8 @@ pub(crate) fn count(rng: &mut Rng, hard: bool, low: i64, high: i64) -> Drawn {
 /// An amount: whole, with decimals, or with a half or a quarter in words.
 pub(crate) fn amount(rng: &mut Rng, hard: bool) -> Drawn {
     let whole = rng.between(2, 60);
-    let (part, in_words) = *rng.pick(&[
-        (0.5, "and a half"),
-        (0.25, "and a quarter"),
-        (0.75, "and three quarters"),
-    ]);
+    let (part, in_words) =
+        *rng.pick(&[(0.5, "and a half"), (0.25, "and a quarter"), (0.75, "and three quarters")]);
     match (hard, rng.below(2)) {
         (false, 0) => Drawn::new(format!("{whole}.5"), whole as f64 + 0.5),
         (false, _) => Drawn::new(format!("{whole}.0"), whole as f64),
@@ -81,23 +73,13 @@ pub(crate) fn amount(rng: &mut Rng, hard: bool) -> Drawn {
 
 /// A share of a hundred.
 pub(crate) fn percent(rng: &mut Rng, hard: bool) -> Drawn {
-    let shares = [
-        (50, "half"),
-        (25, "a quarter"),
-        (75, "three quarters"),
-        (20, "a fifth"),
-        (10, "a tenth"),
-    ];
+    let shares = [(50, "half"), (25, "a quarter"), (75, "three quarters"), (20, "a fifth"), (10, "a tenth")];
     if hard && rng.chance(0.6) {
         let (number, phrase) = *rng.pick(&shares);
         return Drawn::new(phrase, number);
     }
     let number = rng.between(1, 20) * 5;
-    let phrase = if hard {
-        words(number)
-    } else {
-        number.to_string()
-    };
+    let phrase = if hard { words(number) } else { number.to_string() };
     Drawn::new(format!("{phrase} percent"), number)
 }
 
@@ -116,62 +98,22 @@ pub(crate) struct Unit {
     pub(crate) article: &'static str,
 }
 
-pub(crate) static MINUTES: Unit = Unit {
-    small: "minutes",
-    large: ["hour", "hours"],
-    ratio: 60,
-    step: 5,
-    article: "an",
-};
-pub(crate) static SECONDS: Unit = Unit {
-    small: "seconds",
-    large: ["minute", "minutes"],
-    ratio: 60,
-    step: 10,
-    article: "a",
-};
-pub(crate) static HOURS: Unit = Unit {
-    small: "hours",
-    large: ["day", "days"],
-    ratio: 24,
-    step: 1,
-    article: "a",
-};
-pub(crate) static METRES: Unit = Unit {
-    small: "metres",
-    large: ["kilometre", "kilometres"],
-    ratio: 1000,
-    step: 50,
-    article: "a",
-};
-pub(crate) static GRAMS: Unit = Unit {
-    small: "grams",
-    large: ["kilo", "kilos"],
-    ratio: 1000,
-    step: 50,
-    article: "a",
-};
-pub(crate) static MILLILITRES: Unit = Unit {
-    small: "millilitres",
-    large: ["litre", "litres"],
-    ratio: 1000,
-    step: 50,
-    article: "a",
-};
-pub(crate) static CENTIMETRES: Unit = Unit {
-    small: "centimetres",
-    large: ["metre", "metres"],
-    ratio: 100,
-    step: 5,
-    article: "a",
-};
-pub(crate) static DAYS: Unit = Unit {
-    small: "days",
-    large: ["week", "weeks"],
-    ratio: 7,
-    step: 1,
-    article: "a",
-};
+pub(crate) static MINUTES: Unit =
+    Unit { small: "minutes", large: ["hour", "hours"], ratio: 60, step: 5, article: "an" };
+pub(crate) static SECONDS: Unit =
+    Unit { small: "seconds", large: ["minute", "minutes"], ratio: 60, step: 10, article: "a" };
+pub(crate) static HOURS: Unit =
+    Unit { small: "hours", large: ["day", "days"], ratio: 24, step: 1, article: "a" };
+pub(crate) static METRES: Unit =
+    Unit { small: "metres", large: ["kilometre", "kilometres"], ratio: 1000, step: 50, article: "a" };
+pub(crate) static GRAMS: Unit =
+    Unit { small: "grams", large: ["kilo", "kilos"], ratio: 1000, step: 50, article: "a" };
+pub(crate) static MILLILITRES: Unit =
+    Unit { small: "millilitres", large: ["litre", "litres"], ratio: 1000, step: 50, article: "a" };
+pub(crate) static CENTIMETRES: Unit =
+    Unit { small: "centimetres", large: ["metre", "metres"], ratio: 100, step: 5, article: "a" };
+pub(crate) static DAYS: Unit =
+    Unit { small: "days", large: ["week", "weeks"], ratio: 7, step: 1, article: "a" };
 
 impl Unit {
     /// A quantity in the smaller unit: stated in it, or in the larger one and to be converted.

@@ -29,22 +29,12 @@ const SINGLE: [&str; 8] = [
 ];
 
 /// Ways to go from one request to the next.
-const LINKS: [&str; 6] = [
-    ". Then ",
-    ". Also, ",
-    ", and also ",
-    ", and after that ",
-    ". Besides, ",
-    ", and ",
-];
+const LINKS: [&str; 6] = [". Then ", ". Also, ", ", and also ", ", and after that ", ". Besides, ", ", and "];
 
 /// One request as a sentence.
 pub(crate) fn sentence(phrase: &str, rng: &mut Rng) -> String {
     let frame = rng.pick(&SINGLE);
-    with_greeting(
-        frame.replace("{^}", &capital(phrase)).replace("{}", phrase),
-        rng,
-    )
+    with_greeting(frame.replace("{^}", &capital(phrase)).replace("{}", phrase), rng)
 }
 
 /// Several requests in one turn.
@@ -66,21 +56,12 @@ pub(crate) fn sentences(phrases: &[&str], rng: &mut Rng) -> String {
 }
 
 fn with_greeting(text: String, rng: &mut Rng) -> String {
-    if rng.chance(0.25) {
-        format!("{} {text}", rng.pick(&GREETINGS))
-    } else {
-        text
-    }
+    if rng.chance(0.25) { format!("{} {text}", rng.pick(&GREETINGS)) } else { text }
 }
 
 fn capital(phrase: &str) -> String {
     let mut letters = phrase.chars();
-    letters
-        .next()
-        .map(|letter| letter.to_ascii_uppercase())
-        .into_iter()
-        .chain(letters)
-        .collect()
+    letters.next().map(|letter| letter.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
 /// A turn that needs no tool, and its answer.
@@ -94,31 +75,18 @@ pub(crate) fn small_talk(draw: &mut Draw<'_>) -> (String, String) {
         ),
         1 => {
             let request = format!("How much is {} and {}?", words(left), words(right));
-            (
-                with_greeting(request, rng),
-                format!("That makes {}.", left + right),
-            )
+            (with_greeting(request, rng), format!("That makes {}.", left + right))
         }
         2 => {
             let name = Slot::Text(&PEOPLE).draw(draw).phrase;
-            (
-                with_greeting(format!("My name is {name}."), draw.rng),
-                format!("Nice to meet you, {name}."),
-            )
+            (with_greeting(format!("My name is {name}."), draw.rng), format!("Nice to meet you, {name}."))
         }
         3 => {
             let name = Slot::Text(&PEOPLE).draw(draw).phrase;
-            (
-                with_greeting(format!("Say hello to {name}."), draw.rng),
-                format!("Hello, {name}."),
-            )
+            (with_greeting(format!("Say hello to {name}."), draw.rng), format!("Hello, {name}."))
         }
         _ => {
-            let thanks = [
-                "Thank you, that was all.",
-                "Thanks for your help.",
-                "That is all for today.",
-            ];
+            let thanks = ["Thank you, that was all.", "Thanks for your help.", "That is all for today."];
             let name = Slot::Text(&PEOPLE).draw(draw).phrase;
             let request = format!("{} {} thanks you too.", draw.rng.pick(&thanks), name);
             (request, "You are welcome.".to_owned())

@@ -8,28 +8,12 @@ use serde_json::ser::{Formatter, Serializer};
 struct PythonSpacing;
 
 impl Formatter for PythonSpacing {
-    fn begin_array_value<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
+    fn begin_array_value<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
-    fn begin_object_key<W: ?Sized + Write>(
-        &mut self,
-        writer: &mut W,
-        first: bool,
-    ) -> io::Result<()> {
-        if first {
-            Ok(())
-        } else {
-            writer.write_all(b", ")
-        }
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
     }
 
     fn begin_object_value<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -53,10 +37,7 @@ mod tests {
     #[test]
     fn spaces_stand_where_python_puts_them() {
         let cases = [
-            (
-                json!({"a": [1, 2.5, "x"], "b": {}, "c": true}),
-                r#"{"a": [1, 2.5, "x"], "b": {}, "c": true}"#,
-            ),
+            (json!({"a": [1, 2.5, "x"], "b": {}, "c": true}), r#"{"a": [1, 2.5, "x"], "b": {}, "c": true}"#),
             (json!([]), "[]"),
             (json!(3.0), "3.0"),
         ];

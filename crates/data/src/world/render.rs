@@ -35,23 +35,14 @@ impl Renderer {
         let text = match template {
             Template::Compact => COMPACT.to_owned(),
             Template::Text(text) => text.clone(),
-            Template::File(path) => {
-                std::fs::read_to_string(path).map_err(|source| DataError::Io {
-                    path: path.clone(),
-                    source,
-                })?
-            }
+            Template::File(path) => std::fs::read_to_string(path)
+                .map_err(|source| DataError::Io { path: path.clone(), source })?,
         };
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder()
-            .trim_blocks(true)
-            .build()
-            .map_err(DataError::Template)?;
+        let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(DataError::Template)?;
         environment.set_syntax(syntax);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment
-            .add_template_owned(NAME, text)
-            .map_err(DataError::Template)?;
+        environment.add_template_owned(NAME, text).map_err(DataError::Template)?;
         Ok(Self { environment })
     }
 
@@ -65,30 +56,18 @@ impl Renderer {
         let tools: Vec<_> = tools.iter().map(tool_value).collect();
         let history: Vec<_> = history.iter().map(turn_value).collect();
         let variables = context! { tools, history, request };
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(DataError::Template)?;
-        let mut captured = template
-            .render_captured(variables)
-            .map_err(DataError::Template)?;
+        let template = self.environment.get_template(NAME).map_err(DataError::Template)?;
+        let mut captured = template.render_captured(variables).map_err(DataError::Template)?;
         let mut message = |role: Role| {
             let content = captured.with_state_mut(|state| state.render_block(role.as_str()));
-            Ok(Message {
-                role,
-                content: content.map_err(DataError::Template)?.trim().to_owned(),
-            })
+            Ok(Message { role, content: content.map_err(DataError::Template)?.trim().to_owned() })
         };
         Ok(vec![message(Role::System)?, message(Role::User)?])
     }
 }
 
 fn turn_value(turn: &Turn) -> minijinja::Value {
-    let Turn {
-        request,
-        calls,
-        observation,
-    } = turn;
+    let Turn { request, calls, observation } = turn;
     context! { request, calls, observation }
 }
 
@@ -96,12 +75,7 @@ fn tool_value(listed: &Listed) -> minijinja::Value {
     let description = listed.tool.description();
     let object = |value: fn(&Param) -> Value| {
         let values = listed.tool.params.iter().map(value);
-        let object = listed
-            .params
-            .iter()
-            .cloned()
-            .zip(values)
-            .collect::<Map<_, _>>();
+        let object = listed.params.iter().cloned().zip(values).collect::<Map<_, _>>();
         python_json::text(&Value::Object(object))
     };
     let (parameters, signature) = (object(schema), object(short_schema));
@@ -119,9 +93,5 @@ fn short_schema(param: &Param) -> Value {
 }
 
 fn about(param: &Param) -> String {
-    if param.optional {
-        format!("{}, optional", param.about)
-    } else {
-        param.about.to_owned()
-    }
+    if param.optional { format!("{}, optional", param.about) } else { param.about.to_owned() }
 }

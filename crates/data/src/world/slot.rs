@@ -55,10 +55,7 @@ pub(crate) struct Drawn {
 
 impl Drawn {
     pub(crate) fn new(phrase: impl Into<String>, value: impl Into<Value>) -> Self {
-        Self {
-            phrase: phrase.into(),
-            value: value.into(),
-        }
+        Self { phrase: phrase.into(), value: value.into() }
     }
 }
 
@@ -96,12 +93,8 @@ impl Slot {
                 Drawn::new(text, text)
             }
             Self::Code => code(draw.rng),
-            Self::MonthDay => {
-                clock::date(draw.rng, hard, |month, day| format!("{month:02}-{day:02}"))
-            }
-            Self::DayMonth => {
-                clock::date(draw.rng, hard, |month, day| format!("{day:02}/{month:02}"))
-            }
+            Self::MonthDay => clock::date(draw.rng, hard, |month, day| format!("{month:02}-{day:02}")),
+            Self::DayMonth => clock::date(draw.rng, hard, |month, day| format!("{day:02}/{month:02}")),
             Self::Time => clock::time(draw.rng, hard),
             Self::Weekday => clock::weekday(draw.rng, hard),
             Self::Count(low, high) => numbers::count(draw.rng, hard, *low, *high),

@@ -70,35 +70,20 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("I need to {}, so I call {}.", asked.tool.task, name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task {
-            tools,
-            history: Vec::new(),
-            request,
-            gold: gold::calls(&thought, &[call]),
-        })
+        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(&thought, &[call]) })
     }
 
     fn several_calls(self, draw: &mut Draw<'_>) -> Option<Task> {
         let count = if draw.rng.chance(0.8) { 2 } else { 3 };
-        let asked: Vec<Asked> = (0..count)
-            .map(|_| ask(self.tool(draw), None, draw))
-            .collect();
+        let asked: Vec<Asked> = (0..count).map(|_| ask(self.tool(draw), None, draw)).collect();
         let needed: Vec<_> = asked.iter().map(|asked| asked.tool).collect();
         let tools = self.list(&needed, None, draw);
-        let calls: Vec<_> = asked
-            .iter()
-            .map(|asked| asked.call(&tools))
-            .collect::<Option<_>>()?;
+        let calls: Vec<_> = asked.iter().map(|asked| asked.call(&tools)).collect::<Option<_>>()?;
         let names: Vec<_> = calls.iter().map(name).collect();
         let thought = format!("This takes {count} calls: {}.", names.join(", then "));
         let phrases: Vec<_> = asked.iter().map(|asked| asked.phrase.as_str()).collect();
         let request = phrases::sentences(&phrases, draw.rng);
-        Some(Task {
-            tools,
-            history: Vec::new(),
-            request,
-            gold: gold::calls(&thought, &calls),
-        })
+        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(&thought, &calls) })
     }
 
     /// A request for a tool that the prompt does not list.
@@ -110,41 +95,23 @@ impl Stock<'_> {
             &format!("None of the tools can {task}, so I answer in words."),
             &format!("I am sorry, I have no tool to {task}."),
         );
-        Task {
-            tools,
-            history: Vec::new(),
-            request: phrases::sentence(&asked.phrase, draw.rng),
-            gold,
-        }
+        Task { tools, history: Vec::new(), request: phrases::sentence(&asked.phrase, draw.rng), gold }
     }
 
     fn small_talk(self, draw: &mut Draw<'_>) -> Task {
         let (request, answer) = phrases::small_talk(draw);
         let tools = self.list(&[], None, draw);
         let gold = gold::response("No tool is needed here, so I answer in words.", &answer);
-        Task {
-            tools,
-            history: Vec::new(),
-            request,
-            gold,
-        }
+        Task { tools, history: Vec::new(), request, gold }
     }
 
     /// A turn that goes on from rows which an earlier call returned.
     fn history(self, draw: &mut Draw<'_>) -> Option<Task> {
-        let follow_ups: Vec<&FollowUp> = self
-            .domains
-            .iter()
-            .flat_map(|domain| domain.follow_ups)
-            .collect();
+        let follow_ups: Vec<&FollowUp> = self.domains.iter().flat_map(|domain| domain.follow_ups).collect();
         let follow_up = *draw.rng.pick(&follow_ups);
         let first = ask(tools::find(self.domains, follow_up.first)?, None, draw);
         let then = tools::find(self.domains, follow_up.then)?;
-        let slot = &then
-            .params
-            .iter()
-            .find(|param| param.name == follow_up.param)?
-            .slot;
+        let slot = &then.params.iter().find(|param| param.name == follow_up.param)?.slot;
         let rows = rows(follow_up, slot, draw);
         let picked = pick(follow_up, slot, &rows, draw)?;
         let value = python_json::text(&picked.value);
@@ -158,12 +125,7 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("The records give {value}, so I call {}.", name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task {
-            tools,
-            history: vec![turn],
-            request,
-            gold: gold::calls(&thought, &[call]),
-        })
+        Some(Task { tools, history: vec![turn], request, gold: gold::calls(&thought, &[call]) })
     }
 }
 
@@ -175,11 +137,7 @@ fn name(call: &Value) -> &str {
 /// Two or three rows with different values and different numbers.
 fn rows(follow_up: &FollowUp, slot: &Slot, draw: &mut Draw<'_>) -> Vec<Value> {
     let count = 2 + draw.rng.below(2);
-    let mut plain = Draw {
-        rng: &mut *draw.rng,
-        hard: 0.0,
-        held_out: draw.held_out,
-    };
+    let mut plain = Draw { rng: &mut *draw.rng, hard: 0.0, held_out: draw.held_out };
     let mut values: Vec<Value> = Vec::new();
     let mut numbers: Vec<i64> = Vec::new();
     while values.len() < count {
@@ -191,12 +149,7 @@ fn rows(follow_up: &FollowUp, slot: &Slot, draw: &mut Draw<'_>) -> Vec<Value> {
     }
     let row = |(value, number): (Value, i64)| {
         let fields = [(follow_up.field, value), (follow_up.measure, number.into())];
-        Value::Object(
-            fields
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value))
-                .collect::<Map<_, _>>(),
-        )
+        Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>())
     };
     values.into_iter().zip(numbers).map(row).collect()
 }
@@ -218,17 +171,7 @@ fn pick(follow_up: &FollowUp, slot: &Slot, rows: &[Value], draw: &mut Draw<'_>) 
     } else {
         let place = PLACES.get(index)?;
         let is_code = matches!(slot, Slot::Code);
-        (
-            rows.get(index)?,
-            if is_code {
-                format!("listed {place}")
-            } else {
-                format!("the {place} one")
-            },
-        )
+        (rows.get(index)?, if is_code { format!("listed {place}") } else { format!("the {place} one") })
     };
-    Some(Drawn {
-        phrase,
-        value: row.get(follow_up.field)?.clone(),
-    })
+    Some(Drawn { phrase, value: row.get(follow_up.field)?.clone() })
 }

@@ -58,13 +58,7 @@ pub(crate) const fn param(
     slot: Slot,
     fragment: &'static str,
 ) -> Param {
-    Param {
-        name,
-        about,
-        slot,
-        fragment,
-        optional: false,
-    }
+    Param { name, about, slot, fragment, optional: false }
 }
 
 /// A parameter that requests may leave out; a call then leaves it out too.
@@ -74,13 +68,7 @@ pub(crate) const fn optional(
     slot: Slot,
     fragment: &'static str,
 ) -> Param {
-    Param {
-        name,
-        about,
-        slot,
-        fragment,
-        optional: true,
-    }
+    Param { name, about, slot, fragment, optional: true }
 }
 
 /// A tool of the tables.
@@ -90,12 +78,7 @@ pub(crate) const fn tool(
     leads: &'static [&'static str],
     params: &'static [Param],
 ) -> Tool {
-    Tool {
-        name,
-        task,
-        leads,
-        params,
-    }
+    Tool { name, task, leads, params }
 }
 
 /// A second turn: the first call returned rows, and the request picks one of them.

@@ -30,10 +30,7 @@ pub fn identical_or_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
 }
 
 fn same_entries(a: &Object<'_>, b: &Object<'_>) -> bool {
-    let in_b = |key, value| {
-        b.get(key)
-            .is_some_and(|other| identical_or_equal(value, other))
-    };
+    let in_b = |key, value| b.get(key).is_some_and(|other| identical_or_equal(value, other));
     a.len() == b.len() && a.iter().all(|(key, value)| in_b(key.as_bytes(), value))
 }
 

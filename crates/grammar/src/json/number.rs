@@ -47,15 +47,8 @@ fn exponent(input: &[u8]) -> Parse<'_, &[u8]> {
 fn integer_of(text: &[u8]) -> Result<PyInt<'_>, nom::Err<Fault<'_>>> {
     let digits = text.len() - usize::from(text.starts_with(b"-"));
     if digits > MAX_INTEGER_DIGITS {
-        let kind = SyntaxErrorKind::IntegerTooLong {
-            digits,
-            limit: MAX_INTEGER_DIGITS,
-        };
-        return Err(nom::Err::Failure(Fault {
-            at: text,
-            len: text.len(),
-            kind,
-        }));
+        let kind = SyntaxErrorKind::IntegerTooLong { digits, limit: MAX_INTEGER_DIGITS };
+        return Err(nom::Err::Failure(Fault { at: text, len: text.len(), kind }));
     }
     let text = ascii(text);
     Ok(match text.parse() {

@@ -26,9 +26,7 @@ fn document(input: &[u8]) -> Parse<'_, Value<'_>> {
 
 /// `space = {" " | "\t" | "\n" | "\r"}`: what is left after it.
 fn space(input: &[u8]) -> &[u8] {
-    let end = input
-        .iter()
-        .position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    let end = input.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     &input[end.unwrap_or(input.len())..]
 }
 

@@ -36,9 +36,7 @@ pub(super) fn string(input: &[u8]) -> Parse<'_, PyStr<'_>> {
 
 /// Everything up to a quote, a backslash or a control character.
 fn characters(input: &[u8]) -> (&[u8], &[u8]) {
-    let end = input
-        .iter()
-        .position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+    let end = input.iter().position(|&byte| matches!(byte, b'"' | b'\\' | 0..0x20));
     let (plain, rest) = input.split_at(end.unwrap_or(input.len()));
     (rest, plain)
 }
@@ -67,9 +65,7 @@ fn unicode(input: &[u8]) -> Parse<'_, u32> {
         return Ok((rest, high));
     }
     match unit(rest)? {
-        (after, low @ 0xDC00..=0xDFFF) => {
-            Ok((after, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)))
-        }
+        (after, low @ 0xDC00..=0xDFFF) => Ok((after, 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))),
         _ => Ok((rest, high)),
     }
 }

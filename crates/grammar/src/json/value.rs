@@ -157,10 +157,7 @@ impl<'a> Value<'a> {
             Self::Str(text) => Value::Str(text.into_owned()),
             Self::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
             Self::Object(entries) => Value::Object(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (key.into_owned(), value.into_owned()))
-                    .collect(),
+                entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect(),
             ),
         }
     }

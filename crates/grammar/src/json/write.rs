@@ -50,12 +50,7 @@ fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>) -> fmt::Result {
             0..=0xFFFF => write!(f, "\\u{code:04x}")?,
             _ => {
                 let above = code - 0x10000;
-                write!(
-                    f,
-                    "\\u{:04x}\\u{:04x}",
-                    0xD800 + (above >> 10),
-                    0xDC00 + (above & 0x3FF)
-                )?;
+                write!(f, "\\u{:04x}\\u{:04x}", 0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))?;
             }
         }
     }
@@ -79,9 +74,5 @@ pub fn float_repr(x: f64) -> String {
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
     let plain = x.to_string();
-    if plain.contains('.') {
-        plain
-    } else {
-        plain + ".0"
-    }
+    if plain.contains('.') { plain } else { plain + ".0" }
 }

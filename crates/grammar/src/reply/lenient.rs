@@ -43,11 +43,7 @@ pub fn lenient<T: AsRef<[u8]> + ?Sized>(text: &T) -> Option<Block<'_>> {
     let span = Span::within(text, lines);
     // The search for the closing tag in front of the block is for texts that lack one behind it.
     let has_closing_tag = tags::has(opened, TOOL_CALL_END) || tags::has(text, TOOL_CALL_END);
-    Some(Block {
-        span,
-        has_closing_tag,
-        calls: calls(lines, span.start),
-    })
+    Some(Block { span, has_closing_tag, calls: calls(lines, span.start) })
 }
 
 /// `calls = value {"\n" value}`
@@ -55,10 +51,8 @@ fn calls(lines: &[u8], offset: usize) -> Result<Vec<ToolCall<'_>>, SyntaxError> 
     let mut calls = Vec::new();
     for line in lines.split(|&byte| byte == b'\n') {
         let span = Span::within(lines, line).shifted(offset);
-        let value = json::parse(line).map_err(|error| SyntaxError {
-            span: error.span.shifted(span.start),
-            ..error
-        })?;
+        let value = json::parse(line)
+            .map_err(|error| SyntaxError { span: error.span.shifted(span.start), ..error })?;
         calls.push(ToolCall { span, value });
     }
     Ok(calls)

@@ -51,38 +51,19 @@ pub fn parse<T: AsRef<[u8]> + ?Sized>(text: &T) -> Parsed<'_> {
         errors.extend(block.calls.as_ref().err().cloned());
     }
     let response = part(text, RESPONSE, RESPONSE_END, &mut errors);
-    Parsed {
-        text,
-        reply: Reply {
-            thoughts,
-            tool_calls,
-            response,
-        },
-        errors,
-    }
+    Parsed { text, reply: Reply { thoughts, tool_calls, response }, errors }
 }
 
-fn part(
-    text: &[u8],
-    open: &'static str,
-    close: &'static str,
-    errors: &mut Vec<SyntaxError>,
-) -> Option<Span> {
+fn part(text: &[u8], open: &'static str, close: &'static str, errors: &mut Vec<SyntaxError>) -> Option<Span> {
     let opened = tags::after(text, open)?;
     let inner = tags::before(opened, close);
     let span = Span::within(text, inner);
     if inner.len() == opened.len() {
-        errors.push(missing(
-            close,
-            Span::new(span.start - open.len(), span.start),
-        ));
+        errors.push(missing(close, Span::new(span.start - open.len(), span.start)));
     }
     Some(span)
 }
 
 fn missing(tag: &'static str, span: Span) -> SyntaxError {
-    SyntaxError {
-        kind: SyntaxErrorKind::MissingTag { tag },
-        span,
-    }
+    SyntaxError { kind: SyntaxErrorKind::MissingTag { tag }, span }
 }

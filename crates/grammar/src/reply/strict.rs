@@ -24,10 +24,7 @@ impl ReplyKind {
     /// thoughts included.
     pub fn of(reference: impl AsRef<[u8]>) -> Self {
         let reference = reference.as_ref();
-        match (
-            tags::has(reference, TOOL_CALL),
-            tags::has(reference, RESPONSE),
-        ) {
+        match (tags::has(reference, TOOL_CALL), tags::has(reference, RESPONSE)) {
             (true, true) => Self::Both,
             (true, false) => Self::ToolCall,
             (false, true) => Self::Response,
@@ -83,11 +80,7 @@ pub fn strict<T: AsRef<[u8]> + ?Sized>(text: &T, kind: ReplyKind) -> Result<Layo
         once(text, tag)?;
     }
     let at = |part| Span::within(text, part);
-    Ok(Layout {
-        thoughts: at(layout.0),
-        tool_calls: layout.1.map(at),
-        response: layout.2.map(at),
-    })
+    Ok(Layout { thoughts: at(layout.0), tool_calls: layout.1.map(at), response: layout.2.map(at) })
 }
 
 /// Thoughts, lines of calls and response.
@@ -104,48 +97,26 @@ fn reply(input: &[u8], kind: ReplyKind) -> Parse<'_, Parts<'_>> {
 
 /// `"<think>" … "</think>\n<tool_call>\n" … "\n</tool_call>"`
 fn tool_call_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
-    let parts = (
-        opening,
-        up_to("</think>\n<tool_call>\n"),
-        up_to_end("\n</tool_call>"),
-    );
+    let parts = (opening, up_to("</think>\n<tool_call>\n"), up_to_end("\n</tool_call>"));
     map(parts, |((), thoughts, calls)| (thoughts, Some(calls), None)).parse(input)
 }
 
 /// `"<think>" … "</think>\n<response>" … "</response>"`
 fn response_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
-    let parts = (
-        opening,
-        up_to("</think>\n<response>"),
-        up_to_end(RESPONSE_END),
-    );
-    map(parts, |((), thoughts, response)| {
-        (thoughts, None, Some(response))
-    })
-    .parse(input)
+    let parts = (opening, up_to("</think>\n<response>"), up_to_end(RESPONSE_END));
+    map(parts, |((), thoughts, response)| (thoughts, None, Some(response))).parse(input)
 }
 
 /// `"<think>" … "</think>\n<tool_call>\n" … "\n</tool_call>\n<response>" … "</response>"`
 fn full_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
     let calls = up_to("\n</tool_call>\n<response>");
-    let parts = (
-        opening,
-        up_to("</think>\n<tool_call>\n"),
-        calls,
-        up_to_end(RESPONSE_END),
-    );
-    map(parts, |((), thoughts, calls, response)| {
-        (thoughts, Some(calls), Some(response))
-    })
-    .parse(input)
+    let parts = (opening, up_to("</think>\n<tool_call>\n"), calls, up_to_end(RESPONSE_END));
+    map(parts, |((), thoughts, calls, response)| (thoughts, Some(calls), Some(response))).parse(input)
 }
 
 /// `"<think>" … "</think>"`
 fn thoughts_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
-    map((opening, up_to_end(THINK_END)), |((), thoughts)| {
-        (thoughts, None, None)
-    })
-    .parse(input)
+    map((opening, up_to_end(THINK_END)), |((), thoughts)| (thoughts, None, None)).parse(input)
 }
 
 /// `opening = "<think>"`
@@ -173,11 +144,7 @@ fn up_to_end<'a>(literal: &'static str) -> impl Fn(&'a [u8]) -> Parse<'a, &'a [u
 }
 
 fn expected<'a, T>(input: &'a [u8], literal: &'static str) -> Parse<'a, T> {
-    fail(
-        input,
-        input.len(),
-        SyntaxErrorKind::ExpectedLiteral { literal },
-    )
+    fail(input, input.len(), SyntaxErrorKind::ExpectedLiteral { literal })
 }
 
 fn once(text: &[u8], tag: &'static str) -> Result<(), SyntaxError> {
@@ -185,12 +152,6 @@ fn once(text: &[u8], tag: &'static str) -> Result<(), SyntaxError> {
     let (_, Some(second)) = (places.next(), places.next()) else {
         return Ok(());
     };
-    let kind = SyntaxErrorKind::RepeatedTag {
-        tag,
-        count: 2 + places.count(),
-    };
-    Err(SyntaxError {
-        kind,
-        span: Span::new(second, second + tag.len()),
-    })
+    let kind = SyntaxErrorKind::RepeatedTag { tag, count: 2 + places.count() };
+    Err(SyntaxError { kind, span: Span::new(second, second + tag.len()) })
 }

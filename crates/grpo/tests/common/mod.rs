@@ -44,28 +44,20 @@ impl Case<f64> {
     pub fn of(golden: &Value) -> Self {
         let rows = golden["sequences"].as_array().unwrap();
         let column = |key: &str| -> Vec<Vec<f64>> {
-            rows.iter()
-                .map(|row| serde_json::from_value(row[key].clone()).unwrap())
-                .collect()
+            rows.iter().map(|row| serde_json::from_value(row[key].clone()).unwrap()).collect()
         };
         Self {
             logp: column("logprobs_f64"),
             old: column("old_logprobs"),
             reference: column("ref_logprobs"),
             entropy: column("entropy_f64"),
-            advantage: rows
-                .iter()
-                .map(|row| row["advantage"].as_f64().unwrap())
-                .collect(),
+            advantage: rows.iter().map(|row| row["advantage"].as_f64().unwrap()).collect(),
         }
     }
 
     pub fn in_f32(&self) -> Case<f32> {
-        let narrow = |rows: &[Vec<f64>]| {
-            rows.iter()
-                .map(|row| row.iter().map(|&v| v as f32).collect())
-                .collect()
-        };
+        let narrow =
+            |rows: &[Vec<f64>]| rows.iter().map(|row| row.iter().map(|&v| v as f32).collect()).collect();
         Case {
             logp: narrow(&self.logp),
             old: narrow(&self.old),
@@ -92,14 +84,10 @@ impl<F> Case<F> {
     /// (sequence, token) of every token, in the order of the derivatives.
     pub fn positions(&self) -> Vec<(usize, usize)> {
         let rows = self.logp.iter().enumerate();
-        rows.flat_map(|(s, row)| (0..row.len()).map(move |t| (s, t)))
-            .collect()
+        rows.flat_map(|(s, row)| (0..row.len()).map(move |t| (s, t))).collect()
     }
 }
 
 pub fn assert_close(found: f64, expected: f64, tolerance: f64, what: &str) {
-    assert!(
-        (found - expected).abs() <= tolerance,
-        "{what}: {found}, expected {expected}"
-    );
+    assert!((found - expected).abs() <= tolerance, "{what}: {found}, expected {expected}");
 }

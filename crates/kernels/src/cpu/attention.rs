@@ -141,20 +141,23 @@ pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
 /// Softmax of the first `visible` scores times `scale`, in place; the others become 0. Returns the
 /// logarithm of the sum of exponentials.
 fn softmax(scores: &mut [f32], visible: usize, scale: f32) -> f32 {
-    vectorized(#[inline(always)] || {
-        let (seen, hidden) = scores.split_at_mut(visible);
-        for s in seen.iter_mut() {
-            *s *= scale;
-        }
-        let top = max(seen);
-        let sum = exp_sum(seen, top);
-        let inverse = 1.0 / sum;
-        for s in seen.iter_mut() {
-            *s *= inverse;
-        }
-        hidden.fill(0.0);
-        top + sum.ln()
-    })
+    vectorized(
+        #[inline(always)]
+        || {
+            let (seen, hidden) = scores.split_at_mut(visible);
+            for s in seen.iter_mut() {
+                *s *= scale;
+            }
+            let top = max(seen);
+            let sum = exp_sum(seen, top);
+            let inverse = 1.0 / sum;
+            for s in seen.iter_mut() {
+                *s *= inverse;
+            }
+            hidden.fill(0.0);
+            top + sum.ln()
+        },
+    )
 }
 
 /// Writes probabilities times values to the block's rows and the head's columns of `out`.

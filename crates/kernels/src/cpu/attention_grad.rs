@@ -33,7 +33,8 @@ pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f3
     let by_head: Vec<(Vec<f32>, Vec<f32>)> = (0..heads.query)
         .into_par_iter()
         .map(|head| {
-            let mut task = Task { x, saved, head, dk: vec![0.0; tokens * heads.dim], dv: vec![0.0; tokens * heads.dim] };
+            let mut task =
+                Task { x, saved, head, dk: vec![0.0; tokens * heads.dim], dv: vec![0.0; tokens * heads.dim] };
             let (mut p, mut ds) = (Vec::new(), Vec::new());
             for &block in &blocks {
                 // SAFETY: this head's columns of dq belong to this task alone.
@@ -47,7 +48,12 @@ pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f3
 }
 
 /// Sums the gradients of the query heads of a group into their key-value head's columns.
-fn merge(by_head: &[(Vec<f32>, Vec<f32>)], x: Qkv, tokens: usize, part: impl Fn(&(Vec<f32>, Vec<f32>)) -> &[f32] + Sync) -> Vec<f32> {
+fn merge(
+    by_head: &[(Vec<f32>, Vec<f32>)],
+    x: Qkv,
+    tokens: usize,
+    part: impl Fn(&(Vec<f32>, Vec<f32>)) -> &[f32] + Sync,
+) -> Vec<f32> {
     let (heads, dim) = (x.heads, x.heads.dim);
     let mut out = vec![0.0; tokens * heads.kv * dim];
     out.par_chunks_exact_mut(heads.kv * dim).enumerate().with_min_len(32).for_each(|(row, out)| {
@@ -117,15 +123,18 @@ impl Task<'_> {
             let log_sum = self.saved.log_sum[token * heads.query + self.head];
             let (p, ds) = (&mut p[row * keys..(row + 1) * keys], &mut ds[row * keys..(row + 1) * keys]);
             let visible = block.visible(row);
-            vectorized(#[inline(always)] || {
-                let delta = sum2(out, grad, |a, b| a * b);
-                for i in 0..visible {
-                    p[i] = exp(p[i] * scale - log_sum);
-                    ds[i] = p[i] * (ds[i] - delta) * scale;
-                }
-                p[visible..].fill(0.0);
-                ds[visible..].fill(0.0);
-            });
+            vectorized(
+                #[inline(always)]
+                || {
+                    let delta = sum2(out, grad, |a, b| a * b);
+                    for i in 0..visible {
+                        p[i] = exp(p[i] * scale - log_sum);
+                        ds[i] = p[i] * (ds[i] - delta) * scale;
+                    }
+                    p[visible..].fill(0.0);
+                    ds[visible..].fill(0.0);
+                },
+            );
         }
     }
 }

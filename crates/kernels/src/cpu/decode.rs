@@ -8,7 +8,13 @@ use crate::{CacheSpans, Heads};
 
 /// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
 /// `[sequences, query heads * dim]`, the caches `[rows, kv heads * dim]`.
-pub(crate) fn decode_attention(q: &[f32], k: &[f32], v: &[f32], spans: &[CacheSpans], heads: Heads) -> Vec<f32> {
+pub(crate) fn decode_attention(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    spans: &[CacheSpans],
+    heads: Heads,
+) -> Vec<f32> {
     let mut out = vec![0.0; q.len()];
     let out_ptr = Shared(out.as_mut_ptr());
     (0..spans.len() * heads.kv).into_par_iter().for_each_init(Vec::new, |scores, task| {
@@ -25,20 +31,32 @@ pub(crate) fn decode_attention(q: &[f32], k: &[f32], v: &[f32], spans: &[CacheSp
 
 /// One query head of one sequence.
 #[allow(clippy::too_many_arguments)]
-fn one_head(q: &[f32], k: &[f32], v: &[f32], spans: &CacheSpans, heads: Heads, kv_head: usize, scores: &mut Vec<f32>, out: &mut [f32]) {
+fn one_head(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    spans: &CacheSpans,
+    heads: Heads,
+    kv_head: usize,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let (stride, column) = (heads.kv * heads.dim, kv_head * heads.dim);
     let cell = |row: usize| row * stride + column..row * stride + column + heads.dim;
     scores.clear();
-    vectorized(#[inline(always)] || {
-        for row in spans.rows() {
-            scores.push(dot(q, &k[cell(row)]) * heads.scale());
-        }
-        let top = max(scores);
-        let inverse = 1.0 / exp_sum(scores, top);
-        for (row, &p) in spans.rows().zip(scores.iter()) {
-            axpy(p * inverse, &v[cell(row)], out);
-        }
-    });
+    vectorized(
+        #[inline(always)]
+        || {
+            for row in spans.rows() {
+                scores.push(dot(q, &k[cell(row)]) * heads.scale());
+            }
+            let top = max(scores);
+            let inverse = 1.0 / exp_sum(scores, top);
+            for (row, &p) in spans.rows().zip(scores.iter()) {
+                axpy(p * inverse, &v[cell(row)], out);
+            }
+        },
+    );
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.

@@ -51,7 +51,14 @@ pub(crate) fn gemm(out: &mut [f32], stride: usize, accumulate: bool, lhs: Mat, r
 ///
 /// # Safety
 /// `out` must be valid for the strided m by n matrix, which no other thread touches meanwhile.
-pub(crate) unsafe fn gemm_raw(out: *mut f32, stride: usize, accumulate: bool, lhs: Mat, rhs: Mat, threads: Threads) {
+pub(crate) unsafe fn gemm_raw(
+    out: *mut f32,
+    stride: usize,
+    accumulate: bool,
+    lhs: Mat,
+    rhs: Mat,
+    threads: Threads,
+) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     if m == 0 || n == 0 {
         return;

@@ -74,16 +74,19 @@ struct Row {
 
 /// Turns a row of logits into probabilities in place.
 fn softmax_row(z: &mut [f32]) -> Row {
-    vectorized(#[inline(always)] || {
-        let top = max(z);
-        let (sum, weighted) = exp_sum_with_mean(z, top);
-        let inverse = 1.0 / sum;
-        for v in z.iter_mut() {
-            *v *= inverse;
-        }
-        // H = log(sum) - sum(p (z - top)).
-        Row { log_sum: top + sum.ln(), entropy: sum.ln() - weighted * inverse }
-    })
+    vectorized(
+        #[inline(always)]
+        || {
+            let top = max(z);
+            let (sum, weighted) = exp_sum_with_mean(z, top);
+            let inverse = 1.0 / sum;
+            for v in z.iter_mut() {
+                *v *= inverse;
+            }
+            // H = log(sum) - sum(p (z - top)).
+            Row { log_sum: top + sum.ln(), entropy: sum.ln() - weighted * inverse }
+        },
+    )
 }
 
 /// Replaces every z by e = e^(z - top); returns sum(e) and sum(e (z - top)).
@@ -106,7 +109,11 @@ fn exp_sum_with_mean(z: &mut [f32], top: f32) -> (f32, f32) {
 /// Gradients by the hidden states and the weight, given those by log-probability and entropy:
 /// with p the probabilities and H the entropy of a row,
 /// dlogit_j = g_logp (1[j = target] - p_j) - g_entropy p_j (log p_j + H).
-pub(crate) fn logprob_entropy_grad(head: Head, grad_logp: &[f32], grad_entropy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn logprob_entropy_grad(
+    head: Head,
+    grad_logp: &[f32],
+    grad_entropy: &[f32],
+) -> (Vec<f32>, Vec<f32>) {
     let (rows, vocabulary, width) = (head.targets.len(), head.vocabulary(), head.width);
     let (mut dx, mut dw) = (vec![0.0; rows * width], vec![0.0; vocabulary * width]);
     let mut logits = vec![0.0; CHUNK.min(rows) * vocabulary];
@@ -131,17 +138,20 @@ pub(crate) fn logprob_entropy_grad(head: Head, grad_logp: &[f32], grad_entropy: 
 /// Turns a row of scaled logits into their gradient, in place.
 fn row_grad(z: &mut [f32], target: usize, grad_logp: f32, grad_entropy: f32, factor: f32) {
     let row = softmax_row(z);
-    vectorized(#[inline(always)] || {
-        if grad_entropy == 0.0 {
-            for p in z.iter_mut() {
-                *p *= -grad_logp * factor;
+    vectorized(
+        #[inline(always)]
+        || {
+            if grad_entropy == 0.0 {
+                for p in z.iter_mut() {
+                    *p *= -grad_logp * factor;
+                }
+            } else {
+                for p in z.iter_mut() {
+                    let log_p = p.max(f32::MIN_POSITIVE).ln();
+                    *p *= (-grad_logp - grad_entropy * (log_p + row.entropy)) * factor;
+                }
             }
-        } else {
-            for p in z.iter_mut() {
-                let log_p = p.max(f32::MIN_POSITIVE).ln();
-                *p *= (-grad_logp - grad_entropy * (log_p + row.entropy)) * factor;
-            }
-        }
-    });
+        },
+    );
     z[target] += grad_logp * factor;
 }

@@ -15,7 +15,10 @@ pub(crate) fn vectorized<R>(op: impl FnOnce() -> R) -> R {
         type Output = R;
         #[inline(always)]
         fn with_simd<S: pulp::Simd>(self, simd: S) -> R {
-            simd.vectorize(#[inline(always)] || (self.0)())
+            simd.vectorize(
+                #[inline(always)]
+                || (self.0)(),
+            )
         }
     }
     pulp::Arch::new().dispatch(Op(op))
@@ -162,7 +165,10 @@ mod tests {
         for i in -870_000..=887_000 {
             let x = i as f32 * 1e-4;
             let exact = f64::from(x).exp();
-            let got = vectorized(#[inline(always)] || exp(x));
+            let got = vectorized(
+                #[inline(always)]
+                || exp(x),
+            );
             worst = worst.max((f64::from(got) - exact).abs() / exact);
         }
         assert!(worst < 2.4e-7, "relative error {worst:e}");

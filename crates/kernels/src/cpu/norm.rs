@@ -13,14 +13,17 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     let mut out = vec![0.0; x.len()];
     let tasks = out.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS));
     tasks.for_each(|(out, x)| {
-        vectorized(#[inline(always)] || {
-            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                let r = inverse_rms(x, eps);
-                for i in 0..width {
-                    out[i] = x[i] * r * weight[i];
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                    let r = inverse_rms(x, eps);
+                    for i in 0..width {
+                        out[i] = x[i] * r * weight[i];
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     out
 }
@@ -30,11 +33,15 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 pub(crate) fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
     let width = weight.len();
     let mut dx = vec![0.0; x.len()];
-    let chunks = dx.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS)).zip(grad.par_chunks(width * ROWS));
+    let chunks =
+        dx.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS)).zip(grad.par_chunks(width * ROWS));
     let partial: Vec<Vec<f32>> = chunks
         .map(|((dx, x), grad)| {
             let mut dw = vec![0.0; width];
-            vectorized(#[inline(always)] || grad_rows(dx, &mut dw, x, weight, grad, eps));
+            vectorized(
+                #[inline(always)]
+                || grad_rows(dx, &mut dw, x, weight, grad, eps),
+            );
             dw
         })
         .collect();

@@ -17,17 +17,20 @@ pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, inverse: bool) ->
     rows.for_each(|(row, (out, x))| {
         let (cos, sin) = table.row(row);
         let sign = if inverse { -1.0 } else { 1.0 };
-        vectorized(#[inline(always)] || {
-            for (out, x) in out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
-                let (a, b) = x.split_at(half);
-                let (out_a, out_b) = out.split_at_mut(half);
-                for i in 0..half {
-                    let s = sign * sin[i];
-                    out_a[i] = a[i] * cos[i] - b[i] * s;
-                    out_b[i] = b[i] * cos[i] + a[i] * s;
+        vectorized(
+            #[inline(always)]
+            || {
+                for (out, x) in out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
+                    let (a, b) = x.split_at(half);
+                    let (out_a, out_b) = out.split_at_mut(half);
+                    for i in 0..half {
+                        let s = sign * sin[i];
+                        out_a[i] = a[i] * cos[i] - b[i] * s;
+                        out_b[i] = b[i] * cos[i] + a[i] * s;
+                    }
                 }
-            }
-        });
+            },
+        );
     });
     out
 }

@@ -45,7 +45,8 @@ impl WithSimd for Task<'_> {
         for (tile, weight) in weight.chunks(TILE * width).enumerate() {
             for (block, x) in x.chunks(TILE * width).enumerate() {
                 let whole = x.len() == TILE * width && weight.len() == TILE * width;
-                let products = if whole { full_tile(simd, x, weight, width) } else { part_tile(x, weight, width) };
+                let products =
+                    if whole { full_tile(simd, x, weight, width) } else { part_tile(x, weight, width) };
                 for (i, products) in products.iter().enumerate().take(x.len() / width) {
                     for (o, product) in products.iter().enumerate().take(weight.len() / width) {
                         let column = first + tile * TILE + o;

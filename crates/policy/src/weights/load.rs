@@ -32,17 +32,27 @@ pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<
     if tensors.is_empty() && missing.is_empty() && wrong.is_empty() {
         return Ok(decoder);
     }
-    Err(PolicyError::Weights { dir: dir.to_owned(), missing, unexpected: tensors.into_keys().collect(), wrong })
+    Err(PolicyError::Weights {
+        dir: dir.to_owned(),
+        missing,
+        unexpected: tensors.into_keys().collect(),
+        wrong,
+    })
 }
 
 /// The weight files: those of the index, or the single one.
 fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     let (single, index) = (dir.join("model.safetensors"), dir.join("model.safetensors.index.json"));
     if !index.exists() {
-        return if single.exists() { Ok(vec![single]) } else { Err(PolicyError::NoWeights { dir: dir.to_owned() }) };
+        return if single.exists() {
+            Ok(vec![single])
+        } else {
+            Err(PolicyError::NoWeights { dir: dir.to_owned() })
+        };
     }
     let json = read_json(&index)?;
-    let map = json.get("weight_map").and_then(|m| m.as_object()).filter(|m| m.values().all(|v| v.is_string()));
+    let map =
+        json.get("weight_map").and_then(|m| m.as_object()).filter(|m| m.values().all(|v| v.is_string()));
     let map = map.ok_or_else(|| PolicyError::Json {
         path: index.clone(),
         message: "weight_map should be an object of file names".to_owned(),

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
-use crate::policy::{ParameterValues, Policy};
 use crate::PolicyError;
+use crate::policy::{ParameterValues, Policy};
 
 /// Writes config, generation config and weights. The directory appears whole or not at all: it is
 /// filled under another name and then renamed.

@@ -54,7 +54,8 @@ impl Tensors {
         let file = SafeTensors::deserialize(&self.0).unwrap();
         let tensor = file.tensor(name).unwrap();
         let width = *tensor.shape().last().unwrap();
-        let ids: Vec<u32> = tensor.data().as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as u32).collect();
+        let ids: Vec<u32> =
+            tensor.data().as_chunks().0.iter().map(|&b| i64::from_le_bytes(b) as u32).collect();
         ids.chunks(width).map(<[u32]>::to_vec).collect()
     }
 }

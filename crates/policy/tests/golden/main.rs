@@ -83,7 +83,9 @@ fn saving_and_loading_keeps_every_bit() {
 
 #[test]
 fn smollm2_has_the_reference_numbers() {
-    let (Some(dir), Some(reference)) = (smollm2(), shared("golden/model/smollm2/reference.json")) else { return };
+    let (Some(dir), Some(reference)) = (smollm2(), shared("golden/model/smollm2/reference.json")) else {
+        return;
+    };
     let policy = Policy::load(&dir, &Device::flex()).unwrap();
     let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     for case in reference["cases"].as_array().unwrap() {
@@ -119,7 +121,11 @@ fn a_missing_and_an_unexpected_tensor_are_named_together() {
     std::fs::write(out.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(dir.join("model.safetensors"), out.path().join("model.safetensors")).unwrap();
     let message = Policy::load(out.path(), &Device::flex()).unwrap_err().to_string();
-    for part in ["1 missing: lm_head.weight", "unexpected: model.layers.1.", "mlp.up_proj.weight is F32 [128, 64], expected floats [64, 64]"] {
+    for part in [
+        "1 missing: lm_head.weight",
+        "unexpected: model.layers.1.",
+        "mlp.up_proj.weight is F32 [128, 64], expected floats [64, 64]",
+    ] {
         assert!(message.contains(part), "{message}");
     }
     config["hidden_act"] = "gelu".into();

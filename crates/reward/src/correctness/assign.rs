@@ -45,18 +45,12 @@ pub(super) fn best_assignment(
     // The Hungarian method wants no more rows than columns: further columns stand for "no match".
     let columns = predicted + gold;
     let cost = |g: usize, p: usize| {
-        if p < predicted {
-            -score(g, p).map_or(0.0, PairScore::points)
-        } else {
-            0.0
-        }
+        if p < predicted { -score(g, p).map_or(0.0, PairScore::points) } else { 0.0 }
     };
     let places = hungarian(gold, columns, cost);
     let matched = |(g, p): (usize, usize)| {
         let found = (p < predicted).then(|| score(g, p)).flatten();
-        found
-            .filter(|score| score.points() > 0.0)
-            .map(|score| (p, score))
+        found.filter(|score| score.points() > 0.0).map(|score| (p, score))
     };
     Ok(places.into_iter().enumerate().map(matched).collect())
 }
@@ -79,8 +73,7 @@ fn hungarian(rows: usize, columns: usize, cost: impl Fn(usize, usize) -> f64) ->
             let here = row_of[column];
             let (mut least, mut next) = (f64::INFINITY, 0);
             for other in (1..=columns).filter(|&other| !done[other]) {
-                let reduced =
-                    cost(here - 1, other - 1) - row_potential[here] - column_potential[other];
+                let reduced = cost(here - 1, other - 1) - row_potential[here] - column_potential[other];
                 if reduced < slack[other] {
                     slack[other] = reduced;
                     previous[other] = column;
@@ -137,37 +130,21 @@ mod tests {
     fn the_best_assignment_is_the_best() {
         let mut state = 7u64;
         let mut draw = |below: u64| {
-            state = state
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (state >> 33) % below
         };
         for _ in 0..500 {
             let (rows, columns) = (draw(6) as usize, draw(6) as usize);
             let mut points = vec![vec![0.0; columns]; rows];
-            points
-                .iter_mut()
-                .flatten()
-                .for_each(|cell| *cell = draw(9) as f64 / 4.0);
-            let pair = |g: usize, p: usize| {
-                Ok((points[g][p] > 0.25).then_some(PairScore::Whole(points[g][p])))
-            };
+            points.iter_mut().flatten().for_each(|cell| *cell = draw(9) as f64 / 4.0);
+            let pair =
+                |g: usize, p: usize| Ok((points[g][p] > 0.25).then_some(PairScore::Whole(points[g][p])));
             let found = best_assignment(rows, columns, pair).unwrap();
             let mut taken: Vec<_> = found.iter().flatten().map(|(p, _)| *p).collect();
-            let total: f64 = found
-                .iter()
-                .flatten()
-                .map(|(_, score)| score.points())
-                .sum();
+            let total: f64 = found.iter().flatten().map(|(_, score)| score.points()).sum();
             taken.sort_unstable();
-            assert!(
-                taken.windows(2).all(|pair| pair[0] != pair[1]),
-                "a call is used once"
-            );
-            points
-                .iter_mut()
-                .flatten()
-                .for_each(|cell| *cell = if *cell > 0.25 { *cell } else { 0.0 });
+            assert!(taken.windows(2).all(|pair| pair[0] != pair[1]), "a call is used once");
+            points.iter_mut().flatten().for_each(|cell| *cell = if *cell > 0.25 { *cell } else { 0.0 });
             assert_eq!(total, exhaustive(&points, &mut vec![false; columns], 0));
         }
     }

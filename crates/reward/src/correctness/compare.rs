@@ -26,9 +26,7 @@ pub(super) fn compare<'a>(
     let pair = |g: usize, p: usize| score_pair(&gold[g], &predicted[p], settings.granularity);
     let matches = match settings.matching {
         Matching::Parity => greedy_assignment(gold.len(), predicted.len(), pair)?,
-        Matching::BestAssignment | Matching::Paper => {
-            best_assignment(gold.len(), predicted.len(), pair)?
-        }
+        Matching::BestAssignment | Matching::Paper => best_assignment(gold.len(), predicted.len(), pair)?,
     };
 
     let mut spare = vec![true; predicted.len()];
@@ -45,10 +43,7 @@ pub(super) fn compare<'a>(
     let spare = (0..spare.len()).filter(|&place| spare[place]).collect();
     Ok(Comparison {
         points: Points { gained, possible },
-        names: Points {
-            gained: names,
-            possible: 1.0,
-        },
+        names: Points { gained: names, possible: 1.0 },
         reward_per_point: (max - min) / possible,
         calls,
         spare,
@@ -59,10 +54,7 @@ fn read_all<'a>(
     side: Side,
     values: impl Iterator<Item = &'a Value<'a>>,
 ) -> Result<Vec<Call<'a>>, Unscorable> {
-    values
-        .enumerate()
-        .map(|(index, value)| Call::read(side, index, value))
-        .collect()
+    values.enumerate().map(|(index, value)| Call::read(side, index, value)).collect()
 }
 
 fn name_points(
@@ -73,12 +65,7 @@ fn name_points(
     let names_of_gold: Vec<_> = gold.iter().map(|call| call.name).collect();
     let names_predicted: Vec<_> = predicted.iter().map(|call| call.name).collect();
     let equal_only = settings.granularity.wants_equal_lists();
-    compare_names(
-        &names_of_gold,
-        &names_predicted,
-        equal_only,
-        settings.matching,
-    )
+    compare_names(&names_of_gold, &names_predicted, equal_only, settings.matching)
 }
 
 /// S: one for the tools' names, and per call one, and one for each of its parameters unless it is
@@ -90,9 +77,7 @@ fn possible_points(gold: &[Call<'_>], settings: &CorrectnessSettings) -> Result<
         possible += if settings.granularity.scores_whole_calls() {
             1.0
         } else {
-            let count = parameters
-                .len()
-                .ok_or(call.fault(Defect::ParametersWithoutLength))?;
+            let count = parameters.len().ok_or(call.fault(Defect::ParametersWithoutLength))?;
             1.0 + count as f64
         };
     }
@@ -106,14 +91,8 @@ fn call_score(
 ) -> CallScore {
     let score = explain_pair(gold, found);
     if found.is_none() && settings.granularity.scores_whole_calls() {
-        let nothing = CallPoints::Whole(Points {
-            gained: 0.0,
-            possible: 1.0,
-        });
-        return CallScore {
-            points: nothing,
-            ..score
-        };
+        let nothing = CallPoints::Whole(Points { gained: 0.0, possible: 1.0 });
+        return CallScore { points: nothing, ..score };
     }
     score
 }

@@ -11,8 +11,8 @@ use toolrl_grammar::{Parsed, Span, SyntaxError, SyntaxErrorKind};
 
 use crate::scale::{Range, Scaled};
 use crate::{
-    Breakdown, CallPoints, Comparison, Context, Outcome, Points, Reference, RewardError, Scale,
-    Term, TermScore,
+    Breakdown, CallPoints, Comparison, Context, Outcome, Points, Reference, RewardError, Scale, Term,
+    TermScore,
 };
 
 /// How finely calls that differ from the reference's are scored.
@@ -99,10 +99,7 @@ impl Correctness {
             Err(error) => return Outcome::Unreadable(error),
         };
         let equal = gold.len() == predicted.len()
-            && gold
-                .iter()
-                .zip(&predicted)
-                .all(|(a, b)| identical_or_equal(a, b));
+            && gold.iter().zip(&predicted).all(|(a, b)| identical_or_equal(a, b));
         if equal {
             return Outcome::Equal;
         }
@@ -122,11 +119,7 @@ fn calls_of<'p, 'a>(parsed: &'p Parsed<'a>) -> Result<Vec<&'p Value<'a>>, Syntax
         kind: SyntaxErrorKind::MissingTag { tag },
         span: Span::new(0, parsed.text.len()),
     };
-    let block = parsed
-        .reply
-        .tool_calls
-        .as_ref()
-        .ok_or_else(|| missing("<tool_call>"))?;
+    let block = parsed.reply.tool_calls.as_ref().ok_or_else(|| missing("<tool_call>"))?;
     if !block.has_closing_tag {
         return Err(missing("</tool_call>"));
     }
@@ -164,10 +157,7 @@ impl Term for Correctness {
             }
         };
         let score = with_fractions(TermScore::new(value), &outcome);
-        Ok(TermScore {
-            breakdown: Breakdown::Correctness(outcome),
-            ..score
-        })
+        Ok(TermScore { breakdown: Breakdown::Correctness(outcome), ..score })
     }
 }
 
@@ -182,17 +172,12 @@ fn with_fractions(score: TermScore, outcome: &Outcome) -> TermScore {
     ["names", "keys", "values"]
         .into_iter()
         .zip(parts)
-        .fold(score, |score, (name, fraction)| {
-            score.with_component(name, fraction)
-        })
+        .fold(score, |score, (name, fraction)| score.with_component(name, fraction))
 }
 
 /// A call that is scored as a whole counts among both its parameters' names and its values.
 fn fractions(comparison: &Comparison) -> [f64; 3] {
-    let none = Points {
-        gained: 0.0,
-        possible: 0.0,
-    };
+    let none = Points { gained: 0.0, possible: 0.0 };
     let (mut all_keys, mut all_values) = (none, none);
     for call in &comparison.calls {
         let (keys, values) = match call.points {
@@ -204,9 +189,5 @@ fn fractions(comparison: &Comparison) -> [f64; 3] {
         all_values.gained += values.gained;
         all_values.possible += values.possible;
     }
-    [
-        comparison.names.fraction(),
-        all_keys.fraction(),
-        all_values.fraction(),
-    ]
+    [comparison.names.fraction(), all_keys.fraction(), all_values.fraction()]
 }

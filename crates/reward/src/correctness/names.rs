@@ -15,10 +15,7 @@ pub(super) fn compare_keys(gold: &Object<'_>, predicted: &Object<'_>, equal_only
     if equal_only {
         return 0.0;
     }
-    let common = gold
-        .keys()
-        .filter(|key| predicted.contains_key(key.as_bytes()))
-        .count();
+    let common = gold.keys().filter(|key| predicted.contains_key(key.as_bytes())).count();
     jaccard(common, gold.len() + predicted.len() - common)
 }
 
@@ -32,11 +29,8 @@ pub(super) fn compare_names(
     equal_only: bool,
     matching: Matching,
 ) -> Result<f64, Unscorable> {
-    let equal = gold.len() == predicted.len()
-        && gold
-            .iter()
-            .zip(predicted)
-            .all(|(a, b)| identical_or_equal(a, b));
+    let equal =
+        gold.len() == predicted.len() && gold.iter().zip(predicted).all(|(a, b)| identical_or_equal(a, b));
     if equal {
         return Ok(1.0);
     }
@@ -45,16 +39,10 @@ pub(super) fn compare_names(
     }
     let mut counts: HashMap<String, (usize, usize)> = HashMap::new();
     for (call, name) in gold.iter().enumerate() {
-        counts
-            .entry(hash_key(name, Side::Reference, call)?)
-            .or_default()
-            .0 += 1;
+        counts.entry(hash_key(name, Side::Reference, call)?).or_default().0 += 1;
     }
     for (call, name) in predicted.iter().enumerate() {
-        counts
-            .entry(hash_key(name, Side::Reply, call)?)
-            .or_default()
-            .1 += 1;
+        counts.entry(hash_key(name, Side::Reply, call)?).or_default().1 += 1;
     }
     let (mut common, mut all) = (0, 0);
     for &(gold, predicted) in counts.values() {
@@ -69,21 +57,13 @@ pub(super) fn compare_names(
 }
 
 fn jaccard(common: usize, all: usize) -> f64 {
-    if all == 0 {
-        0.0
-    } else {
-        common as f64 / all as f64
-    }
+    if all == 0 { 0.0 } else { common as f64 / all as f64 }
 }
 
 /// A text that two names share if and only if they are one key of a Python dictionary.
 fn hash_key(name: &Value<'_>, side: Side, call: usize) -> Result<String, Unscorable> {
     match name {
-        Value::List(_) | Value::Object(_) => Err(Unscorable {
-            side,
-            call,
-            defect: Defect::UnhashableName,
-        }),
+        Value::List(_) | Value::Object(_) => Err(Unscorable { side, call, defect: Defect::UnhashableName }),
         Value::Bool(flag) => Ok(u8::from(*flag).to_string()),
         Value::Int(PyInt::Big(digits)) => Ok(digits.to_string()),
         Value::Float(x) if *x == 0.0 => Ok("0".into()),

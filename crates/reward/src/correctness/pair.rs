@@ -16,44 +16,25 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     /// Reads a call's name.
     pub fn read(side: Side, index: usize, value: &'a Value<'a>) -> Result<Self, Unscorable> {
-        let fault = |defect| Unscorable {
-            side,
-            call: index,
-            defect,
-        };
+        let fault = |defect| Unscorable { side, call: index, defect };
         let entries = value.as_object().ok_or(fault(Defect::NotAnObject))?;
-        let name = entries
-            .get(&b"name"[..])
-            .ok_or(fault(Defect::Missing("name")))?;
-        Ok(Self {
-            side,
-            index,
-            value,
-            name,
-        })
+        let name = entries.get(&b"name"[..]).ok_or(fault(Defect::Missing("name")))?;
+        Ok(Self { side, index, value, name })
     }
 
     /// Its parameters, of whatever type.
     pub fn parameters(&self) -> Result<&'a Value<'a>, Unscorable> {
-        self.value
-            .get("parameters")
-            .ok_or(self.fault(Defect::Missing("parameters")))
+        self.value.get("parameters").ok_or(self.fault(Defect::Missing("parameters")))
     }
 
     /// Its parameters as an object.
     fn entries(&self) -> Result<&'a Object<'a>, Unscorable> {
-        self.parameters()?
-            .as_object()
-            .ok_or(self.fault(Defect::ParametersNotAnObject))
+        self.parameters()?.as_object().ok_or(self.fault(Defect::ParametersNotAnObject))
     }
 
     /// What `defect` of this call is called.
     pub fn fault(&self, defect: Defect) -> Unscorable {
-        Unscorable {
-            side: self.side,
-            call: self.index,
-            defect,
-        }
+        Unscorable { side: self.side, call: self.index, defect }
     }
 }
 
@@ -90,51 +71,30 @@ pub(super) fn score_pair(
     let (wanted, found) = (gold.entries()?, predicted.entries()?);
     let keys = compare_keys(wanted, found, granularity.wants_equal_lists());
     let right = |key: &[u8], value| found.get(key).is_some_and(|other| equal(other, value));
-    let values = wanted
-        .iter()
-        .filter(|(key, value)| right(key.as_bytes(), value))
-        .count();
-    Ok(Some(PairScore::Parts {
-        keys,
-        values: values as f64,
-    }))
+    let values = wanted.iter().filter(|(key, value)| right(key.as_bytes(), value)).count();
+    Ok(Some(PairScore::Parts { keys, values: values as f64 }))
 }
 
 /// The breakdown of a call of the reference, matched or not.
 pub(super) fn explain_pair(gold: &Call<'_>, matched: Option<(&Call<'_>, PairScore)>) -> CallScore {
     let score = matched.map(|(_, score)| score);
-    let wanted = gold
-        .value
-        .get("parameters")
-        .and_then(Value::len)
-        .unwrap_or(0) as f64;
+    let wanted = gold.value.get("parameters").and_then(Value::len).unwrap_or(0) as f64;
     let points = match score {
-        Some(PairScore::Whole(gained)) => CallPoints::Whole(Points {
-            gained,
-            possible: 1.0,
-        }),
+        Some(PairScore::Whole(gained)) => CallPoints::Whole(Points { gained, possible: 1.0 }),
         Some(PairScore::Parts { keys, values }) => parts(keys, values, wanted),
         None => parts(0.0, 0.0, wanted),
     };
     CallScore {
         matched: matched.map(|(predicted, _)| predicted.index),
         points,
-        losses: matched.map_or_else(Vec::new, |(predicted, score)| {
-            losses(gold, predicted, score)
-        }),
+        losses: matched.map_or_else(Vec::new, |(predicted, score)| losses(gold, predicted, score)),
     }
 }
 
 fn parts(keys: f64, values: f64, wanted: f64) -> CallPoints {
     CallPoints::Parts {
-        keys: Points {
-            gained: keys,
-            possible: 1.0,
-        },
-        values: Points {
-            gained: values,
-            possible: wanted,
-        },
+        keys: Points { gained: keys, possible: 1.0 },
+        values: Points { gained: values, possible: wanted },
     }
 }
 
@@ -162,9 +122,7 @@ fn losses(gold: &Call<'_>, predicted: &Call<'_>, score: PairScore) -> Vec<Loss> 
             }),
         }
     }
-    let extra = found
-        .keys()
-        .filter(|key| !wanted.contains_key(key.as_bytes()));
+    let extra = found.keys().filter(|key| !wanted.contains_key(key.as_bytes()));
     losses.extend(extra.map(|key| Loss::ExtraKey(key.lossy().into_owned())));
     let same_keys = |loss: &Loss| matches!(loss, Loss::WrongValue { .. });
     if keys < 1.0 && losses.iter().all(same_keys) {

@@ -19,13 +19,6 @@ pub fn golden_lines(file: &str) -> Option<Vec<String>> {
     }
     let mut text = String::new();
     let packed = std::fs::File::open(&path).expect("the golden file opens");
-    flate2::read::MultiGzDecoder::new(packed)
-        .read_to_string(&mut text)
-        .expect("it unpacks");
-    Some(
-        text.split('\n')
-            .filter(|line| !line.is_empty())
-            .map(str::to_string)
-            .collect(),
-    )
+    flate2::read::MultiGzDecoder::new(packed).read_to_string(&mut text).expect("it unpacks");
+    Some(text.split('\n').filter(|line| !line.is_empty()).map(str::to_string).collect())
 }

@@ -58,7 +58,15 @@ pub struct SftConfig {
 impl Default for SftConfig {
     fn default() -> Self {
         let optimizer = OptimizerConfig { lr: 1e-5, ..OptimizerConfig::default() };
-        Self { epochs: 1.0, steps: None, batch: 16, max_tokens: 4096, micro_tokens: 4096, optimizer, checkpoint_every: 0 }
+        Self {
+            epochs: 1.0,
+            steps: None,
+            batch: 16,
+            max_tokens: 4096,
+            micro_tokens: 4096,
+            optimizer,
+            checkpoint_every: 0,
+        }
     }
 }
 
@@ -156,10 +164,13 @@ impl Method {
             Self::Sft(sft) if sft.steps.is_none() && !(sft.epochs > 0.0 && sft.epochs.is_finite()) => {
                 wrong(format!("train.epochs = {} should be above 0", sft.epochs))
             }
-            Self::Grpo(grpo) if grpo.updates > grpo.prompts => {
-                wrong(format!("train.updates = {} should be at most train.prompts = {}", grpo.updates, grpo.prompts))
+            Self::Grpo(grpo) if grpo.updates > grpo.prompts => wrong(format!(
+                "train.updates = {} should be at most train.prompts = {}",
+                grpo.updates, grpo.prompts
+            )),
+            Self::Grpo(grpo) => {
+                grpo.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
             }
-            Self::Grpo(grpo) => grpo.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}"))),
             Self::Sft(_) => Ok(()),
         }
     }

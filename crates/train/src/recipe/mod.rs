@@ -65,7 +65,8 @@ fn default_slots() -> usize {
 }
 
 fn toolrl_terms() -> RubricConfig {
-    let term = |id: &str| toolrl_reward::TermConfig { id: id.to_owned(), weight: 1.0, settings: toml::Table::new() };
+    let term =
+        |id: &str| toolrl_reward::TermConfig { id: id.to_owned(), weight: 1.0, settings: toml::Table::new() };
     RubricConfig { terms: vec![term("format"), term("correctness")] }
 }
 
@@ -121,7 +122,8 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), TrainError
         .ok()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
-    let (parents, last) = key.rsplit_once('.').map_or((Vec::new(), key), |(p, l)| (p.split('.').collect(), l));
+    let (parents, last) =
+        key.rsplit_once('.').map_or((Vec::new(), key), |(p, l)| (p.split('.').collect(), l));
     let mut at = table;
     for parent in parents {
         let entry = at.entry(parent).or_insert_with(|| toml::Table::new().into());
@@ -146,7 +148,12 @@ mod tests {
         assert_eq!(recipe.train.steps(), Some(7));
         assert_eq!(recipe.sampling.temperature, 0.5);
         assert_eq!(recipe.policy, Some(PolicySource::Dir("some/where".into())));
-        for (bad, part) in [("train.stepz=1", "stepz"), ("nothing", "key=value"), ("name.x=1", "not a table"), ("slots=0", "slots")] {
+        for (bad, part) in [
+            ("train.stepz=1", "stepz"),
+            ("nothing", "key=value"),
+            ("name.x=1", "not a table"),
+            ("slots=0", "slots"),
+        ] {
             let message = set(&[bad]).unwrap_err().to_string();
             assert!(message.contains(part), "{bad}: {message}");
         }

@@ -48,9 +48,7 @@ pub struct Completion {
 
 /// The file of a step: `<run>/completions/step-00001.parquet`.
 pub fn completions_path(run_dir: &Path, step: u64) -> PathBuf {
-    run_dir
-        .join("completions")
-        .join(format!("step-{step:05}.parquet"))
+    run_dir.join("completions").join(format!("step-{step:05}.parquet"))
 }
 
 /// Writes the replies of a step, Zstandard-compressed; the file appears whole or not at all.
@@ -58,11 +56,10 @@ pub fn completions_path(run_dir: &Path, step: u64) -> PathBuf {
 /// # Errors
 /// [`RecordError::Parquet`] and [`RecordError::Io`].
 pub fn write_completions(path: &Path, rows: &[Completion]) -> Result<(), RecordError> {
-    let batch = RecordBatch::try_from_iter_with_nullable(columns(rows))
-        .map_err(RecordError::parquet(path))?;
-    let properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .build();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns(rows)).map_err(RecordError::parquet(path))?;
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let mut bytes = Vec::new();
     let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
         .map_err(RecordError::parquet(path))?;
@@ -85,11 +82,11 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
         floats("reward", rows, |r| Some(r.reward)),
     ];
     let names: BTreeSet<&String> = rows.iter().flat_map(|r| r.components.keys()).collect();
-    columns.extend(names.into_iter().map(|name| {
-        floats(&format!("reward_{name}"), rows, |r| {
-            r.components.get(name).copied()
-        })
-    }));
+    columns.extend(
+        names
+            .into_iter()
+            .map(|name| floats(&format!("reward_{name}"), rows, |r| r.components.get(name).copied())),
+    );
     columns.extend([
         floats("advantage", rows, |r| Some(r.advantage)),
         strings("finish", rows, |r| finish_name(r.finish)),
@@ -106,16 +103,8 @@ fn finish_name(finish: FinishReason) -> &'static str {
     }
 }
 
-fn integers(
-    name: &str,
-    rows: &[Completion],
-    value: impl Fn(&Completion) -> u64,
-) -> (String, ArrayRef, bool) {
-    (
-        name.into(),
-        Arc::new(UInt64Array::from_iter_values(rows.iter().map(value))),
-        false,
-    )
+fn integers(name: &str, rows: &[Completion], value: impl Fn(&Completion) -> u64) -> (String, ArrayRef, bool) {
+    (name.into(), Arc::new(UInt64Array::from_iter_values(rows.iter().map(value))), false)
 }
 
 fn strings<'a>(
@@ -123,11 +112,7 @@ fn strings<'a>(
     rows: &'a [Completion],
     value: impl Fn(&'a Completion) -> &'a str,
 ) -> (String, ArrayRef, bool) {
-    (
-        name.into(),
-        Arc::new(StringArray::from_iter_values(rows.iter().map(value))),
-        false,
-    )
+    (name.into(), Arc::new(StringArray::from_iter_values(rows.iter().map(value))), false)
 }
 
 fn floats(
@@ -135,11 +120,7 @@ fn floats(
     rows: &[Completion],
     value: impl Fn(&Completion) -> Option<f64>,
 ) -> (String, ArrayRef, bool) {
-    (
-        name.into(),
-        Arc::new(Float64Array::from_iter(rows.iter().map(value))),
-        true,
-    )
+    (name.into(), Arc::new(Float64Array::from_iter(rows.iter().map(value))), true)
 }
 
 #[cfg(test)]
@@ -163,16 +144,9 @@ mod tests {
             completion: "<think> … </think>".into(),
             gold: "gold".into(),
             reward: 1.5,
-            components: components
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), *v))
-                .collect(),
+            components: components.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect(),
             advantage: -0.25,
-            finish: if member == 0 {
-                FinishReason::Stop
-            } else {
-                FinishReason::Length
-            },
+            finish: if member == 0 { FinishReason::Stop } else { FinishReason::Length },
             tokens: 12,
             logprob_sum: -3.5,
         }
@@ -183,44 +157,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = completions_path(dir.path(), 7);
         assert!(path.ends_with("completions/step-00007.parquet"));
-        let rows = [
-            row(0, &[("format", 1.0)]),
-            row(1, &[("format", 0.0), ("length", 0.5)]),
-        ];
+        let rows = [row(0, &[("format", 1.0)]), row(1, &[("format", 0.0), ("length", 0.5)])];
         write_completions(&path, &rows).unwrap();
         let file = File::open(&path).unwrap();
-        let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)
-            .unwrap()
-            .build()
-            .unwrap();
+        let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
         let batch = reader.next().unwrap().unwrap();
         assert_eq!(batch.num_rows(), 2);
         let column = |name: &str| batch.column_by_name(name).unwrap().clone();
-        assert_eq!(
-            column("step").as_primitive::<UInt64Type>().values(),
-            &[7, 7]
-        );
-        assert_eq!(
-            column("member").as_primitive::<UInt64Type>().values(),
-            &[0, 1]
-        );
+        assert_eq!(column("step").as_primitive::<UInt64Type>().values(), &[7, 7]);
+        assert_eq!(column("member").as_primitive::<UInt64Type>().values(), &[0, 1]);
         assert_eq!(column("prompt").as_string::<i32>().value(1), rows[1].prompt);
         assert_eq!(column("finish").as_string::<i32>().value(1), "length");
-        assert_eq!(
-            column("reward_format")
-                .as_primitive::<Float64Type>()
-                .values(),
-            &[1.0, 0.0]
-        );
+        assert_eq!(column("reward_format").as_primitive::<Float64Type>().values(), &[1.0, 0.0]);
         let length = column("reward_length");
-        assert!(
-            length.is_null(0) && !length.is_null(1),
-            "a term that gave no value is null"
-        );
-        assert_eq!(
-            column("logprob_sum").as_primitive::<Float64Type>().value(0),
-            -3.5
-        );
+        assert!(length.is_null(0) && !length.is_null(1), "a term that gave no value is null");
+        assert_eq!(column("logprob_sum").as_primitive::<Float64Type>().value(0), -3.5);
     }
 
     #[test]

@@ -37,10 +37,7 @@ pub enum RecordError {
 impl RecordError {
     /// Puts the path to a file-system error; for `map_err`.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { path: path.to_owned(), source }
     }
 
     /// Puts the path to a Parquet or Arrow error; for `map_err`.
@@ -48,9 +45,6 @@ impl RecordError {
     where
         parquet::errors::ParquetError: From<E>,
     {
-        move |source| Self::Parquet {
-            path: path.to_owned(),
-            source: source.into(),
-        }
+        move |source| Self::Parquet { path: path.to_owned(), source: source.into() }
     }
 }

@@ -50,11 +50,7 @@ impl EventWriter {
     ///
     /// # Errors
     /// [`RecordError::Io`].
-    pub fn append_scalars(
-        &mut self,
-        step: u64,
-        scalars: &[(String, f64)],
-    ) -> Result<(), RecordError> {
+    pub fn append_scalars(&mut self, step: u64, scalars: &[(String, f64)]) -> Result<(), RecordError> {
         let mut summary = Vec::new();
         for (tag, value) in scalars {
             let mut entry = Vec::new();
@@ -71,17 +67,13 @@ impl EventWriter {
     }
 
     fn append(&mut self, event: &[u8]) -> Result<(), RecordError> {
-        self.file
-            .write_all(&framed(event))
-            .map_err(RecordError::io(&self.path))?;
+        self.file.write_all(&framed(event)).map_err(RecordError::io(&self.path))?;
         self.file.flush().map_err(RecordError::io(&self.path))
     }
 }
 
 fn seconds_since_epoch() -> f64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0.0, |d| d.as_secs_f64())
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
 /// The start of an `Event`: its wall time in seconds.
@@ -124,9 +116,7 @@ fn framed(payload: &[u8]) -> Vec<u8> {
 /// The CRC-32C as TFRecords hold it: rotated and moved, so that the checksum of data that holds
 /// checksums stays a good one.
 fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes)
-        .rotate_right(15)
-        .wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 #[cfg(test)]
@@ -159,12 +149,8 @@ mod tests {
 
     #[test]
     fn varints_are_little_endian_groups_of_seven_bits() {
-        for (value, expected) in [
-            (0, vec![0]),
-            (127, vec![127]),
-            (128, vec![0x80, 1]),
-            (300, vec![0xac, 2]),
-        ] {
+        for (value, expected) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])]
+        {
             let mut out = Vec::new();
             put_varint(&mut out, value);
             assert_eq!(out, expected);
@@ -175,9 +161,7 @@ mod tests {
     fn a_file_holds_its_version_and_the_scalars() {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = EventWriter::create(dir.path()).unwrap();
-        writer
-            .append_scalars(300, &[("reward/mean".into(), 1.5), ("loss".into(), -0.5)])
-            .unwrap();
+        writer.append_scalars(300, &[("reward/mean".into(), 1.5), ("loss".into(), -0.5)]).unwrap();
         let payloads = payloads(&fs::read(&writer.path).unwrap());
         assert_eq!(payloads.len(), 2);
         // Field 1, a double, is nine bytes in both.

@@ -40,9 +40,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = write_whole(&file.join("x.json"), b"")
-            .unwrap_err()
-            .to_string();
+        let error = write_whole(&file.join("x.json"), b"").unwrap_err().to_string();
         assert!(error.starts_with(&file.display().to_string()), "{error}");
     }
 }

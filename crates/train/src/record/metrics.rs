@@ -134,11 +134,7 @@ fn collect_numbers(name: &str, value: &Value, scalars: &mut Vec<(String, f64)>) 
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                let path = if name.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{name}/{key}")
-                };
+                let path = if name.is_empty() { key.clone() } else { format!("{name}/{key}") };
                 collect_numbers(&path, value, scalars);
             }
         }
@@ -181,14 +177,6 @@ mod tests {
     #[test]
     fn spread_of_nothing_is_zero() {
         assert_eq!(Spread::of(&[]), Spread::default());
-        assert_eq!(
-            Spread::of(&[2.0]),
-            Spread {
-                mean: 2.0,
-                std: 0.0,
-                min: 2.0,
-                max: 2.0
-            }
-        );
+        assert_eq!(Spread::of(&[2.0]), Spread { mean: 2.0, std: 0.0, min: 2.0, max: 2.0 });
     }
 }

@@ -21,10 +21,7 @@ impl MetricsLog {
     /// [`RecordError::Io`].
     pub fn create(path: &Path) -> Result<Self, RecordError> {
         let file = File::create(path).map_err(RecordError::io(path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Goes on with the log of a run that was cut off: rows after `last_step`, which the run will
@@ -37,21 +34,12 @@ impl MetricsLog {
             return Self::create(path);
         }
         let rows = rows_with_ends(path)?;
-        let kept = rows
-            .iter()
-            .take_while(|(row, _)| row.step <= last_step)
-            .last();
+        let kept = rows.iter().take_while(|(row, _)| row.step <= last_step).last();
         let end = kept.map_or(0, |(_, end)| *end);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(RecordError::io(path))?;
+        let mut file = OpenOptions::new().write(true).open(path).map_err(RecordError::io(path))?;
         file.set_len(end).map_err(RecordError::io(path))?;
         file.seek(SeekFrom::End(0)).map_err(RecordError::io(path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-        })
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Appends one row as one line.
@@ -65,9 +53,7 @@ impl MetricsLog {
             source,
         })?;
         line.push(b'\n');
-        self.file
-            .write_all(&line)
-            .map_err(RecordError::io(&self.path))?;
+        self.file.write_all(&line).map_err(RecordError::io(&self.path))?;
         self.file.flush().map_err(RecordError::io(&self.path))
     }
 }
@@ -77,10 +63,7 @@ impl MetricsLog {
 /// # Errors
 /// [`RecordError::Io`]; [`RecordError::Json`] with the line for a broken one before that.
 pub fn read_metrics(path: &Path) -> Result<Vec<StepMetrics>, RecordError> {
-    Ok(rows_with_ends(path)?
-        .into_iter()
-        .map(|(row, _)| row)
-        .collect())
+    Ok(rows_with_ends(path)?.into_iter().map(|(row, _)| row).collect())
 }
 
 /// The rows, each with the offset of the byte after it.
@@ -111,10 +94,7 @@ mod tests {
     fn row(step: u64) -> StepMetrics {
         StepMetrics {
             step,
-            detail: StepDetail::Sft(SftMetrics {
-                epoch: step as f64 / 4.0,
-                replies: 2,
-            }),
+            detail: StepDetail::Sft(SftMetrics { epoch: step as f64 / 4.0, replies: 2 }),
             loss: 1.0 / step as f64,
             grad_norm: 0.5,
             lr: 1e-5,

@@ -50,11 +50,7 @@ impl Summary {
 }
 
 fn json_error(path: &Path) -> impl FnOnce(serde_json::Error) -> RecordError + '_ {
-    move |source| RecordError::Json {
-        path: path.to_owned(),
-        line: source.line(),
-        source,
-    }
+    move |source| RecordError::Json { path: path.to_owned(), line: source.line(), source }
 }
 
 #[cfg(test)]
@@ -64,16 +60,8 @@ mod tests {
     use super::*;
 
     fn report(policy: &str, mean_reward: f64) -> EvalReport {
-        let overall = Rates {
-            tasks: 4,
-            mean_reward,
-            ..Rates::default()
-        };
-        EvalReport {
-            policy: policy.into(),
-            overall,
-            ..EvalReport::default()
-        }
+        let overall = Rates { tasks: 4, mean_reward, ..Rates::default() };
+        EvalReport { policy: policy.into(), overall, ..EvalReport::default() }
     }
 
     #[test]

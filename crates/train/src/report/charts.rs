@@ -19,24 +19,12 @@ fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let mut charts = grpo_charts(metrics);
     charts.extend([
         chart("Loss", "loss", vec![all(metrics, "", |m| Some(m.loss))]),
-        chart(
-            "Gradient norm before clipping",
-            "L2 norm",
-            vec![all(metrics, "", |m| Some(m.grad_norm))],
-        ),
-        chart(
-            "Learning rate",
-            "learning rate",
-            vec![all(metrics, "", |m| Some(m.lr))],
-        ),
+        chart("Gradient norm before clipping", "L2 norm", vec![all(metrics, "", |m| Some(m.grad_norm))]),
+        chart("Learning rate", "learning rate", vec![all(metrics, "", |m| Some(m.lr))]),
     ]);
     let stages = names(metrics.iter().flat_map(|m| m.seconds.keys()));
     let seconds = |stage: &String| all(metrics, stage, |m| m.seconds.get(stage).copied());
-    charts.push(chart(
-        "Time by stage",
-        "seconds",
-        stages.into_iter().map(seconds).collect(),
-    ));
+    charts.push(chart("Time by stage", "seconds", stages.into_iter().map(seconds).collect()));
     for chart in &mut charts {
         chart.series.retain(|s| !s.points.is_empty());
     }
@@ -46,24 +34,11 @@ fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
 
 fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let line = |name: &str, value: fn(&GrpoMetrics) -> Option<f64>| grpo(metrics, name, value);
-    let terms = names(
-        metrics
-            .iter()
-            .filter_map(grpo_of)
-            .flat_map(|g| g.components.keys()),
-    );
+    let terms = names(metrics.iter().filter_map(grpo_of).flat_map(|g| g.components.keys()));
     let term = |name: &String| grpo(metrics, name, |g| g.components.get(name).copied());
     vec![
-        chart(
-            "Mean reward",
-            "reward",
-            vec![line("", |g| Some(g.reward.mean))],
-        ),
-        chart(
-            "Reward components",
-            "mean reward of the term",
-            terms.into_iter().map(term).collect(),
-        ),
+        chart("Mean reward", "reward", vec![line("", |g| Some(g.reward.mean))]),
+        chart("Reward components", "mean reward of the term", terms.into_iter().map(term).collect()),
         chart(
             "Reply length",
             "tokens",
@@ -72,31 +47,18 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
                 line("longest", |g| Some(g.reply_length.max as f64)),
             ],
         ),
-        chart(
-            "Replies that ended by themselves",
-            "share of replies",
-            vec![line("", |g| Some(g.stop_rate))],
-        ),
+        chart("Replies that ended by themselves", "share of replies", vec![line("", |g| Some(g.stop_rate))]),
         chart(
             "Groups without spread, which teach nothing",
             "share of groups",
-            vec![line("", |g| {
-                Some(g.zero_variance_groups as f64 / g.groups.max(1) as f64)
-            })],
+            vec![line("", |g| Some(g.zero_variance_groups as f64 / g.groups.max(1) as f64))],
         ),
         chart(
             "Gap between sampler and trainer",
             "|difference of log-probabilities|, nats",
-            vec![
-                line("mean", |g| Some(g.logprob_gap.mean)),
-                line("largest", |g| Some(g.logprob_gap.max)),
-            ],
+            vec![line("mean", |g| Some(g.logprob_gap.mean)), line("largest", |g| Some(g.logprob_gap.max))],
         ),
-        chart(
-            "Entropy of the sampled tokens",
-            "nats",
-            vec![line("", |g| g.entropy)],
-        ),
+        chart("Entropy of the sampled tokens", "nats", vec![line("", |g| g.entropy)]),
         chart(
             "Tokens whose ratio was clipped",
             "share of tokens",
@@ -117,11 +79,7 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
 }
 
 fn chart(title: &'static str, y_label: &'static str, series: Vec<Series>) -> Chart {
-    Chart {
-        title,
-        y_label,
-        series,
-    }
+    Chart { title, y_label, series }
 }
 
 fn names<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<&'a String> {
@@ -135,19 +93,12 @@ fn grpo_of(row: &StepMetrics) -> Option<&GrpoMetrics> {
     }
 }
 
-fn grpo(
-    metrics: &[StepMetrics],
-    name: &str,
-    value: impl Fn(&GrpoMetrics) -> Option<f64>,
-) -> Series {
+fn grpo(metrics: &[StepMetrics], name: &str, value: impl Fn(&GrpoMetrics) -> Option<f64>) -> Series {
     all(metrics, name, |row| grpo_of(row).and_then(&value))
 }
 
 /// A line over the steps that have the value, and have it finite.
 fn all(metrics: &[StepMetrics], name: &str, value: impl Fn(&StepMetrics) -> Option<f64>) -> Series {
     let point = |row: &StepMetrics| Some((row.step as f64, value(row).filter(|v| v.is_finite())?));
-    Series {
-        name: name.to_owned(),
-        points: metrics.iter().filter_map(point).collect(),
-    }
+    Series { name: name.to_owned(), points: metrics.iter().filter_map(point).collect() }
 }

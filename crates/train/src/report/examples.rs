@@ -20,8 +20,7 @@ fn entry(example: &Example) -> String {
         FinishReason::Stop => "ended by itself",
         FinishReason::Length => "cut off at the limit",
     };
-    let component =
-        |(name, value): (&String, &f64)| format!("<li>{} {}</li>", escape(name), number(*value));
+    let component = |(name, value): (&String, &f64)| format!("<li>{} {}</li>", escape(name), number(*value));
     let components: String = c.components.iter().map(component).collect();
     format!(
         "<details class=\"example\"><summary><span>step {}</span><span>{}</span>\

@@ -38,11 +38,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 fn without_zero_tail(digits: &str) -> &str {
-    if digits.contains('.') {
-        digits.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        digits
-    }
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
 
 #[cfg(test)]
@@ -51,10 +47,7 @@ mod tests {
 
     #[test]
     fn nothing_of_the_text_is_markup() {
-        assert_eq!(
-            escape("<b a=\"1\">&'</b>\u{0}"),
-            "&lt;b a=&quot;1&quot;&gt;&amp;&#39;&lt;/b&gt;\u{fffd}"
-        );
+        assert_eq!(escape("<b a=\"1\">&'</b>\u{0}"), "&lt;b a=&quot;1&quot;&gt;&amp;&#39;&lt;/b&gt;\u{fffd}");
         assert_eq!(escape("ü\n\t🌍"), "ü\n\t🌍");
     }
 

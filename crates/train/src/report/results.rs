@@ -42,18 +42,8 @@ const MEASURES: [Measure; 3] = [
         write: |v| format!("{v:.3}"),
         write_change: |v| format!("{v:+.3}"),
     },
-    Measure {
-        name: "Format rate",
-        value: |r| r.format_rate,
-        write: percent,
-        write_change: points,
-    },
-    Measure {
-        name: "Exact-call rate",
-        value: |r| r.exact_call_rate,
-        write: percent,
-        write_change: points,
-    },
+    Measure { name: "Format rate", value: |r| r.format_rate, write: percent, write_change: points },
+    Measure { name: "Exact-call rate", value: |r| r.exact_call_rate, write: percent, write_change: points },
 ];
 
 fn percent(rate: f64) -> String {
@@ -79,10 +69,7 @@ impl Measure {
     fn cells(&self, before: &Rates, after: &Rates) -> String {
         let (old, new) = ((self.value)(before), (self.value)(after));
         let (before, after) = ((self.write)(old), (self.write)(new));
-        format!(
-            "<td>{before}</td><td>{after}</td>{}",
-            self.change("td", old, new)
-        )
+        format!("<td>{before}</td><td>{after}</td>{}", self.change("td", old, new))
     }
 
     fn change(&self, tag: &str, old: f64, new: f64) -> String {
@@ -91,19 +78,13 @@ impl Measure {
             d if d < -1e-9 => "down",
             _ => "same",
         };
-        format!(
-            "<{tag} class=\"{class}\">{}</{tag}>",
-            (self.write_change)(new - old)
-        )
+        format!("<{tag} class=\"{class}\">{}</{tag}>", (self.write_change)(new - old))
     }
 }
 
 fn table(before: &EvalReport, after: &EvalReport) -> String {
     let old: BTreeMap<_, _> = before.rows().into_iter().collect();
-    let heads: String = MEASURES
-        .iter()
-        .map(|m| format!("<th colspan=\"3\">{}</th>", m.name))
-        .collect();
+    let heads: String = MEASURES.iter().map(|m| format!("<th colspan=\"3\">{}</th>", m.name)).collect();
     let subheads = "<th>before</th><th>after</th><th>change</th>".repeat(MEASURES.len());
     let rows: String = after
         .rows()
@@ -111,11 +92,7 @@ fn table(before: &EvalReport, after: &EvalReport) -> String {
         .filter_map(|(name, new)| {
             let old = old.get(name)?;
             let cells: String = MEASURES.iter().map(|m| m.cells(old, new)).collect();
-            Some(format!(
-                "<tr><th>{}</th><td>{}</td>{cells}</tr>\n",
-                row_name(name),
-                new.tasks
-            ))
+            Some(format!("<tr><th>{}</th><td>{}</td>{cells}</tr>\n", row_name(name), new.tasks))
         })
         .collect();
     format!(
@@ -129,15 +106,9 @@ fn compared(summary: &Summary) -> String {
     if summary.compared.is_empty() {
         return String::new();
     }
-    let heads: String = MEASURES
-        .iter()
-        .map(|m| format!("<th>{}</th>", m.name))
-        .collect();
+    let heads: String = MEASURES.iter().map(|m| format!("<th>{}</th>", m.name)).collect();
     let ours = [("before", &summary.before), ("after", &summary.after)];
-    let others = summary
-        .compared
-        .iter()
-        .map(|(name, report)| (name.as_str(), report));
+    let others = summary.compared.iter().map(|(name, report)| (name.as_str(), report));
     let row = |(name, report): (&str, &EvalReport)| {
         let cell = |m: &Measure| format!("<td>{}</td>", (m.write)((m.value)(&report.overall)));
         let cells: String = MEASURES.iter().map(cell).collect();

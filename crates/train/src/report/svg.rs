@@ -37,12 +37,8 @@ impl Chart {
     /// The chart with its heading and, for several lines, its legend.
     pub fn render(&self) -> String {
         let frame = Frame::around(&self.series);
-        let lines: String = self
-            .series
-            .iter()
-            .enumerate()
-            .map(|(i, s)| line(s, i % COLOURS, &frame))
-            .collect();
+        let lines: String =
+            self.series.iter().enumerate().map(|(i, s)| line(s, i % COLOURS, &frame)).collect();
         format!(
             "<figure><figcaption>{}</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
              aria-label=\"{}\">\n{}{lines}</svg>\n{}</figure>\n",
@@ -58,11 +54,7 @@ impl Chart {
             return String::new();
         }
         let entry = |(i, s): (usize, &Series)| {
-            format!(
-                "<li><i class=\"c{}\"></i>{}</li>",
-                i % COLOURS,
-                escape(&s.name)
-            )
+            format!("<li><i class=\"c{}\"></i>{}</li>", i % COLOURS, escape(&s.name))
         };
         let entries: String = self.series.iter().enumerate().map(entry).collect();
         format!("<ul class=\"legend\">{entries}</ul>\n")
@@ -78,10 +70,7 @@ struct Frame {
 impl Frame {
     fn around(series: &[Series]) -> Self {
         let points = || series.iter().flat_map(|s| s.points.iter());
-        Self {
-            x: Ticks::over(points().map(|p| p.0), true),
-            y: Ticks::over(points().map(|p| p.1), false),
-        }
+        Self { x: Ticks::over(points().map(|p| p.0), true), y: Ticks::over(points().map(|p| p.1), false) }
     }
 
     fn x(&self, step: f64) -> f64 {
@@ -138,9 +127,8 @@ struct Ticks {
 impl Ticks {
     /// An axis for these values. For whole numbers the range is theirs; else it ends on round numbers.
     fn over(values: impl Iterator<Item = f64>, whole: bool) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
-            (low.min(v), high.max(v))
-        });
+        let (low, high) =
+            values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
         let (low, high) = if low > high || (!whole && low == 0.0 && high == 0.0) {
             (0.0, 1.0)
         } else if low < high {
@@ -151,17 +139,9 @@ impl Ticks {
         };
         let step = round_step((high - low) / if whole { 6.0 } else { 5.0 });
         if whole {
-            return Self {
-                low,
-                high,
-                step: step.max(1.0),
-            };
+            return Self { low, high, step: step.max(1.0) };
         }
-        Self {
-            low: (low / step).floor() * step,
-            high: (high / step).ceil() * step,
-            step,
-        }
+        Self { low: (low / step).floor() * step, high: (high / step).ceil() * step, step }
     }
 
     fn values(&self) -> impl Iterator<Item = f64> {
@@ -182,9 +162,7 @@ impl Ticks {
 /// The smallest of 1, 2, 5 times a power of ten that is not below `rough`.
 fn round_step(rough: f64) -> f64 {
     let power = 10_f64.powf(rough.log10().floor());
-    let factor = [1.0, 2.0, 5.0]
-        .into_iter()
-        .find(|f| f * power >= rough * (1.0 - 1e-9));
+    let factor = [1.0, 2.0, 5.0].into_iter().find(|f| f * power >= rough * (1.0 - 1e-9));
     factor.unwrap_or(10.0) * power
 }
 
@@ -205,11 +183,7 @@ fn line(series: &Series, colour: usize, frame: &Frame) -> String {
              <circle class=\"dot\" r=\"3\"/><title>{}step {step}: {}</title></g>\n",
             frame.x(step),
             frame.y(value),
-            if series.name.is_empty() {
-                String::new()
-            } else {
-                escape(&series.name) + ", "
-            },
+            if series.name.is_empty() { String::new() } else { escape(&series.name) + ", " },
             number(value),
         );
     }
@@ -227,10 +201,7 @@ fn moving_mean(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mean_at = |(i, &(step, _)): (usize, &(f64, f64))| {
         let reach = reach.min(i).min(points.len() - 1 - i);
         let near = &points[i - reach..=i + reach];
-        (
-            step,
-            near.iter().map(|p| p.1).sum::<f64>() / near.len() as f64,
-        )
+        (step, near.iter().map(|p| p.1).sum::<f64>() / near.len() as f64)
     };
     points.iter().enumerate().map(mean_at).collect()
 }
@@ -256,11 +227,7 @@ mod tests {
             for (f, e) in found.iter().zip(expected) {
                 assert!((f - e).abs() < 1e-9, "{values:?}: {found:?}");
             }
-            assert!(
-                values
-                    .iter()
-                    .all(|&v| (0.0..=1.0).contains(&ticks.share(v)))
-            );
+            assert!(values.iter().all(|&v| (0.0..=1.0).contains(&ticks.share(v))));
         }
     }
 
@@ -270,9 +237,7 @@ mod tests {
         for (found, expected) in moving_mean(&line).iter().zip(&line) {
             assert!((found.1 - expected.1).abs() < 1e-9);
         }
-        let spike: Vec<_> = (0..60)
-            .map(|i| (f64::from(i), f64::from(u8::from(i == 30))))
-            .collect();
+        let spike: Vec<_> = (0..60).map(|i| (f64::from(i), f64::from(u8::from(i == 30)))).collect();
         assert!((moving_mean(&spike)[30].1 - 1.0 / 7.0).abs() < 1e-12);
     }
 }

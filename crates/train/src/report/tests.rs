@@ -15,27 +15,16 @@ fn grpo_row(step: u64) -> StepMetrics {
     StepMetrics {
         step,
         detail: StepDetail::Grpo(GrpoMetrics {
-            reward: Spread {
-                mean: reward,
-                std: 1.0,
-                min: -3.0,
-                max: 4.0,
-            },
+            reward: Spread { mean: reward, std: 1.0, min: -3.0, max: 4.0 },
             components: BTreeMap::from([
                 ("format".to_owned(), 1.0 - 0.2 * (-x / 10.0).exp()),
                 ("correctness".to_owned(), reward - 1.0),
             ]),
-            reply_length: ReplyLength {
-                mean: 60.0 + 10.0 * noise,
-                max: 128,
-            },
+            reply_length: ReplyLength { mean: 60.0 + 10.0 * noise, max: 128 },
             stop_rate: 0.97,
             groups: 16,
             zero_variance_groups: step as usize % 6,
-            logprob_gap: LogprobGap {
-                mean: 1e-6,
-                max: 2e-5,
-            },
+            logprob_gap: LogprobGap { mean: 1e-6, max: 2e-5 },
             entropy: Some(0.4 * (-x / 50.0).exp()),
             ..GrpoMetrics::default()
         }),
@@ -43,21 +32,12 @@ fn grpo_row(step: u64) -> StepMetrics {
         grad_norm: 1.0 + noise,
         lr: 1e-4,
         tokens_trained: 4000,
-        seconds: BTreeMap::from([
-            ("sample".to_owned(), 1.5 + noise),
-            ("update".to_owned(), 2.5),
-        ]),
+        seconds: BTreeMap::from([("sample".to_owned(), 1.5 + noise), ("update".to_owned(), 2.5)]),
     }
 }
 
 fn rates(mean_reward: f64, exact_call_rate: f64) -> Rates {
-    Rates {
-        tasks: 500,
-        mean_reward,
-        format_rate: 0.9,
-        exact_call_rate,
-        ..Rates::default()
-    }
+    Rates { tasks: 500, mean_reward, format_rate: 0.9, exact_call_rate, ..Rates::default() }
 }
 
 fn summary() -> Summary {
@@ -91,35 +71,23 @@ fn example() -> Example {
             kind: "one_call".into(),
             member: 2,
             prompt: "You may call tools.\n<script>alert(1)</script>".into(),
-            completion: format!(
-                "<think> I look it up. </think>\n<tool_call>\n{call}\n</tool_call>"
-            ),
+            completion: format!("<think> I look it up. </think>\n<tool_call>\n{call}\n</tool_call>"),
             gold: format!("<tool_call>\n{call}\n</tool_call>"),
             reward: 3.25,
-            components: BTreeMap::from([
-                ("format".to_owned(), 1.0),
-                ("correctness".to_owned(), 2.25),
-            ]),
+            components: BTreeMap::from([("format".to_owned(), 1.0), ("correctness".to_owned(), 2.25)]),
             advantage: 0.71,
             finish: FinishReason::Stop,
             tokens: 48,
             logprob_sum: -9.5,
         },
-        explanation:
-            "format       1 of 1\ncorrectness  2.25 of 3\n  call 1 <-> gold 1: name 1, keys 1"
-                .into(),
+        explanation: "format       1 of 1\ncorrectness  2.25 of 3\n  call 1 <-> gold 1: name 1, keys 1"
+            .into(),
     }
 }
 
 fn page(metrics: &[StepMetrics], summary: Option<&Summary>, examples: &[Example]) -> String {
     let config = "[train]\nsteps = 120 # <b>\n";
-    render(&ReportInput {
-        title: "quickstart & more",
-        metrics,
-        summary,
-        examples,
-        config,
-    })
+    render(&ReportInput { title: "quickstart & more", metrics, summary, examples, config })
 }
 
 #[test]
@@ -163,15 +131,8 @@ fn leaves_out_what_a_run_does_not_have() {
     assert!(!empty.contains("<svg") && !empty.contains("<table") && !empty.contains("Sampled"));
     assert!(empty.contains("Configuration"));
 
-    let detail = StepDetail::Sft(SftMetrics {
-        epoch: 0.1,
-        replies: 4,
-    });
-    let row = StepMetrics {
-        detail,
-        loss: f64::NAN,
-        ..grpo_row(1)
-    };
+    let detail = StepDetail::Sft(SftMetrics { epoch: 0.1, replies: 4 });
+    let row = StepMetrics { detail, loss: f64::NAN, ..grpo_row(1) };
     let sft = page(&[row], None, &[]);
     assert!(!sft.contains("Mean reward") && !sft.contains("<figcaption>Loss"));
     assert!(sft.contains("Gradient norm"));
@@ -181,15 +142,9 @@ fn leaves_out_what_a_run_does_not_have() {
 fn tags_are_balanced() {
     let metrics: Vec<_> = (1..=30).map(grpo_row).collect();
     let page = page(&metrics, Some(&summary()), &[example(), example()]);
-    for tag in [
-        "section", "div", "table", "tr", "figure", "svg", "g", "details", "pre", "ul", "li",
-    ] {
-        let opened =
-            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+    for tag in ["section", "div", "table", "tr", "figure", "svg", "g", "details", "pre", "ul", "li"] {
+        let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
         let closed = page.matches(&format!("</{tag}>")).count();
-        assert!(
-            opened > 0 && opened == closed,
-            "{tag}: {opened} opened, {closed} closed"
-        );
+        assert!(opened > 0 && opened == closed, "{tag}: {opened} opened, {closed} closed");
     }
 }

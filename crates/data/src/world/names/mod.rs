@@ -16,44 +16,31 @@ pub(crate) struct Names {
 }
 
 const fn names(known: &'static [&'static str], fresh: &'static [&'static str]) -> Names {
-    Names {
-        known,
-        fresh,
-        priced: false,
-    }
+    Names { known, fresh, priced: false }
 }
 
 const fn priced(known: &'static [&'static str], fresh: &'static [&'static str]) -> Names {
-    Names {
-        known,
-        fresh,
-        priced: true,
-    }
+    Names { known, fresh, priced: true }
 }
 
 pub(crate) static CITIES: Names = names(
     &[
-        "Rome", "Oslo", "Paris", "Berlin", "Madrid", "Lisbon", "Vienna", "Prague", "Dublin",
-        "London", "Athens", "Warsaw", "Milan", "Geneva", "Boston", "Chicago", "Denver", "Seattle",
-        "Toronto", "Tokyo", "Osaka", "Seoul", "Delhi", "Mumbai", "Cairo", "Lima", "Quito",
-        "Sydney", "Perth", "Nairobi", "Lagos", "Dallas", "Miami", "Porto", "Zurich", "Munich",
-        "Hamburg", "Lyon", "Naples", "Krakow",
+        "Rome", "Oslo", "Paris", "Berlin", "Madrid", "Lisbon", "Vienna", "Prague", "Dublin", "London",
+        "Athens", "Warsaw", "Milan", "Geneva", "Boston", "Chicago", "Denver", "Seattle", "Toronto", "Tokyo",
+        "Osaka", "Seoul", "Delhi", "Mumbai", "Cairo", "Lima", "Quito", "Sydney", "Perth", "Nairobi", "Lagos",
+        "Dallas", "Miami", "Porto", "Zurich", "Munich", "Hamburg", "Lyon", "Naples", "Krakow",
     ],
-    &[
-        "Turin", "Bergen", "Malaga", "Leeds", "Austin", "Kyoto", "Riga", "Bogota", "Ghent", "Tunis",
-    ],
+    &["Turin", "Bergen", "Malaga", "Leeds", "Austin", "Kyoto", "Riga", "Bogota", "Ghent", "Tunis"],
 );
 
 pub(crate) static PEOPLE: Names = names(
     &[
-        "Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Iris", "Jack",
-        "Karen", "Leo", "Maria", "Nora", "Oscar", "Paula", "Ravi", "Sara", "Tom", "Uma", "Victor",
-        "Wendy", "Yusuf", "Zoe", "Alice", "Bruno", "Carol", "Diego", "Elena", "Frank", "Gina",
-        "Hugo", "Ines", "Jonas", "Lena", "Marco", "Nina", "Peter", "Rosa", "Simon",
+        "Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Iris", "Jack", "Karen", "Leo",
+        "Maria", "Nora", "Oscar", "Paula", "Ravi", "Sara", "Tom", "Uma", "Victor", "Wendy", "Yusuf", "Zoe",
+        "Alice", "Bruno", "Carol", "Diego", "Elena", "Frank", "Gina", "Hugo", "Ines", "Jonas", "Lena",
+        "Marco", "Nina", "Peter", "Rosa", "Simon",
     ],
-    &[
-        "Amir", "Bella", "Caleb", "Dora", "Erik", "Fatima", "Gustav", "Helen", "Ivan", "Julia",
-    ],
+    &["Amir", "Bella", "Caleb", "Dora", "Erik", "Fatima", "Gustav", "Helen", "Ivan", "Julia"],
 );
 
 pub(crate) static RESTAURANTS: Names = priced(
@@ -79,14 +66,7 @@ pub(crate) static RESTAURANTS: Names = priced(
         "Salt House",
         "Wild Fig",
     ],
-    &[
-        "Royal Duck",
-        "Paper Lantern",
-        "Brick Lane",
-        "Honey Bee",
-        "Fox Hole",
-        "Two Sisters",
-    ],
+    &["Royal Duck", "Paper Lantern", "Brick Lane", "Honey Bee", "Fox Hole", "Two Sisters"],
 );
 
 pub(crate) static HOTELS: Names = priced(
@@ -112,14 +92,7 @@ pub(crate) static HOTELS: Names = priced(
         "Lakeside",
         "Crown",
     ],
-    &[
-        "Ambassador",
-        "Excelsior",
-        "Nordic",
-        "Meridian",
-        "Parkside",
-        "Swan",
-    ],
+    &["Ambassador", "Excelsior", "Nordic", "Meridian", "Parkside", "Swan"],
 );
 
 pub(crate) static PRODUCTS: Names = priced(
@@ -155,16 +128,7 @@ pub(crate) static PRODUCTS: Names = priced(
         "rug",
         "clock",
     ],
-    &[
-        "teapot",
-        "suitcase",
-        "printer",
-        "bookshelf",
-        "gloves",
-        "drill",
-        "candle",
-        "basket",
-    ],
+    &["teapot", "suitcase", "printer", "bookshelf", "gloves", "drill", "candle", "basket"],
 );
 
 pub(crate) static DISHES: Names = priced(
@@ -190,14 +154,7 @@ pub(crate) static DISHES: Names = priced(
         "carrot cake",
         "corn soup",
     ],
-    &[
-        "pumpkin soup",
-        "pepper steak",
-        "spinach pie",
-        "banana bread",
-        "shrimp rice",
-        "plum cake",
-    ],
+    &["pumpkin soup", "pepper steak", "spinach pie", "banana bread", "shrimp rice", "plum cake"],
 );
 
 pub(crate) static ARTISTS: Names = names(
@@ -223,14 +180,7 @@ pub(crate) static ARTISTS: Names = names(
         "Wild Orchard",
         "Kind Strangers",
     ],
-    &[
-        "Salt Garden",
-        "The Old Maps",
-        "Purple Rain Dogs",
-        "Iron Poets",
-        "Desert Choir",
-        "Slow Comets",
-    ],
+    &["Salt Garden", "The Old Maps", "Purple Rain Dogs", "Iron Poets", "Desert Choir", "Slow Comets"],
 );
 
 pub(crate) static COMPANIES: Names = names(
@@ -261,8 +211,8 @@ pub(crate) static COMPANIES: Names = names(
 
 pub(crate) static COUNTRIES: Names = names(
     &[
-        "Japan", "Brazil", "Canada", "Egypt", "France", "Greece", "India", "Italy", "Kenya",
-        "Mexico", "Norway", "Peru", "Poland", "Spain", "Turkey", "Vietnam",
+        "Japan", "Brazil", "Canada", "Egypt", "France", "Greece", "India", "Italy", "Kenya", "Mexico",
+        "Norway", "Peru", "Poland", "Spain", "Turkey", "Vietnam",
     ],
     &["Chile", "Ghana", "Iceland", "Nepal", "Portugal"],
 );
@@ -290,14 +240,7 @@ pub(crate) static EVENTS: Names = names(
         "morning run",
         "design review",
     ],
-    &[
-        "chess evening",
-        "house viewing",
-        "eye test",
-        "staff lunch",
-        "art class",
-        "tax meeting",
-    ],
+    &["chess evening", "house viewing", "eye test", "staff lunch", "art class", "tax meeting"],
 );
 
 pub(crate) static NOTES: Names = names(

@@ -7,10 +7,5 @@ mod tasks;
 use super::{World, WorldConfig, WorldTasks};
 
 fn generate(train: usize, held_out: usize) -> WorldTasks {
-    World::generate(&WorldConfig {
-        train,
-        held_out,
-        ..WorldConfig::default()
-    })
-    .unwrap()
+    World::generate(&WorldConfig { train, held_out, ..WorldConfig::default() }).unwrap()
 }

@@ -15,18 +15,8 @@ fn tasks_are_distinct_and_parts_are_disjoint() {
     let held_out: HashSet<_> = tasks.held_out.iter().map(key).collect();
     assert_eq!((train.len(), held_out.len()), (5_000, 600));
     assert!(train.is_disjoint(&held_out));
-    let other_seed = WorldConfig {
-        seed: 2,
-        train: 5_000,
-        held_out: 0,
-        ..WorldConfig::default()
-    };
-    let other: HashSet<_> = World::generate(&other_seed)
-        .unwrap()
-        .train
-        .iter()
-        .map(key)
-        .collect();
+    let other_seed = WorldConfig { seed: 2, train: 5_000, held_out: 0, ..WorldConfig::default() };
+    let other: HashSet<_> = World::generate(&other_seed).unwrap().train.iter().map(key).collect();
     assert!(other.is_disjoint(&held_out));
     assert!(other.intersection(&train).count() < 500);
 }
@@ -46,13 +36,7 @@ fn the_same_seed_gives_the_same_tasks_everywhere() {
         .train
         .iter()
         .chain(&tasks.held_out)
-        .flat_map(|sample| {
-            sample
-                .messages
-                .iter()
-                .map(|m| m.content.as_str())
-                .chain([sample.gold.as_str()])
-        })
+        .flat_map(|sample| sample.messages.iter().map(|m| m.content.as_str()).chain([sample.gold.as_str()]))
         .collect();
     assert_eq!(hash(&texts), PINNED);
 }
@@ -63,15 +47,10 @@ const PINNED: u64 = 7_631_185_434_057_112_997;
 fn kinds_and_unseen_tools_come_as_often_as_set() {
     let tasks = generate(4_000, 1_000);
     let stats = describe(&tasks.train);
-    let expected = Mix::default()
-        .weights()
-        .map(|(kind, weight)| (kind, weight as usize * 40));
+    let expected = Mix::default().weights().map(|(kind, weight)| (kind, weight as usize * 40));
     for (kind, expected) in expected {
         let found = stats.by_kind[&kind];
-        assert!(
-            found.abs_diff(expected) < 100,
-            "{kind}: {found}, expected about {expected}"
-        );
+        assert!(found.abs_diff(expected) < 100, "{kind}: {found}, expected about {expected}");
     }
     assert_eq!(stats.unseen_tools, 0);
     let unseen = describe(&tasks.held_out).unseen_tools;
@@ -100,71 +79,17 @@ fn a_template_of_ones_own() {
 #[test]
 fn settings_out_of_range_are_refused_by_name() {
     let base = WorldConfig::default;
-    let no_mix = Mix {
-        one_call: 0,
-        several_calls: 0,
-        no_call: 0,
-        history: 0,
-        masked: 0,
-    };
+    let no_mix = Mix { one_call: 0, several_calls: 0, no_call: 0, history: 0, masked: 0 };
     let text = |text: &str| Template::Text(text.to_owned());
     let cases = [
-        (
-            WorldConfig {
-                unseen_share: 1.5,
-                ..base()
-            },
-            "unseen_share",
-        ),
-        (
-            WorldConfig {
-                hard_values: f64::NAN,
-                ..base()
-            },
-            "hard_values",
-        ),
-        (
-            WorldConfig {
-                min_tools: 1,
-                ..base()
-            },
-            "min_tools",
-        ),
-        (
-            WorldConfig {
-                max_tools: 9,
-                ..base()
-            },
-            "max_tools",
-        ),
-        (
-            WorldConfig {
-                mix: no_mix,
-                ..base()
-            },
-            "mix",
-        ),
-        (
-            WorldConfig {
-                template: text("{% block system %}"),
-                ..base()
-            },
-            "template",
-        ),
-        (
-            WorldConfig {
-                template: text("{% block system %}a{% endblock %}"),
-                ..base()
-            },
-            "user",
-        ),
-        (
-            WorldConfig {
-                template: Template::File("/none/such.jinja".into()),
-                ..base()
-            },
-            "/none/such.jinja",
-        ),
+        (WorldConfig { unseen_share: 1.5, ..base() }, "unseen_share"),
+        (WorldConfig { hard_values: f64::NAN, ..base() }, "hard_values"),
+        (WorldConfig { min_tools: 1, ..base() }, "min_tools"),
+        (WorldConfig { max_tools: 9, ..base() }, "max_tools"),
+        (WorldConfig { mix: no_mix, ..base() }, "mix"),
+        (WorldConfig { template: text("{% block system %}"), ..base() }, "template"),
+        (WorldConfig { template: text("{% block system %}a{% endblock %}"), ..base() }, "user"),
+        (WorldConfig { template: Template::File("/none/such.jinja".into()), ..base() }, "/none/such.jinja"),
     ];
     for (config, named) in cases {
         let error = World::generate(&config).unwrap_err().to_string();
@@ -175,15 +100,8 @@ fn settings_out_of_range_are_refused_by_name() {
 #[test]
 fn unknown_settings_are_refused() {
     let config: WorldConfig = serde_json::from_str(r#"{"seed": 4, "mix": {"masked": 0}}"#).unwrap();
-    assert_eq!(
-        (config.seed, config.mix.masked, config.mix.one_call),
-        (4, 0, 35)
-    );
-    for text in [
-        r#"{"sead": 4}"#,
-        r#"{"mix": {"one": 1}}"#,
-        r#"{"template": "none"}"#,
-    ] {
+    assert_eq!((config.seed, config.mix.masked, config.mix.one_call), (4, 0, 35));
+    for text in [r#"{"sead": 4}"#, r#"{"mix": {"one": 1}}"#, r#"{"template": "none"}"#] {
         assert!(serde_json::from_str::<WorldConfig>(text).is_err(), "{text}");
     }
 }
@@ -191,9 +109,6 @@ fn unknown_settings_are_refused() {
 #[test]
 fn the_parts_have_their_own_ids() {
     let tasks = generate(2, 2);
-    assert_eq!(
-        [tasks.train[1].id.as_str(), tasks.held_out[1].id.as_str()],
-        ["train:1", "held_out:1"]
-    );
+    assert_eq!([tasks.train[1].id.as_str(), tasks.held_out[1].id.as_str()], ["train:1", "held_out:1"]);
     assert_ne!(Part::Train.name(), Part::HeldOut.name());
 }

@@ -13,11 +13,7 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "find_flight",
             "find a flight",
-            &[
-                "find a flight to {to_city}",
-                "look for a flight to {to_city}",
-                "show me flights to {to_city}",
-            ],
+            &["find a flight to {to_city}", "look for a flight to {to_city}", "show me flights to {to_city}"],
             &[
                 param("from_city", "start", Name(&CITIES), "from {}"),
                 param("to_city", "goal", Name(&CITIES), "to {}"),
@@ -27,20 +23,14 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "book_flight",
             "book a flight by its code",
-            &[
-                "book the flight {flight_code}",
-                "reserve seats on the flight {flight_code}",
-            ],
+            &["book the flight {flight_code}", "reserve seats on the flight {flight_code}"],
             &[
                 param("flight_code", "code", Code, "on {}"),
                 param("seats", "how many", Count(2, 9), "for {} people"),
                 optional(
                     "window_seat",
                     "wants a window",
-                    Flag {
-                        yes: &["at the window"],
-                        no: &["at the aisle"],
-                    },
+                    Flag { yes: &["at the window"], no: &["at the aisle"] },
                     "{}",
                 ),
             ],
@@ -48,26 +38,14 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "find_hotel",
             "find a hotel",
-            &[
-                "find a hotel in {city}",
-                "show me hotels in {city}",
-                "look for a place to stay in {city}",
-            ],
+            &["find a hotel in {city}", "show me hotels in {city}", "look for a place to stay in {city}"],
             &[
                 param("city", "where", Name(&CITIES), "in {}"),
-                optional(
-                    "stars",
-                    "least stars",
-                    Count(2, 5),
-                    "with at least {} stars",
-                ),
+                optional("stars", "least stars", Count(2, 5), "with at least {} stars"),
                 param(
                     "breakfast",
                     "included",
-                    Flag {
-                        yes: &["with breakfast"],
-                        no: &["without breakfast"],
-                    },
+                    Flag { yes: &["with breakfast"], no: &["without breakfast"] },
                     "{}",
                 ),
             ],
@@ -75,11 +53,7 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "book_hotel",
             "book a hotel room",
-            &[
-                "book a room at {hotel}",
-                "reserve a room at {hotel}",
-                "get me a room at {hotel}",
-            ],
+            &["book a room at {hotel}", "reserve a room at {hotel}", "get me a room at {hotel}"],
             &[
                 param("hotel", "its name", Name(&HOTELS), "at {}"),
                 param("nights", "how many", Quantity(&DAYS), "for {}"),
@@ -89,11 +63,7 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "rent_car",
             "rent a car",
-            &[
-                "rent a car in {city}",
-                "get me a car in {city}",
-                "hire a car in {city}",
-            ],
+            &["rent a car in {city}", "get me a car in {city}", "hire a car in {city}"],
             &[
                 param("city", "where", Name(&CITIES), "in {}"),
                 param("days", "how long", Quantity(&DAYS), "for {}"),
@@ -103,10 +73,7 @@ pub(crate) static TRAVEL: Domain = Domain {
                     Choice(&[
                         ("small", &["just for me", "as tiny as possible"]),
                         ("medium", &["of normal size", "neither big nor tiny"]),
-                        (
-                            "van",
-                            &["with room for ten people", "big enough to move house"],
-                        ),
+                        ("van", &["with room for ten people", "big enough to move house"]),
                     ]),
                     "{}",
                 ),
@@ -115,18 +82,10 @@ pub(crate) static TRAVEL: Domain = Domain {
         tool(
             "get_visa_rule",
             "tell the visa rules of a country",
-            &[
-                "tell me the visa rules of {country}",
-                "check the visa rules of {country}",
-            ],
+            &["tell me the visa rules of {country}", "check the visa rules of {country}"],
             &[
                 param("country", "country", Name(&COUNTRIES), "of {}"),
-                param(
-                    "stay_days",
-                    "days of stay",
-                    Quantity(&DAYS),
-                    "for a stay of {}",
-                ),
+                param("stay_days", "days of stay", Quantity(&DAYS), "for a stay of {}"),
             ],
         ),
     ],
@@ -175,26 +134,14 @@ pub(crate) static WEATHER: Domain = Domain {
         tool(
             "get_air_quality",
             "measure the air quality",
-            &[
-                "measure the air quality in {city}",
-                "tell me how clean the air is in {city}",
-            ],
-            &[
-                param("city", "where", Name(&CITIES), "in {}"),
-                optional("time", "HH:MM", Time, "at {}"),
-            ],
+            &["measure the air quality in {city}", "tell me how clean the air is in {city}"],
+            &[param("city", "where", Name(&CITIES), "in {}"), optional("time", "HH:MM", Time, "at {}")],
         ),
         tool(
             "get_sunrise",
             "give the times of sunrise and sunset",
-            &[
-                "tell me when the sun rises in {city}",
-                "find the sunset time in {city}",
-            ],
-            &[
-                param("city", "where", Name(&CITIES), "in {}"),
-                param("date", "day, MM-DD", MonthDay, "on {}"),
-            ],
+            &["tell me when the sun rises in {city}", "find the sunset time in {city}"],
+            &[param("city", "where", Name(&CITIES), "in {}"), param("date", "day, MM-DD", MonthDay, "on {}")],
         ),
         tool(
             "set_rain_alert",
@@ -203,15 +150,7 @@ pub(crate) static WEATHER: Domain = Domain {
             &[
                 param("city", "where", Name(&CITIES), "in {}"),
                 param("chance", "percent", Percent, "when the chance is above {}"),
-                optional(
-                    "loud",
-                    "with sound",
-                    Flag {
-                        yes: &["with a sound"],
-                        no: &["silently"],
-                    },
-                    "{}",
-                ),
+                optional("loud", "with sound", Flag { yes: &["with a sound"], no: &["silently"] }, "{}"),
             ],
         ),
     ],
@@ -224,10 +163,7 @@ pub(crate) static FOOD: Domain = Domain {
         tool(
             "find_restaurant",
             "find a restaurant",
-            &[
-                "find a restaurant in {city}",
-                "show me places to eat in {city}",
-            ],
+            &["find a restaurant in {city}", "show me places to eat in {city}"],
             &[
                 param("city", "where", Name(&CITIES), "in {}"),
                 param(
@@ -243,10 +179,7 @@ pub(crate) static FOOD: Domain = Domain {
                 optional(
                     "outdoor",
                     "seats outside",
-                    Flag {
-                        yes: &["where we can sit outside"],
-                        no: &["with seats inside only"],
-                    },
+                    Flag { yes: &["where we can sit outside"], no: &["with seats inside only"] },
                     "{}",
                 ),
             ],
@@ -268,20 +201,14 @@ pub(crate) static FOOD: Domain = Domain {
         tool(
             "order_dish",
             "order food to the door",
-            &[
-                "order {count} portions of {dish}",
-                "have {count} portions of {dish} brought to me",
-            ],
+            &["order {count} portions of {dish}", "have {count} portions of {dish} brought to me"],
             &[
                 param("dish", "what", Name(&DISHES), "of {}"),
                 param("count", "portions", Count(1, 12), "for {}"),
                 optional(
                     "spicy",
                     "hot or not",
-                    Flag {
-                        yes: &["very hot", "spicy"],
-                        no: &["mild", "not spicy"],
-                    },
+                    Flag { yes: &["very hot", "spicy"], no: &["mild", "not spicy"] },
                     "{}",
                 ),
             ],
@@ -292,25 +219,14 @@ pub(crate) static FOOD: Domain = Domain {
             &["find a recipe for {dish}", "tell me how to cook {dish}"],
             &[
                 param("dish", "what", Name(&DISHES), "for {}"),
-                param(
-                    "max_minutes",
-                    "longest time",
-                    Quantity(&MINUTES),
-                    "that takes at most {}",
-                ),
+                param("max_minutes", "longest time", Quantity(&MINUTES), "that takes at most {}"),
             ],
         ),
         tool(
             "tip_courier",
             "tip a courier",
-            &[
-                "tip the courier of order {order_code}",
-                "give a tip for order {order_code}",
-            ],
-            &[
-                param("order_code", "code", Code, "for {}"),
-                param("amount", "euros", Amount, "of {} euros"),
-            ],
+            &["tip the courier of order {order_code}", "give a tip for order {order_code}"],
+            &[param("order_code", "code", Code, "for {}"), param("amount", "euros", Amount, "of {} euros")],
         ),
     ],
     follow_ups: &[FollowUp {

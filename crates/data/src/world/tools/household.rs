@@ -3,9 +3,7 @@
 use crate::world::names::PRODUCTS;
 use crate::world::numbers::MINUTES;
 use crate::world::slot::Slot;
-use crate::world::slot::Slot::{
-    Amount, Choice, Code, Count, Flag, Name, Percent, Quantity, Time, Weekday,
-};
+use crate::world::slot::Slot::{Amount, Choice, Code, Count, Flag, Name, Percent, Quantity, Time, Weekday};
 use crate::world::tool::{Domain, FollowUp, optional, param, tool};
 
 const ROOM: Slot = Choice(&[
@@ -22,34 +20,18 @@ pub(crate) static HOME: Domain = Domain {
         tool(
             "set_heating",
             "set the heating",
+            &["set the heating to {degrees} degrees", "heat to {degrees} degrees"],
             &[
-                "set the heating to {degrees} degrees",
-                "heat to {degrees} degrees",
-            ],
-            &[
-                param(
-                    "room",
-                    "kitchen, bedroom, bathroom, office or hall",
-                    ROOM,
-                    "{}",
-                ),
+                param("room", "kitchen, bedroom, bathroom, office or hall", ROOM, "{}"),
                 param("degrees", "Celsius", Count(12, 28), "to {}"),
             ],
         ),
         tool(
             "set_light",
             "set the light",
+            &["set the light to {brightness}", "dim the light to {brightness}"],
             &[
-                "set the light to {brightness}",
-                "dim the light to {brightness}",
-            ],
-            &[
-                param(
-                    "room",
-                    "kitchen, bedroom, bathroom, office or hall",
-                    ROOM,
-                    "{}",
-                ),
+                param("room", "kitchen, bedroom, bathroom, office or hall", ROOM, "{}"),
                 param("brightness", "percent", Percent, "to {}"),
                 optional(
                     "color",
@@ -93,12 +75,7 @@ pub(crate) static HOME: Domain = Domain {
             "start the vacuum robot",
             &["start the vacuum", "let the robot clean"],
             &[
-                param(
-                    "room",
-                    "kitchen, bedroom, bathroom, office or hall",
-                    ROOM,
-                    "{}",
-                ),
+                param("room", "kitchen, bedroom, bathroom, office or hall", ROOM, "{}"),
                 param("minutes", "how long", Quantity(&MINUTES), "for {}"),
             ],
         ),
@@ -109,15 +86,7 @@ pub(crate) static HOME: Domain = Domain {
             &[
                 param("time", "HH:MM", Time, "at {}"),
                 param("weekday", "mon to sun", Weekday, "on {}"),
-                optional(
-                    "repeat",
-                    "every week",
-                    Flag {
-                        yes: &["every week"],
-                        no: &["just once"],
-                    },
-                    "{}",
-                ),
+                optional("repeat", "every week", Flag { yes: &["every week"], no: &["just once"] }, "{}"),
             ],
         ),
     ],
@@ -130,19 +99,12 @@ pub(crate) static SHOP: Domain = Domain {
         tool(
             "search_product",
             "search the shop",
-            &[
-                "search the shop for a {category} gift",
-                "show me {category} things in the shop",
-            ],
+            &["search the shop for a {category} gift", "show me {category} things in the shop"],
             &[
                 param(
                     "category",
                     "kitchen, garden or sport",
-                    Choice(&[
-                        ("kitchen", &["kitchen"]),
-                        ("garden", &["garden"]),
-                        ("sport", &["sport"]),
-                    ]),
+                    Choice(&[("kitchen", &["kitchen"]), ("garden", &["garden"]), ("sport", &["sport"])]),
                     "of {}",
                 ),
                 param("max_price", "euros", Amount, "under {} euros"),
@@ -151,64 +113,38 @@ pub(crate) static SHOP: Domain = Domain {
         tool(
             "add_to_cart",
             "put a product in the cart",
-            &[
-                "put the {product} in my cart",
-                "add the {product} to my cart",
-            ],
+            &["put the {product} in my cart", "add the {product} to my cart"],
             &[
                 param("product", "what", Name(&PRODUCTS), "of {}"),
                 param("count", "how many", Count(1, 24), "{} times"),
-                optional(
-                    "gift",
-                    "wrapped",
-                    Flag {
-                        yes: &["as a present"],
-                        no: &["without wrapping"],
-                    },
-                    "{}",
-                ),
+                optional("gift", "wrapped", Flag { yes: &["as a present"], no: &["without wrapping"] }, "{}"),
             ],
         ),
         tool(
             "track_order",
             "track an order",
-            &[
-                "track order {order_code}",
-                "tell me where order {order_code} is",
-            ],
+            &["track order {order_code}", "tell me where order {order_code} is"],
             &[param("order_code", "code", Code, "for {}")],
         ),
         tool(
             "list_orders",
             "list past orders",
-            &[
-                "list {limit} of my last orders",
-                "show up to {limit} past orders",
-            ],
+            &["list {limit} of my last orders", "show up to {limit} past orders"],
             &[param("limit", "how many", Count(2, 24), "up to {}")],
         ),
         tool(
             "return_item",
             "send an order back",
-            &[
-                "send back the order {order_code}",
-                "return the order {order_code}",
-            ],
+            &["send back the order {order_code}", "return the order {order_code}"],
             &[
                 param("order_code", "code", Code, "for {}"),
                 param(
                     "reason",
                     "broken, size or regret",
                     Choice(&[
-                        (
-                            "broken",
-                            &["because it does not work", "since it fell apart"],
-                        ),
+                        ("broken", &["because it does not work", "since it fell apart"]),
                         ("size", &["because it is too big", "since it does not fit"]),
-                        (
-                            "regret",
-                            &["because I changed my mind", "since I no longer want it"],
-                        ),
+                        ("regret", &["because I changed my mind", "since I no longer want it"]),
                     ]),
                     "{}",
                 ),

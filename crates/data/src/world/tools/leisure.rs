@@ -13,20 +13,13 @@ pub(crate) static MUSIC: Domain = Domain {
         tool(
             "play_artist",
             "play music of an artist",
-            &[
-                "play something by {artist}",
-                "put on {artist}",
-                "let me hear {artist}",
-            ],
+            &["play something by {artist}", "put on {artist}", "let me hear {artist}"],
             &[
                 param("artist", "who", Name(&ARTISTS), "by {}"),
                 param(
                     "shuffle",
                     "random order",
-                    Flag {
-                        yes: &["in random order"],
-                        no: &["in album order"],
-                    },
+                    Flag { yes: &["in random order"], no: &["in album order"] },
                     "{}",
                 ),
             ],
@@ -58,11 +51,7 @@ pub(crate) static MUSIC: Domain = Domain {
         tool(
             "make_playlist",
             "make a playlist",
-            &[
-                "make a playlist",
-                "put together some songs",
-                "build me a playlist",
-            ],
+            &["make a playlist", "put together some songs", "build me a playlist"],
             &[
                 param(
                     "mood",
@@ -117,11 +106,7 @@ pub(crate) static FITNESS: Domain = Domain {
         tool(
             "log_workout",
             "write down a workout",
-            &[
-                "log a workout",
-                "write down my training",
-                "note that I trained",
-            ],
+            &["log a workout", "write down my training", "note that I trained"],
             &[
                 param(
                     "sport",
@@ -140,53 +125,28 @@ pub(crate) static FITNESS: Domain = Domain {
         tool(
             "plan_route",
             "plan a running route",
-            &[
-                "plan a running route of {metres}",
-                "find me a route of {metres} to run",
-            ],
+            &["plan a running route of {metres}", "find me a route of {metres} to run"],
             &[
                 param("metres", "length", Quantity(&METRES), "of {}"),
-                optional(
-                    "hilly",
-                    "with hills",
-                    Flag {
-                        yes: &["over hills"],
-                        no: &["on flat ground"],
-                    },
-                    "{}",
-                ),
+                optional("hilly", "with hills", Flag { yes: &["over hills"], no: &["on flat ground"] }, "{}"),
             ],
         ),
         tool(
             "log_water",
             "write down drunk water",
-            &[
-                "log that I drank {millilitres} of water",
-                "add {millilitres} to my water",
-            ],
-            &[param(
-                "millilitres",
-                "how much",
-                Quantity(&MILLILITRES),
-                "of {}",
-            )],
+            &["log that I drank {millilitres} of water", "add {millilitres} to my water"],
+            &[param("millilitres", "how much", Quantity(&MILLILITRES), "of {}")],
         ),
         tool(
             "log_food",
             "write down eaten food",
             &["log that I ate {grams} of fruit", "note a meal of {grams}"],
-            &[
-                param("grams", "weight", Quantity(&GRAMS), "of {}"),
-                optional("time", "HH:MM", Time, "at {}"),
-            ],
+            &[param("grams", "weight", Quantity(&GRAMS), "of {}"), optional("time", "HH:MM", Time, "at {}")],
         ),
         tool(
             "book_trainer",
             "book a trainer",
-            &[
-                "book a lesson with trainer {trainer}",
-                "reserve an hour with trainer {trainer}",
-            ],
+            &["book a lesson with trainer {trainer}", "reserve an hour with trainer {trainer}"],
             &[
                 param("trainer", "who", Name(&PEOPLE), "with {}"),
                 param("weekday", "mon to sun", Weekday, "on {}"),

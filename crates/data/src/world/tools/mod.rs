@@ -24,17 +24,10 @@ pub(crate) static KNOWN: [&Domain; 10] = [
 ];
 
 /// The domains kept from training altogether.
-pub(crate) static UNSEEN: [&Domain; 4] = [
-    &unseen::LIBRARY,
-    &unseen::HARBOR,
-    &unseen_more::GARDEN,
-    &unseen_more::PARKING,
-];
+pub(crate) static UNSEEN: [&Domain; 4] =
+    [&unseen::LIBRARY, &unseen::HARBOR, &unseen_more::GARDEN, &unseen_more::PARKING];
 
 /// The tool of that name in `domains`.
 pub(crate) fn find(domains: &[&'static Domain], name: &str) -> Option<&'static Tool> {
-    domains
-        .iter()
-        .flat_map(|domain| domain.tools)
-        .find(|tool| tool.name == name)
+    domains.iter().flat_map(|domain| domain.tools).find(|tool| tool.name == name)
 }

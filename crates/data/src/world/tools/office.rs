@@ -4,8 +4,7 @@ use crate::world::names::{COMPANIES, EVENTS, NOTES, PEOPLE};
 use crate::world::numbers::{HOURS, MINUTES};
 use crate::world::slot::Slot;
 use crate::world::slot::Slot::{
-    Amount, Choice, Code, Count, DayMonth, Flag, MonthDay, Name, NameList, Quantity, Text, Time,
-    Weekday,
+    Amount, Choice, Code, Count, DayMonth, Flag, MonthDay, Name, NameList, Quantity, Text, Time, Weekday,
 };
 use crate::world::tool::{Domain, FollowUp, optional, param, tool};
 
@@ -28,11 +27,7 @@ pub(crate) static CALENDAR: Domain = Domain {
         tool(
             "add_event",
             "add an event",
-            &[
-                "add {title} to my calendar",
-                "put {title} in my calendar",
-                "plan {title}",
-            ],
+            &["add {title} to my calendar", "put {title} in my calendar", "plan {title}"],
             &[
                 param("title", "what", Name(&EVENTS), "for {}"),
                 param("date", "day, MM-DD", MonthDay, "on {}"),
@@ -43,10 +38,7 @@ pub(crate) static CALENDAR: Domain = Domain {
             "move_event",
             "move an event to another day",
             &["move {title} to {new_day}", "shift {title} to {new_day}"],
-            &[
-                param("title", "what", Name(&EVENTS), "for {}"),
-                param("new_day", "DD/MM", DayMonth, "to {}"),
-            ],
+            &[param("title", "what", Name(&EVENTS), "for {}"), param("new_day", "DD/MM", DayMonth, "to {}")],
         ),
         tool(
             "list_events",
@@ -57,19 +49,13 @@ pub(crate) static CALENDAR: Domain = Domain {
         tool(
             "cancel_event",
             "cancel an event",
-            &[
-                "cancel the event {event_code}",
-                "drop the event {event_code}",
-            ],
+            &["cancel the event {event_code}", "drop the event {event_code}"],
             &[
                 param("event_code", "code", Code, "for {}"),
                 optional(
                     "notify",
                     "tell guests",
-                    Flag {
-                        yes: &["and tell the guests"],
-                        no: &["without telling anyone"],
-                    },
+                    Flag { yes: &["and tell the guests"], no: &["without telling anyone"] },
                     "{}",
                 ),
             ],
@@ -77,10 +63,7 @@ pub(crate) static CALENDAR: Domain = Domain {
         tool(
             "find_free_time",
             "find a time that suits several people",
-            &[
-                "find a time that suits {people}",
-                "see when {people} are free",
-            ],
+            &["find a time that suits {people}", "see when {people} are free"],
             &[
                 param("people", "who", NameList(&PEOPLE), "with {}"),
                 param("minutes", "length", Quantity(&MINUTES), "for {}"),
@@ -109,10 +92,7 @@ pub(crate) static MONEY: Domain = Domain {
                 "transfer {amount} euros to {person}",
                 "pay {person} {amount} euros",
             ],
-            &[
-                param("person", "who", Name(&PEOPLE), "to {}"),
-                param("amount", "euros", Amount, "of {}"),
-            ],
+            &[param("person", "who", Name(&PEOPLE), "to {}"), param("amount", "euros", Amount, "of {}")],
         ),
         tool(
             "convert_currency",
@@ -145,10 +125,7 @@ pub(crate) static MONEY: Domain = Domain {
         tool(
             "pay_bill",
             "pay a bill",
-            &[
-                "pay the bill of {company}",
-                "settle the bill from {company}",
-            ],
+            &["pay the bill of {company}", "settle the bill from {company}"],
             &[
                 param("company", "who", Name(&COMPANIES), "of {}"),
                 param("due", "day, DD/MM", DayMonth, "by {}"),
@@ -157,10 +134,7 @@ pub(crate) static MONEY: Domain = Domain {
         tool(
             "get_stock_price",
             "give the price of a share",
-            &[
-                "give me the share price of {company}",
-                "look up the stock of {company}",
-            ],
+            &["give me the share price of {company}", "look up the stock of {company}"],
             &[
                 param("company", "who", Name(&COMPANIES), "of {}"),
                 optional("days", "how far back", Count(2, 30), "over {} days"),
@@ -176,15 +150,8 @@ pub(crate) static MESSAGES: Domain = Domain {
         tool(
             "send_message",
             "send a message",
-            &[
-                "tell {person} that {text}",
-                "write to {person} that {text}",
-                "text {person}: {text}",
-            ],
-            &[
-                param("person", "who", Name(&PEOPLE), "to {}"),
-                param("text", "what", Text(&NOTES), "that {}"),
-            ],
+            &["tell {person} that {text}", "write to {person} that {text}", "text {person}: {text}"],
+            &[param("person", "who", Name(&PEOPLE), "to {}"), param("text", "what", Text(&NOTES), "that {}")],
         ),
         tool(
             "call_person",
@@ -195,10 +162,7 @@ pub(crate) static MESSAGES: Domain = Domain {
                 param(
                     "video",
                     "with picture",
-                    Flag {
-                        yes: &["with video", "face to face"],
-                        no: &["without video"],
-                    },
+                    Flag { yes: &["with video", "face to face"], no: &["without video"] },
                     "{}",
                 ),
             ],
@@ -215,10 +179,7 @@ pub(crate) static MESSAGES: Domain = Domain {
         tool(
             "make_group",
             "make a group chat",
-            &[
-                "make a group with {members}",
-                "open a group chat for {members}",
-            ],
+            &["make a group with {members}", "open a group chat for {members}"],
             &[
                 param("members", "who", NameList(&PEOPLE), "with {}"),
                 param("topic", "what about", Name(&EVENTS), "about {}"),
@@ -233,10 +194,7 @@ pub(crate) static MESSAGES: Domain = Domain {
         tool(
             "remind_later",
             "remind of something later",
-            &[
-                "remind me in {hours}: {text}",
-                "in {hours}, remind me: {text}",
-            ],
+            &["remind me in {hours}: {text}", "in {hours}, remind me: {text}"],
             &[
                 param("text", "what", Text(&NOTES), "that {}"),
                 param("hours", "from now", Quantity(&HOURS), "in {}"),

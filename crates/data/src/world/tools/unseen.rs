@@ -2,9 +2,7 @@
 
 use crate::world::names::{AUTHORS, BOOKS, HARBORS};
 use crate::world::numbers::{CENTIMETRES, DAYS, HOURS};
-use crate::world::slot::Slot::{
-    Amount, Choice, Code, Count, Flag, MonthDay, Name, Quantity, Time, Weekday,
-};
+use crate::world::slot::Slot::{Amount, Choice, Code, Count, Flag, MonthDay, Name, Quantity, Time, Weekday};
 use crate::world::tool::{Domain, FollowUp, optional, param, tool};
 
 pub(crate) static LIBRARY: Domain = Domain {
@@ -13,11 +11,7 @@ pub(crate) static LIBRARY: Domain = Domain {
         tool(
             "borrow_book",
             "borrow a book",
-            &[
-                "borrow {book_title}",
-                "lend me {book_title}",
-                "check out {book_title}",
-            ],
+            &["borrow {book_title}", "lend me {book_title}", "check out {book_title}"],
             &[
                 param("book_title", "what", Name(&BOOKS), "called {}"),
                 param("loan_days", "how long", Quantity(&DAYS), "for {}"),
@@ -51,10 +45,7 @@ pub(crate) static LIBRARY: Domain = Domain {
                 optional(
                     "only_available",
                     "not lent",
-                    Flag {
-                        yes: &["that are on the shelf"],
-                        no: &["even if lent"],
-                    },
+                    Flag { yes: &["that are on the shelf"], no: &["even if lent"] },
                     "{}",
                 ),
             ],
@@ -62,10 +53,7 @@ pub(crate) static LIBRARY: Domain = Domain {
         tool(
             "reserve_desk",
             "reserve a reading desk",
-            &[
-                "reserve a reading desk",
-                "keep a desk in the reading room for me",
-            ],
+            &["reserve a reading desk", "keep a desk in the reading room for me"],
             &[
                 param("floor_number", "floor", Count(1, 5), "on floor {}"),
                 param("opening", "start, HH:MM", Time, "from {}"),
@@ -92,24 +80,13 @@ pub(crate) static HARBOR: Domain = Domain {
             &[
                 param("harbor", "goal", Name(&HARBORS), "to {}"),
                 param("passengers", "how many", Count(2, 12), "for {} passengers"),
-                param(
-                    "vehicle",
-                    "with a car",
-                    Flag {
-                        yes: &["with our car"],
-                        no: &["on foot"],
-                    },
-                    "{}",
-                ),
+                param("vehicle", "with a car", Flag { yes: &["with our car"], no: &["on foot"] }, "{}"),
             ],
         ),
         tool(
             "get_tide",
             "give the tide table",
-            &[
-                "give me the tides at {harbor}",
-                "tell me when it is low tide at {harbor}",
-            ],
+            &["give me the tides at {harbor}", "tell me when it is low tide at {harbor}"],
             &[
                 param("harbor", "where", Name(&HARBORS), "at {}"),
                 param("sailing_day", "MM-DD", MonthDay, "on {}"),
@@ -118,28 +95,17 @@ pub(crate) static HARBOR: Domain = Domain {
         tool(
             "rent_berth",
             "rent a berth for a boat",
-            &[
-                "rent a berth in {harbor}",
-                "find a berth for my boat in {harbor}",
-            ],
+            &["rent a berth in {harbor}", "find a berth for my boat in {harbor}"],
             &[
                 param("harbor", "where", Name(&HARBORS), "in {}"),
-                param(
-                    "boat_length",
-                    "in cm",
-                    Quantity(&CENTIMETRES),
-                    "for a length of {}",
-                ),
+                param("boat_length", "in cm", Quantity(&CENTIMETRES), "for a length of {}"),
                 optional("arrival", "mon to sun", Weekday, "from {}"),
             ],
         ),
         tool(
             "fuel_boat",
             "order fuel for a boat",
-            &[
-                "order fuel for the boat {boat_code}",
-                "fill up the boat {boat_code}",
-            ],
+            &["order fuel for the boat {boat_code}", "fill up the boat {boat_code}"],
             &[
                 param("boat_code", "code", Code, "for {}"),
                 param("litres", "how much", Amount, "with {} litres"),
@@ -148,10 +114,7 @@ pub(crate) static HARBOR: Domain = Domain {
         tool(
             "list_boats",
             "list boats for hire",
-            &[
-                "list boats for hire in {harbor}",
-                "show me the boats in {harbor}",
-            ],
+            &["list boats for hire in {harbor}", "show me the boats in {harbor}"],
             &[
                 param("harbor", "where", Name(&HARBORS), "in {}"),
                 param("hire_hours", "how long", Quantity(&HOURS), "for {}"),

@@ -17,12 +17,7 @@ pub(crate) static GARDEN: Domain = Domain {
             &[
                 param("plant", "what", Name(&PLANTS), "of {}"),
                 param("sowing_day", "DD/MM", DayMonth, "on {}"),
-                optional(
-                    "spacing",
-                    "in cm",
-                    Quantity(&CENTIMETRES),
-                    "with {} between plants",
-                ),
+                optional("spacing", "in cm", Quantity(&CENTIMETRES), "with {} between plants"),
             ],
         ),
         tool(
@@ -56,10 +51,7 @@ pub(crate) static GARDEN: Domain = Domain {
                 optional(
                     "organic",
                     "without chemicals",
-                    Flag {
-                        yes: &["from organic farms"],
-                        no: &["of the usual sort"],
-                    },
+                    Flag { yes: &["from organic farms"], no: &["of the usual sort"] },
                     "{}",
                 ),
             ],
@@ -83,19 +75,13 @@ pub(crate) static PARKING: Domain = Domain {
         tool(
             "find_garage",
             "find a garage to park in",
-            &[
-                "find a garage in {district}",
-                "show me where to park in {district}",
-            ],
+            &["find a garage in {district}", "show me where to park in {district}"],
             &[
                 param("district", "part of town", Name(&DISTRICTS), "in {}"),
                 optional(
                     "covered",
                     "with a roof",
-                    Flag {
-                        yes: &["under a roof"],
-                        no: &["in the open"],
-                    },
+                    Flag { yes: &["under a roof"], no: &["in the open"] },
                     "{}",
                 ),
             ],
@@ -112,27 +98,16 @@ pub(crate) static PARKING: Domain = Domain {
         tool(
             "extend_ticket",
             "extend a parking ticket",
-            &[
-                "extend ticket {ticket_code}",
-                "add time to ticket {ticket_code}",
-            ],
+            &["extend ticket {ticket_code}", "add time to ticket {ticket_code}"],
             &[
                 param("ticket_code", "code", Code, "for {}"),
-                param(
-                    "extra_minutes",
-                    "how much longer",
-                    Quantity(&MINUTES),
-                    "by {}",
-                ),
+                param("extra_minutes", "how much longer", Quantity(&MINUTES), "by {}"),
             ],
         ),
         tool(
             "find_charger",
             "find a charger for electric cars",
-            &[
-                "find a charger in {district}",
-                "show me where to charge my car in {district}",
-            ],
+            &["find a charger in {district}", "show me where to charge my car in {district}"],
             &[
                 param("district", "part of town", Name(&DISTRICTS), "in {}"),
                 param(
