@@ -127,8 +127,11 @@ fn model_directories() {
         file(Path::new(&policy), "config.json", config.replace(of, to));
         policy
     };
-    let deeper = changed("deeper", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 5");
-    let shallower = changed("shallower", "\"num_hidden_layers\": 4", "\"num_hidden_layers\": 3");
+    let json: serde_json::Value = serde_json::from_str(&config).unwrap();
+    let layers = json["num_hidden_layers"].as_u64().unwrap();
+    let with_layers = |n: u64| format!("\"num_hidden_layers\": {n}");
+    let deeper = changed("deeper", &with_layers(layers), &with_layers(layers + 1));
+    let shallower = changed("shallower", &with_layers(layers), &with_layers(layers - 1));
     let foreign = changed("foreign", "LlamaForCausalLM", "GPT2LMHeadModel");
     let broken = changed("broken", "{", "{{");
     let wordless = copy_policy(dir, "wordless", &["tokenizer.json"]);
@@ -139,8 +142,8 @@ fn model_directories() {
 
     let cases: [(&str, &[&str]); 8] = [
         ("gone", &["gone", "No such file"]),
-        (&deeper, &["deeper", "missing: model.layers.4."]),
-        (&shallower, &["shallower", "unexpected: model.layers.3."]),
+        (&deeper, &["deeper", &format!("missing: model.layers.{layers}.")]),
+        (&shallower, &["shallower", &format!("unexpected: model.layers.{}.", layers - 1)]),
         (&foreign, &["foreign/config.json", "GPT2LMHeadModel", "LlamaForCausalLM"]),
         (&broken, &["broken/config.json", "line 1"]),
         (&wordless, &["wordless/tokenizer.json"]),

@@ -51,6 +51,7 @@ fn fine_tuning_lowers_the_loss_and_saves_checkpoints() {
     let settings = [
         "train.steps=4",
         "train.batch=2",
+        "train.optimizer.lr=1e-4",
         "train.checkpoint_every=2",
         "data.world.train=2",
         "data.world.held_out=2",
