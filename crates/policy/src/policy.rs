@@ -45,7 +45,7 @@ impl Policy {
 
     /// A policy with fresh weights, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
-        let decoder = build(&config, &mut Fresh::new(&config, seed), device);
+        let decoder = build(&config, &mut Fresh::new(seed), device);
         Self { decoder, config: Arc::new(config), generation: Arc::new(generation) }
     }
 

@@ -20,7 +20,7 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<Violation> {
     if in_crate && !text.starts_with("//!") {
         violations.push(Violation::of(path, "must begin with a `//!` module doc"));
     }
-    if in_crate && !path.starts_with("crates/cli/") && !path.ends_with("/tests.rs") {
+    if in_crate && !path.starts_with("crates/cli/") && !path.ends_with("tests.rs") {
         violations.extend(check_library(path, text));
     }
     violations
