@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
 use toolrl_reward::{Registry, Rubric};
-use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, TrainError, run};
+use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, refuse_used, run};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
@@ -32,14 +32,6 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     print!("{}", EvalReport::comparison(&summary.before, &summary.after));
     println!("policy {}", outcome.policy.display());
     println!("report {}", outcome.report.display());
-    Ok(())
-}
-
-/// Refuses a directory that holds a run before anything is written there, its start included.
-fn refuse_used(dir: &Path) -> Result<(), TrainError> {
-    if dir.join("metrics.jsonl").exists() {
-        return Err(TrainError::RunDirInUse { dir: dir.to_owned() });
-    }
     Ok(())
 }
 

@@ -62,7 +62,8 @@ impl<'a> Batch<'a> {
     ) -> Self {
         let slots = slots.min(prompts.len() * members).max(1);
         let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
-        let layout = Layout { slots, prompt: longest, reply: params.max_new_tokens };
+        let room = prompts.iter().map(|p| reply_limit(policy, p, params)).max().unwrap_or(0);
+        let layout = Layout { slots, prompt: longest, reply: room };
         let device = policy.decoder().head().device();
         let waiting = (0..prompts.len()).flat_map(|p| (0..members).map(move |m| (p, m))).collect();
         Self {
@@ -186,7 +187,8 @@ impl<'a> Batch<'a> {
             reply.tokens.push(token);
             reply.logprobs.push(logprob);
             let stop = self.policy.generation().stop_tokens.contains(&token);
-            if !stop && reply.tokens.len() < self.params.max_new_tokens {
+            let limit = reply_limit(self.policy, &self.prompts[reply.prompt], self.params);
+            if !stop && reply.tokens.len() < limit {
                 self.active.push(reply);
                 continue;
             }
@@ -198,6 +200,11 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// New tokens that a reply may have: as asked for, and not past the policy's positions.
+fn reply_limit(policy: &Policy, prompt: &Prompt, params: &SamplingParams) -> usize {
+    params.max_new_tokens.min(policy.config().max_positions - prompt.tokens.len())
 }
 
 fn floats(t: Tensor<2>) -> Vec<f32> {

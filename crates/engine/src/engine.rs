@@ -82,11 +82,7 @@ impl Sampler for Engine<'_> {
         key: StreamKey,
     ) -> Result<Vec<Group>, SampleError> {
         self.check(prompts, params)?;
-        // A reply may not run past the model's positions.
-        let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
-        let room = self.policy.config().max_positions - longest;
-        let params = SamplingParams { max_new_tokens: params.max_new_tokens.min(room), ..*params };
-        let batch = Batch::new(self.policy, prompts, members, &params, key, self.slots);
+        let batch = Batch::new(self.policy, prompts, members, params, key, self.slots);
         let progress = &mut self.progress;
         let mut replies = batch.run(&mut |reply| progress(reply.tokens.len()))?;
         replies.sort_by_key(|r| (r.prompt, r.member));

@@ -27,11 +27,11 @@ pub fn rms_norm(x_ti: Tensor<2>, weight_i: Tensor<1>, eps: f32) -> Tensor<2> {
 /// As [`crate::rope`].
 pub fn rope(x_ti: Tensor<2>, table: &RopeTable, heads: usize) -> Tensor<2> {
     let ([tokens, width], half, device) = (x_ti.dims(), table.half(), x_ti.device());
-    let column = |pick: fn((&[f32], &[f32])) -> Vec<f32>| {
-        let values: Vec<f32> = (0..tokens).flat_map(|row| pick(table.row(row))).collect();
-        Tensor::<3>::from_data(TensorData::new(values, [tokens, 1, half]), &device)
+    let (cos, sin): (Vec<_>, Vec<_>) = (0..tokens).map(|row| table.row(row)).unzip();
+    let column = |rows: Vec<&[f32]>| {
+        Tensor::<3>::from_data(TensorData::new(rows.concat(), [tokens, 1, half]), &device)
     };
-    let (cos, sin) = (column(|r| r.0.to_vec()), column(|r| r.1.to_vec()));
+    let (cos, sin) = (column(cos), column(sin));
     let x = x_ti.reshape([tokens, heads, 2 * half]);
     let (a, b) = (x.clone().narrow(2, 0, half), x.narrow(2, half, half));
     let first = a.clone() * cos.clone() - b.clone() * sin.clone();

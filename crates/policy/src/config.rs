@@ -129,7 +129,7 @@ impl ModelConfig {
         let (hidden_size, query) = (keys.size("hidden_size")?, keys.size("num_attention_heads")?);
         let kv = keys.optional_size("num_key_value_heads")?.unwrap_or(query);
         let dim = keys.optional_size("head_dim")?.unwrap_or(hidden_size / query);
-        if query % kv != 0 || dim % 2 != 0 {
+        if !query.is_multiple_of(kv) || !dim.is_multiple_of(2) {
             return Err(
                 keys.wrong("num_key_value_heads must divide num_attention_heads, and head_dim be even")
             );
@@ -230,7 +230,8 @@ impl Keys<'_> {
 
     /// Options that would change the numbers.
     fn refuse_unsupported(&self) -> Result<(), PolicyError> {
-        let refused: [(&str, &dyn Fn(&Value) -> bool, &'static str); 7] = [
+        type Rule<'a> = (&'a str, &'a dyn Fn(&Value) -> bool, &'static str);
+        let refused: [Rule; 7] = [
             ("hidden_act", &|v| v == "silu", "silu"),
             ("mlp_bias", &|v| v == false, "false"),
             ("use_sliding_window", &|v| v == false, "false"),

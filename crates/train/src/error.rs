@@ -44,8 +44,13 @@ pub enum TrainError {
         dir: PathBuf,
     },
     /// Sampling failed.
-    #[error(transparent)]
-    Sample(#[from] toolrl_rollout::SampleError),
+    #[error("step {step}: {source}")]
+    Sample {
+        /// The step, from 1.
+        step: u64,
+        /// What failed; a prompt's number is its place among the training tasks.
+        source: toolrl_rollout::SampleError,
+    },
     /// A term of the rubric failed on a reply.
     #[error("step {step}, sample {id}: {source}")]
     Reward {

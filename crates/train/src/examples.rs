@@ -18,7 +18,7 @@ impl Examples {
     /// Keeps the best and the worst reply of every so many steps, first and last included.
     pub(crate) fn add(&mut self, step: u64, steps: u64, scored: &[Scored], tasks: &[Task], rubric: &Rubric) {
         let every = steps.div_ceil(STEPS).max(1);
-        if step != 1 && step != steps && step % every != 0 {
+        if step != 1 && step != steps && !step.is_multiple_of(every) {
             return;
         }
         let by_reward = |a: &&Scored, b: &&Scored| a.reward.total_cmp(&b.reward);

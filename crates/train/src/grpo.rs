@@ -57,7 +57,8 @@ impl Grpo<'_> {
 
         let mut engine = Engine::new(learner.policy(), Some(self.chat.clone()), self.recipe.slots);
         let key = StreamKey { seed: self.recipe.seed, step };
-        let groups = engine.sample(&prompts, self.config.group_size, &self.recipe.sampling, key).await?;
+        let groups = engine.sample(&prompts, self.config.group_size, &self.recipe.sampling, key).await;
+        let groups = groups.map_err(|source| TrainError::Sample { step, source })?;
         drop(engine);
         lap("sample");
 

@@ -34,5 +34,5 @@ pub use recipe::{
     DataSource, EvalConfig, FilesConfig, FreshPolicy, GrpoConfig, Method, OptimizerConfig, PolicySource,
     Recipe, SftConfig,
 };
-pub use run::{RunOutcome, run};
+pub use run::{RunOutcome, refuse_used, run};
 pub use task::{Data, load_data};

@@ -46,6 +46,7 @@ pub async fn run(
     observer: &mut dyn Observer,
 ) -> Result<RunOutcome, TrainError> {
     let clock = Instant::now();
+    refuse_used(run_dir)?;
     let data = load_data(&recipe.data, recipe.seed)?;
     let device = Device::flex();
     let start = Start::of(recipe, &data, run_dir, &device)?;
@@ -81,6 +82,17 @@ pub async fn run(
     summary.write(&run_dir.join("summary.json"))?;
     let report = records.report(recipe, Some(&summary))?;
     Ok(RunOutcome { summary, policy: final_dir, report })
+}
+
+/// Refuses a directory that holds a run, before anything is written there.
+///
+/// # Errors
+/// [`TrainError::RunDirInUse`].
+pub fn refuse_used(run_dir: &Path) -> Result<(), TrainError> {
+    if run_dir.join("metrics.jsonl").exists() {
+        return Err(TrainError::RunDirInUse { dir: run_dir.to_owned() });
+    }
+    Ok(())
 }
 
 async fn evaluate_on(
@@ -148,7 +160,7 @@ impl Run<'_> {
         self.records.step(metrics)?;
         self.observer.progress(metrics.step, &message(metrics));
         let every = self.recipe.train.checkpoint_every();
-        if every > 0 && metrics.step % every == 0 && metrics.step < steps {
+        if every > 0 && metrics.step.is_multiple_of(every) && metrics.step < steps {
             let dir = self.run_dir.join("checkpoints").join(format!("step-{:05}", metrics.step));
             let path = self.run_dir.join("checkpoints");
             std::fs::create_dir_all(&path).map_err(|source| TrainError::Write { path, source })?;
@@ -180,9 +192,6 @@ struct Records {
 impl Records {
     fn create(recipe: &Recipe, dir: &Path) -> Result<Self, TrainError> {
         std::fs::create_dir_all(dir).map_err(|source| TrainError::Write { path: dir.to_owned(), source })?;
-        if dir.join("metrics.jsonl").exists() {
-            return Err(TrainError::RunDirInUse { dir: dir.to_owned() });
-        }
         write_whole(&dir.join("config.toml"), recipe.to_toml()?.as_bytes())?;
         Ok(Self {
             dir: dir.to_owned(),

@@ -32,7 +32,11 @@ pub(crate) fn save(
     write("config.json", pretty(&f32_config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
-    weights(&policy.parameters(), &partial.join("model.safetensors"))?;
+    let file = partial.join("model.safetensors");
+    weights(&policy.parameters(), &file)?;
+    // The weights' writer makes a private file; the others show what a file of this user may be.
+    let permissions = std::fs::metadata(partial.join("config.json")).map_err(failed(&file))?.permissions();
+    std::fs::set_permissions(&file, permissions).map_err(failed(&file))?;
 
     let old = beside(dir, "old");
     remove(&old)?;

@@ -77,19 +77,18 @@ impl Recipe {
     /// # Errors
     /// [`TrainError::Recipe`] with the place of a syntax error, an unknown key, or a value out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, TrainError> {
-        let wrong = |e: &dyn std::fmt::Display| TrainError::Recipe(e.to_string().trim_end().to_owned());
         if overrides.is_empty() {
             // Straight from the text, so that errors show their line.
-            return toml::from_str::<Self>(text).map_err(|e| wrong(&e))?.checked();
+            return toml::from_str::<Self>(text).map_err(|e| located(text, &e))?.checked();
         }
-        let mut table: toml::Table = toml::from_str(text).map_err(|e| wrong(&e))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|e| located(text, &e))?;
         for assignment in overrides {
             let (key, value) = assignment
                 .split_once('=')
                 .ok_or_else(|| TrainError::Recipe(format!("--set {assignment}: expected key=value")))?;
             set(&mut table, key.trim(), value.trim())?;
         }
-        table.try_into::<Self>().map_err(|e| wrong(&e))?.checked()
+        table.try_into::<Self>().map_err(|e| TrainError::Recipe(e.message().to_owned()))?.checked()
     }
 
     /// The recipe as TOML: what lies beside every checkpoint.
@@ -114,6 +113,15 @@ impl Recipe {
         self.train.check()?;
         Ok(self)
     }
+}
+
+/// A TOML error on one line, with the line where it stands.
+fn located(text: &str, error: &toml::de::Error) -> TrainError {
+    let message = error.message();
+    TrainError::Recipe(match error.span() {
+        Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
+        None => message.to_owned(),
+    })
 }
 
 /// Sets one value of a table by the path of its key.

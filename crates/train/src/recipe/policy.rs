@@ -48,9 +48,9 @@ impl FreshPolicy {
         let heads = self.attention();
         if [self.hidden_size, self.layers, heads.query, heads.kv].contains(&0) {
             Some("every size should be at least 1")
-        } else if heads.query * heads.dim != self.hidden_size || heads.dim % 2 != 0 {
+        } else if heads.query * heads.dim != self.hidden_size || !heads.dim.is_multiple_of(2) {
             Some("heads should divide hidden_size into even widths")
-        } else if heads.query % heads.kv != 0 {
+        } else if !heads.query.is_multiple_of(heads.kv) {
             Some("kv_heads should divide heads")
         } else {
             None
