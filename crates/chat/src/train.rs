@@ -6,9 +6,9 @@ use serde_json::json;
 use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use crate::{ChatError, files};
 
@@ -56,7 +56,8 @@ impl TrainedTokenizer {
 }
 
 /// Trains a byte-level BPE (Sennrich et al. 2016, arXiv 1508.07909, on bytes as in GPT-2) of
-/// `vocab_size` tokens on the texts of `corpus`; every digit is a token of its own. The first ids are
+/// `vocab_size` tokens on the texts of `corpus`; a word has the same tokens with and without a space
+/// before it, and every digit is a token of its own. The first ids are
 /// `<|endoftext|>` (beginning and padding), `<|im_start|>`, `<|im_end|>` (end of a turn), and then
 /// `special_tokens`. The chat template puts each message between the last two. The same corpus gives
 /// the same bytes, whatever the number of threads; a corpus too small for so many tokens gives fewer.
@@ -85,19 +86,25 @@ pub fn train_bpe(
             .initial_alphabet(ByteLevel::alphabet().into_iter().collect())
             .build(),
     );
-    let mut tokenizer = untrained();
+    let mut tokenizer = untrained().map_err(|cause| failed(cause.to_string()))?;
     tokenizer.train(&mut trainer, corpus).map_err(|cause| failed(cause.to_string()))?;
     let tokenizer = tokenizer.to_string(true).map_err(|cause| failed(cause.to_string()))?;
     Ok(TrainedTokenizer { tokenizer, config: config() })
 }
 
-/// A BPE without a vocabulary: digits one by one, then GPT-2's words, then bytes.
-fn untrained() -> Tokenizer {
-    let bytes = ByteLevel::new(false, false, true);
+/// Words without the space before them, digits one by one, marks with the spaces around them, and
+/// white space by itself. A word so has one token wherever it stands, in a sentence or between
+/// quotation marks: copying it is copying a token. GPT-2's words carry their space along.
+const WORDS: &str = r"\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+ ?|\s+";
+
+/// A BPE without a vocabulary, over [`WORDS`] as bytes.
+fn untrained() -> Result<Tokenizer, tokenizers::Error> {
+    let words = Split::new(SplitPattern::Regex(WORDS.to_owned()), SplitDelimiterBehavior::Isolated, false)?;
+    let bytes = ByteLevel::new(false, false, false);
     let mut tokenizer = Tokenizer::new(BPE::default());
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![Digits::new(true).into(), bytes.into()])));
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![words.into(), bytes.into()])));
     tokenizer.with_decoder(Some(bytes));
-    tokenizer
+    Ok(tokenizer)
 }
 
 /// The text of `tokenizer_config.json`.

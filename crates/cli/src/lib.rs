@@ -38,7 +38,8 @@ use args::{Cli, Command, PolicyCommand, RewardCommand};
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
-    match dispatch(cli.command, &registry) {
+    // Inside the thread pool, so that each operation finds its threads awake.
+    match rayon::scope(|_| dispatch(cli.command, &registry)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));

@@ -1,5 +1,7 @@
 //! Every fused operation against its plain reference: values, and gradients through burn's autodiff.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers")]
+
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};

@@ -1,6 +1,8 @@
 //! Three updates against values computed by PyTorch: packing, forward and backward pass, loss,
 //! clipping and AdamW together.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers")]
+
 use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;

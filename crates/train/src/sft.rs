@@ -10,7 +10,7 @@ use toolrl_rollout::prompt_of_sample;
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
-use crate::pack::{PackGroup, pack};
+use crate::pack::{Pack, PackGroup, pack};
 use crate::record::{SftMetrics, StepDetail, StepMetrics};
 use crate::task::keep_last;
 use crate::{SftConfig, TrainError};
@@ -18,8 +18,10 @@ use crate::{SftConfig, TrainError};
 /// A prompt and the gold reply's tokens, the stop token included.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Demonstration {
-    pub prompt: Vec<u32>,
-    pub reply: Vec<u32>,
+    /// Prompt, then reply.
+    pub tokens: Vec<u32>,
+    /// How many of them are the prompt's.
+    pub prompt: usize,
 }
 
 /// What SFT trains with.
@@ -55,21 +57,12 @@ impl<'a> Sft<'a> {
     pub(crate) fn step(&self, learner: &mut Learner, step: u64) -> Result<StepMetrics, TrainError> {
         let clock = Instant::now();
         let chosen = batch(self.seed, step - 1, self.config.batch, self.demonstrations.len());
-        let groups: Vec<_> = chosen
-            .iter()
-            .enumerate()
-            .map(|(i, &d)| {
-                let Demonstration { prompt, reply } = &self.demonstrations[d];
-                PackGroup { prompt, replies: vec![(i, reply.as_slice())] }
-            })
-            .collect();
-        let tokens: usize = chosen.iter().map(|&d| self.demonstrations[d].reply.len()).sum();
-        let weight = 1.0 / tokens as f64;
+        let chosen: Vec<_> = chosen.into_iter().map(|d| &self.demonstrations[d]).collect();
+        let groups: Vec<_> = chosen.iter().enumerate().map(|(i, d)| self.group(i, d)).collect();
+        let tokens: usize = chosen.iter().map(|d| d.tokens.len() - d.prompt).sum();
         let lr = learner.lr(step - 1, self.steps);
-        let update = learner.update(step, &pack(&groups, self.config.micro_tokens), lr, |_, logp, _| {
-            let loss = -weight * logp.iter().map(|&l| f64::from(l)).sum::<f64>();
-            Ok(PackLoss { loss, d_logp: vec![-weight as f32; logp.len()], d_entropy: Vec::new() })
-        })?;
+        let packs = pack(&groups, self.config.micro_tokens);
+        let update = learner.update(step, &packs, lr, |pack, logp, _| Ok(self.loss(pack, logp, &chosen, tokens)))?;
         let epoch = (step as usize * self.config.batch) as f64 / self.demonstrations.len() as f64;
         Ok(StepMetrics {
             step,
@@ -81,6 +74,26 @@ impl<'a> Sft<'a> {
             seconds: BTreeMap::from([("update".to_owned(), clock.elapsed().as_secs_f64())]),
         })
     }
+
+    /// What is predicted of a demonstration: the reply, or everything but the first token.
+    fn group<'d>(&self, number: usize, d: &'d Demonstration) -> PackGroup<'d> {
+        let given = if self.config.prompt_loss > 0.0 { 1 } else { d.prompt };
+        let (prompt, rest) = d.tokens.split_at(given);
+        PackGroup { prompt, replies: vec![(number, rest)] }
+    }
+
+    /// Mean over the batch's `tokens` reply tokens; a prompt's tokens weigh `prompt_loss` each.
+    fn loss(&self, pack: &Pack, logp: &[f32], chosen: &[&Demonstration], tokens: usize) -> PackLoss {
+        let weight = 1.0 / tokens as f64;
+        let d_logp = pack.replies.iter().flat_map(|&(number, len)| {
+            let d = chosen[number];
+            let of_prompt = len - (d.tokens.len() - d.prompt);
+            (0..len).map(move |i| if i < of_prompt { -weight * self.config.prompt_loss } else { -weight })
+        });
+        let d_logp: Vec<f32> = d_logp.map(|d| d as f32).collect();
+        let loss = d_logp.iter().zip(logp).map(|(&d, &l)| f64::from(d) * f64::from(l)).sum();
+        PackLoss { loss, d_logp, d_entropy: Vec::new() }
+    }
 }
 
 /// A sample's prompt and gold reply as tokens, at most `max_tokens` together: first the prompt loses
@@ -91,10 +104,12 @@ fn demonstration(
     stop: u32,
     max_tokens: usize,
 ) -> Result<Demonstration, TrainError> {
-    let mut prompt = prompt_of_sample(chat, sample, 0)?.tokens;
+    let mut tokens = prompt_of_sample(chat, sample, 0)?.tokens;
     let mut reply = chat.encode(&sample.gold)?;
     reply.push(stop);
     reply.truncate(max_tokens.saturating_sub(1).max(1));
-    keep_last(&mut prompt, max_tokens.saturating_sub(reply.len()).max(1));
-    Ok(Demonstration { prompt, reply })
+    keep_last(&mut tokens, max_tokens.saturating_sub(reply.len()).max(1));
+    let prompt = tokens.len();
+    tokens.extend(reply);
+    Ok(Demonstration { tokens, prompt })
 }

@@ -10,9 +10,6 @@ use toolrl_policy::{Generation, ModelConfig, Policy};
 use crate::task::Data;
 use crate::{FreshPolicy, PolicySource, Recipe, TrainError};
 
-/// Special tokens of a tokenizer made here: the end of a text, and the two ends of a turn.
-const SPECIAL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
-
 /// A policy with its tokenizer and its directory.
 pub(crate) struct Start {
     pub dir: PathBuf,
@@ -58,7 +55,7 @@ fn make(fresh: &FreshPolicy, seed: u64, data: &Data, dir: &Path, device: &Device
     }
     let texts = data.train.iter().flat_map(|s| s.messages.iter().map(|m| &m.content).chain([&s.gold]));
     let texts: Vec<String> = texts.cloned().collect();
-    train_bpe(texts.into_iter(), fresh.vocab_size, &SPECIAL)?.save(dir)?;
+    train_bpe(texts.into_iter(), fresh.vocab_size, &[])?.save(dir)?;
     let chat = Chat::load(dir)?;
     let stop = chat.eos_token_id().ok_or_else(|| TrainError::NoStopToken { dir: dir.to_owned() })?;
     let config =

@@ -1,5 +1,7 @@
 //! The downstream binary trains two steps with its own term.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -56,7 +56,7 @@ fn merge(
 ) -> Vec<f32> {
     let (heads, dim) = (x.heads, x.heads.dim);
     let mut out = vec![0.0; tokens * heads.kv * dim];
-    out.par_chunks_exact_mut(heads.kv * dim).enumerate().with_min_len(32).for_each(|(row, out)| {
+    out.par_chunks_exact_mut(heads.kv * dim).enumerate().with_min_len(256).for_each(|(row, out)| {
         for (head, grads) in by_head.iter().enumerate() {
             let column = head / heads.group() * dim;
             for (o, g) in out[column..column + dim].iter_mut().zip(&part(grads)[row * dim..]) {

@@ -30,7 +30,7 @@ pub(crate) enum Threads {
 }
 
 /// Multiply-adds below which a second thread costs more than it brings.
-const PARALLEL_FROM: usize = 1 << 20;
+const PARALLEL_FROM: usize = 1 << 22;
 
 /// `out = lhs * rhs`, or `out += lhs * rhs` with `accumulate`. The rows of `out` are `stride` apart.
 ///

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::math::{sum2, vectorized};
 
 /// Rows a task takes.
-const ROWS: usize = 64;
+const ROWS: usize = 256;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight` for every row of width `weight.len()`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {

@@ -13,7 +13,7 @@ pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, inverse: bool) ->
     let half = table.half();
     let mut out = vec![0.0; x.len()];
     let width = heads * 2 * half;
-    let rows = out.par_chunks_mut(width).zip(x.par_chunks(width)).enumerate().with_min_len(32);
+    let rows = out.par_chunks_mut(width).zip(x.par_chunks(width)).enumerate().with_min_len(256);
     rows.for_each(|(row, (out, x))| {
         let (cos, sin) = table.row(row);
         let sign = if inverse { -1.0 } else { 1.0 };

@@ -1,5 +1,7 @@
 //! The decoder against reference values computed by transformers.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers")]
+
 mod inputs;
 
 use std::sync::Arc;

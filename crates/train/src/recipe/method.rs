@@ -47,6 +47,8 @@ pub struct SftConfig {
     pub batch: usize,
     /// Tokens of a prompt and its reply; longer prompts lose their beginning.
     pub max_tokens: usize,
+    /// Weight of a prompt's token against a reply's, 0 to 1; 0 trains on replies alone.
+    pub prompt_loss: f64,
     /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
     pub micro_tokens: usize,
     /// AdamW.
@@ -63,6 +65,7 @@ impl Default for SftConfig {
             steps: None,
             batch: 16,
             max_tokens: 4096,
+            prompt_loss: 0.0,
             micro_tokens: 4096,
             optimizer,
             checkpoint_every: 0,
@@ -163,6 +166,9 @@ impl Method {
         match self {
             Self::Sft(sft) if sft.steps.is_none() && !(sft.epochs > 0.0 && sft.epochs.is_finite()) => {
                 wrong(format!("train.epochs = {} should be above 0", sft.epochs))
+            }
+            Self::Sft(sft) if !(0.0..=1.0).contains(&sft.prompt_loss) => {
+                wrong(format!("train.prompt_loss = {} should be 0 to 1", sft.prompt_loss))
             }
             Self::Grpo(grpo) if grpo.updates > grpo.prompts => wrong(format!(
                 "train.updates = {} should be at most train.prompts = {}",

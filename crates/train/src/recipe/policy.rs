@@ -33,7 +33,7 @@ pub struct FreshPolicy {
 
 impl Default for FreshPolicy {
     fn default() -> Self {
-        Self { vocab_size: 2048, hidden_size: 128, layers: 4, heads: 4, kv_heads: 2 }
+        Self { vocab_size: 2048, hidden_size: 128, layers: 4, heads: 4, kv_heads: 4 }
     }
 }
 
