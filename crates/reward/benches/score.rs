@@ -7,7 +7,7 @@ mod common;
 
 use std::hint::black_box;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use divan::{Bencher, counter::ItemsCount};
 use toolrl_grammar::parse;
 use toolrl_reward::released::{Template, extract_reply};
 use toolrl_reward::rows::Row;
@@ -51,17 +51,16 @@ fn reward(rubric: &Rubric, (solution, gold): &Pair) -> f64 {
     score.expect("a score").total
 }
 
-fn bench(c: &mut Criterion) {
-    let pairs = pairs();
-    let rubric = Rubric::toolrl();
-    let mut group = c.benchmark_group("reward");
-    group.throughput(Throughput::Elements(pairs.len() as u64));
-    group.sample_size(20);
-    group.bench_function("score", |b| {
-        b.iter(|| pairs.iter().map(|pair| reward(&rubric, black_box(pair))).sum::<f64>());
-    });
-    group.finish();
+fn main() {
+    divan::main();
 }
 
-criterion_group!(benches, bench);
-criterion_main!(benches);
+/// All pairs in one go: the items a second are rewards a second.
+#[divan::bench(sample_count = 20)]
+fn score(bencher: Bencher<'_, '_>) {
+    let pairs = pairs();
+    let rubric = Rubric::toolrl();
+    bencher
+        .counter(ItemsCount::new(pairs.len()))
+        .bench_local(|| pairs.iter().map(|pair| reward(&rubric, black_box(pair))).sum::<f64>());
+}

@@ -62,7 +62,8 @@ impl<'a> Sft<'a> {
         let tokens: usize = chosen.iter().map(|d| d.tokens.len() - d.prompt).sum();
         let lr = learner.lr(step - 1, self.steps);
         let packs = pack(&groups, self.config.micro_tokens);
-        let update = learner.update(step, &packs, lr, |pack, logp, _| Ok(self.loss(pack, logp, &chosen, tokens)))?;
+        let update =
+            learner.update(step, &packs, lr, |pack, logp, _| Ok(self.loss(pack, logp, &chosen, tokens)))?;
         let epoch = (step as usize * self.config.batch) as f64 / self.demonstrations.len() as f64;
         Ok(StepMetrics {
             step,
