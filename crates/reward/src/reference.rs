@@ -1,7 +1,7 @@
 //! The reply that a task asks for.
 
-use toolrl_grammar::json::{self, Value};
-use toolrl_grammar::{Parsed, ReplyKind, lenient, text};
+use toolrl_grammar::json::Value;
+use toolrl_grammar::{ReplyKind, lenient, text};
 
 use crate::RewardError;
 
@@ -52,27 +52,5 @@ impl Reference {
     /// The calls it makes, one value a line; `None` without `<tool_call>`.
     pub fn calls(&self) -> Option<&[Value<'static>]> {
         self.calls.as_deref()
-    }
-
-    /// Whether a reply makes exactly these calls, in any order; without calls here, whether it
-    /// makes none.
-    pub fn is_exact(&self, parsed: &Parsed<'_>) -> bool {
-        let (gold, block) = match (&self.calls, &parsed.reply.tool_calls) {
-            (None, None) => return true,
-            (Some(gold), Some(block)) if block.has_closing_tag => (gold, block),
-            _ => return false,
-        };
-        let Ok(calls) = &block.calls else {
-            return false;
-        };
-        let mut left: Vec<_> = calls.iter().map(|call| &call.value).collect();
-        gold.len() == left.len()
-            && gold.iter().all(|wanted| {
-                let place = left.iter().position(|call| json::identical_or_equal(wanted, call));
-                place.is_some_and(|place| {
-                    left.swap_remove(place);
-                    true
-                })
-            })
     }
 }
