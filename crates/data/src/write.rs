@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::{DataError, Message, Sample};
 
-/// Writes one row a line. [`load`](crate::load) reads back the same samples: beside the released fields,
+/// Writes one row a line. [`load`](crate::load()) reads back the same samples: beside the released fields,
 /// `extra_info` holds their `id`, `kind` and `unseen_tools`.
 ///
 /// # Errors

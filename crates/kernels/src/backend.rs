@@ -20,7 +20,7 @@ pub trait FusedOps: Backend {
     fn gather_rows(table: FloatTensor<Self>, ids: Ids) -> FloatTensor<Self>;
     /// See [`crate::rms_norm`].
     fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f32) -> FloatTensor<Self>;
-    /// See [`crate::rope`].
+    /// See [`crate::rope()`].
     fn rope(x: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self>;
     /// See [`crate::swiglu`].
     fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;

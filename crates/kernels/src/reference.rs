@@ -24,7 +24,7 @@ pub fn rms_norm(x_ti: Tensor<2>, weight_i: Tensor<1>, eps: f32) -> Tensor<2> {
     (x / (mean + eps).sqrt() * weight_i.unsqueeze()).reshape([tokens, width])
 }
 
-/// As [`crate::rope`].
+/// As [`crate::rope()`].
 pub fn rope(x_ti: Tensor<2>, table: &RopeTable, heads: usize) -> Tensor<2> {
     let ([tokens, width], half, device) = (x_ti.dims(), table.half(), x_ti.device());
     let (cos, sin): (Vec<_>, Vec<_>) = (0..tokens).map(|row| table.row(row)).unzip();

@@ -8,9 +8,9 @@
 //! <response> … </response>
 //! ```
 //!
-//! Two readings, both those of the paper's released code: [`strict`] asks whether the whole text
-//! has the shape of a given [`ReplyKind`], which the format reward pays for; [`lenient`] takes the
-//! first block of calls wherever it stands, which the correctness reward scores. [`parse`] gives
+//! Two readings, both those of the paper's released code: [`strict()`] asks whether the whole text
+//! has the shape of a given [`ReplyKind`], which the format reward pays for; [`lenient()`] takes the
+//! first block of calls wherever it stands, which the correctness reward scores. [`parse()`] gives
 //! the lenient reading with everything else that a reader of the reply wants to know.
 
 mod lenient;

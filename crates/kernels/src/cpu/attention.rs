@@ -106,7 +106,7 @@ impl Shared {
     /// The pointer `offset` elements on.
     ///
     /// # Safety
-    /// As [`pointer::add`].
+    /// As the pointer method `add`.
     pub(crate) unsafe fn at(&self, offset: usize) -> *mut f32 {
         // SAFETY: the caller keeps the offset in bounds.
         unsafe { self.0.add(offset) }

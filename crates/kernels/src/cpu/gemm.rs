@@ -47,7 +47,7 @@ pub(crate) fn gemm(out: &mut [f32], stride: usize, accumulate: bool, lhs: Mat, r
     unsafe { gemm_raw(out.as_mut_ptr(), stride, accumulate, lhs, rhs, threads) }
 }
 
-/// As [`gemm`], to a pointer: for tasks that write disjoint columns of one matrix.
+/// As [`gemm()`], to a pointer: for tasks that write disjoint columns of one matrix.
 ///
 /// # Safety
 /// `out` must be valid for the strided m by n matrix, which no other thread touches meanwhile.
