@@ -81,13 +81,17 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
     }
 }
 
+/// Libraries that take minutes to compile.
+const HEAVY: [&str; 2] = ["burn", "parquet"];
+
 /// Builds and tests every package by itself: built with the others, a crate can lean on features of its
-/// dependencies that only they ask for. A package that links burn is type-checked alone and tested with
-/// the others: each choice of features would otherwise compile burn once more.
+/// dependencies that only they ask for. A package that links one of [`HEAVY`] is type-checked alone and
+/// tested with the others: each choice of features would otherwise compile that library once more.
 fn alone(root: &Path) -> anyhow::Result<bool> {
     let workspace = Workspace::read(root)?;
     for package in workspace.members() {
-        let command: &[&str] = if workspace.linked(package).contains("burn") {
+        let linked = workspace.linked(package);
+        let command: &[&str] = if HEAVY.iter().any(|heavy| linked.contains(*heavy)) {
             &["check", "--all-targets"]
         } else {
             &["test", "--quiet"]
