@@ -127,12 +127,14 @@ impl Task<'_> {
                 #[inline(always)]
                 || {
                     let delta = sum2(out, grad, |a, b| a * b);
-                    for i in 0..visible {
-                        p[i] = exp(p[i] * scale - log_sum);
-                        ds[i] = p[i] * (ds[i] - delta) * scale;
+                    let ((p, p_hidden), (ds, ds_hidden)) =
+                        (p.split_at_mut(visible), ds.split_at_mut(visible));
+                    for (p, ds) in p.iter_mut().zip(ds) {
+                        *p = exp(*p * scale - log_sum);
+                        *ds = *p * (*ds - delta) * scale;
                     }
-                    p[visible..].fill(0.0);
-                    ds[visible..].fill(0.0);
+                    p_hidden.fill(0.0);
+                    ds_hidden.fill(0.0);
                 },
             );
         }

@@ -18,8 +18,8 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
             || {
                 for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
                     let r = inverse_rms(x, eps);
-                    for i in 0..width {
-                        out[i] = x[i] * r * weight[i];
+                    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
+                        *out = x * r * weight;
                     }
                 }
             },
@@ -61,13 +61,14 @@ fn grad_rows(dx: &mut [f32], dw: &mut [f32], x: &[f32], weight: &[f32], grad: &[
     let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width));
     for ((dx, x), g) in rows {
         let r = inverse_rms(x, eps);
-        for i in 0..width {
-            gw[i] = g[i] * weight[i];
-            dw[i] += g[i] * x[i] * r;
+        let sums = gw.iter_mut().zip(dw.iter_mut());
+        for ((gw, dw), ((&g, &x), &weight)) in sums.zip(g.iter().zip(x).zip(weight)) {
+            *gw = g * weight;
+            *dw += g * x * r;
         }
         let mean = sum2(&gw, x, |a, b| a * b) * r / width as f32;
-        for i in 0..width {
-            dx[i] = r * (gw[i] - x[i] * r * mean);
+        for ((dx, &gw), &x) in dx.iter_mut().zip(&gw).zip(x) {
+            *dx = r * (gw - x * r * mean);
         }
     }
 }

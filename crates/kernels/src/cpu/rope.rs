@@ -23,10 +23,12 @@ pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, inverse: bool) ->
                 for (out, x) in out.chunks_exact_mut(2 * half).zip(x.chunks_exact(2 * half)) {
                     let (a, b) = x.split_at(half);
                     let (out_a, out_b) = out.split_at_mut(half);
-                    for i in 0..half {
-                        let s = sign * sin[i];
-                        out_a[i] = a[i] * cos[i] - b[i] * s;
-                        out_b[i] = b[i] * cos[i] + a[i] * s;
+                    let outs = out_a.iter_mut().zip(out_b.iter_mut());
+                    let angles = cos.iter().zip(sin);
+                    for (((out_a, out_b), (&a, &b)), (&cos, &sin)) in outs.zip(a.iter().zip(b)).zip(angles) {
+                        let s = sign * sin;
+                        *out_a = a * cos - b * s;
+                        *out_b = b * cos + a * s;
                     }
                 }
             },

@@ -15,8 +15,8 @@ pub(crate) fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
         vectorized(
             #[inline(always)]
             || {
-                for i in 0..out.len() {
-                    out[i] = gate[i] * sigmoid(gate[i]) * up[i];
+                for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
+                    *out = gate * sigmoid(gate) * up;
                 }
             },
         );
@@ -33,11 +33,12 @@ pub(crate) fn swiglu_grad(gate: &[f32], up: &[f32], grad: &[f32]) -> (Vec<f32>, 
         vectorized(
             #[inline(always)]
             || {
-                for i in 0..dgate.len() {
-                    let s = sigmoid(gate[i]);
-                    let silu = gate[i] * s;
-                    dup[i] = grad[i] * silu;
-                    dgate[i] = grad[i] * up[i] * (s + silu * (1.0 - s));
+                let outs = dgate.iter_mut().zip(dup.iter_mut());
+                for ((dgate, dup), ((&gate, &up), &grad)) in outs.zip(gate.iter().zip(up).zip(grad)) {
+                    let s = sigmoid(gate);
+                    let silu = gate * s;
+                    *dup = grad * silu;
+                    *dgate = grad * up * (s + silu * (1.0 - s));
                 }
             },
         );
