@@ -22,6 +22,10 @@ pub struct WorldConfig {
     /// The share of values, 0 to 1, that the request does not simply state, so that they must be converted
     /// or picked. Default 0.5.
     pub hard_values: f64,
+    /// The share of training replies, 0 to 1, with the slip of a hurried demonstrator: the last of several
+    /// calls or the last parameter of one call is left out, or a tool is called where none applies. Held-out
+    /// tasks have none. Default 0.
+    pub slips: f64,
     /// The least number of tools that a prompt lists, from 2. Default 2.
     pub min_tools: usize,
     /// The greatest number of tools that a prompt lists, up to 8. Default 4.
@@ -40,6 +44,7 @@ impl Default for WorldConfig {
             held_out: 500,
             unseen_share: 0.3,
             hard_values: 0.5,
+            slips: 0.0,
             min_tools: 2,
             max_tools: 4,
             mix: Mix::default(),
@@ -105,6 +110,7 @@ impl WorldConfig {
         };
         share("unseen_share", self.unseen_share)?;
         share("hard_values", self.hard_values)?;
+        share("slips", self.slips)?;
         if !(2..=8).contains(&self.max_tools) {
             return Err(refused("max_tools", "2 to 8", self.max_tools));
         }

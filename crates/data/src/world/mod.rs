@@ -59,6 +59,9 @@ enum Part {
 /// How many draws a task may take until one is new and of its part; a held-out task takes 8 on average.
 const ATTEMPTS: u64 = 2_000;
 
+/// The key of the random numbers that place slips; parts have 0 and 1.
+const SLIPS: u64 = 2;
+
 impl<'a> World<'a> {
     /// Makes the tasks of `config`.
     ///
@@ -102,13 +105,16 @@ impl<'a> World<'a> {
             let Some(task) = stock.task(kind, &mut draw) else {
                 continue;
             };
+            let gold = task.gold.text();
             let earlier = task.history.iter().map(|turn| turn.observation.as_str());
-            let text: Vec<_> = earlier.chain([task.request.as_str(), task.gold.as_str()]).collect();
+            let text: Vec<_> = earlier.chain([task.request.as_str(), gold.as_str()]).collect();
             let hash = hash(&text);
             if part_of(hash) == part && seen.insert(hash) {
                 let messages = self.renderer.messages(&task.tools, &task.history, &task.request)?;
                 let id = format!("{}:{index}", part.name());
-                return Ok(Sample { id, messages, gold: task.gold, kind, unseen_tools });
+                let slips = !held_out && self.slips(index);
+                let gold = if slips { task.gold.with_slip(&task.tools).text() } else { gold };
+                return Ok(Sample { id, messages, gold, kind, unseen_tools });
             }
         }
         Err(DataError::World {
@@ -116,6 +122,11 @@ impl<'a> World<'a> {
             expected: "a count that the world has distinct tasks for",
             found: format!("no new task of kind {kind} for number {index} in {ATTEMPTS} draws"),
         })
+    }
+
+    /// Whether the demonstration of a training task has a slip: drawn apart, so that the tasks stay the same.
+    fn slips(&self, index: usize) -> bool {
+        Rng::new(self.config.seed, &[SLIPS, index as u64]).chance(self.config.slips)
     }
 
     fn kind(&self, rng: &mut Rng) -> TaskKind {

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::ask::{Asked, ask};
+use super::gold::{self, Gold};
 use super::listing::{self, Listed};
 use super::render::Turn;
 use super::slot::{Draw, Drawn, Slot};
 use super::tool::{Domain, FollowUp, Tool};
-use super::{gold, phrases, python_json, tools};
+use super::{phrases, python_json, tools};
 use crate::TaskKind;
 
 /// The parts of a task before its prompt is rendered.
@@ -20,7 +21,7 @@ pub(crate) struct Task {
     /// What the user asks now.
     pub(crate) request: String,
     /// The gold reply.
-    pub(crate) gold: String,
+    pub(crate) gold: Gold,
 }
 
 /// What tasks are made of.
@@ -70,7 +71,7 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("I need to {}, so I call {}.", asked.tool.task, name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(&thought, &[call]) })
+        Some(Task { tools, history: Vec::new(), request, gold: Gold::calls(thought, vec![call]) })
     }
 
     fn several_calls(self, draw: &mut Draw<'_>) -> Option<Task> {
@@ -83,7 +84,7 @@ impl Stock<'_> {
         let thought = format!("This takes {count} calls: {}.", names.join(", then "));
         let phrases: Vec<_> = asked.iter().map(|asked| asked.phrase.as_str()).collect();
         let request = phrases::sentences(&phrases, draw.rng);
-        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(&thought, &calls) })
+        Some(Task { tools, history: Vec::new(), request, gold: Gold::calls(thought, calls) })
     }
 
     /// A request for a tool that the prompt does not list.
@@ -91,9 +92,9 @@ impl Stock<'_> {
         let asked = ask(self.tool(draw), None, draw);
         let tools = self.list(&[], Some(asked.tool), draw);
         let task = asked.tool.task;
-        let gold = gold::response(
-            &format!("None of the tools can {task}, so I answer in words."),
-            &format!("I am sorry, I have no tool to {task}."),
+        let gold = Gold::response(
+            format!("None of the tools can {task}, so I answer in words."),
+            format!("I am sorry, I have no tool to {task}."),
         );
         Task { tools, history: Vec::new(), request: phrases::sentence(&asked.phrase, draw.rng), gold }
     }
@@ -101,7 +102,7 @@ impl Stock<'_> {
     fn small_talk(self, draw: &mut Draw<'_>) -> Task {
         let (request, answer) = phrases::small_talk(draw);
         let tools = self.list(&[], None, draw);
-        let gold = gold::response("No tool is needed here, so I answer in words.", &answer);
+        let gold = Gold::response("No tool is needed here, so I answer in words.".to_owned(), answer);
         Task { tools, history: Vec::new(), request, gold }
     }
 
@@ -125,7 +126,7 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("The records give {value}, so I call {}.", name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task { tools, history: vec![turn], request, gold: gold::calls(&thought, &[call]) })
+        Some(Task { tools, history: vec![turn], request, gold: Gold::calls(thought, vec![call]) })
     }
 }
 

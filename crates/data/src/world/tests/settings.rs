@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::generate;
 use crate::random::hash;
 use crate::world::{Mix, Part, Template, World, WorldConfig};
-use crate::{Sample, describe};
+use crate::{Sample, TaskKind, describe};
 
 #[test]
 fn tasks_are_distinct_and_parts_are_disjoint() {
@@ -58,6 +58,30 @@ fn kinds_and_unseen_tools_come_as_often_as_set() {
 }
 
 #[test]
+fn slips_change_training_replies_alone() {
+    let with = |slips| World::generate(&WorldConfig { slips, train: 400, ..WorldConfig::default() }).unwrap();
+    let (clean, hurried) = (with(0.0), with(0.6));
+    assert_eq!(clean.held_out, hurried.held_out);
+    let prompts = |samples: &[Sample]| samples.iter().map(|s| s.messages.clone()).collect::<Vec<_>>();
+    assert_eq!(prompts(&clean.train), prompts(&hurried.train));
+    let pairs = clean.train.iter().zip(&hurried.train).filter(|(clean, hurried)| clean.gold != hurried.gold);
+    let changed: Vec<_> = pairs.collect();
+    assert!((200..280).contains(&changed.len()), "{}", changed.len());
+    for (clean, hurried) in changed {
+        let lines = |sample: &Sample| sample.gold.lines().count();
+        match clean.kind {
+            TaskKind::SeveralCalls => assert_eq!(lines(hurried) + 1, lines(clean), "{}", hurried.gold),
+            TaskKind::NoCall => assert!(hurried.gold.contains("\"parameters\": {}}"), "{}", hurried.gold),
+            _ => {
+                let shared = clean.gold.bytes().zip(hurried.gold.bytes()).take_while(|(a, b)| a == b).count();
+                assert!(clean.gold[shared..].starts_with([',', '"']), "{}", clean.gold);
+                assert_eq!(hurried.gold[shared..].trim_start_matches('}'), "\n</tool_call>");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_template_of_ones_own() {
     let text = "{% block system %}{% for tool in tools %}{{ tool.parameters }} {% endfor %}tools{% endblock %}\
                 {% block user %}{{ request }}{% endblock %}";
@@ -84,6 +108,7 @@ fn settings_out_of_range_are_refused_by_name() {
     let cases = [
         (WorldConfig { unseen_share: 1.5, ..base() }, "unseen_share"),
         (WorldConfig { hard_values: f64::NAN, ..base() }, "hard_values"),
+        (WorldConfig { slips: -0.1, ..base() }, "slips"),
         (WorldConfig { min_tools: 1, ..base() }, "min_tools"),
         (WorldConfig { max_tools: 9, ..base() }, "max_tools"),
         (WorldConfig { mix: no_mix, ..base() }, "mix"),
