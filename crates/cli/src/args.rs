@@ -49,7 +49,7 @@ const TRAIN_HELP: &str = "\
 Embedded recipes:
   quickstart        GRPO of a tiny policy on the synthetic tool world (the default)
   quickstart-sft    the same start, by more supervised fine-tuning instead: what GRPO is compared with
-  quickstart-start  makes that start from nothing: a tokenizer, fresh weights, supervised fine-tuning
+  quickstart-start  that start's first stage, from nothing: a tokenizer, fresh weights, fine-tuning
   sft               supervised fine-tuning of your model on your data (--policy, --data)
   grpo              GRPO of your model on your data, with ToolRL's settings (--policy, --data)
 

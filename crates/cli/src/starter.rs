@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-/// Name and bytes of its files; `quickstart-start` is the recipe that makes them.
+/// Name and bytes of its files; fixtures/README.md has the commands that make them.
 const FILES: [(&str, &[u8]); 5] = [
     ("config.json", include_bytes!("../../../fixtures/quickstart/config.json")),
     ("generation_config.json", include_bytes!("../../../fixtures/quickstart/generation_config.json")),
