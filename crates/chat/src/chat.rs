@@ -44,6 +44,18 @@ impl Chat {
         })
     }
 
+    /// Refuses a tokenizer that makes ids which a model of `rows` embeddings does not have. Fewer ids than
+    /// embeddings are common: models pad their tables.
+    ///
+    /// # Errors
+    /// [`ChatError::Vocabulary`].
+    pub fn check_vocabulary(&self, rows: usize) -> Result<(), ChatError> {
+        if self.vocab_size <= rows {
+            return Ok(());
+        }
+        Err(ChatError::Vocabulary { dir: self.dir.clone(), ids: self.vocab_size, rows })
+    }
+
     /// The same chat with a variable that its template can read, such as `enable_thinking` or
     /// `date_string`.
     #[must_use]

@@ -51,6 +51,16 @@ pub enum ChatError {
         /// What the tokenizer refused.
         source: TokenizerCause,
     },
+    /// The tokenizer belongs to another model.
+    #[error("{dir}: the tokenizer has ids up to {last}, the model only {rows} embeddings", dir = dir.display(), last = ids.saturating_sub(1))]
+    Vocabulary {
+        /// The model directory.
+        dir: PathBuf,
+        /// One more than the tokenizer's largest id.
+        ids: usize,
+        /// Rows of the model's embedding table.
+        rows: usize,
+    },
     /// A chat template does not compile.
     #[error("the chat template of {path} does not compile: {source}", path = path.display())]
     Template {

@@ -18,6 +18,10 @@ const DEFAULT: &str = "default";
 /// The template that a directory may have for conversations with tools.
 const TOOL_USE: &str = "tool_use";
 
+/// Template instructions of one conversation, after which it fails: a loop in a template that comes with a
+/// model ends within seconds. A long conversation takes some thousands.
+const FUEL: u64 = 20_000_000;
+
 /// A directory's compiled templates and the variables they see.
 #[derive(Clone, Debug)]
 pub(crate) struct Templates {
@@ -77,6 +81,7 @@ impl Templates {
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(write_value);
     environment.set_unknown_method_callback(python_method);

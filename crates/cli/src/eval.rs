@@ -32,6 +32,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let before = args.before.as_deref().map(read_report).transpose()?;
     let policy = Policy::load(&args.policy, &Device::flex())?;
     let chat = Arc::new(Chat::load(&args.policy)?);
+    chat.check_vocabulary(policy.config().vocab_size)?;
     let name = args.policy.display().to_string();
     let settings =
         EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };

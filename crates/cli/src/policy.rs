@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message};
 use toolrl_engine::Engine;
-use toolrl_policy::{Packing, Policy};
+use toolrl_policy::{Packing, Pass, Policy};
 use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs};
@@ -22,7 +22,7 @@ const ROWS: usize = 256;
 /// One JSON line a row: `output_ids`, `text` and `finish`.
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let policy = Policy::load(&args.policy, &Device::flex())?;
-    let chat = tokenizer(&args.policy)?;
+    let chat = tokenizer(&args.policy, &policy)?;
     let params = SamplingParams {
         temperature: args.temperature,
         top_p: args.top_p,
@@ -64,10 +64,18 @@ fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
     if n == 0 {
         return Ok(Vec::new());
     }
-    let (tokens, rows) = (Arc::new(ids[..n].to_vec()), Arc::new((0..n as u32).collect()));
-    let out_2n =
-        policy.decoder().logprobs(tokens, &Packing::single(n), rows, Arc::new(ids[1..].to_vec()), 1.0);
-    out_2n.narrow(0, 0, 1).into_data().try_into_vec_as().map_err(|e| anyhow::anyhow!("{e:?}"))
+    let pass = Pass {
+        tokens: Arc::new(ids[..n].to_vec()),
+        packing: Packing::single(n),
+        rows: Arc::new((0..n as u32).collect()),
+        targets: Arc::new(ids[1..].to_vec()),
+    };
+    policy
+        .logprobs(&pass, 1.0)
+        .narrow(0, 0, 1)
+        .into_data()
+        .try_into_vec_as()
+        .map_err(|e| anyhow::anyhow!("{e:?}"))
 }
 
 /// An f32 with the digits that tell it from its neighbours.
@@ -76,8 +84,13 @@ fn number(x: f32) -> Value {
 }
 
 /// The directory's tokenizer, where it has one.
-fn tokenizer(dir: &Path) -> anyhow::Result<Option<Arc<Chat>>> {
-    Ok(if dir.join("tokenizer.json").exists() { Some(Arc::new(Chat::load(dir)?)) } else { None })
+fn tokenizer(dir: &Path, policy: &Policy) -> anyhow::Result<Option<Arc<Chat>>> {
+    if !dir.join("tokenizer.json").exists() {
+        return Ok(None);
+    }
+    let chat = Chat::load(dir)?;
+    chat.check_vocabulary(policy.config().vocab_size)?;
+    Ok(Some(Arc::new(chat)))
 }
 
 /// Reads every row of a file.

@@ -36,6 +36,11 @@ pub enum RopeScaling {
     },
 }
 
+/// No size of a model reaches this; a file that claims more is broken.
+const LARGEST_SIZE: u64 = 1 << 24;
+/// As [`LARGEST_SIZE`], for the number of layers.
+const MOST_LAYERS: usize = 1000;
+
 /// A decoder's sizes and options.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
@@ -134,13 +139,19 @@ impl ModelConfig {
                 keys.wrong("num_key_value_heads must divide num_attention_heads, and head_dim be even")
             );
         }
+        let layers = keys.size("num_hidden_layers")?;
+        if layers > MOST_LAYERS {
+            return Err(
+                keys.wrong(format!("num_hidden_layers should be at most {MOST_LAYERS}, not {layers}"))
+            );
+        }
         let bias = keys.flag("attention_bias", false)?;
         Ok(Self {
             architecture,
             vocab_size: keys.size("vocab_size")?,
             hidden_size,
             intermediate_size: keys.size("intermediate_size")?,
-            layers: keys.size("num_hidden_layers")?,
+            layers,
             heads: Heads { query, kv, dim },
             rms_norm_eps: keys.number("rms_norm_eps", 1e-6)? as f32,
             rope_theta: keys.rope_number("rope_theta", 10_000.0)?,
@@ -184,10 +195,10 @@ impl Keys<'_> {
 
     fn optional_size(&self, key: &str) -> Result<Option<usize>, PolicyError> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let size = value.as_u64().filter(|&n| n > 0);
-        let size =
-            size.ok_or_else(|| self.wrong(format!("{key} should be a whole number above 0, not {value}")))?;
-        Ok(Some(size as usize))
+        let size = value.as_u64().filter(|n| (1..=LARGEST_SIZE).contains(n));
+        let wrong =
+            || self.wrong(format!("{key} should be a whole number from 1 to {LARGEST_SIZE}, not {value}"));
+        Ok(Some(size.ok_or_else(wrong)? as usize))
     }
 
     fn size(&self, key: &str) -> Result<usize, PolicyError> {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::Tensor;
 use toolrl_kernels::{
-    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, logprob_entropy, rms_norm,
-    rope, swiglu,
+    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, rms_norm, rope, swiglu,
 };
 
 use crate::{KvCache, ModelConfig};
@@ -100,10 +99,6 @@ impl Constants {
         let inverse_frequencies = Arc::new(config.inverse_frequencies());
         Self { heads: config.heads, eps: config.rms_norm_eps, inverse_frequencies }
     }
-
-    fn table(&self, positions: &[usize]) -> Arc<RopeTable> {
-        Arc::new(RopeTable::new(positions, &self.inverse_frequencies))
-    }
 }
 
 /// A decoder-only transformer.
@@ -167,24 +162,6 @@ impl Decoder {
         linear(hidden_ni, self.head())
     }
 
-    /// Log-probability (row 0) and entropy (row 1), in nats, of tokens under the policy at a
-    /// temperature whose inverse is given; logits exist for a chunk of tokens at a time.
-    ///
-    /// # Shapes
-    /// `tokens` is a packed batch of t ids; `rows` and `targets` have n elements, target i being
-    /// predicted by row `rows[i]` of the batch. The result is `[2, n]`.
-    pub fn logprobs(
-        &self,
-        tokens: Ids,
-        packing: &Arc<Packing>,
-        rows: Ids,
-        targets: Ids,
-        inverse_temperature: f32,
-    ) -> Tensor<2> {
-        let hidden_ni = embedding(self.hidden(tokens, packing), rows);
-        logprob_entropy(hidden_ni, self.head(), targets, inverse_temperature)
-    }
-
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.
     fn run(
         &self,
@@ -192,17 +169,39 @@ impl Decoder {
         positions: &[usize],
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
-        let c = &self.constants;
-        let table = c.table(positions);
+        let table = self.table(positions);
         let mut x = embedding(self.model.embed_tokens.weight.val(), tokens);
         for (i, layer) in self.model.layers.iter().enumerate() {
-            let normed = layer.input_layernorm.forward(x.clone(), c.eps);
-            let (q, k, v) = layer.self_attn.project(normed, &table, c);
-            x = x + layer.self_attn.o_proj.forward(attend(i, q, k, v));
-            let normed = layer.post_attention_layernorm.forward(x.clone(), c.eps);
-            x = x + layer.mlp.forward(normed);
+            x = layer.forward(x, &table, &self.constants, |q, k, v| attend(i, q, k, v));
         }
-        self.model.norm.forward(x, c.eps)
+        self.normed(x)
+    }
+
+    /// The angles of tokens at these positions.
+    pub(crate) fn table(&self, positions: &[usize]) -> Arc<RopeTable> {
+        Arc::new(RopeTable::new(positions, &self.constants.inverse_frequencies))
+    }
+
+    /// The last norm.
+    pub(crate) fn normed(&self, x: Tensor<2>) -> Tensor<2> {
+        self.model.norm.forward(x, self.constants.eps)
+    }
+}
+
+impl Layer {
+    /// `attend(q, k, v)` says how tokens see each other.
+    pub(crate) fn forward(
+        &self,
+        x: Tensor<2>,
+        table: &Arc<RopeTable>,
+        c: &Constants,
+        attend: impl FnOnce(Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
+    ) -> Tensor<2> {
+        let normed = self.input_layernorm.forward(x.clone(), c.eps);
+        let (q, k, v) = self.self_attn.project(normed, table, c);
+        let x = x + self.self_attn.o_proj.forward(attend(q, k, v));
+        let normed = self.post_attention_layernorm.forward(x.clone(), c.eps);
+        x + self.mlp.forward(normed)
     }
 }
 

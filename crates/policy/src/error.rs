@@ -73,10 +73,18 @@ pub enum PolicyError {
     },
 }
 
+/// Tensors that a message names of each sort; the error itself has them all.
+const SHOWN: usize = 12;
+
 fn list(missing: &[String], unexpected: &[String], wrong: &[String]) -> String {
     let part = |what: &str, names: &[String]| match names {
         [] => String::new(),
-        names => format!(" {} {what}: {};", names.len(), names.join(", ")),
+        names => {
+            let shown = &names[..names.len().min(SHOWN)];
+            let rest = names.len() - shown.len();
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            format!(" {} {what}: {}{more};", names.len(), shown.join(", "))
+        }
     };
     let all = [part("missing", missing), part("unexpected", unexpected), part("wrong", wrong)].concat();
     all.trim_end_matches(';').to_owned()

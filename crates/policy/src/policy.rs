@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::config::read_json;
 use crate::init::{Fresh, build};
@@ -27,6 +27,28 @@ pub struct ParameterValues {
     pub shape: Vec<usize>,
     /// Row-major values.
     pub values: Vec<f32>,
+}
+
+/// A parameter whose values are read when asked for.
+pub(crate) struct Parameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+    read: Box<dyn Fn() -> Vec<f32>>,
+}
+
+impl Parameter {
+    pub(crate) fn new(name: String, shape: Vec<usize>, read: impl Fn() -> Vec<f32> + 'static) -> Self {
+        Self { name, shape, read: Box::new(read) }
+    }
+
+    pub(crate) fn values(&self) -> Vec<f32> {
+        (self.read)()
+    }
+
+    /// Its size in f32.
+    pub(crate) fn bytes(&self) -> usize {
+        self.shape.iter().product::<usize>() * size_of::<f32>()
+    }
 }
 
 impl Policy {
@@ -72,7 +94,7 @@ impl Policy {
     }
 
     /// The decoder with gradients, sharing this one's weights.
-    pub fn training_decoder(&self) -> Decoder {
+    pub(crate) fn training_decoder(&self) -> Decoder {
         self.decoder.clone().train()
     }
 
@@ -93,6 +115,12 @@ impl Policy {
 
     /// Every parameter, in the module's order.
     pub fn parameters(&self) -> Vec<ParameterValues> {
+        let values = |p: Parameter| ParameterValues { values: p.values(), name: p.name, shape: p.shape };
+        self.stored_parameters().into_iter().map(values).collect()
+    }
+
+    /// Every parameter, in the module's order, without its values.
+    pub(crate) fn stored_parameters(&self) -> Vec<Parameter> {
         let mut read = Read { path: Vec::new(), out: Vec::new() };
         self.decoder.visit(&mut read);
         read.out
@@ -106,24 +134,14 @@ impl Policy {
     }
 }
 
-impl Decoder {
-    /// Gradients of every parameter after a backward pass, in the order of [`Policy::parameters`];
-    /// zeros for a parameter that the loss does not depend on.
-    pub fn gradients(&self, grads: &Gradients) -> Vec<Vec<f32>> {
-        let mut read = GradientsOf { grads, out: Vec::new() };
-        self.visit(&mut read);
-        read.out
-    }
-}
-
-fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     // The decoder holds f32 throughout, so the conversion moves and cannot fail.
     tensor.into_data().try_into_vec_as::<f32>().unwrap_or_default()
 }
 
 struct Read {
     path: Vec<String>,
-    out: Vec<ParameterValues>,
+    out: Vec<Parameter>,
 }
 
 impl ModuleVisitor for Read {
@@ -138,20 +156,7 @@ impl ModuleVisitor for Read {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
         let shape = tensor.dims().to_vec();
-        self.out.push(ParameterValues { name: self.path.join("."), shape, values: floats(tensor) });
-    }
-}
-
-struct GradientsOf<'a> {
-    grads: &'a Gradients,
-    out: Vec<Vec<f32>>,
-}
-
-impl ModuleVisitor for GradientsOf<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let tensor = param.val();
-        let zeros = || vec![0.0; tensor.shape().num_elements()];
-        self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));
+        self.out.push(Parameter::new(self.path.join("."), shape, move || floats(tensor.clone())));
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use serde_json::Value;
 use toolrl_grpo::{BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss};
-use toolrl_policy::Policy;
+use toolrl_policy::{Activations, Derivatives, Policy};
 
 use crate::OptimizerConfig;
 use crate::learner::{Learner, PackLoss};
@@ -86,10 +86,11 @@ fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> 
         });
     }
     let output = policy_loss(&sequences, BatchExtent { sequences: replies.len(), tokens }, &config).unwrap();
-    PackLoss { loss: output.loss, d_logp: output.d_logp, d_entropy: output.d_entropy }
+    let derivatives = Derivatives { by_logp: output.d_logp, by_entropy: output.d_entropy };
+    PackLoss { loss: output.loss, derivatives }
 }
 
-fn check(max_tokens: usize) {
+fn check(max_tokens: usize, activations: Activations) {
     let (Some(dir), Some(file)) =
         (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
     else {
@@ -99,7 +100,8 @@ fn check(max_tokens: usize) {
     let replies = replies(&reference);
     let packs = packs(&replies, max_tokens);
     let policy = Policy::load(&dir, &Device::flex()).unwrap();
-    let mut learner = Learner::new(policy, OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() }, 1.0);
+    let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
+    let mut learner = Learner::new(policy, config, activations, 1.0);
     let mut seen = vec![Vec::new(); replies.len()];
     let expected = &reference["adamw"];
     for step in 0..3 {
@@ -125,10 +127,15 @@ fn check(max_tokens: usize) {
 
 #[test]
 fn updates_equal_pytorchs_in_one_pack() {
-    check(usize::MAX);
+    check(usize::MAX, Activations::Keep);
 }
 
 #[test]
 fn splitting_the_batch_changes_nothing() {
-    check(24);
+    check(24, Activations::Keep);
+}
+
+#[test]
+fn computing_layers_again_changes_nothing() {
+    check(usize::MAX, Activations::Recompute);
 }

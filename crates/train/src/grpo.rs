@@ -7,7 +7,7 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_engine::Engine;
 use toolrl_grpo::{BatchExtent, Diagnostics, LossOutput, Sequence, has_no_spread, policy_loss};
-use toolrl_policy::Policy;
+use toolrl_policy::{Derivatives, Policy};
 use toolrl_reward::Rubric;
 use toolrl_rollout::{FinishReason, Prompt, Sampler, StreamKey};
 
@@ -105,7 +105,7 @@ impl Grpo<'_> {
             let LossOutput { loss, d_logp, d_entropy, diagnostics } =
                 output.map_err(|source| TrainError::Loss { step, source })?;
             updates.diagnostics.merge(&diagnostics);
-            Ok(PackLoss { loss, d_logp, d_entropy })
+            Ok(PackLoss { loss, derivatives: Derivatives { by_logp: d_logp, by_entropy: d_entropy } })
         })?;
         updates.by_update.push(update);
         Ok(())

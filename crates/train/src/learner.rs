@@ -1,7 +1,7 @@
 //! The trainer's hold on the policy: log-probabilities of packs, gradients, updates.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use toolrl_policy::{Decoder, Policy};
+use burn::tensor::Tensor;
+use toolrl_policy::{Activations, Derivatives, Policy};
 
 use crate::OptimizerConfig;
 use crate::TrainError;
@@ -12,10 +12,7 @@ use crate::pack::Pack;
 pub(crate) struct PackLoss {
     /// The pack's share of the batch's loss.
     pub loss: f64,
-    /// Derivative by each token's log-probability.
-    pub d_logp: Vec<f32>,
-    /// Derivative by each token's entropy; empty for none.
-    pub d_entropy: Vec<f32>,
+    pub derivatives: Derivatives,
 }
 
 /// What one update was.
@@ -30,15 +27,21 @@ pub(crate) struct Update {
 pub(crate) struct Learner {
     policy: Policy,
     optimizer: Optimizer,
+    activations: Activations,
     inverse_temperature: f32,
 }
 
 impl Learner {
     /// `temperature` is the sampling temperature: log-probabilities are those of the tempered
     /// policy, which is what was sampled from.
-    pub(crate) fn new(policy: Policy, config: OptimizerConfig, temperature: f32) -> Self {
+    pub(crate) fn new(
+        policy: Policy,
+        config: OptimizerConfig,
+        activations: Activations,
+        temperature: f32,
+    ) -> Self {
         let inverse_temperature = if temperature > 0.0 { 1.0 / temperature } else { 1.0 };
-        Self { policy, optimizer: Optimizer::new(config), inverse_temperature }
+        Self { policy, optimizer: Optimizer::new(config), activations, inverse_temperature }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -53,15 +56,9 @@ impl Learner {
         self.optimizer.lr(step, steps)
     }
 
-    /// Log-probabilities (row 0) and entropies (row 1) of a pack's reply tokens.
-    fn forward(&self, decoder: &Decoder, pack: &Pack) -> Tensor<2> {
-        let Pack { tokens, packing, rows, targets, .. } = pack;
-        decoder.logprobs(tokens.clone(), packing, rows.clone(), targets.clone(), self.inverse_temperature)
-    }
-
     /// Log-probabilities of a pack's reply tokens under another policy, the frozen reference.
     pub(crate) fn logprobs_under(&self, reference: &Policy, pack: &Pack) -> Vec<f32> {
-        floats(self.forward(reference.decoder(), pack).narrow(0, 0, 1))
+        floats(reference.logprobs(&pack.pass, self.inverse_temperature).narrow(0, 0, 1))
     }
 
     /// One optimiser step over `packs`: `loss` is asked for each pack's loss and derivatives, given
@@ -76,15 +73,18 @@ impl Learner {
         let mut update = Update::default();
         let mut gradients: Vec<Vec<f32>> = Vec::new();
         for pack in packs {
-            let decoder = self.policy.training_decoder();
-            let out_2n = self.forward(&decoder, pack);
-            let values = floats(out_2n.clone().inner());
-            let (logp, entropy) = values.split_at(pack.targets.len());
-            let PackLoss { loss, d_logp, d_entropy } = loss(pack, logp, entropy)?;
-            update.loss += loss;
-            update.tokens += pack.targets.len() as u64;
-            let surrogate = (out_2n * direction(d_logp, d_entropy, &self.policy)).sum();
-            add(&mut gradients, decoder.gradients(&surrogate.backward()));
+            let of_pack = self.policy.gradients(
+                &pack.pass,
+                self.inverse_temperature,
+                self.activations,
+                |logp, entropy| {
+                    let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
+                    update.loss += loss;
+                    update.tokens += logp.len() as u64;
+                    Ok::<_, TrainError>(derivatives)
+                },
+            )?;
+            add(&mut gradients, of_pack);
         }
         if gradients.is_empty() {
             return Ok(update);
@@ -93,16 +93,6 @@ impl Learner {
         update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
         Ok(update)
     }
-}
-
-/// The derivatives as a constant of the graph: the gradient of `sum(out * direction)` is the loss's.
-fn direction(d_logp: Vec<f32>, d_entropy: Vec<f32>, policy: &Policy) -> Tensor<2> {
-    let n = d_logp.len();
-    let mut values = d_logp;
-    values.extend(d_entropy);
-    values.resize(2 * n, 0.0);
-    let device: Device = policy.decoder().head().device();
-    Tensor::from_inner(Tensor::from_data(TensorData::new(values, [2, n]), &device))
 }
 
 fn add(total: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use toolrl_policy::{Ids, Packing};
+use toolrl_policy::{Packing, Pass};
 
 /// A prompt with its replies.
 #[derive(Clone, Debug)]
@@ -15,13 +15,8 @@ pub(crate) struct PackGroup<'a> {
 /// One forward and backward pass.
 #[derive(Clone, Debug)]
 pub(crate) struct Pack {
-    /// The input, `t` tokens.
-    pub tokens: Ids,
-    pub packing: Arc<Packing>,
-    /// For every token of the replies, the row of the input that predicts it.
-    pub rows: Ids,
-    /// The tokens of the replies, reply after reply.
-    pub targets: Ids,
+    /// Its targets are the tokens of the replies, reply after reply.
+    pub pass: Pass,
     /// The replies in the order of `targets`: number and length.
     pub replies: Vec<(usize, usize)>,
 }
@@ -87,13 +82,13 @@ impl Open {
 
     fn close(&mut self) -> Option<Pack> {
         let Self { tokens, packing, rows, targets, replies } = std::mem::take(self);
-        (!replies.is_empty()).then(|| Pack {
+        let pass = Pass {
             tokens: Arc::new(tokens),
             packing: Arc::new(packing),
             rows: Arc::new(rows),
             targets: Arc::new(targets),
-            replies,
-        })
+        };
+        (!replies.is_empty()).then_some(Pack { pass, replies })
     }
 }
 
@@ -107,11 +102,11 @@ mod tests {
         let packs = pack(&[group], 100);
         assert_eq!(packs.len(), 1);
         let p = &packs[0];
-        assert_eq!(*p.tokens, [1, 2, 3, 10]);
-        assert_eq!(*p.rows, [2, 3, 2]);
-        assert_eq!(*p.targets, [10, 11, 20]);
+        assert_eq!(*p.pass.tokens, [1, 2, 3, 10]);
+        assert_eq!(*p.pass.rows, [2, 3, 2]);
+        assert_eq!(*p.pass.targets, [10, 11, 20]);
         assert_eq!(p.replies, [(7, 2), (8, 1)]);
-        assert_eq!(p.packing.positions(), [0, 1, 2, 3]);
+        assert_eq!(p.pass.packing.positions(), [0, 1, 2, 3]);
     }
 
     #[test]
@@ -127,7 +122,7 @@ mod tests {
             .collect();
         for max in [15, 20, 25, 30, 60, 1000] {
             let packs = pack(&groups, max);
-            assert!(packs.iter().all(|p| p.tokens.len() <= max));
+            assert!(packs.iter().all(|p| p.pass.tokens.len() <= max));
             let numbers: Vec<usize> = packs.iter().flat_map(|p| p.replies.iter().map(|r| r.0)).collect();
             assert_eq!(numbers, (0..8).collect::<Vec<_>>(), "{max}");
         }

@@ -124,7 +124,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn sft(&mut self, config: &SftConfig, data: &Data, policy: Policy) -> Result<(Policy, u64), TrainError> {
         let sft = Sft::new(config, self.recipe.seed, &data.train, &self.chat, &policy)?;
-        let mut learner = Learner::new(policy, config.optimizer.clone(), 1.0);
+        let mut learner = Learner::new(policy, config.optimizer.clone(), config.activations, 1.0);
         self.observer.begin("sft", sft.steps);
         for step in 1..=sft.steps {
             let metrics = sft.step(&mut learner, step)?;
@@ -144,7 +144,8 @@ impl Run<'_> {
         let reference = config.loss.kl.map(|_| policy.clone());
         let (recipe, rubric, chat) = (self.recipe, self.rubric, self.chat.clone());
         let grpo = Grpo { recipe, config, tasks: &tasks, chat, rubric, reference };
-        let mut learner = Learner::new(policy, config.optimizer.clone(), recipe.sampling.temperature);
+        let mut learner =
+            Learner::new(policy, config.optimizer.clone(), config.activations, recipe.sampling.temperature);
         self.observer.begin("grpo", config.steps);
         for step in 1..=config.steps {
             let (metrics, scored) = grpo.step(&mut learner, step).await?;

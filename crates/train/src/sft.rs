@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_policy::Policy;
+use toolrl_policy::{Derivatives, Policy};
 use toolrl_rollout::prompt_of_sample;
 
 use crate::learner::{Learner, PackLoss};
@@ -93,7 +93,7 @@ impl<'a> Sft<'a> {
         });
         let d_logp: Vec<f32> = d_logp.map(|d| d as f32).collect();
         let loss = d_logp.iter().zip(logp).map(|(&d, &l)| f64::from(d) * f64::from(l)).sum();
-        PackLoss { loss, d_logp, d_entropy: Vec::new() }
+        PackLoss { loss, derivatives: Derivatives { by_logp: d_logp, by_entropy: Vec::new() } }
     }
 }
 

@@ -41,6 +41,7 @@ impl Start {
     fn load(dir: PathBuf, device: &Device) -> Result<Self, TrainError> {
         let policy = Policy::load(&dir, device)?;
         let chat = Arc::new(Chat::load(&dir)?);
+        chat.check_vocabulary(policy.config().vocab_size)?;
         if policy.generation().stop_tokens.is_empty() {
             return Err(TrainError::NoStopToken { dir });
         }

@@ -15,12 +15,12 @@ use crate::{Decoder, ModelConfig, PolicyError};
 
 /// Builds the decoder of a model directory, every tensor accounted for.
 pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Decoder, PolicyError> {
-    let maps = files(dir)?.into_iter().map(map).collect::<Result<Vec<_>, _>>()?;
+    let shards = files(dir)?.into_iter().map(Shard::open).collect::<Result<Vec<_>, _>>()?;
     let mut tensors = BTreeMap::new();
-    for (path, bytes) in &maps {
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| PolicyError::Safetensors { path: path.clone(), message: e.to_string() })?;
-        tensors.extend(file.tensors());
+    for shard in &shards {
+        for (name, tensor) in shard.tensors()? {
+            tensors.insert(name, (shard, tensor));
+        }
     }
     if config.tie_word_embeddings {
         // Some exporters write the tied head as well; it is the embedding table again.
@@ -53,47 +53,74 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyError> {
     let json = read_json(&index)?;
     let map =
         json.get("weight_map").and_then(|m| m.as_object()).filter(|m| m.values().all(|v| v.is_string()));
-    let map = map.ok_or_else(|| PolicyError::Json {
-        path: index.clone(),
-        message: "weight_map should be an object of file names".to_owned(),
-    })?;
+    let wrong = |message: String| PolicyError::Json { path: index.clone(), message };
+    let map = map.ok_or_else(|| wrong("weight_map should be an object of file names".to_owned()))?;
     let mut names: Vec<&str> = map.values().filter_map(|v| v.as_str()).collect();
     names.sort_unstable();
     names.dedup();
+    if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
+        return Err(wrong(format!("weight_map should name files of this directory, not {name:?}")));
+    }
     Ok(names.into_iter().map(|name| dir.join(name)).collect())
 }
 
-fn map(path: PathBuf) -> Result<(PathBuf, Mmap), PolicyError> {
-    let failed = |source| PolicyError::Read { path: path.clone(), source };
-    let file = File::open(&path).map_err(failed)?;
-    // SAFETY: the map is read while this function's caller runs; a file that another process
-    // truncates meanwhile is outside what a loader can guard against.
-    let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
-    Ok((path, bytes))
+/// One mapped file.
+struct Shard {
+    path: PathBuf,
+    bytes: Mmap,
+}
+
+impl Shard {
+    fn open(path: PathBuf) -> Result<Self, PolicyError> {
+        let failed = |source| PolicyError::Read { path: path.clone(), source };
+        let file = File::open(&path).map_err(failed)?;
+        // SAFETY: the map is read while `load` runs; a file that another process truncates meanwhile is
+        // outside what a loader can guard against.
+        let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
+        Ok(Self { path, bytes })
+    }
+
+    /// Its tensors; the header's offsets and sizes are checked against the file.
+    fn tensors(&self) -> Result<Vec<(String, TensorView<'_>)>, PolicyError> {
+        let file = SafeTensors::deserialize(&self.bytes)
+            .map_err(|e| PolicyError::Safetensors { path: self.path.clone(), message: e.to_string() })?;
+        Ok(file.tensors())
+    }
+
+    /// Lets the system take back the pages of a tensor that was read, so that a model is not held
+    /// twice while it is loaded. Where that fails, more memory is held, and nothing else differs.
+    fn release(&self, data: &[u8]) {
+        #[cfg(unix)]
+        {
+            let offset = data.as_ptr().addr() - self.bytes.as_ptr().addr();
+            // SAFETY: the map is read-only and of a file, from which its pages come back.
+            let _ = unsafe {
+                self.bytes.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, data.len())
+            };
+        }
+    }
 }
 
 /// Hands out tensors by name, and keeps what was wrong.
 struct FromFiles<'a> {
-    tensors: BTreeMap<String, TensorView<'a>>,
+    tensors: BTreeMap<String, (&'a Shard, TensorView<'a>)>,
     missing: Vec<String>,
     wrong: Vec<String>,
 }
 
 impl Source for FromFiles<'_> {
-    fn values(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
-        let n = shape.iter().product();
-        let Some(tensor) = self.tensors.remove(name) else {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        let Some((shard, tensor)) = self.tensors.remove(name) else {
             self.missing.push(name.to_owned());
-            return vec![0.0; n];
+            return None;
         };
-        match floats(&tensor) {
-            Some(values) if tensor.shape() == shape => values,
-            _ => {
-                let found = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
-                self.wrong.push(format!("{name} is {found}, expected floats {shape:?}"));
-                vec![0.0; n]
-            }
+        let values = if tensor.shape() == shape { floats(&tensor) } else { None };
+        shard.release(tensor.data());
+        if values.is_none() {
+            let found = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
+            self.wrong.push(format!("{name} is {found}, expected floats {shape:?}"));
         }
+        values
     }
 }
 

@@ -8,7 +8,10 @@ use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
 use crate::PolicyError;
-use crate::policy::{ParameterValues, Policy};
+use crate::policy::{Parameter, Policy};
+
+/// Bytes of weights that a file holds at most, unless a single tensor has more.
+const SHARD_BYTES: usize = 5_000_000_000;
 
 /// Writes config, generation config and weights. The directory appears whole or not at all: it is
 /// filled under another name and then renamed.
@@ -32,11 +35,18 @@ pub(crate) fn save(
     write("config.json", pretty(&f32_config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
-    let file = partial.join("model.safetensors");
-    weights(&policy.parameters(), &file)?;
-    // The weights' writer makes a private file; the others show what a file of this user may be.
-    let permissions = std::fs::metadata(partial.join("config.json")).map_err(failed(&file))?.permissions();
-    std::fs::set_permissions(&file, permissions).map_err(failed(&file))?;
+    let shards = shards(policy.stored_parameters(), SHARD_BYTES);
+    if shards.len() > 1 {
+        write("model.safetensors.index.json", pretty(&index(&shards)).as_bytes())?;
+    }
+    // The weights' writer makes private files; the others show what a file of this user may be.
+    let config = partial.join("config.json");
+    let permissions = std::fs::metadata(&config).map_err(failed(&config))?.permissions();
+    for (i, shard) in shards.iter().enumerate() {
+        let file = partial.join(file_name(i, shards.len()));
+        weights(shard, &file)?;
+        std::fs::set_permissions(&file, permissions.clone()).map_err(failed(&file))?;
+    }
 
     let old = beside(dir, "old");
     remove(&old)?;
@@ -77,15 +87,51 @@ fn f32_config(policy: &Policy) -> Value {
     raw
 }
 
+/// The parameters in their order, cut into files of at most `limit` bytes.
+fn shards(parameters: Vec<Parameter>, limit: usize) -> Vec<Vec<Parameter>> {
+    let mut shards = vec![Vec::new()];
+    let mut bytes = 0;
+    for parameter in parameters {
+        let size = parameter.bytes();
+        if bytes > 0 && bytes + size > limit {
+            shards.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += size;
+        if let Some(shard) = shards.last_mut() {
+            shard.push(parameter);
+        }
+    }
+    shards
+}
+
+fn file_name(shard: usize, of: usize) -> String {
+    match of {
+        1 => "model.safetensors".to_owned(),
+        _ => format!("model-{:05}-of-{of:05}.safetensors", shard + 1),
+    }
+}
+
+/// Which file has which tensor.
+fn index(shards: &[Vec<Parameter>]) -> Value {
+    let files = shards.iter().enumerate().flat_map(|(i, shard)| {
+        let file = file_name(i, shards.len());
+        shard.iter().map(move |p| (p.name.clone(), Value::from(file.clone())))
+    });
+    let total: usize = shards.iter().flatten().map(Parameter::bytes).sum();
+    json!({ "metadata": { "total_size": total }, "weight_map": files.collect::<serde_json::Map<_, _>>() })
+}
+
 /// Parameters to one safetensors file, with the metadata that transformers asks for.
-fn weights(parameters: &[ParameterValues], path: &Path) -> Result<(), PolicyError> {
+fn weights(parameters: &[Parameter], path: &Path) -> Result<(), PolicyError> {
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let views = parameters.iter().map(|p| (p.name.as_str(), Floats(p)));
     safetensors::serialize_to_file(views, Some(metadata), path)
         .map_err(|e| PolicyError::Write { path: path.to_owned(), source: std::io::Error::other(e) })
 }
 
-struct Floats<'a>(&'a ParameterValues);
+/// A parameter whose values are read when they are written.
+struct Floats<'a>(&'a Parameter);
 
 impl View for Floats<'_> {
     fn dtype(&self) -> Dtype {
@@ -97,10 +143,38 @@ impl View for Floats<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.0.values.iter().flat_map(|v| v.to_le_bytes()).collect())
+        Cow::Owned(self.0.values().into_iter().flat_map(f32::to_le_bytes).collect())
     }
 
     fn data_len(&self) -> usize {
-        self.0.values.len() * 4
+        self.0.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_take_whole_tensors_up_to_the_limit() {
+        let parameter = |elements: usize| Parameter::new(elements.to_string(), vec![elements], Vec::new);
+        let cut = |limit| {
+            let shards = shards([3, 1, 9, 2, 2].map(parameter).into(), limit);
+            shards.iter().map(|s| s.iter().map(|p| p.shape[0]).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(cut(1000), [vec![3, 1, 9, 2, 2]]);
+        assert_eq!(cut(16), [vec![3, 1], vec![9], vec![2, 2]]);
+        assert_eq!(cut(1), [[3], [1], [9], [2], [2]]);
+    }
+
+    #[test]
+    fn the_index_names_every_tensor() {
+        let parameter = |name: &str| Parameter::new(name.to_owned(), vec![2], || vec![0.0; 2]);
+        let index = index(&shards(vec![parameter("a"), parameter("b")], 8));
+        let expected = json!({
+            "metadata": { "total_size": 16 },
+            "weight_map": { "a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors" },
+        });
+        assert_eq!(index, expected);
     }
 }

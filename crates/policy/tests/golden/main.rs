@@ -4,12 +4,13 @@
 
 mod inputs;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 use inputs::{Tensors, models, shared, smollm2};
 use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
-use toolrl_policy::{KvCache, Policy};
+use toolrl_policy::{Activations, Derivatives, KvCache, Pass, Policy};
 
 fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().try_into_vec_as().unwrap()
@@ -61,6 +62,38 @@ fn tiny_models_have_the_reference_logits_and_greedy_tokens() {
         }
         let expected = &io.rows("greedy_ids")[0];
         assert_eq!(&greedy(&policy, &io.rows("greedy_prompt")[0], expected.len(), &[]), expected, "{name}");
+    }
+}
+
+#[test]
+fn computing_layers_again_gives_the_same_gradients() {
+    let Some(dir) = shared("golden/model/tiny") else { return };
+    for name in models() {
+        let policy = Policy::load(&dir.join(name), &Device::flex()).unwrap();
+        // A prompt of five tokens and two replies that share it.
+        let mut packing = Packing::new();
+        let prompt = packing.push(5, None);
+        packing.push(3, Some(prompt));
+        packing.push(2, Some(prompt));
+        let pass = Pass {
+            tokens: Arc::new((10..20).collect()),
+            packing: Arc::new(packing),
+            rows: Arc::new(vec![4, 5, 6, 7, 4, 8, 9]),
+            targets: Arc::new(vec![15, 16, 17, 3, 18, 19, 4]),
+        };
+        let gradients = |activations| {
+            let loss = |logp: &[f32], _: &[f32]| {
+                let by_logp = (0..logp.len()).map(|i| i as f32 - 2.5).collect();
+                Ok::<_, Infallible>(Derivatives { by_logp, by_entropy: vec![0.1; logp.len()] })
+            };
+            policy.gradients(&pass, 0.7, activations, loss).unwrap()
+        };
+        let (kept, again) = (gradients(Activations::Keep), gradients(Activations::Recompute));
+        for ((parameter, kept), again) in policy.parameters().iter().zip(&kept).zip(&again) {
+            assert_eq!(kept.len(), parameter.values.len(), "{name} {}", parameter.name);
+            assert!(kept.iter().any(|g| *g != 0.0), "{name} {} has a gradient", parameter.name);
+            assert_eq!(kept, again, "{name} {}", parameter.name);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use toolrl_grpo::{AdamWConfig, AdvantageKind, LossConfig, LrSchedule};
+use toolrl_policy::Activations;
 
 use crate::TrainError;
 
@@ -51,6 +52,9 @@ pub struct SftConfig {
     pub prompt_loss: f64,
     /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
     pub micro_tokens: usize,
+    /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
+    /// of one layer.
+    pub activations: Activations,
     /// AdamW.
     pub optimizer: OptimizerConfig,
     /// Steps between checkpoints; 0 saves the last policy alone.
@@ -67,6 +71,7 @@ impl Default for SftConfig {
             max_tokens: 4096,
             prompt_loss: 0.0,
             micro_tokens: 4096,
+            activations: Activations::Keep,
             optimizer,
             checkpoint_every: 0,
         }
@@ -89,6 +94,9 @@ pub struct GrpoConfig {
     pub max_prompt_tokens: usize,
     /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
     pub micro_tokens: usize,
+    /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
+    /// of one layer.
+    pub activations: Activations,
     /// From scores to advantages.
     pub advantage: AdvantageKind,
     /// Added to the group's standard deviation.
@@ -110,6 +118,7 @@ impl Default for GrpoConfig {
             updates: 1,
             max_prompt_tokens: 2048,
             micro_tokens: 4096,
+            activations: Activations::Keep,
             advantage: AdvantageKind::default(),
             advantage_epsilon: 1e-6,
             loss: LossConfig::default(),
