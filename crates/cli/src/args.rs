@@ -132,6 +132,8 @@ pub enum PolicyCommand {
     Generate(GenerateArgs),
     /// Log-probabilities of each row's input_ids; one JSON line a row
     Logprobs(LogprobsArgs),
+    /// What a model directory holds, and the memory that it will take, before anything is loaded
+    Inspect(InspectArgs),
 }
 
 /// Arguments of `toolrl policy generate`.
@@ -169,4 +171,30 @@ pub struct LogprobsArgs {
     /// Rows with `input_ids`; may be gzipped
     #[arg(long, value_name = "FILE")]
     pub rows: PathBuf,
+}
+
+/// Arguments of `toolrl policy inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The model directory, in Hugging Face form
+    #[arg(value_name = "DIR")]
+    pub policy: PathBuf,
+    /// Tokens of one forward and backward pass: train.micro_tokens
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub micro_tokens: usize,
+    /// As with train.activations = "recompute"
+    #[arg(long)]
+    pub recompute: bool,
+    /// Replies in progress at a time
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub slots: usize,
+    /// Tokens of the longest prompt
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    pub prompt_tokens: usize,
+    /// Tokens of the longest reply
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    pub reply_tokens: usize,
+    /// Print one JSON object, sizes in bytes
+    #[arg(long)]
+    pub json: bool,
 }

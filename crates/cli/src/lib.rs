@@ -17,6 +17,7 @@
 
 mod args;
 mod eval;
+mod inspect;
 mod lines;
 mod policy;
 mod progress;
@@ -56,6 +57,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
+        Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
     }
 }
 

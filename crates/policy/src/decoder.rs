@@ -10,22 +10,29 @@ use toolrl_kernels::{
     CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, rms_norm, rope, swiglu,
 };
 
+use crate::lora::Lora;
 use crate::{KvCache, ModelConfig};
 
-/// A weight with an optional bias.
+/// A weight with an optional bias and an optional adapter.
 #[derive(Module, Debug)]
 pub(crate) struct Linear {
     /// `[out, in]`.
     pub weight: Param<Tensor<2>>,
     /// `[out]`.
     pub bias: Option<Param<Tensor<1>>>,
+    /// Trained in the weight's stead, where there is one.
+    pub lora: Option<Lora>,
 }
 
 impl Linear {
     fn forward(&self, x_ti: Tensor<2>) -> Tensor<2> {
-        let y = linear(x_ti, self.weight.val());
-        match &self.bias {
+        let y = linear(x_ti.clone(), self.weight.val());
+        let y = match &self.bias {
             Some(bias) => y + bias.val().unsqueeze(),
+            None => y,
+        };
+        match &self.lora {
+            Some(lora) => y + lora.forward(x_ti),
             None => y,
         }
     }

@@ -45,6 +45,9 @@ pub enum PolicyError {
     /// The files that stand beside the weights could not be written.
     #[error(transparent)]
     Companions(Box<dyn std::error::Error + Send + Sync>),
+    /// Adapters cannot be made as asked for.
+    #[error("lora: {0}")]
+    Lora(String),
     /// No weights are in the directory.
     #[error("{dir}: neither model.safetensors nor model.safetensors.index.json is there")]
     NoWeights {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::PolicyError;
 use crate::config::read_json;
+use crate::{ModelConfig, PolicyError};
 
 /// Settings of generation that belong to a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,10 +20,11 @@ impl Generation {
     ///
     /// # Errors
     /// [`PolicyError`] for a file that is there and cannot be read.
-    pub(crate) fn load(dir: &Path, config: &Value) -> Result<Self, PolicyError> {
+    pub(crate) fn load(dir: &Path, config: &ModelConfig) -> Result<Self, PolicyError> {
         let path = dir.join("generation_config.json");
         let own = if path.exists() { stop_tokens(&read_json(&path)?, &path)? } else { Vec::new() };
-        let stop_tokens = if own.is_empty() { stop_tokens(config, &dir.join("config.json"))? } else { own };
+        let stop_tokens =
+            if own.is_empty() { stop_tokens(&config.raw, &dir.join("config.json"))? } else { own };
         Ok(Self { stop_tokens })
     }
 }

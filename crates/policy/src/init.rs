@@ -53,7 +53,7 @@ impl Build<'_> {
     fn linear(&mut self, name: &str, input: usize, output: usize, bias: bool) -> Linear {
         let weight = self.param(&format!("{name}.weight"), [output, input]);
         let bias = bias.then(|| self.param(&format!("{name}.bias"), [output]));
-        Linear { weight, bias }
+        Linear { weight, bias, lora: None }
     }
 
     fn attention(&mut self, name: &str) -> Attention {

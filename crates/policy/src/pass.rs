@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_kernels::{Ids, Packing, RopeTable, attention, embedding, logprob_entropy};
 
 use crate::decoder::Decoder;
-use crate::policy::{Policy, floats};
+use crate::policy::{Policy, Trained, floats};
 
 /// A packed batch and the tokens of it that a loss looks at.
 #[derive(Clone, Debug)]
@@ -21,6 +21,17 @@ pub struct Pass {
     pub rows: Ids,
     /// The n targets.
     pub targets: Ids,
+}
+
+/// How a pass is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PassSettings {
+    /// One over the temperature: multiplies every logit.
+    pub inverse_temperature: f32,
+    /// What of the forward pass is kept.
+    pub activations: Activations,
+    /// The adapters' dropout follows from it.
+    pub seed: u64,
 }
 
 /// What a loss says of the targets of a [`Pass`].
@@ -53,82 +64,82 @@ impl Policy {
         pass.head(self.decoder(), hidden, inverse_temperature)
     }
 
-    /// Gradients of every parameter, in the order of [`Policy::parameters`], zeros for one that the loss
-    /// does not depend on. `loss` is given the targets' log-probabilities and entropies, in nats.
+    /// Gradients of the parameters that are trained (those of the adapters where there are any), in the order
+    /// of [`Policy::parameters`], zeros for one that the loss does not depend on. `loss` is given the targets' log-probabilities and entropies, in nats.
     ///
     /// # Errors
     /// Those of `loss`.
     pub fn gradients<E>(
         &self,
         pass: &Pass,
-        inverse_temperature: f32,
-        activations: Activations,
+        settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
     ) -> Result<Vec<Vec<f32>>, E> {
-        match activations {
-            Activations::Keep => self.keeping(pass, inverse_temperature, loss),
-            Activations::Recompute => self.recomputing(pass, inverse_temperature, loss),
+        let mut decoder = self.decoder().clone();
+        if let Some(lora) = self.lora() {
+            decoder.set_dropout(lora.dropout, settings.seed);
+        }
+        match settings.activations {
+            Activations::Keep => self.keeping(decoder, pass, settings, loss),
+            Activations::Recompute => self.recomputing(decoder, pass, settings, loss),
         }
     }
 
     fn keeping<E>(
         &self,
+        decoder: Decoder,
         pass: &Pass,
-        inverse_temperature: f32,
+        settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
     ) -> Result<Vec<Vec<f32>>, E> {
-        let decoder = self.training_decoder();
+        let decoder = decoder.train();
         let hidden = decoder.hidden(pass.tokens.clone(), &pass.packing);
-        let surrogate = self.surrogate(pass.head(&decoder, hidden, inverse_temperature), loss)?;
-        Ok(gradients_of(&decoder, &surrogate.backward()))
+        let surrogate = self.surrogate(pass.head(&decoder, hidden, settings.inverse_temperature), loss)?;
+        Ok(self.gradients_of(&decoder, &surrogate.backward()))
     }
 
     fn recomputing<E>(
         &self,
+        decoder: Decoder,
         pass: &Pass,
-        inverse_temperature: f32,
+        settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
     ) -> Result<Vec<Vec<f32>>, E> {
-        let (inputs, last) = self.layer_inputs(pass);
-        let decoder = self.training_decoder();
+        let (inputs, last) = layer_inputs(&decoder, pass);
+        let decoder = decoder.train();
         let table = decoder.table(&pass.packing.positions());
 
         let x = leaf(last);
-        let hidden = decoder.normed(x.clone());
-        let grads = self.surrogate(pass.head(&decoder, hidden, inverse_temperature), loss)?.backward();
+        let out_2n = pass.head(&decoder, decoder.normed(x.clone()), settings.inverse_temperature);
+        let grads = self.surrogate(out_2n, loss)?.backward();
         let mut by_x = x.grad(&grads);
-        let norm = gradients_of(&decoder.model.norm, &grads);
-        let lm_head = decoder.lm_head.as_ref().map(|head| gradients_of(head, &grads)).unwrap_or_default();
-        let mut embed = gradients_of(&decoder.model.embed_tokens, &grads);
+        let norm = self.gradients_of(&decoder.model.norm, &grads);
+        let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, &grads)).unwrap_or_default();
+        let mut embed = self.gradients_of(&decoder.model.embed_tokens, &grads);
 
         let mut layers = Vec::with_capacity(inputs.len());
         for (i, input) in inputs.into_iter().enumerate().rev() {
             let x = leaf(input);
             let grads = towards(layer(&decoder, i, x.clone(), &table, &pass.packing), by_x).backward();
             by_x = x.grad(&grads);
-            layers.push(gradients_of(&decoder.model.layers[i], &grads));
+            layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
         }
-        let table = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
-        let of_input = gradients_of(&decoder.model.embed_tokens, &towards(table, by_x).backward());
-        for (total, more) in embed.iter_mut().flatten().zip(of_input.into_iter().flatten()) {
-            *total += more;
+        if self.lora().is_none() {
+            let x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
+            let of_input = self.gradients_of(&decoder.model.embed_tokens, &towards(x, by_x).backward());
+            for (total, more) in embed.iter_mut().flatten().zip(of_input.into_iter().flatten()) {
+                *total += more;
+            }
         }
-
         let layers = layers.into_iter().rev().flatten();
-        Ok(embed.into_iter().chain(layers).chain(norm).chain(lm_head).collect())
+        Ok(embed.into_iter().chain(layers).chain(norm).chain(head).collect())
     }
 
-    /// The input of every layer, and the output of the last, without a graph.
-    fn layer_inputs(&self, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
-        let decoder = self.decoder();
-        let table = decoder.table(&pass.packing.positions());
-        let mut x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
-        let mut inputs = Vec::with_capacity(decoder.model.layers.len());
-        for i in 0..decoder.model.layers.len() {
-            inputs.push(x.clone());
-            x = layer(decoder, i, x, &table, &pass.packing);
-        }
-        (inputs, x)
+    /// Gradients of a module's trained parameters after a backward pass, in the module's order.
+    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> Vec<Vec<f32>> {
+        let mut read = GradientsOf { grads, trained: Trained::of(self), out: Vec::new() };
+        module.visit(&mut read);
+        read.out
     }
 
     /// A scalar with the loss's gradient, given the log-probabilities and entropies.
@@ -158,6 +169,18 @@ impl Pass {
     }
 }
 
+/// The input of every layer, and the output of the last, without a graph.
+fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
+    let table = decoder.table(&pass.packing.positions());
+    let mut x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
+    let mut inputs = Vec::with_capacity(decoder.model.layers.len());
+    for i in 0..decoder.model.layers.len() {
+        inputs.push(x.clone());
+        x = layer(decoder, i, x, &table, &pass.packing);
+    }
+    (inputs, x)
+}
+
 fn layer(
     decoder: &Decoder,
     i: usize,
@@ -183,20 +206,25 @@ fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
     }
 }
 
-/// Gradients of a module's parameters after a backward pass, in the module's order.
-fn gradients_of(module: &impl Module, grads: &Gradients) -> Vec<Vec<f32>> {
-    let mut read = GradientsOf { grads, out: Vec::new() };
-    module.visit(&mut read);
-    read.out
-}
-
 struct GradientsOf<'a> {
     grads: &'a Gradients,
+    trained: Trained,
     out: Vec<Vec<f32>>,
 }
 
 impl ModuleVisitor for GradientsOf<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.trained.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.trained.exit();
+    }
+
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.trained.here() {
+            return;
+        }
         let tensor = param.val();
         let zeros = || vec![0.0; tensor.shape().num_elements()];
         self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));

@@ -1,21 +1,24 @@
 //! A policy: a decoder with its configuration, and its parameters as plain numbers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::config::read_json;
 use crate::init::{Fresh, build};
-use crate::{Decoder, Generation, ModelConfig, PolicyError, weights};
+use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, lora, weights};
 
 /// A decoder with what belongs to it.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    decoder: Decoder,
+    pub(crate) decoder: Decoder,
+    /// Where there are adapters, they alone are trained.
+    pub(crate) lora: Option<LoraConfig>,
     config: Arc<ModelConfig>,
     generation: Arc<Generation>,
+    /// The directory of the weights that adapters start from.
+    source: Option<PathBuf>,
 }
 
 /// One parameter as plain numbers.
@@ -53,25 +56,37 @@ impl Parameter {
 
 impl Policy {
     /// Reads a model directory in Hugging Face form: weights in f32, bf16 or f16, one file or
-    /// shards, held in f32.
+    /// shards, held in f32. A directory of adapters in PEFT's form is read with the base model that it
+    /// names.
     ///
     /// # Errors
     /// [`PolicyError`] naming the file and what was expected; all missing, unexpected and wrongly
     /// shaped tensors come in one error.
     pub fn load(dir: &Path, device: &Device) -> Result<Self, PolicyError> {
+        if lora::is_adapter(dir) {
+            return lora::load(dir, |base| Self::load_whole(base, device));
+        }
+        Self::load_whole(dir, device)
+    }
+
+    fn load_whole(dir: &Path, device: &Device) -> Result<Self, PolicyError> {
         let config = ModelConfig::load(dir)?;
         let decoder = weights::load(dir, &config, device)?;
-        let generation = Generation::load(dir, &read_json(&dir.join("config.json"))?)?;
-        Ok(Self { decoder, config: Arc::new(config), generation: Arc::new(generation) })
+        let generation = Generation::load(dir, &config)?;
+        let source = std::fs::canonicalize(dir).ok();
+        let (config, generation) = (Arc::new(config), Arc::new(generation));
+        Ok(Self { decoder, lora: None, config, generation, source })
     }
 
     /// A policy with fresh weights, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
-        Self { decoder, config: Arc::new(config), generation: Arc::new(generation) }
+        let (config, generation) = (Arc::new(config), Arc::new(generation));
+        Self { decoder, lora: None, config, generation, source: None }
     }
 
-    /// Writes the policy as a Hugging Face directory with weights in f32. `companions` is called with
+    /// Writes the policy as a Hugging Face directory with weights in f32, or its adapters alone, where it has
+    /// any, as a PEFT directory ([`Policy::merged`] gives the whole). `companions` is called with
     /// the directory while it is filled, to add the tokenizer's files. A directory of that name is
     /// replaced at once, at the end: a save that is cut off leaves the old one whole.
     ///
@@ -88,14 +103,14 @@ impl Policy {
         weights::save(self, dir, |dir| companions(dir).map_err(|e| PolicyError::Companions(Box::new(e))))
     }
 
+    /// The directory that the policy's weights were read from.
+    pub(crate) fn source(&self) -> Option<&Path> {
+        self.source.as_deref()
+    }
+
     /// The decoder, without gradients.
     pub fn decoder(&self) -> &Decoder {
         &self.decoder
-    }
-
-    /// The decoder with gradients, sharing this one's weights.
-    pub(crate) fn training_decoder(&self) -> Decoder {
-        self.decoder.clone().train()
     }
 
     /// Sizes and options.
@@ -126,10 +141,10 @@ impl Policy {
         read.out
     }
 
-    /// Changes every parameter's values; `change(i, values)` is called in the order of
-    /// [`Policy::parameters`].
+    /// Changes the values of the parameters that are trained, which are those of the adapters where there
+    /// are any; `change(i, values)` is called in the order of [`Policy::parameters`].
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
-        let mut update = Update { change, index: 0 };
+        let mut update = Update { change, index: 0, trained: Trained::of(self) };
         self.decoder = self.decoder.clone().map(&mut update);
     }
 }
@@ -160,13 +175,52 @@ impl ModuleVisitor for Read {
     }
 }
 
+/// Tells trained parameters from frozen ones while a module is walked.
+pub(crate) struct Trained {
+    adapters_alone: bool,
+    /// How deep within an adapter the walk is.
+    within: usize,
+}
+
+impl Trained {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self { adapters_alone: policy.lora.is_some(), within: 0 }
+    }
+
+    pub(crate) fn enter(&mut self, name: &str) {
+        if name == "lora" || self.within > 0 {
+            self.within += 1;
+        }
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.within = self.within.saturating_sub(1);
+    }
+
+    pub(crate) fn here(&self) -> bool {
+        !self.adapters_alone || self.within > 0
+    }
+}
+
 struct Update<F> {
     change: F,
     index: usize,
+    trained: Trained,
 }
 
 impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.trained.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.trained.exit();
+    }
+
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        if !self.trained.here() {
+            return param;
+        }
         let index = self.index;
         self.index += 1;
         param.map(|tensor| {

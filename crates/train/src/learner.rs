@@ -1,7 +1,7 @@
 //! The trainer's hold on the policy: log-probabilities of packs, gradients, updates.
 
 use burn::tensor::Tensor;
-use toolrl_policy::{Activations, Derivatives, Policy};
+use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
 use crate::OptimizerConfig;
 use crate::TrainError;
@@ -72,18 +72,18 @@ impl Learner {
     ) -> Result<Update, TrainError> {
         let mut update = Update::default();
         let mut gradients: Vec<Vec<f32>> = Vec::new();
-        for pack in packs {
-            let of_pack = self.policy.gradients(
-                &pack.pass,
-                self.inverse_temperature,
-                self.activations,
-                |logp, entropy| {
-                    let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
-                    update.loss += loss;
-                    update.tokens += logp.len() as u64;
-                    Ok::<_, TrainError>(derivatives)
-                },
-            )?;
+        for (i, pack) in packs.iter().enumerate() {
+            let settings = PassSettings {
+                inverse_temperature: self.inverse_temperature,
+                activations: self.activations,
+                seed: (step << 20) + i as u64,
+            };
+            let of_pack = self.policy.gradients(&pack.pass, &settings, |logp, entropy| {
+                let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
+                update.loss += loss;
+                update.tokens += logp.len() as u64;
+                Ok::<_, TrainError>(derivatives)
+            })?;
             add(&mut gradients, of_pack);
         }
         if gradients.is_empty() {

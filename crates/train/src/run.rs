@@ -63,9 +63,13 @@ pub async fn run(
     tracing::info!("before training\n{}", before.table());
 
     let mut run = Run { recipe, rubric, chat: start.chat.clone(), run_dir, records: &mut records, observer };
+    let policy = match recipe.train.lora() {
+        Some(lora) => start.policy.with_lora(lora, recipe.seed)?,
+        None => start.policy,
+    };
     let (policy, steps) = match &recipe.train {
-        Method::Sft(config) => run.sft(config, &data, start.policy)?,
-        Method::Grpo(config) => run.grpo(config, &data, start.policy).await?,
+        Method::Sft(config) => run.sft(config, &data, policy)?,
+        Method::Grpo(config) => run.grpo(config, &data, policy).await?,
     };
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| start.chat.save_files(dir))?;
@@ -141,7 +145,8 @@ impl Run<'_> {
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
         let tasks = tasks(data, &self.chat, config.max_prompt_tokens)?;
-        let reference = config.loss.kl.map(|_| policy.clone());
+        // Adapters leave the base as it was: it is the reference, and no second copy.
+        let reference = config.loss.kl.map(|_| policy.without_lora());
         let (recipe, rubric, chat) = (self.recipe, self.rubric, self.chat.clone());
         let grpo = Grpo { recipe, config, tasks: &tasks, chat, rubric, reference };
         let mut learner =

@@ -11,12 +11,60 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::config::read_json;
 use crate::init::{Source, build};
-use crate::{Decoder, ModelConfig, PolicyError};
+use crate::{Decoder, ModelConfig, PolicyError, StoredTensor};
 
 /// Builds the decoder of a model directory, every tensor accounted for.
 pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Decoder, PolicyError> {
+    with_tensors(dir, config, |tensors| {
+        let mut source = FromFiles { tensors, read: true, missing: Vec::new(), wrong: Vec::new() };
+        let decoder = build(config, &mut source, device);
+        source.fits(dir).map(|()| decoder)
+    })
+}
+
+/// The tensors of a model directory, from the files' headers alone, every one accounted for.
+pub(crate) fn headers(dir: &Path, config: &ModelConfig) -> Result<Vec<StoredTensor>, PolicyError> {
+    with_tensors(dir, config, |tensors| {
+        let stored = |(name, (_, tensor)): (&String, &(&Shard, TensorView))| StoredTensor {
+            name: name.clone(),
+            dtype: format!("{:?}", tensor.dtype()),
+            shape: tensor.shape().to_vec(),
+            bytes: tensor.data().len() as u64,
+        };
+        let stored = tensors.iter().map(stored).collect();
+        let mut source = FromFiles { tensors, read: false, missing: Vec::new(), wrong: Vec::new() };
+        build(config, &mut source, &Device::flex());
+        source.fits(dir).map(|()| stored)
+    })
+}
+
+/// A tensor as plain numbers.
+pub(crate) type ShapeAndValues = (Vec<usize>, Vec<f32>);
+
+/// Every tensor of one file, by name.
+pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, ShapeAndValues>, PolicyError> {
+    let shard = Shard::open(path.to_owned())?;
+    let read = |(name, tensor): (String, TensorView)| {
+        if FLOATS.contains(&tensor.dtype()) {
+            return Ok((name, (tensor.shape().to_vec(), floats(&tensor))));
+        }
+        let message = format!("{name} is {:?}, expected floats", tensor.dtype());
+        Err(PolicyError::Safetensors { path: path.to_owned(), message })
+    };
+    shard.tensors()?.into_iter().map(read).collect()
+}
+
+/// Tensors by name, each with the file that it is read from.
+type Tensors<'a> = BTreeMap<String, (&'a Shard, TensorView<'a>)>;
+
+/// Maps the files of a directory and hands on their tensors.
+fn with_tensors<T>(
+    dir: &Path,
+    config: &ModelConfig,
+    use_them: impl FnOnce(Tensors) -> Result<T, PolicyError>,
+) -> Result<T, PolicyError> {
     let shards = files(dir)?.into_iter().map(Shard::open).collect::<Result<Vec<_>, _>>()?;
-    let mut tensors = BTreeMap::new();
+    let mut tensors = Tensors::new();
     for shard in &shards {
         for (name, tensor) in shard.tensors()? {
             tensors.insert(name, (shard, tensor));
@@ -26,18 +74,7 @@ pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<
         // Some exporters write the tied head as well; it is the embedding table again.
         tensors.remove("lm_head.weight");
     }
-    let mut source = FromFiles { tensors, missing: Vec::new(), wrong: Vec::new() };
-    let decoder = build(config, &mut source, device);
-    let FromFiles { tensors, missing, wrong } = source;
-    if tensors.is_empty() && missing.is_empty() && wrong.is_empty() {
-        return Ok(decoder);
-    }
-    Err(PolicyError::Weights {
-        dir: dir.to_owned(),
-        missing,
-        unexpected: tensors.into_keys().collect(),
-        wrong,
-    })
+    use_them(tensors)
 }
 
 /// The weight files: those of the index, or the single one.
@@ -103,9 +140,23 @@ impl Shard {
 
 /// Hands out tensors by name, and keeps what was wrong.
 struct FromFiles<'a> {
-    tensors: BTreeMap<String, (&'a Shard, TensorView<'a>)>,
+    tensors: Tensors<'a>,
+    /// Whether the values are wanted, and not only their names and shapes.
+    read: bool,
     missing: Vec<String>,
     wrong: Vec<String>,
+}
+
+impl FromFiles<'_> {
+    /// Whether every tensor was asked for, there, and right.
+    fn fits(self, dir: &Path) -> Result<(), PolicyError> {
+        let Self { tensors, missing, wrong, .. } = self;
+        if tensors.is_empty() && missing.is_empty() && wrong.is_empty() {
+            return Ok(());
+        }
+        let unexpected = tensors.into_keys().collect();
+        Err(PolicyError::Weights { dir: dir.to_owned(), missing, unexpected, wrong })
+    }
 }
 
 impl Source for FromFiles<'_> {
@@ -114,23 +165,26 @@ impl Source for FromFiles<'_> {
             self.missing.push(name.to_owned());
             return None;
         };
-        let values = if tensor.shape() == shape { floats(&tensor) } else { None };
-        shard.release(tensor.data());
-        if values.is_none() {
+        if tensor.shape() != shape || !FLOATS.contains(&tensor.dtype()) {
             let found = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
             self.wrong.push(format!("{name} is {found}, expected floats {shape:?}"));
+            return None;
         }
+        let values = self.read.then(|| floats(&tensor));
+        shard.release(tensor.data());
         values
     }
 }
 
-/// A tensor's elements as f32; `None` for a type that holds no weights.
-fn floats(tensor: &TensorView) -> Option<Vec<f32>> {
+/// The types that hold weights.
+const FLOATS: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
+
+/// The elements of a tensor of one of [`FLOATS`], as f32.
+fn floats(tensor: &TensorView) -> Vec<f32> {
     let bytes = tensor.data();
     match tensor.dtype() {
-        Dtype::F32 => Some(bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect()),
-        Dtype::BF16 => Some(bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect()),
-        Dtype::F16 => Some(bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect()),
-        _ => None,
+        Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),
+        Dtype::F16 => bytes.as_chunks().0.iter().map(|&b| f16::from_le_bytes(b).to_f32()).collect(),
+        _ => bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect(),
     }
 }

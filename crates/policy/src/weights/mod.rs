@@ -3,5 +3,5 @@
 mod load;
 mod save;
 
-pub(crate) use load::load;
-pub(crate) use save::save;
+pub(crate) use load::{headers, load, read_tensors};
+pub(crate) use save::{save, write_tensors};

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
-use crate::PolicyError;
 use crate::policy::{Parameter, Policy};
+use crate::{PolicyError, lora};
 
 /// Bytes of weights that a file holds at most, unless a single tensor has more.
 const SHARD_BYTES: usize = 5_000_000_000;
 
-/// Writes config, generation config and weights. The directory appears whole or not at all: it is
+/// Writes config, generation config and weights, or the adapters alone. The directory appears whole or not at all: it is
 /// filled under another name and then renamed.
 pub(crate) fn save(
     policy: &Policy,
@@ -32,6 +32,10 @@ pub(crate) fn save(
         std::fs::write(&path, bytes).map_err(failed(&path))
     };
     companions(&partial)?;
+    if let Some(lora) = policy.lora() {
+        lora::save(policy, lora, &partial)?;
+        return replace(dir, &partial);
+    }
     write("config.json", pretty(&f32_config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
@@ -39,21 +43,21 @@ pub(crate) fn save(
     if shards.len() > 1 {
         write("model.safetensors.index.json", pretty(&index(&shards)).as_bytes())?;
     }
-    // The weights' writer makes private files; the others show what a file of this user may be.
-    let config = partial.join("config.json");
-    let permissions = std::fs::metadata(&config).map_err(failed(&config))?.permissions();
     for (i, shard) in shards.iter().enumerate() {
-        let file = partial.join(file_name(i, shards.len()));
-        weights(shard, &file)?;
-        std::fs::set_permissions(&file, permissions.clone()).map_err(failed(&file))?;
+        write_tensors(shard, &partial.join(file_name(i, shards.len())))?;
     }
+    replace(dir, &partial)
+}
 
+/// Puts a filled directory in the place of another.
+fn replace(dir: &Path, partial: &Path) -> Result<(), PolicyError> {
+    let failed = |source| PolicyError::Write { path: dir.to_owned(), source };
     let old = beside(dir, "old");
     remove(&old)?;
     if dir.exists() {
-        std::fs::rename(dir, &old).map_err(failed(dir))?;
+        std::fs::rename(dir, &old).map_err(failed)?;
     }
-    std::fs::rename(&partial, dir).map_err(failed(dir))?;
+    std::fs::rename(partial, dir).map_err(failed)?;
     remove(&old)
 }
 
@@ -123,11 +127,17 @@ fn index(shards: &[Vec<Parameter>]) -> Value {
 }
 
 /// Parameters to one safetensors file, with the metadata that transformers asks for.
-fn weights(parameters: &[Parameter], path: &Path) -> Result<(), PolicyError> {
+pub(crate) fn write_tensors(parameters: &[Parameter], path: &Path) -> Result<(), PolicyError> {
+    let failed = |source| PolicyError::Write { path: path.to_owned(), source };
+    // The library makes a private file of its own where there is none; one that is there keeps the
+    // permissions of this user's files.
+    std::fs::File::create(path).map_err(failed)?;
+    let permissions = std::fs::metadata(path).map_err(failed)?.permissions();
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let views = parameters.iter().map(|p| (p.name.as_str(), Floats(p)));
     safetensors::serialize_to_file(views, Some(metadata), path)
-        .map_err(|e| PolicyError::Write { path: path.to_owned(), source: std::io::Error::other(e) })
+        .map_err(|e| failed(std::io::Error::other(e)))?;
+    std::fs::set_permissions(path, permissions).map_err(failed)
 }
 
 /// A parameter whose values are read when they are written.

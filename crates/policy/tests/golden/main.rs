@@ -10,7 +10,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use inputs::{Tensors, models, shared, smollm2};
 use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
-use toolrl_policy::{Activations, Derivatives, KvCache, Pass, Policy};
+use toolrl_policy::{Activations, Derivatives, KvCache, Pass, PassSettings, Policy};
 
 fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().try_into_vec_as().unwrap()
@@ -86,7 +86,8 @@ fn computing_layers_again_gives_the_same_gradients() {
                 let by_logp = (0..logp.len()).map(|i| i as f32 - 2.5).collect();
                 Ok::<_, Infallible>(Derivatives { by_logp, by_entropy: vec![0.1; logp.len()] })
             };
-            policy.gradients(&pass, 0.7, activations, loss).unwrap()
+            let settings = PassSettings { inverse_temperature: 0.7, activations, seed: 1 };
+            policy.gradients(&pass, &settings, loss).unwrap()
         };
         let (kept, again) = (gradients(Activations::Keep), gradients(Activations::Recompute));
         for ((parameter, kept), again) in policy.parameters().iter().zip(&kept).zip(&again) {

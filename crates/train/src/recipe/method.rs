@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use toolrl_grpo::{AdamWConfig, AdvantageKind, LossConfig, LrSchedule};
-use toolrl_policy::Activations;
+use toolrl_policy::{Activations, LoraConfig};
 
 use crate::TrainError;
 
@@ -55,6 +55,8 @@ pub struct SftConfig {
     /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
     /// of one layer.
     pub activations: Activations,
+    /// Train low-rank adapters, and nothing else.
+    pub lora: Option<LoraConfig>,
     /// AdamW.
     pub optimizer: OptimizerConfig,
     /// Steps between checkpoints; 0 saves the last policy alone.
@@ -72,6 +74,7 @@ impl Default for SftConfig {
             prompt_loss: 0.0,
             micro_tokens: 4096,
             activations: Activations::Keep,
+            lora: None,
             optimizer,
             checkpoint_every: 0,
         }
@@ -97,6 +100,8 @@ pub struct GrpoConfig {
     /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
     /// of one layer.
     pub activations: Activations,
+    /// Train low-rank adapters, and nothing else.
+    pub lora: Option<LoraConfig>,
     /// From scores to advantages.
     pub advantage: AdvantageKind,
     /// Added to the group's standard deviation.
@@ -119,6 +124,7 @@ impl Default for GrpoConfig {
             max_prompt_tokens: 2048,
             micro_tokens: 4096,
             activations: Activations::Keep,
+            lora: None,
             advantage: AdvantageKind::default(),
             advantage_epsilon: 1e-6,
             loss: LossConfig::default(),
@@ -142,6 +148,14 @@ impl Method {
         match self {
             Self::Sft(sft) => &sft.optimizer,
             Self::Grpo(grpo) => &grpo.optimizer,
+        }
+    }
+
+    /// The adapters' settings, where they are what is trained.
+    pub fn lora(&self) -> Option<&LoraConfig> {
+        match self {
+            Self::Sft(sft) => sft.lora.as_ref(),
+            Self::Grpo(grpo) => grpo.lora.as_ref(),
         }
     }
 
@@ -171,6 +185,9 @@ impl Method {
         let optimizer = self.optimizer();
         if !(optimizer.lr >= 0.0 && optimizer.lr.is_finite()) {
             return wrong(format!("train.optimizer.lr = {} should be 0 or more", optimizer.lr));
+        }
+        if let Some(lora) = self.lora() {
+            lora.check().map_err(|e| TrainError::Recipe(format!("train.{e}")))?;
         }
         match self {
             Self::Sft(sft) if sft.steps.is_none() && !(sft.epochs > 0.0 && sft.epochs.is_finite()) => {

@@ -1,0 +1,83 @@
+//! `toolrl policy inspect`: what a model directory is and what it will take, before anything is loaded.
+
+use serde_json::json;
+use toolrl_policy::{Activations, Inspection, Memory, Workload};
+
+use crate::args::InspectArgs;
+
+/// A table, or one JSON object.
+pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    let found = Inspection::of(&args.policy)?;
+    let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
+    let workload = Workload {
+        micro_tokens: args.micro_tokens,
+        activations,
+        slots: args.slots,
+        prompt_tokens: args.prompt_tokens,
+        reply_tokens: args.reply_tokens,
+    };
+    let memory = found.config.memory(&workload);
+    let text =
+        if args.json { json(&found, &memory).to_string() + "\n" } else { table(&found, &memory, args) };
+    print!("{text}");
+    Ok(())
+}
+
+fn json(found: &Inspection, memory: &Memory) -> serde_json::Value {
+    let c = &found.config;
+    json!({
+        "architecture": format!("{:?}", c.architecture),
+        "parameters": found.num_params(),
+        "layers": c.layers,
+        "hidden_size": c.hidden_size,
+        "intermediate_size": c.intermediate_size,
+        "heads": { "query": c.heads.query, "kv": c.heads.kv, "dim": c.heads.dim },
+        "vocab_size": c.vocab_size,
+        "max_positions": c.max_positions,
+        "tied_head": c.tie_word_embeddings,
+        "stop_tokens": found.generation.stop_tokens,
+        "stored": found.bytes_by_dtype().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
+        "memory": memory,
+        "training": memory.training(),
+        "sampling": memory.sampling(),
+    })
+}
+
+fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
+    let (c, heads) = (&found.config, found.config.heads);
+    let stored = found.bytes_by_dtype();
+    let stored: Vec<_> =
+        stored.into_iter().map(|(dtype, bytes)| format!("{} {dtype}", size(bytes))).collect();
+    let tied = if c.tie_word_embeddings { "the embedding table" } else { "of its own" };
+    let passes = format!("passes of {} tokens", args.micro_tokens);
+    let replies = format!("{} replies of {} + {} tokens", args.slots, args.prompt_tokens, args.reply_tokens);
+    let rows = [
+        ("architecture", format!("{:?}", c.architecture)),
+        ("parameters", found.num_params().to_string()),
+        ("layers", format!("{} of width {}, feed-forward {}", c.layers, c.hidden_size, c.intermediate_size)),
+        (
+            "heads",
+            format!("{} for queries, {} for keys and values, {} wide", heads.query, heads.kv, heads.dim),
+        ),
+        ("vocabulary", format!("{} tokens, head {tied}", c.vocab_size)),
+        ("positions", c.max_positions.to_string()),
+        ("stop tokens", format!("{:?}", found.generation.stop_tokens)),
+        ("stored", stored.join(", ")),
+        ("", String::new()),
+        ("weights", format!("{} in f32", size(memory.weights))),
+        ("gradients", size(memory.gradients)),
+        ("AdamW", size(memory.optimizer)),
+        ("activations", format!("{} for {passes}", size(memory.activations))),
+        ("cache", format!("{} for {replies}", size(memory.cache))),
+        ("training", format!("about {}", size(memory.training()))),
+        ("sampling", format!("about {}", size(memory.sampling()))),
+    ];
+    rows.map(|(name, value)| format!("{name:<13}{value}").trim_end().to_owned() + "\n").concat()
+}
+
+/// Bytes in the unit that fits.
+fn size(bytes: u64) -> String {
+    let (gib, mib) = ((1u64 << 30) as f64, (1u64 << 20) as f64);
+    let bytes = bytes as f64;
+    if bytes >= gib { format!("{:.2} GiB", bytes / gib) } else { format!("{:.1} MiB", bytes / mib) }
+}

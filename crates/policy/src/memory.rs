@@ -1,0 +1,135 @@
+//! What a policy will take in memory, from its configuration alone.
+
+use burn::tensor::Device;
+
+use crate::init::{Source, build};
+use crate::{Activations, ModelConfig};
+
+/// Bytes of an f32.
+const F32: u64 = 4;
+
+/// Batch settings that decide how much memory training and sampling take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workload {
+    /// Tokens of one forward and backward pass.
+    pub micro_tokens: usize,
+    /// What of a forward pass is kept.
+    pub activations: Activations,
+    /// Replies in progress at a time.
+    pub slots: usize,
+    /// Tokens of the longest prompt.
+    pub prompt_tokens: usize,
+    /// Tokens of the longest reply.
+    pub reply_tokens: usize,
+}
+
+/// Bytes by purpose, estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Memory {
+    /// The weights, in f32 as they are held.
+    pub weights: u64,
+    /// Gradients: those of a pass, and their sum over the passes of a step.
+    pub gradients: u64,
+    /// AdamW's two moments.
+    pub optimizer: u64,
+    /// What a forward pass keeps for its backward pass.
+    pub activations: u64,
+    /// Keys and values while replies are sampled.
+    pub cache: u64,
+}
+
+impl Memory {
+    /// The peak of a GRPO run: the cache is gone when the backward pass begins.
+    pub fn training(&self) -> u64 {
+        let update = self.gradients + self.activations;
+        self.weights + self.optimizer + update.max(self.cache)
+    }
+
+    /// The peak of sampling alone.
+    pub fn sampling(&self) -> u64 {
+        self.weights + self.cache
+    }
+}
+
+impl ModelConfig {
+    /// Names and shapes of the parameters, in the order of [`crate::Policy::parameters`].
+    pub fn parameter_shapes(&self) -> Vec<(String, Vec<usize>)> {
+        let mut shapes = Shapes(Vec::new());
+        build(self, &mut shapes, &Device::flex());
+        shapes.0
+    }
+
+    /// Estimates the memory of a workload. Buffers of single operations come on top.
+    pub fn memory(&self, of: &Workload) -> Memory {
+        let parameters: u64 =
+            self.parameter_shapes().iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum();
+        let (layers, hidden) = (self.layers as u64, self.hidden_size as u64);
+        let kv = (self.heads.kv * self.heads.dim) as u64;
+        let tokens = of.micro_tokens as u64;
+        let kept = match of.activations {
+            Activations::Keep => layers * self.kept_of_a_layer(),
+            Activations::Recompute => layers * hidden + self.kept_of_a_layer(),
+        };
+        let rows = (of.slots * (of.prompt_tokens + of.reply_tokens)) as u64;
+        Memory {
+            weights: F32 * parameters,
+            gradients: 2 * F32 * parameters,
+            optimizer: 2 * F32 * parameters,
+            activations: F32 * tokens * kept,
+            cache: F32 * rows * layers * 2 * kv,
+        }
+    }
+
+    /// Numbers a token that a layer's backward pass needs: the inputs of both norms and their outputs,
+    /// queries, keys, values, attention's output with its sums, gate, up, and their product.
+    fn kept_of_a_layer(&self) -> u64 {
+        let (query, kv) = (self.heads.query * self.heads.dim, self.heads.kv * self.heads.dim);
+        (4 * self.hidden_size + 2 * query + 2 * kv + self.heads.query + 3 * self.intermediate_size) as u64
+    }
+}
+
+/// Notes what is asked for, and gives nothing.
+struct Shapes(Vec<(String, Vec<usize>)>);
+
+impl Source for Shapes {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+        self.0.push((name.to_owned(), shape.to_vec()));
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Generation, Heads, Policy};
+
+    #[test]
+    fn shapes_are_those_of_the_policy() {
+        let config = ModelConfig::tiny(32, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
+        let policy = Policy::fresh(config.clone(), Generation::default(), 1, &Device::flex());
+        let built: Vec<_> = policy.parameters().into_iter().map(|p| (p.name, p.shape)).collect();
+        assert_eq!(config.parameter_shapes(), built);
+    }
+
+    #[test]
+    fn smollm2_by_hand() {
+        // SmolLM2-135M's sizes: 134,515,008 parameters.
+        let heads = Heads { query: 9, kv: 3, dim: 64 };
+        let mut config = ModelConfig::tiny(49_152, 576, 30, heads, 0);
+        config.intermediate_size = 1536;
+        let workload = Workload {
+            micro_tokens: 1024,
+            activations: Activations::Keep,
+            slots: 16,
+            prompt_tokens: 700,
+            reply_tokens: 100,
+        };
+        let memory = config.memory(&workload);
+        assert_eq!(memory.weights, 4 * 134_515_008);
+        assert_eq!(memory.activations, 4 * 1024 * 30 * (4 * 576 + 2 * 576 + 2 * 192 + 9 + 3 * 1536));
+        assert_eq!(memory.cache, 4 * 16 * 800 * 30 * 2 * 192);
+        let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload });
+        assert!(recomputed.activations * 8 < memory.activations);
+        assert_eq!(recomputed.sampling(), memory.sampling());
+    }
+}
