@@ -134,6 +134,8 @@ pub enum PolicyCommand {
     Logprobs(LogprobsArgs),
     /// What a model directory holds, and the memory that it will take, before anything is loaded
     Inspect(InspectArgs),
+    /// Add adapters to the weights that they stand beside, and write the whole model
+    Merge(MergeArgs),
 }
 
 /// Arguments of `toolrl policy generate`.
@@ -197,4 +199,15 @@ pub struct InspectArgs {
     /// Print one JSON object, sizes in bytes
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `toolrl policy merge`.
+#[derive(Debug, Args)]
+pub struct MergeArgs {
+    /// The directory of the adapters, in PEFT's form
+    #[arg(long, value_name = "DIR")]
+    pub policy: PathBuf,
+    /// The directory to write, in Hugging Face form
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }

@@ -58,6 +58,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
+        Command::Policy(PolicyCommand::Merge(args)) => policy::merge(&args),
     }
 }
 

@@ -12,7 +12,7 @@ use toolrl_engine::Engine;
 use toolrl_policy::{Packing, Pass, Policy};
 use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
 
-use crate::args::{GenerateArgs, LogprobsArgs};
+use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
 use crate::lines::Lines;
 use crate::train::block_on;
 
@@ -55,6 +55,21 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
         logprobs.extend(of_sequence(&policy, &ids)?.into_iter().map(number));
         write(std::iter::once(json!({ "logprobs": logprobs })))?;
     }
+    Ok(())
+}
+
+/// Writes a policy with its adapters added to its weights; prints the directory.
+pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
+    let policy = Policy::load(&args.policy, &Device::flex())?;
+    if policy.lora().is_none() {
+        bail!("{} has no adapters", args.policy.display());
+    }
+    if args.out.exists() {
+        bail!("{} is there already", args.out.display());
+    }
+    let chat = tokenizer(&args.policy, &policy)?;
+    policy.merged().save(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
+    println!("{}", args.out.display());
     Ok(())
 }
 

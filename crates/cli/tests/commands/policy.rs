@@ -112,3 +112,58 @@ fn the_greedy_token_is_the_most_probable_one() {
         assert!(*logprob <= last[0], "token {candidate}: {logprob}, greedy {greedy}: {}", last[0]);
     }
 }
+
+#[test]
+fn a_directory_is_inspected_before_it_is_loaded() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = toolrl(dir.path(), &["policy", "inspect", POLICY]).ok();
+    for part in
+        ["architecture Llama", "parameters   1112192", "stored       4.2 MiB F32", "training     about"]
+    {
+        assert!(table.contains(part), "{part:?} is not in\n{table}");
+    }
+    let json = |more: &[&str]| {
+        let args = [&["policy", "inspect", POLICY, "--json"], more].concat();
+        toolrl(dir.path(), &args).rows().remove(0)
+    };
+    let (kept, recomputed) = (json(&[]), json(&["--recompute"]));
+    assert_eq!(kept["memory"]["weights"], 4 * 1_112_192);
+    let activations = |of: &Value| of["memory"]["activations"].as_u64().unwrap();
+    assert!(activations(&recomputed) * 2 < activations(&kept));
+}
+
+#[test]
+fn adapters_are_trained_read_and_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let set = |setting: &str| ["--set".to_owned(), setting.to_owned()];
+    let settings = [
+        "train.steps=2",
+        "train.batch=2",
+        "train.lora.rank=4",
+        "train.activations=recompute",
+        "data.world.train=4",
+        "data.world.held_out=2",
+        "eval.max_new_tokens=4",
+    ];
+    let mut args: Vec<String> =
+        ["train", "quickstart-sft", "--policy", POLICY, "--run-dir", "run"].map(str::to_owned).into();
+    args.extend(settings.into_iter().flat_map(set));
+    toolrl(dir, &args.iter().map(String::as_str).collect::<Vec<_>>()).ok();
+    assert!(dir.join("run/final/adapter_model.safetensors").exists());
+    assert!(!dir.join("run/final/model.safetensors").exists());
+
+    toolrl(dir, &["policy", "merge", "--policy", "run/final", "--out", "whole"]).ok();
+    let rows = file(dir, "ids.jsonl", json!({"input_ids": [300, 301, 302, 303, 304]}).to_string());
+    let logprobs = |policy| {
+        let row = toolrl(dir, &["policy", "logprobs", "--policy", policy, "--rows", &rows]).rows().remove(0);
+        row["logprobs"].as_array().unwrap()[1..].iter().map(|l| l.as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (base, adapted, whole) = (logprobs(POLICY), logprobs("run/final"), logprobs("whole"));
+    assert_ne!(base, adapted);
+    for (a, b) in adapted.iter().zip(&whole) {
+        assert!((a - b).abs() < 1e-4, "{a} {b}");
+    }
+    let again = toolrl(dir, &["policy", "merge", "--policy", "whole", "--out", "new"]).error();
+    assert!(again.contains("whole has no adapters"), "{again}");
+}
