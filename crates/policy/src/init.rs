@@ -25,6 +25,15 @@ pub(crate) fn build(config: &ModelConfig, source: &mut dyn Source, device: &Devi
     Decoder { model: Backbone { embed_tokens, layers, norm }, lm_head, constants: Constants::new(config) }
 }
 
+/// Has no values.
+pub(crate) struct Nothing;
+
+impl Source for Nothing {
+    fn values(&mut self, _: &str, _: &[usize]) -> Option<Vec<f32>> {
+        None
+    }
+}
+
 struct Build<'a> {
     config: &'a ModelConfig,
     source: &'a mut dyn Source,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::init::{Fresh, build};
+use crate::init::{Fresh, Nothing, build};
 use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, lora, weights};
 
 /// A decoder with what belongs to it.
@@ -145,7 +145,10 @@ impl Policy {
     /// are any; `change(i, values)` is called in the order of [`Policy::parameters`].
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         let mut update = Update { change, index: 0, trained: Trained::of(self) };
-        self.decoder = self.decoder.clone().map(&mut update);
+        // Taken out, so that the weights have one owner and are changed where they lie.
+        let hollow = hollow(&self.config, &self.decoder.head().device());
+        let decoder = std::mem::replace(&mut self.decoder, hollow);
+        self.decoder = decoder.map(&mut update);
     }
 }
 
@@ -173,6 +176,12 @@ impl ModuleVisitor for Read {
         let shape = tensor.dims().to_vec();
         self.out.push(Parameter::new(self.path.join("."), shape, move || floats(tensor.clone())));
     }
+}
+
+/// A decoder without layers and with next to no weights.
+fn hollow(config: &ModelConfig, device: &Device) -> Decoder {
+    let config = ModelConfig { layers: 0, ..config.clone() };
+    build(&config, &mut Nothing, device)
 }
 
 /// Tells trained parameters from frozen ones while a module is walked.

@@ -5,6 +5,8 @@
 mod inputs;
 
 use std::convert::Infallible;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
@@ -114,6 +116,31 @@ fn saving_and_loading_keeps_every_bit() {
         assert_eq!(policy.generation(), again.generation());
         assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1, "nothing is left beside it");
         std::fs::remove_dir_all(&saved).unwrap();
+    }
+}
+
+/// What `same_model.py` exits with where Python has no transformers.
+const NO_TRANSFORMERS: i32 = 77;
+
+#[test]
+fn transformers_reads_what_is_saved_without_a_difference() {
+    let Some(dir) = shared("golden/model/tiny") else { return };
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/same_model.py");
+    let python = std::env::var_os("TOOLRL_PYTHON").unwrap_or_else(|| "python3".into());
+    let out = tempfile::tempdir().unwrap();
+    for name in models() {
+        let saved = out.path().join(name);
+        let policy = Policy::load(&dir.join(name), &Device::flex()).unwrap();
+        policy.save(&saved, |_| Ok::<_, std::io::Error>(())).unwrap();
+        let run = Command::new(&python).arg(&script).args([dir.join(name), saved]).output();
+        match run.as_ref().map(|run| run.status.code()) {
+            Ok(Some(0)) => {}
+            Err(_) | Ok(Some(NO_TRANSFORMERS)) => {
+                eprintln!("skipped: {} has no transformers", python.display());
+                return;
+            }
+            _ => panic!("{name}: {run:?}"),
+        }
     }
 }
 
