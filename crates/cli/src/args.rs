@@ -65,7 +65,7 @@ pub struct TrainArgs {
     /// An embedded recipe's name, or a TOML file
     #[arg(default_value = "quickstart")]
     pub recipe: String,
-    /// The model directory to start from, in Hugging Face form
+    /// The policy to start from: a model directory in Hugging Face form, or its name on the Hub
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
     /// Training data: JSON, JSON lines or Parquet (docs/data.md); a tenth is held out
@@ -93,7 +93,7 @@ pub struct EvalArgs {
     /// What to evaluate; held-out is the only one so far
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// The model directory, in Hugging Face form
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Tasks in the released form, instead of the recipe's held-out ones
@@ -141,7 +141,7 @@ pub enum PolicyCommand {
 /// Arguments of `toolrl policy generate`.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// The model directory, in Hugging Face form
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Rows with `messages` (a list of role and content) or `input_ids`; may be gzipped
@@ -167,7 +167,7 @@ pub struct GenerateArgs {
 /// Arguments of `toolrl policy logprobs`.
 #[derive(Debug, Args)]
 pub struct LogprobsArgs {
-    /// The model directory, in Hugging Face form
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Rows with `input_ids`; may be gzipped
@@ -178,7 +178,7 @@ pub struct LogprobsArgs {
 /// Arguments of `toolrl policy inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The model directory, in Hugging Face form
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
     #[arg(value_name = "DIR")]
     pub policy: PathBuf,
     /// Tokens of one forward and backward pass: train.micro_tokens

@@ -14,8 +14,8 @@ use toolrl_train::{EvalSettings, evaluate_policy, load_data};
 
 use crate::args::EvalArgs;
 use crate::progress::Progress;
-use crate::recipes;
 use crate::train::block_on;
+use crate::{hub, recipes};
 
 /// Evaluates a policy; the table goes to standard output.
 pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -30,8 +30,9 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     };
     let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
     let before = args.before.as_deref().map(read_report).transpose()?;
-    let policy = Policy::load(&args.policy, &Device::flex())?;
-    let chat = Arc::new(Chat::load(&args.policy)?);
+    let dir = hub::directory(&args.policy)?;
+    let policy = Policy::load(&dir, &Device::flex())?;
+    let chat = Arc::new(Chat::load(&dir)?);
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = args.policy.display().to_string();
     let settings =

@@ -4,10 +4,11 @@ use serde_json::json;
 use toolrl_policy::{Activations, Inspection, Memory, Workload};
 
 use crate::args::InspectArgs;
+use crate::hub;
 
 /// A table, or one JSON object.
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
-    let found = Inspection::of(&args.policy)?;
+    let found = Inspection::of(&hub::directory(&args.policy)?)?;
     let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
     let workload = Workload {
         micro_tokens: args.micro_tokens,

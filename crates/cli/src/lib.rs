@@ -17,6 +17,7 @@
 
 mod args;
 mod eval;
+mod hub;
 mod inspect;
 mod lines;
 mod policy;

@@ -13,6 +13,7 @@ use toolrl_policy::{Packing, Pass, Policy};
 use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
+use crate::hub;
 use crate::lines::Lines;
 use crate::train::block_on;
 
@@ -21,8 +22,9 @@ const ROWS: usize = 256;
 
 /// One JSON line a row: `output_ids`, `text` and `finish`.
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&args.policy, &Device::flex())?;
-    let chat = tokenizer(&args.policy, &policy)?;
+    let dir = hub::directory(&args.policy)?;
+    let policy = Policy::load(&dir, &Device::flex())?;
+    let chat = tokenizer(&dir, &policy)?;
     let params = SamplingParams {
         temperature: args.temperature,
         top_p: args.top_p,
@@ -41,7 +43,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
 
 /// One JSON line a row: `logprobs`, null first.
 pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&args.policy, &Device::flex())?;
+    let policy = Policy::load(&hub::directory(&args.policy)?, &Device::flex())?;
     let vocabulary = policy.config().vocab_size;
     let rows = read(&args.rows, |row, _| {
         let ids = input_ids(row.get("input_ids").context("input_ids is missing")?)?;

@@ -8,7 +8,7 @@ use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, refuse_used, r
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
-use crate::{recipes, starter};
+use crate::{hub, recipes, starter};
 
 /// Runs a recipe; the table of both evaluations goes to standard output.
 pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -21,10 +21,14 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     }
     let run_dir = args.run_dir.clone().unwrap_or_else(|| next_run_dir(&recipe.name));
     refuse_used(&run_dir)?;
-    if recipe.policy.is_none() {
-        let dir = run_dir.join("start");
-        starter::unpack(&dir)?;
-        recipe.policy = Some(PolicySource::Dir(dir));
+    match &mut recipe.policy {
+        None => {
+            let dir = run_dir.join("start");
+            starter::unpack(&dir)?;
+            recipe.policy = Some(PolicySource::Dir(dir));
+        }
+        Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
+        Some(PolicySource::Fresh(_)) => {}
     }
     tracing::info!("run directory {}", run_dir.display());
     let outcome = block_on(run(&recipe, &rubric, &run_dir, &mut Progress::new()))?;

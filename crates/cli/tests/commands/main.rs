@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod eval;
+mod hub;
 mod policy;
 mod reward;
 mod train;
@@ -42,7 +43,13 @@ struct Ran {
 
 /// Runs a command in a directory.
 fn toolrl(dir: &Path, args: &[&str]) -> Ran {
-    let output = Command::new(env!("CARGO_BIN_EXE_toolrl")).args(args).current_dir(dir).output().unwrap();
+    toolrl_in(&[], dir, args)
+}
+
+/// As [`toolrl`], with environment variables.
+fn toolrl_in(environment: &[(&str, &str)], dir: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_toolrl"));
+    let output = command.args(args).envs(environment.iter().copied()).current_dir(dir).output().unwrap();
     Ran {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
