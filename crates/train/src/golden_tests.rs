@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::Value;
-use toolrl_grpo::{BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss};
-use toolrl_policy::{Activations, Derivatives, Policy};
+use toolrl_grpo::{
+    Aggregation, BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss,
+};
+use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
-use crate::OptimizerConfig;
-use crate::learner::{Learner, PackLoss};
+use crate::learner::{Learner, PackLoss, add};
 use crate::pack::{Pack, PackGroup, pack};
+use crate::{OptimizerConfig, TrainError};
 
 fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("TOOLRL_SHARED")
@@ -64,12 +66,21 @@ fn packs(replies: &[Reply], max_tokens: usize) -> Vec<Pack> {
     pack(&groups, max_tokens)
 }
 
-/// The loss of a pack; its log-probabilities are kept by reply.
+/// The reference's divergence term.
+const KL: KlConfig = KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None };
+
+/// The token-mean loss with a divergence term of a pack; its log-probabilities are kept by reply.
 fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> PackLoss {
-    let config = LossConfig {
-        kl: Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None }),
-        ..LossConfig::default()
-    };
+    loss_of(&LossConfig { kl: Some(KL), ..LossConfig::default() }, pack, logp, replies, seen)
+}
+
+fn loss_of(
+    config: &LossConfig,
+    pack: &Pack,
+    logp: &[f32],
+    replies: &[Reply],
+    seen: &mut [Vec<f32>],
+) -> PackLoss {
     let tokens = replies.iter().map(|r| r.tokens.len()).sum();
     let mut start = 0;
     let mut sequences = Vec::new();
@@ -85,7 +96,7 @@ fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> 
             advantage: reply.advantage,
         });
     }
-    let output = policy_loss(&sequences, BatchExtent { sequences: replies.len(), tokens }, &config).unwrap();
+    let output = policy_loss(&sequences, BatchExtent { sequences: replies.len(), tokens }, config).unwrap();
     let derivatives = Derivatives { by_logp: output.d_logp, by_entropy: output.d_entropy };
     PackLoss { loss: output.loss, derivatives }
 }
@@ -138,4 +149,52 @@ fn splitting_the_batch_changes_nothing() {
 #[test]
 fn computing_layers_again_changes_nothing() {
     check(usize::MAX, Activations::Recompute);
+}
+
+/// The loss and every parameter's gradient of one variant, in one pack and in several.
+fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>) {
+    let (Some(dir), Some(file)) =
+        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
+    else {
+        return;
+    };
+    let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
+    let policy = Policy::load(&dir, &Device::flex()).unwrap();
+    let config = LossConfig { aggregation, kl, ..LossConfig::default() };
+    let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
+    for max_tokens in [usize::MAX, 24] {
+        let (mut total, mut gradients) = (0.0, Vec::<Vec<f32>>::new());
+        for pack in packs(&replies, max_tokens) {
+            let of_pack = policy.gradients(&pack.pass, &settings, |logp, _| {
+                let PackLoss { loss, derivatives } =
+                    loss_of(&config, &pack, logp, &replies, &mut vec![Vec::new(); replies.len()]);
+                total += loss;
+                Ok::<_, TrainError>(derivatives)
+            });
+            add(&mut gradients, of_pack.unwrap());
+        }
+        let value = expected["loss_f64"].as_f64().unwrap();
+        assert!((total - value).abs() < 1e-5 * value.abs(), "{variant}: loss {total} against {value}");
+        for (parameter, gradient) in policy.parameters().iter().zip(&gradients) {
+            let expected = &expected["grad_f64"][&parameter.name];
+            let norm = expected["norm"].as_f64().unwrap();
+            let got = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+            assert!((got - norm).abs() < 1e-4 * norm, "{variant} {}: {got} {norm}", parameter.name);
+            let (places, values): (Vec<usize>, Vec<f64>) =
+                (list(&expected["index"]), list(&expected["value"]));
+            for (place, value) in places.into_iter().zip(values) {
+                let gap = (f64::from(gradient[place]) - value).abs();
+                assert!(gap < 1e-4 * norm, "{variant} {} at {place}: {gap}", parameter.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_equal_pytorchs_parameter_by_parameter() {
+    check_gradients("token_mean", Aggregation::TokenMean, None);
+    check_gradients("token_mean_kl", Aggregation::TokenMean, Some(KL));
+    check_gradients("seq_mean", Aggregation::SequenceMean, None);
+    check_gradients("seq_mean_kl", Aggregation::SequenceMean, Some(KL));
 }

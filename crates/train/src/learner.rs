@@ -95,7 +95,8 @@ impl Learner {
     }
 }
 
-fn add(total: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
+/// Adds gradients to a sum that starts empty.
+pub(crate) fn add(total: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
     if total.is_empty() {
         *total = more;
         return;
