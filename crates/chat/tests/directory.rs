@@ -142,3 +142,29 @@ fn a_vocabulary_below_the_bytes_is_refused() {
     let error = train_bpe(std::iter::empty(), 258, &[]).unwrap_err();
     assert!(error.to_string().contains("259"), "{error}");
 }
+
+#[test]
+fn a_template_that_does_not_end_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    loaded(dir.path());
+    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}\
+                  {% set d = a %}{% endfor %}{% endfor %}{% endfor %}";
+    let growing =
+        "{% set ns = namespace(t='x') %}{% for a in range(99) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}";
+    let calling = "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}";
+    for template in [nested, growing, calling, "{{ 'x' * 10000000000000 }}"] {
+        fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+        let chat = Chat::load(dir.path()).unwrap();
+        let error = chat.render(&[Message::new("user", "Hello")], true).unwrap_err();
+        assert!(matches!(error, ChatError::Render { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_tokenizer_of_another_model_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let chat = loaded(dir.path());
+    assert!(chat.check_vocabulary(VOCAB).is_ok() && chat.check_vocabulary(VOCAB + 64).is_ok());
+    let error = chat.check_vocabulary(VOCAB - 1).unwrap_err().to_string();
+    assert!(error.contains("289") && error.contains("only 289"), "{error}");
+}
