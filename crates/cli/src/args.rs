@@ -184,6 +184,9 @@ pub struct InspectArgs {
     /// Tokens of one forward and backward pass: train.micro_tokens
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub micro_tokens: usize,
+    /// As with train.lora.rank: adapters are trained, not the weights
+    #[arg(long, value_name = "N")]
+    pub lora_rank: Option<usize>,
     /// As with train.activations = "recompute"
     #[arg(long)]
     pub recompute: bool,

@@ -1,7 +1,7 @@
 //! `toolrl policy inspect`: what a model directory is and what it will take, before anything is loaded.
 
 use serde_json::json;
-use toolrl_policy::{Activations, Inspection, Memory, Workload};
+use toolrl_policy::{Activations, Inspection, LoraConfig, Memory, Workload};
 
 use crate::args::InspectArgs;
 use crate::hub;
@@ -10,7 +10,9 @@ use crate::hub;
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let found = Inspection::of(&hub::directory(&args.policy)?)?;
     let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
+    let lora = args.lora_rank.map(|rank| LoraConfig { rank, ..LoraConfig::default() });
     let workload = Workload {
+        lora: lora.or(found.lora.clone()),
         micro_tokens: args.micro_tokens,
         activations,
         slots: args.slots,
@@ -36,6 +38,7 @@ fn json(found: &Inspection, memory: &Memory) -> serde_json::Value {
         "vocab_size": c.vocab_size,
         "max_positions": c.max_positions,
         "tied_head": c.tie_word_embeddings,
+        "lora": found.lora,
         "stop_tokens": found.generation.stop_tokens,
         "stored": found.bytes_by_dtype().into_iter().collect::<std::collections::BTreeMap<_, _>>(),
         "memory": memory,
@@ -49,6 +52,10 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
     let stored = found.bytes_by_dtype();
     let stored: Vec<_> =
         stored.into_iter().map(|(dtype, bytes)| format!("{} {dtype}", size(bytes))).collect();
+    let adapters = match &found.lora {
+        Some(lora) => format!("rank {} for {}", lora.rank, lora.target_modules.join(", ")),
+        None => "none".to_owned(),
+    };
     let tied = if c.tie_word_embeddings { "the embedding table" } else { "of its own" };
     let passes = format!("passes of {} tokens", args.micro_tokens);
     let replies = format!("{} replies of {} + {} tokens", args.slots, args.prompt_tokens, args.reply_tokens);
@@ -64,6 +71,7 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
         ("positions", c.max_positions.to_string()),
         ("stop tokens", format!("{:?}", found.generation.stop_tokens)),
         ("stored", stored.join(", ")),
+        ("adapters", adapters),
         ("", String::new()),
         ("weights", format!("{} in f32", size(memory.weights))),
         ("gradients", size(memory.gradients)),

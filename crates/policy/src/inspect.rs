@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Generation, ModelConfig, PolicyError, weights};
+use crate::{Generation, LoraConfig, ModelConfig, PolicyError, lora, weights};
 
 /// A tensor of a weight file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Inspection {
     pub generation: Generation,
     /// Every tensor that the configuration asks for.
     pub tensors: Vec<StoredTensor>,
+    /// The adapters' settings, where the directory holds adapters; the rest is then that of the base model.
+    pub lora: Option<LoraConfig>,
 }
 
 impl Inspection {
@@ -34,10 +36,18 @@ impl Inspection {
     /// # Errors
     /// Those of [`crate::Policy::load`]: what this accepts can be loaded, but for values it does not look at.
     pub fn of(dir: &Path) -> Result<Self, PolicyError> {
+        if lora::is_adapter(dir) {
+            let (config, base) = lora::header(dir)?;
+            return Ok(Self { lora: Some(config), ..Self::of_whole(&base)? });
+        }
+        Self::of_whole(dir)
+    }
+
+    fn of_whole(dir: &Path) -> Result<Self, PolicyError> {
         let config = ModelConfig::load(dir)?;
         let tensors = weights::headers(dir, &config)?;
         let generation = Generation::load(dir, &config)?;
-        Ok(Self { config, generation, tensors })
+        Ok(Self { config, generation, tensors, lora: None })
     }
 
     /// Number of parameters.

@@ -3,14 +3,16 @@
 use burn::tensor::Device;
 
 use crate::init::{Source, build};
-use crate::{Activations, ModelConfig};
+use crate::{Activations, LoraConfig, ModelConfig};
 
 /// Bytes of an f32.
 const F32: u64 = 4;
 
 /// Batch settings that decide how much memory training and sampling take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
+    /// The adapters that are trained, where it is not the weights.
+    pub lora: Option<LoraConfig>,
     /// Tokens of one forward and backward pass.
     pub micro_tokens: usize,
     /// What of a forward pass is kept.
@@ -61,8 +63,10 @@ impl ModelConfig {
 
     /// Estimates the memory of a workload. Buffers of single operations come on top.
     pub fn memory(&self, of: &Workload) -> Memory {
-        let parameters: u64 =
+        let weights: u64 =
             self.parameter_shapes().iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum();
+        let adapters = of.lora.as_ref().map(|lora| self.lora_params(lora));
+        let trained = adapters.unwrap_or(weights);
         let (layers, hidden) = (self.layers as u64, self.hidden_size as u64);
         let kv = (self.heads.kv * self.heads.dim) as u64;
         let tokens = of.micro_tokens as u64;
@@ -72,9 +76,9 @@ impl ModelConfig {
         };
         let rows = (of.slots * (of.prompt_tokens + of.reply_tokens)) as u64;
         Memory {
-            weights: F32 * parameters,
-            gradients: 2 * F32 * parameters,
-            optimizer: 2 * F32 * parameters,
+            weights: F32 * (weights + adapters.unwrap_or(0)),
+            gradients: 2 * F32 * trained,
+            optimizer: 2 * F32 * trained,
             activations: F32 * tokens * kept,
             cache: F32 * rows * layers * 2 * kv,
         }
@@ -118,6 +122,7 @@ mod tests {
         let mut config = ModelConfig::tiny(49_152, 576, 30, heads, 0);
         config.intermediate_size = 1536;
         let workload = Workload {
+            lora: None,
             micro_tokens: 1024,
             activations: Activations::Keep,
             slots: 16,
@@ -128,8 +133,12 @@ mod tests {
         assert_eq!(memory.weights, 4 * 134_515_008);
         assert_eq!(memory.activations, 4 * 1024 * 30 * (4 * 576 + 2 * 576 + 2 * 192 + 9 + 3 * 1536));
         assert_eq!(memory.cache, 4 * 16 * 800 * 30 * 2 * 192);
-        let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload });
+        let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload.clone() });
         assert!(recomputed.activations * 8 < memory.activations);
         assert_eq!(recomputed.sampling(), memory.sampling());
+        let lora = LoraConfig { target_modules: vec!["q_proj".to_owned()], ..LoraConfig::default() };
+        let adapted = config.memory(&Workload { lora: Some(lora), ..workload });
+        let added = 30 * 16 * (576 + 576);
+        assert_eq!((adapted.weights - memory.weights, adapted.optimizer), (4 * added, 8 * added));
     }
 }

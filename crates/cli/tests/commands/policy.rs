@@ -130,6 +130,8 @@ fn a_directory_is_inspected_before_it_is_loaded() {
     assert_eq!(kept["memory"]["weights"], 4 * 1_112_192);
     let activations = |of: &Value| of["memory"]["activations"].as_u64().unwrap();
     assert!(activations(&recomputed) * 2 < activations(&kept));
+    let adapted = json(&["--lora-rank", "4"]);
+    assert!(adapted["memory"]["optimizer"].as_u64() < kept["memory"]["optimizer"].as_u64());
 }
 
 #[test]
@@ -153,6 +155,8 @@ fn adapters_are_trained_read_and_merged() {
     assert!(dir.join("run/final/adapter_model.safetensors").exists());
     assert!(!dir.join("run/final/model.safetensors").exists());
 
+    let table = toolrl(dir, &["policy", "inspect", "run/final"]).ok();
+    assert!(table.contains("adapters     rank 4 for q_proj, k_proj"), "{table}");
     toolrl(dir, &["policy", "merge", "--policy", "run/final", "--out", "whole"]).ok();
     let rows = file(dir, "ids.jsonl", json!({"input_ids": [300, 301, 302, 303, 304]}).to_string());
     let logprobs = |policy| {

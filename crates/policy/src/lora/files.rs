@@ -47,20 +47,27 @@ pub(crate) fn save(policy: &Policy, lora: &LoraConfig, dir: &Path) -> Result<(),
     write_tensors(&tensors, &dir.join(WEIGHTS))
 }
 
+/// The settings of an adapter's directory and the base model's directory.
+pub(crate) fn header(dir: &Path) -> Result<(LoraConfig, PathBuf), PolicyError> {
+    let path = dir.join(CONFIG);
+    let raw = read_json(&path)?;
+    let config = config(&raw, &path)?;
+    match raw.get("base_model_name_or_path").and_then(Value::as_str) {
+        Some(base) => Ok((config, base.into())),
+        None => {
+            let message = "base_model_name_or_path should be the base model's directory".to_owned();
+            Err(PolicyError::Json { path, message })
+        }
+    }
+}
+
 /// Reads an adapter's directory and the base model that it names.
 pub(crate) fn load(
     dir: &Path,
     base: impl FnOnce(&Path) -> Result<Policy, PolicyError>,
 ) -> Result<Policy, PolicyError> {
-    let path = dir.join(CONFIG);
-    let raw = read_json(&path)?;
-    let config = config(&raw, &path)?;
-    let named = raw.get("base_model_name_or_path").and_then(Value::as_str);
-    let named = named.ok_or_else(|| PolicyError::Json {
-        path: path.clone(),
-        message: "base_model_name_or_path should be the base model's directory".to_owned(),
-    })?;
-    let base = base(&PathBuf::from(named))?;
+    let (config, base_dir) = header(dir)?;
+    let base = base(&base_dir)?;
     let mut tensors = read_tensors(&dir.join(WEIGHTS))?;
     let (mut missing, mut wrong) = (Vec::new(), Vec::new());
     let mut take = |name: String, shape: [usize; 2]| {

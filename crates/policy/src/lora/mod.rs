@@ -16,7 +16,7 @@ use crate::decoder::{Decoder, Linear};
 use crate::policy::{Policy, floats};
 use crate::{ModelConfig, PolicyError};
 
-pub(crate) use files::{CONFIG, load, save};
+pub(crate) use files::{CONFIG, header, load, save};
 
 /// The linear layers that can have an adapter.
 pub(crate) const MODULES: [&str; 7] =
@@ -232,7 +232,7 @@ fn layer_name(index: usize, module: &str) -> String {
     format!("model.layers.{}.{block}.{module}", index / MODULES.len())
 }
 
-/// The base model of an adapter's directory, where `dir` is one.
+/// Whether a directory holds adapters and no whole model.
 pub(crate) fn is_adapter(dir: &Path) -> bool {
     dir.join(CONFIG).exists() && !dir.join("config.json").exists()
 }
