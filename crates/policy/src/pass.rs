@@ -65,7 +65,8 @@ impl Policy {
     }
 
     /// Gradients of the parameters that are trained (those of the adapters where there are any), in the order
-    /// of [`Policy::parameters`], zeros for one that the loss does not depend on. `loss` is given the targets' log-probabilities and entropies, in nats.
+    /// of [`Policy::parameters`], zeros for one that the loss does not depend on. `loss` is given the targets'
+    /// log-probabilities and entropies, in nats.
     ///
     /// # Errors
     /// Those of `loss`.
