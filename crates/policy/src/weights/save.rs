@@ -49,16 +49,33 @@ pub(crate) fn save(
     replace(dir, &partial)
 }
 
-/// Puts a filled directory in the place of another.
+/// Puts a filled directory in the place of another, which is removed.
 fn replace(dir: &Path, partial: &Path) -> Result<(), PolicyError> {
     let failed = |source| PolicyError::Write { path: dir.to_owned(), source };
+    if !dir.exists() {
+        return std::fs::rename(partial, dir).map_err(failed);
+    }
+    if exchange(partial, dir).is_ok() {
+        return remove(partial);
+    }
     let old = beside(dir, "old");
     remove(&old)?;
-    if dir.exists() {
-        std::fs::rename(dir, &old).map_err(failed)?;
-    }
+    std::fs::rename(dir, &old).map_err(failed)?;
     std::fs::rename(partial, dir).map_err(failed)?;
     remove(&old)
+}
+
+/// Lets two directories change names, so that there is no moment without either. Not every system and
+/// file system can.
+#[cfg(target_os = "linux")]
+fn exchange(a: &Path, b: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }
 
 fn beside(dir: &Path, suffix: &str) -> PathBuf {
@@ -175,6 +192,22 @@ mod tests {
         assert_eq!(cut(1000), [vec![3, 1, 9, 2, 2]]);
         assert_eq!(cut(16), [vec![3, 1], vec![9], vec![2, 2]]);
         assert_eq!(cut(1), [[3], [1], [9], [2], [2]]);
+    }
+
+    #[test]
+    fn a_directory_takes_the_place_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("policy"), dir.path().join("policy.partial"));
+        for (path, text) in [(&old, "old"), (&new, "new")] {
+            std::fs::create_dir(path).unwrap();
+            std::fs::write(path.join("file"), text).unwrap();
+        }
+        replace(&old, &new).unwrap();
+        assert_eq!(std::fs::read_to_string(old.join("file")).unwrap(), "new");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        std::fs::rename(&old, &new).unwrap();
+        replace(&old, &new).unwrap();
+        assert!(old.join("file").exists() && !new.exists());
     }
 
     #[test]
