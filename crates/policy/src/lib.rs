@@ -1,7 +1,7 @@
 //! Decoder models, their key-value cache, and Hugging Face weights in and out.
 //!
 //! Invariant: a parameter's name is its path in the module tree, and that is its name in a Hugging
-//! Face file; what is loaded and saved again is equal bit by bit, and nothing is loaded in part.
+//! Face file (adapters have PEFT's names in theirs); what is loaded and saved again is equal bit by bit, and nothing is loaded in part.
 //!
 //! One forward pass serves the trainer (packed sequences, gradients) and the sampler (cached keys
 //! and values): they differ in how a layer attends and in nothing else.
