@@ -40,7 +40,7 @@ pub enum Command {
     /// Score replies, or explain their scores
     #[command(subcommand)]
     Reward(RewardCommand),
-    /// Ask a policy for replies or log-probabilities
+    /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
     #[command(subcommand)]
     Policy(PolicyCommand),
 }

@@ -70,7 +70,9 @@ fn fine_tuning_lowers_the_loss_and_saves_checkpoints() {
 #[test]
 fn a_dry_run_prints_a_recipe_and_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    for recipe in ["quickstart", "quickstart-sft", "quickstart-start", "sft", "grpo"] {
+    let start = |stage: &str| format!("{}/../../fixtures/start/{stage}.toml", env!("CARGO_MANIFEST_DIR"));
+    let (skills, slips) = (start("skills"), start("slips"));
+    for recipe in ["quickstart", "quickstart-sft", "quickstart-start", "sft", "grpo", &skills, &slips] {
         let printed = train(dir.path(), &[recipe, "--policy", POLICY, "--dry-run"], &["train.steps=9"]).ok();
         assert!(printed.contains("steps = 9") && printed.contains("max_grad_norm"), "{printed}");
         assert_eq!(dir.path().read_dir().unwrap().count(), 0);
