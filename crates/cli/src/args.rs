@@ -162,6 +162,9 @@ pub struct GenerateArgs {
     /// Replies computed together, at most
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub slots: usize,
+    /// Hold weights, activations and the cache in bf16
+    #[arg(long)]
+    pub bf16: bool,
 }
 
 /// Arguments of `toolrl policy logprobs`.
@@ -173,6 +176,9 @@ pub struct LogprobsArgs {
     /// Rows with `input_ids`; may be gzipped
     #[arg(long, value_name = "FILE")]
     pub rows: PathBuf,
+    /// Hold weights, activations and the cache in bf16
+    #[arg(long)]
+    pub bf16: bool,
 }
 
 /// Arguments of `toolrl policy inspect`.
@@ -184,6 +190,9 @@ pub struct InspectArgs {
     /// Tokens of one forward and backward pass: train.micro_tokens
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub micro_tokens: usize,
+    /// As with precision = "bf16"
+    #[arg(long)]
+    pub bf16: bool,
     /// As with train.lora.rank: adapters are trained, not the weights
     #[arg(long, value_name = "N")]
     pub lora_rank: Option<usize>,

@@ -31,7 +31,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
     let before = args.before.as_deref().map(read_report).transpose()?;
     let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, &Device::flex())?;
+    let policy = Policy::load(&dir, recipe.precision, &Device::flex())?;
     let chat = Arc::new(Chat::load(&dir)?);
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = args.policy.display().to_string();

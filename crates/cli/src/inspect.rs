@@ -5,6 +5,7 @@ use toolrl_policy::{Activations, Inspection, LoraConfig, Memory, Workload};
 
 use crate::args::InspectArgs;
 use crate::hub;
+use crate::policy::precision;
 
 /// A table, or one JSON object.
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
@@ -12,6 +13,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
     let lora = args.lora_rank.map(|rank| LoraConfig { rank, ..LoraConfig::default() });
     let workload = Workload {
+        precision: precision(args.bf16),
         lora: lora.or(found.lora.clone()),
         micro_tokens: args.micro_tokens,
         activations,
@@ -73,7 +75,7 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
         ("stored", stored.join(", ")),
         ("adapters", adapters),
         ("", String::new()),
-        ("weights", format!("{} in f32", size(memory.weights))),
+        ("weights", format!("{} in {}", size(memory.weights), if args.bf16 { "bf16" } else { "f32" })),
         ("gradients", size(memory.gradients)),
         ("AdamW", size(memory.optimizer)),
         ("activations", format!("{} for {passes}", size(memory.activations))),

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message};
 use toolrl_engine::Engine;
-use toolrl_policy::{Packing, Pass, Policy};
+use toolrl_policy::{Packing, Pass, Policy, Precision};
 use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
@@ -23,7 +23,7 @@ const ROWS: usize = 256;
 /// One JSON line a row: `output_ids`, `text` and `finish`.
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, &Device::flex())?;
+    let policy = Policy::load(&dir, precision(args.bf16), &Device::flex())?;
     let chat = tokenizer(&dir, &policy)?;
     let params = SamplingParams {
         temperature: args.temperature,
@@ -43,7 +43,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
 
 /// One JSON line a row: `logprobs`, null first.
 pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&hub::directory(&args.policy)?, &Device::flex())?;
+    let policy = Policy::load(&hub::directory(&args.policy)?, precision(args.bf16), &Device::flex())?;
     let vocabulary = policy.config().vocab_size;
     let rows = read(&args.rows, |row, _| {
         let ids = input_ids(row.get("input_ids").context("input_ids is missing")?)?;
@@ -62,7 +62,7 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
 
 /// Writes a policy with its adapters added to its weights; prints the directory.
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&args.policy, &Device::flex())?;
+    let policy = Policy::load(&args.policy, Precision::F32, &Device::flex())?;
     if policy.lora().is_none() {
         bail!("{} has no adapters", args.policy.display());
     }
@@ -73,6 +73,11 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
     policy.merged().save(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
     println!("{}", args.out.display());
     Ok(())
+}
+
+/// The precision that `--bf16` asks for.
+pub(crate) fn precision(bf16: bool) -> Precision {
+    if bf16 { Precision::Bf16 } else { Precision::F32 }
 }
 
 /// Log-probability of every token but the first.

@@ -64,7 +64,6 @@ impl<'a> Batch<'a> {
         let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
         let room = prompts.iter().map(|p| reply_limit(policy, p, params)).max().unwrap_or(0);
         let layout = Layout { slots, prompt: longest, reply: room };
-        let device = policy.decoder().head().device();
         let waiting = (0..prompts.len()).flat_map(|p| (0..members).map(move |m| (p, m))).collect();
         Self {
             policy,
@@ -73,7 +72,7 @@ impl<'a> Batch<'a> {
             key,
             members,
             layout,
-            cache: KvCache::new(policy.config(), layout.rows(), &device),
+            cache: KvCache::new(policy, layout.rows()),
             regions: Regions::new(slots),
             free_slots: (0..slots).rev().collect(),
             waiting,

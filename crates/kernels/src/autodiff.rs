@@ -48,6 +48,10 @@ backward!(Rope<B>, 1, (Arc<RopeTable>, usize), |saved, grad, parents| {
     [Some(B::rope_grad(grad, saved.0, saved.1))]
 });
 backward!(SwiGlu<B>, 2, Pair<B>, |saved, grad, parents| B::swiglu_grad(saved.0, saved.1, grad).map(Some));
+backward!(AddRow<B>, 2, (), |_saved, grad, parents| {
+    let row = parents[1].is_some().then(|| B::add_row_grad(grad.clone()));
+    [Some(grad), row]
+});
 backward!(Attention<B>, 3, SavedAttention<B>, |saved, grad, parents| {
     B::packed_attention_grad(saved, grad).map(Some)
 });
@@ -99,6 +103,15 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         let out = B::swiglu(gate.clone(), up.clone());
         match SwiGlu.prepare::<C>([gate_node, up_node]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish((gate, up), out),
+            OpsKind::UnTracked(prep) => prep.finish(out),
+        }
+    }
+
+    fn add_row(x: FloatTensor<Self>, row: FloatTensor<Self>) -> FloatTensor<Self> {
+        let ((x, x_node), (row, row_node)) = (x.into_parts(), row.into_parts());
+        let out = B::add_row(x, row);
+        match AddRow.prepare::<C>([x_node, row_node]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((), out),
             OpsKind::UnTracked(prep) => prep.finish(out),
         }
     }

@@ -24,6 +24,8 @@ pub trait FusedOps: Backend {
     fn rope(x: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self>;
     /// See [`crate::swiglu`].
     fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// See [`crate::add_row`].
+    fn add_row(x: FloatTensor<Self>, row: FloatTensor<Self>) -> FloatTensor<Self>;
     /// See [`crate::attention`].
     fn packed_attention(
         q: FloatTensor<Self>,
@@ -78,6 +80,8 @@ pub trait FusedGrads: Backend {
         up: FloatTensor<Self>,
         grad: FloatTensor<Self>,
     ) -> [FloatTensor<Self>; 2];
+    /// Gradient of [`FusedOps::add_row`] by the row.
+    fn add_row_grad(grad: FloatTensor<Self>) -> FloatTensor<Self>;
     /// As [`FusedOps::packed_attention`], with the logarithm of each query's sum of exponentials.
     fn packed_attention_saving(
         q: FloatTensor<Self>,

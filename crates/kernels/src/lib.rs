@@ -4,7 +4,10 @@
 //! test that holds values and gradients against it; no operation touches a file.
 //!
 //! Shapes are named by axis suffixes: `t` packed tokens, `n` chosen rows, `v` vocabulary, `i` and `o`
-//! input and output features, `s` sequences, `c` cached rows. All tensors are f32.
+//! input and output features, `s` sequences, `c` cached rows.
+//!
+//! Tensors are f32 or bf16. Arithmetic and sums are in f32; a result is stored as the first operand is, unless
+//! its function says otherwise, and the gradient of a weight, table or bias is f32 whatever that is stored in.
 //!
 //! Shapes that do not fit each other panic, as burn's own operations do; the caller builds them
 //! from one configuration.
@@ -70,6 +73,14 @@ pub fn swiglu(gate_ti: Tensor<2>, up_ti: Tensor<2>) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::swiglu(gate_ti.into_dispatch(), up_ti.into_dispatch()))
 }
 
+/// A row added to every row: a bias.
+///
+/// # Shapes
+/// `[t, i]` and `[i]` to `[t, i]`.
+pub fn add_row(x_ti: Tensor<2>, row_i: Tensor<1>) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::add_row(x_ti.into_dispatch(), row_i.into_dispatch()))
+}
+
 /// Causal grouped-query attention over a packed batch, in which a group's prompt stands once.
 ///
 /// # Shapes
@@ -90,7 +101,7 @@ pub fn attention(
 ///
 /// # Shapes
 /// `[n, i]`, `[v, i]` and n targets to `[2, n]`: row 0 is each target's log-probability, row 1 each
-/// distribution's entropy.
+/// distribution's entropy. They are f32.
 pub fn logprob_entropy(
     x_ni: Tensor<2>,
     weight_vi: Tensor<2>,

@@ -43,6 +43,11 @@ pub fn swiglu(gate_ti: Tensor<2>, up_ti: Tensor<2>) -> Tensor<2> {
     activation::silu(gate_ti) * up_ti
 }
 
+/// As [`crate::add_row`].
+pub fn add_row(x_ti: Tensor<2>, row_i: Tensor<1>) -> Tensor<2> {
+    x_ti + row_i.unsqueeze()
+}
+
 /// As [`crate::attention`]: all scores of all pairs, and a mask.
 pub fn attention(
     q_ti: Tensor<2>,

@@ -2,44 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers")]
 
+mod common;
+
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Tensor;
+use common::{close, setup};
 use toolrl_kernels::{CacheSpans, Heads, Packing, RopeTable, reference};
-
-/// Pseudo-random numbers in [-1, 1), the same on every machine.
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        self.0 >> 33
-    }
-
-    fn tensor<const D: usize>(&mut self, shape: [usize; D], device: &Device) -> Tensor<D> {
-        let n = shape.iter().product();
-        let values: Vec<f32> = (0..n).map(|_| self.next() as f32 / (1u64 << 30) as f32 - 1.0).collect();
-        Tensor::from_data(TensorData::new(values, shape), device).require_grad()
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n
-    }
-}
-
-fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
-    t.into_data().convert::<f32>().try_into_vec().unwrap()
-}
-
-#[track_caller]
-fn close<const D: usize>(what: &str, fused: Tensor<D>, plain: Tensor<D>, tolerance: f32) {
-    assert_eq!(fused.dims(), plain.dims(), "{what}");
-    let (a, b) = (values(fused), values(plain));
-    let scale = b.iter().fold(1.0f32, |m, v| m.max(v.abs()));
-    for (i, (a, b)) in a.iter().zip(&b).enumerate() {
-        assert!((a - b).abs() <= tolerance * scale, "{what}: element {i} is {a}, the reference's {b}");
-    }
-}
 
 /// Compares outputs, then the gradients of sum(out * random) by each input.
 macro_rules! check {
@@ -53,10 +22,6 @@ macro_rules! check {
             $input.grad(&by_fused).expect("fused gradient"),
             $input.grad(&by_plain).expect("plain gradient"), 5e-5);)+
     }};
-}
-
-fn setup(seed: u64) -> (Numbers, Device) {
-    (Numbers(seed), Device::flex().autodiff())
 }
 
 #[test]
@@ -124,6 +89,20 @@ fn rope() {
         [x],
         toolrl_kernels::rope(x.clone(), table.clone(), 3),
         reference::rope(x.clone(), &table, 3)
+    );
+}
+
+#[test]
+fn add_row() {
+    let (mut rng, device) = setup(10);
+    let (x, row) = (rng.tensor([41, 30], &device), rng.tensor([30], &device));
+    check!(
+        rng,
+        device,
+        "add_row",
+        [x, row],
+        toolrl_kernels::add_row(x.clone(), row.clone()),
+        reference::add_row(x.clone(), row.clone())
     );
 }
 

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use toolrl_kernels::{CacheSpans, Heads, decode_attention, write_rows};
 
-use crate::ModelConfig;
+use crate::Policy;
 
 /// Keys and values of every layer, in `rows` rows that its user hands out.
 #[derive(Debug)]
@@ -17,9 +17,11 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// A cache of `rows` rows on a device.
-    pub fn new(config: &ModelConfig, rows: usize, device: &Device) -> Self {
-        let zeros = || Tensor::zeros([rows, config.heads.kv * config.heads.dim], device);
+    /// A cache of `rows` rows for a policy's keys and values, stored as its weights are.
+    pub fn new(policy: &Policy, rows: usize) -> Self {
+        let (config, device) = (policy.config(), policy.decoder().head().device());
+        let shape = [rows, config.heads.kv * config.heads.dim];
+        let zeros = || Tensor::zeros(shape, (&device, policy.precision().dtype()));
         let layers = (0..config.layers).map(|_| Some((zeros(), zeros()))).collect();
         Self { layers, rows }
     }

@@ -5,9 +5,9 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 use toolrl_kernels::{
-    CacheSpans, Heads, Ids, Packing, RopeTable, attention, embedding, linear, rms_norm, rope, swiglu,
+    CacheSpans, Heads, Ids, Packing, RopeTable, add_row, attention, embedding, linear, rms_norm, rope, swiglu,
 };
 
 use crate::lora::Lora;
@@ -28,7 +28,7 @@ impl Linear {
     fn forward(&self, x_ti: Tensor<2>) -> Tensor<2> {
         let y = linear(x_ti.clone(), self.weight.val());
         let y = match &self.bias {
-            Some(bias) => y + bias.val().unsqueeze(),
+            Some(bias) => add_row(y, bias.val()),
             None => y,
         };
         match &self.lora {
@@ -164,9 +164,9 @@ impl Decoder {
         self.lm_head.as_ref().unwrap_or(&self.model.embed_tokens).weight.val()
     }
 
-    /// Logits of hidden states: `[n, hidden]` to `[n, vocabulary]`.
+    /// Logits of hidden states, in f32: `[n, hidden]` to `[n, vocabulary]`.
     pub fn logits(&self, hidden_ni: Tensor<2>) -> Tensor<2> {
-        linear(hidden_ni, self.head())
+        linear(hidden_ni.cast(FloatDType::F32), self.head())
     }
 
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.

@@ -10,9 +10,9 @@ use crate::decoder::{Attention, Backbone, Constants, Decoder, Embedding, Layer, 
 
 /// Gives the values of each parameter, asked for by name and shape.
 pub(crate) trait Source {
-    /// Row-major values; as many as the shape has elements. `None` where there are none: the caller of
-    /// [`build`] then drops what was built.
-    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>>;
+    /// Row-major values of that shape, f32 or bf16. `None` where there are none: the caller of [`build`] then
+    /// drops what was built.
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<TensorData>;
 }
 
 /// Builds a decoder, asking `source` for every parameter.
@@ -29,7 +29,7 @@ pub(crate) fn build(config: &ModelConfig, source: &mut dyn Source, device: &Devi
 pub(crate) struct Nothing;
 
 impl Source for Nothing {
-    fn values(&mut self, _: &str, _: &[usize]) -> Option<Vec<f32>> {
+    fn values(&mut self, _: &str, _: &[usize]) -> Option<TensorData> {
         None
     }
 }
@@ -42,12 +42,11 @@ struct Build<'a> {
 
 impl Build<'_> {
     fn param<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
-        let data = match self.source.values(name, &shape) {
-            Some(values) => TensorData::new(values, shape),
-            // Small, whatever size the configuration claims.
-            None => TensorData::new(vec![0.0f32], [1; D]),
-        };
-        Param::from_tensor(Tensor::from_data(data, self.device))
+        // Without values small, whatever size the configuration claims.
+        let empty = || TensorData::new(vec![0.0f32], [1; D]);
+        let data = self.source.values(name, &shape).unwrap_or_else(empty);
+        let dtype = data.dtype();
+        Param::from_tensor(Tensor::from_data(data, (self.device, dtype)))
     }
 
     fn embedding(&mut self, name: &str) -> Embedding {
@@ -125,24 +124,30 @@ impl Fresh {
 }
 
 impl Source for Fresh {
-    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
+        Some(TensorData::new(self.fresh(name, shape), shape.to_vec()))
+    }
+}
+
+impl Fresh {
+    fn fresh(&mut self, name: &str, shape: &[usize]) -> Vec<f32> {
         let n = shape.iter().product();
         let &[outputs, inputs] = shape else {
-            return Some(vec![if name.ends_with(".bias") { 0.0 } else { 1.0 }; n]);
+            return vec![if name.ends_with(".bias") { 0.0 } else { 1.0 }; n];
         };
         // With fewer key-value heads than query heads the shapes differ, and nothing is shared.
         let shared = self.model.len() == n;
         if name.ends_with("k_proj.weight") && shared {
-            return Some(self.model.clone());
+            return self.model.clone();
         }
         if name.ends_with("o_proj.weight") && shared {
             let transposed = |i: usize| self.model[i % inputs * outputs + i / inputs];
-            return Some((0..n).map(|i| COPY * transposed(i)).collect());
+            return (0..n).map(|i| COPY * transposed(i)).collect();
         }
         let values = self.uniform(n, inputs);
         if name.ends_with("q_proj.weight") || name.ends_with("v_proj.weight") {
             self.model = values.clone();
         }
-        Some(values)
+        values
     }
 }

@@ -17,6 +17,7 @@ mod lora;
 mod memory;
 mod pass;
 mod policy;
+mod precision;
 mod rope;
 mod weights;
 
@@ -30,4 +31,5 @@ pub use lora::LoraConfig;
 pub use memory::{Memory, Workload};
 pub use pass::{Activations, Derivatives, Pass, PassSettings};
 pub use policy::{ParameterValues, Policy};
+pub use precision::Precision;
 pub use toolrl_kernels::{CacheSpans, Heads, Ids, Packing};

@@ -1,9 +1,9 @@
 //! What a policy will take in memory, from its configuration alone.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 
 use crate::init::{Source, build};
-use crate::{Activations, LoraConfig, ModelConfig};
+use crate::{Activations, LoraConfig, ModelConfig, Precision};
 
 /// Bytes of an f32.
 const F32: u64 = 4;
@@ -11,6 +11,8 @@ const F32: u64 = 4;
 /// Batch settings that decide how much memory training and sampling take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
+    /// How weights, activations and cache are stored.
+    pub precision: Precision,
     /// The adapters that are trained, where it is not the weights.
     pub lora: Option<LoraConfig>,
     /// Tokens of one forward and backward pass.
@@ -28,11 +30,11 @@ pub struct Workload {
 /// Bytes by purpose, estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Memory {
-    /// The weights, in f32 as they are held.
+    /// The weights as they are held.
     pub weights: u64,
     /// Gradients: those of a pass, and their sum over the passes of a step.
     pub gradients: u64,
-    /// AdamW's two moments.
+    /// AdamW's two moments, and the f32 masters of weights in bf16.
     pub optimizer: u64,
     /// What a forward pass keeps for its backward pass.
     pub activations: u64,
@@ -75,12 +77,14 @@ impl ModelConfig {
             Activations::Recompute => layers * hidden + self.kept_of_a_layer(),
         };
         let rows = (of.slots * (of.prompt_tokens + of.reply_tokens)) as u64;
+        let stored = of.precision.bytes() as u64;
+        let masters = if of.precision == Precision::F32 { 0 } else { 1 };
         Memory {
-            weights: F32 * (weights + adapters.unwrap_or(0)),
+            weights: stored * (weights + adapters.unwrap_or(0)),
             gradients: 2 * F32 * trained,
-            optimizer: 2 * F32 * trained,
-            activations: F32 * tokens * kept,
-            cache: F32 * rows * layers * 2 * kv,
+            optimizer: (2 + masters) * F32 * trained,
+            activations: stored * tokens * kept,
+            cache: stored * rows * layers * 2 * kv,
         }
     }
 
@@ -96,7 +100,7 @@ impl ModelConfig {
 struct Shapes(Vec<(String, Vec<usize>)>);
 
 impl Source for Shapes {
-    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
         self.0.push((name.to_owned(), shape.to_vec()));
         None
     }
@@ -122,6 +126,7 @@ mod tests {
         let mut config = ModelConfig::tiny(49_152, 576, 30, heads, 0);
         config.intermediate_size = 1536;
         let workload = Workload {
+            precision: Precision::F32,
             lora: None,
             micro_tokens: 1024,
             activations: Activations::Keep,
@@ -136,6 +141,13 @@ mod tests {
         let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload.clone() });
         assert!(recomputed.activations * 8 < memory.activations);
         assert_eq!(recomputed.sampling(), memory.sampling());
+        let narrow = config.memory(&Workload { precision: Precision::Bf16, ..workload.clone() });
+        assert_eq!(2 * narrow.weights, memory.weights);
+        assert_eq!(2 * narrow.sampling(), memory.sampling());
+        assert_eq!(
+            (2 * narrow.activations, 2 * narrow.optimizer),
+            (memory.activations, 3 * memory.optimizer)
+        );
         let lora = LoraConfig { target_modules: vec!["q_proj".to_owned()], ..LoraConfig::default() };
         let adapted = config.memory(&Workload { lora: Some(lora), ..workload });
         let added = 30 * 16 * (576 + 576);

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use crate::init::{Fresh, Nothing, build};
-use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, lora, weights};
+use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, Precision, lora, weights};
 
 /// A decoder with what belongs to it.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct Policy {
     pub(crate) decoder: Decoder,
     /// Where there are adapters, they alone are trained.
     pub(crate) lora: Option<LoraConfig>,
+    /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
+    pub(crate) masters: Option<Vec<Vec<f32>>>,
     config: Arc<ModelConfig>,
     generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
@@ -36,57 +38,63 @@ pub struct ParameterValues {
 pub(crate) struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
+    pub precision: Precision,
     read: Box<dyn Fn() -> Vec<f32>>,
 }
 
 impl Parameter {
-    pub(crate) fn new(name: String, shape: Vec<usize>, read: impl Fn() -> Vec<f32> + 'static) -> Self {
-        Self { name, shape, read: Box::new(read) }
+    pub(crate) fn new(
+        name: String,
+        shape: Vec<usize>,
+        precision: Precision,
+        read: impl Fn() -> Vec<f32> + 'static,
+    ) -> Self {
+        Self { name, shape, precision, read: Box::new(read) }
     }
 
     pub(crate) fn values(&self) -> Vec<f32> {
         (self.read)()
     }
 
-    /// Its size in f32.
+    /// Its size as it is stored.
     pub(crate) fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+        self.shape.iter().product::<usize>() * self.precision.bytes()
     }
 }
 
 impl Policy {
     /// Reads a model directory in Hugging Face form: weights in f32, bf16 or f16, one file or
-    /// shards, held in f32. A directory of adapters in PEFT's form is read with the base model that it
+    /// shards, held in `precision`. A directory of adapters in PEFT's form is read with the base model that it
     /// names.
     ///
     /// # Errors
     /// [`PolicyError`] naming the file and what was expected; all missing, unexpected and wrongly
     /// shaped tensors come in one error.
-    pub fn load(dir: &Path, device: &Device) -> Result<Self, PolicyError> {
+    pub fn load(dir: &Path, precision: Precision, device: &Device) -> Result<Self, PolicyError> {
         if lora::is_adapter(dir) {
-            return lora::load(dir, |base| Self::load_whole(base, device));
+            return lora::load(dir, |base| Self::load_whole(base, precision, device));
         }
-        Self::load_whole(dir, device)
+        Self::load_whole(dir, precision, device)
     }
 
-    fn load_whole(dir: &Path, device: &Device) -> Result<Self, PolicyError> {
+    fn load_whole(dir: &Path, precision: Precision, device: &Device) -> Result<Self, PolicyError> {
         let config = ModelConfig::load(dir)?;
-        let decoder = weights::load(dir, &config, device)?;
+        let decoder = weights::load(dir, &config, precision, device)?;
         let generation = Generation::load(dir, &config)?;
         let source = std::fs::canonicalize(dir).ok();
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Ok(Self { decoder, lora: None, config, generation, source })
+        Ok(Self { decoder, lora: None, masters: None, config, generation, source })
     }
 
-    /// A policy with fresh weights, a function of the seed alone.
+    /// A policy with fresh weights in f32, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Self { decoder, lora: None, config, generation, source: None }
+        Self { decoder, lora: None, masters: None, config, generation, source: None }
     }
 
-    /// Writes the policy as a Hugging Face directory with weights in f32, or its adapters alone, where it has
-    /// any, as a PEFT directory ([`Policy::merged`] gives the whole). `companions` is called with
+    /// Writes the policy as a Hugging Face directory with weights in its precision, or its adapters alone, where it
+    /// has any, as a PEFT directory ([`Policy::merged`] gives the whole). `companions` is called with
     /// the directory while it is filled, to add the tokenizer's files. A directory of that name is
     /// replaced at once, at the end: a save that is cut off leaves the old one whole.
     ///
@@ -123,6 +131,11 @@ impl Policy {
         &self.generation
     }
 
+    /// How its weights are stored.
+    pub fn precision(&self) -> Precision {
+        Precision::of(&self.decoder.head())
+    }
+
     /// Number of parameters.
     pub fn num_params(&self) -> usize {
         self.decoder.num_params()
@@ -143,17 +156,34 @@ impl Policy {
 
     /// Changes the values of the parameters that are trained, which are those of the adapters where there
     /// are any; `change(i, values)` is called in the order of [`Policy::parameters`].
+    ///
+    /// From the first change on, a policy in bf16 holds the values in f32 as well: they are what `change` sees, and
+    /// the weights are their roundings. Small changes so add up that each alone would be rounded away
+    /// (Micikevicius et al., "Mixed Precision Training", arXiv 1710.03740).
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
-        let mut update = Update { change, index: 0, trained: Trained::of(self) };
+        if self.precision() != Precision::F32 && self.masters.is_none() {
+            self.masters = Some(self.trained_values());
+        }
+        let masters = self.masters.take();
+        let mut update = Update { change, index: 0, trained: Trained::of(self), masters };
         // Taken out, so that the weights have one owner and are changed where they lie.
         let hollow = hollow(&self.config, &self.decoder.head().device());
         let decoder = std::mem::replace(&mut self.decoder, hollow);
         self.decoder = decoder.map(&mut update);
+        self.masters = update.masters;
+    }
+
+    /// The values of the trained parameters.
+    fn trained_values(&self) -> Vec<Vec<f32>> {
+        let mut read = ReadTrained { trained: Trained::of(self), out: Vec::new() };
+        self.decoder.visit(&mut read);
+        read.out
     }
 }
 
+/// A tensor's values.
 pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    // The decoder holds f32 throughout, so the conversion moves and cannot fail.
+    // The decoder holds f32 or bf16, so the conversion moves or widens, and cannot fail.
     tensor.into_data().try_into_vec_as::<f32>().unwrap_or_default()
 }
 
@@ -173,8 +203,29 @@ impl ModuleVisitor for Read {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
-        let shape = tensor.dims().to_vec();
-        self.out.push(Parameter::new(self.path.join("."), shape, move || floats(tensor.clone())));
+        let (shape, precision) = (tensor.dims().to_vec(), Precision::of(&tensor));
+        self.out.push(Parameter::new(self.path.join("."), shape, precision, move || floats(tensor.clone())));
+    }
+}
+
+struct ReadTrained {
+    trained: Trained,
+    out: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor for ReadTrained {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.trained.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.trained.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trained.here() {
+            self.out.push(floats(param.val()));
+        }
     }
 }
 
@@ -215,6 +266,7 @@ struct Update<F> {
     change: F,
     index: usize,
     trained: Trained,
+    masters: Option<Vec<Vec<f32>>>,
 }
 
 impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
@@ -233,10 +285,19 @@ impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
         let index = self.index;
         self.index += 1;
         param.map(|tensor| {
-            let (shape, device) = (tensor.dims(), tensor.device());
-            let mut values = floats(tensor);
-            (self.change)(index, &mut values);
-            Tensor::from_data(TensorData::new(values, shape), &device)
+            let (shape, device, precision) = (tensor.dims(), tensor.device(), Precision::of(&tensor));
+            let values = match &mut self.masters {
+                Some(masters) => {
+                    (self.change)(index, &mut masters[index]);
+                    masters[index].clone()
+                }
+                None => {
+                    let mut values = floats(tensor);
+                    (self.change)(index, &mut values);
+                    values
+                }
+            };
+            precision.tensor(values, shape, &device)
         })
     }
 }

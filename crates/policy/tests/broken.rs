@@ -7,7 +7,7 @@ use std::path::Path;
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use toolrl_policy::{Generation, Heads, ModelConfig, Policy};
+use toolrl_policy::{Generation, Heads, ModelConfig, Policy, Precision};
 
 const WEIGHTS: &str = "model.safetensors";
 
@@ -24,7 +24,7 @@ fn refused(breaking: impl FnOnce(&Path)) -> String {
     let model = dir.path().join("model");
     write(&model);
     breaking(&model);
-    Policy::load(&model, &Device::flex()).unwrap_err().to_string()
+    Policy::load(&model, Precision::F32, &Device::flex()).unwrap_err().to_string()
 }
 
 fn with_config(key: &str, value: Value) -> String {

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use toolrl_policy::{
-    Activations, Derivatives, Generation, Heads, LoraConfig, ModelConfig, Packing, Pass, PassSettings, Policy,
+    Activations, Derivatives, Generation, Heads, LoraConfig, ModelConfig, Packing, Pass, PassSettings,
+    Policy, Precision,
 };
 
 fn config() -> LoraConfig {
@@ -133,10 +134,11 @@ fn dropout_follows_from_the_seed_whatever_is_kept() {
 fn save(dir: &Path) -> std::path::PathBuf {
     let (whole, adapters) = (dir.join("base"), dir.join("adapters"));
     base().save(&whole, |_| Ok::<_, std::io::Error>(())).unwrap();
-    let mut policy = Policy::load(&whole, &Device::flex()).unwrap().with_lora(&config(), 2).unwrap();
+    let mut policy =
+        Policy::load(&whole, Precision::F32, &Device::flex()).unwrap().with_lora(&config(), 2).unwrap();
     policy.update(|i, values| values.iter_mut().for_each(|v| *v += 0.01 * i as f32));
     policy.save(&adapters, |_| Ok::<_, std::io::Error>(())).unwrap();
-    let again = Policy::load(&adapters, &Device::flex()).unwrap();
+    let again = Policy::load(&adapters, Precision::F32, &Device::flex()).unwrap();
     assert_eq!(again.lora(), Some(&config()));
     assert_eq!(again.parameters(), policy.parameters());
     adapters
@@ -168,7 +170,7 @@ fn broken_adapters_are_refused_by_name() {
         let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         config[key] = value;
         fs::write(&path, config.to_string()).unwrap();
-        Policy::load(path.parent().unwrap(), &Device::flex()).unwrap_err().to_string()
+        Policy::load(path.parent().unwrap(), Precision::F32, &Device::flex()).unwrap_err().to_string()
     };
     for (key, value, names) in [
         ("use_dora", json!(true), "use_dora"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use toolrl_grpo::{
     Aggregation, BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss,
 };
-use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
+use toolrl_policy::{Activations, Derivatives, PassSettings, Policy, Precision};
 
 use crate::learner::{Learner, PackLoss, add};
 use crate::pack::{Pack, PackGroup, pack};
@@ -110,7 +110,7 @@ fn check(max_tokens: usize, activations: Activations) {
     let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let replies = replies(&reference);
     let packs = packs(&replies, max_tokens);
-    let policy = Policy::load(&dir, &Device::flex()).unwrap();
+    let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
     let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
     let mut learner = Learner::new(policy, config, activations, 1.0);
     let mut seen = vec![Vec::new(); replies.len()];
@@ -160,7 +160,7 @@ fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>
     };
     let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
-    let policy = Policy::load(&dir, &Device::flex()).unwrap();
+    let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
     let config = LossConfig { aggregation, kl, ..LossConfig::default() };
     let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
     for max_tokens in [usize::MAX, 24] {

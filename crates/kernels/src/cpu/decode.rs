@@ -3,15 +3,16 @@
 use rayon::prelude::*;
 
 use super::attention::Shared;
+use super::element::Element;
 use super::math::{axpy, dot, exp_sum, max, vectorized};
 use crate::{CacheSpans, Heads};
 
 /// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
 /// `[sequences, query heads * dim]`, the caches `[rows, kv heads * dim]`.
-pub(crate) fn decode_attention(
+pub(crate) fn decode_attention<E: Element>(
     q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    k: &[E],
+    v: &[E],
     spans: &[CacheSpans],
     heads: Heads,
 ) -> Vec<f32> {
@@ -31,10 +32,10 @@ pub(crate) fn decode_attention(
 
 /// One query head of one sequence.
 #[allow(clippy::too_many_arguments)]
-fn one_head(
+fn one_head<E: Element>(
     q: &[f32],
-    k: &[f32],
-    v: &[f32],
+    k: &[E],
+    v: &[E],
     spans: &CacheSpans,
     heads: Heads,
     kv_head: usize,
@@ -60,7 +61,7 @@ fn one_head(
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.
-pub(crate) fn write_rows(cache: &mut [f32], new: &[f32], at: &[usize], width: usize) {
+pub(crate) fn write_rows<E: Element>(cache: &mut [E], new: &[E], at: &[usize], width: usize) {
     for (&row, new) in at.iter().zip(new.chunks_exact(width)) {
         cache[row * width..(row + 1) * width].copy_from_slice(new);
     }

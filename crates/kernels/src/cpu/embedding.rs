@@ -1,7 +1,9 @@
 //! Rows of a table by index, and the sum of gradients by row.
 
+use super::element::Element;
+
 /// Copies the rows `ids` of a table of `width` columns.
-pub(crate) fn gather(table: &[f32], ids: &[u32], width: usize) -> Vec<f32> {
+pub(crate) fn gather<E: Element>(table: &[E], ids: &[u32], width: usize) -> Vec<E> {
     let mut out = Vec::with_capacity(ids.len() * width);
     for &id in ids {
         let start = id as usize * width;

@@ -1,5 +1,7 @@
 //! Matrix products through the `gemm` crate, on borrowed row-major views.
 
+use super::element::Weight;
+
 /// A read-only matrix: element (i, j) is `data[i * rows + j * cols]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Mat<'a> {
@@ -15,11 +17,50 @@ impl<'a> Mat<'a> {
         Self { data, shape: (rows, cols), strides: (stride, 1) }
     }
 
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.shape.0
+    }
+
     /// The transposed view.
     pub(crate) fn t(self) -> Self {
         let (shape, strides) = (self.shape, self.strides);
         Self { shape: (shape.1, shape.0), strides: (strides.1, strides.0), ..self }
     }
+}
+
+/// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
+pub(crate) fn project(x: &[f32], weight: Weight, width: usize) -> Vec<f32> {
+    let (rows, outputs) = (x.len() / width, weight.len() / width);
+    let mut out = vec![0.0; rows * outputs];
+    let x = Mat::new(x, rows, width, width);
+    weight.runs(width, |first, w| {
+        let w = Mat::new(w, w.len() / width, width, width);
+        gemm(&mut out[first..], outputs, false, x, w.t(), Threads::All);
+    });
+    out
+}
+
+/// `grad * weight`, the gradient of [`project`] by `x`: `grad` is `[rows, outputs]`.
+pub(crate) fn project_grad_x(grad: &[f32], weight: Weight, width: usize) -> Vec<f32> {
+    let outputs = weight.len() / width;
+    let rows = grad.len() / outputs;
+    let mut out = vec![0.0; rows * width];
+    weight.runs(width, |first, w| {
+        let w = Mat::new(w, w.len() / width, width, width);
+        let grad = Mat::new(&grad[first..], rows, w.rows(), outputs);
+        gemm(&mut out, width, first > 0, grad, w, Threads::All);
+    });
+    out
+}
+
+/// `grad^T * x`, the gradient of [`project`] by the weight.
+pub(crate) fn project_grad_weight(x: &[f32], grad: &[f32], width: usize, outputs: usize) -> Vec<f32> {
+    let rows = x.len() / width;
+    let mut out = vec![0.0; outputs * width];
+    let grad = Mat::new(grad, rows, outputs, outputs);
+    gemm(&mut out, width, false, grad.t(), Mat::new(x, rows, width, width), Threads::All);
+    out
 }
 
 /// Whether a product may use every core or is itself one task of many.

@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::element::Weight;
 use super::gemm::{Mat, Threads, gemm};
 use super::math::{dot, exp_sum, max, vectorized};
 
@@ -15,7 +16,7 @@ pub(crate) struct Head<'a> {
     /// Hidden states, `[rows, width]`.
     pub x: &'a [f32],
     /// The head's weight, `[vocabulary, width]`.
-    pub weight: &'a [f32],
+    pub weight: Weight<'a>,
     /// One token id a row.
     pub targets: &'a [u32],
     /// Width of a hidden state.
@@ -33,8 +34,10 @@ impl Head<'_> {
     fn logits(&self, start: usize, rows: usize, logits: &mut [f32]) {
         let vocabulary = self.vocabulary();
         let x = Mat::new(&self.x[start * self.width..], rows, self.width, self.width);
-        let w = Mat::new(self.weight, vocabulary, self.width, self.width);
-        gemm(logits, vocabulary, false, x, w.t(), Threads::All);
+        self.weight.runs(self.width, |first, w| {
+            let w = Mat::new(w, w.len() / self.width, self.width, self.width);
+            gemm(&mut logits[first..], vocabulary, false, x, w.t(), Threads::All);
+        });
         if self.inverse_temperature != 1.0 {
             logits.par_iter_mut().with_min_len(1 << 14).for_each(|z| *z *= self.inverse_temperature);
         }
@@ -126,10 +129,14 @@ pub(crate) fn logprob_entropy_grad(
             let target = head.targets[i] as usize;
             row_grad(z, target, grad_logp[i], grad_entropy[i], head.inverse_temperature);
         });
+        let dx = &mut dx[start * width..];
+        head.weight.runs(width, |first, w| {
+            let w = Mat::new(w, w.len() / width, width, width);
+            let dz = Mat::new(&logits[first..], n, w.rows(), vocabulary);
+            gemm(dx, width, first > 0, dz, w, Threads::All);
+        });
         let dz = Mat::new(logits, n, vocabulary, vocabulary);
-        let w = Mat::new(head.weight, vocabulary, width, width);
         let x = Mat::new(&head.x[start * width..], n, width, width);
-        gemm(&mut dx[start * width..], width, false, dz, w, Threads::All);
         gemm(&mut dw, width, start > 0, dz.t(), x, Threads::All);
     }
     (dx, dw)

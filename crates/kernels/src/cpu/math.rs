@@ -4,6 +4,8 @@
 //! instruction set; the sums keep a fixed number of lanes, so that their result does not depend on
 //! the machine's vector width.
 
+use super::element::Element;
+
 /// Independent partial sums of a reduction.
 const LANES: usize = 16;
 
@@ -98,26 +100,26 @@ pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// Dot product.
 #[inline(always)]
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot<E: Element>(a: &[f32], b: &[E]) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     for (x, y) in a_chunks.iter().zip(b_chunks) {
         for i in 0..LANES {
-            acc[i] = x[i].mul_add(y[i], acc[i]);
+            acc[i] = x[i].mul_add(y[i].widen(), acc[i]);
         }
     }
     for (i, (&x, &y)) in a_rest.iter().zip(b_rest).enumerate() {
-        acc[i] = x.mul_add(y, acc[i]);
+        acc[i] = x.mul_add(y.widen(), acc[i]);
     }
     fold(acc)
 }
 
 /// `y += a * x`.
 #[inline(always)]
-pub(crate) fn axpy(a: f32, x: &[f32], y: &mut [f32]) {
+pub(crate) fn axpy<E: Element>(a: f32, x: &[E], y: &mut [f32]) {
     for (y, &x) in y.iter_mut().zip(x) {
-        *y = a.mul_add(x, *y);
+        *y = a.mul_add(x.widen(), *y);
     }
 }
 

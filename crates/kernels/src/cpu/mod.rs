@@ -1,8 +1,10 @@
-//! The CPU's kernels, on plain `f32` slices: no tensors here.
+//! The CPU's kernels, on plain slices: no tensors here.
 
 pub(crate) mod attention;
 pub(crate) mod attention_grad;
+pub(crate) mod bias;
 pub(crate) mod decode;
+pub(crate) mod element;
 pub(crate) mod embedding;
 pub(crate) mod gemm;
 pub(crate) mod head;

@@ -5,6 +5,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attention::Shared;
+use super::element::{Weight, widen_into};
 use super::math::dot;
 
 /// Rows up to which this beats a general matrix product.
@@ -16,13 +17,25 @@ const TASK: usize = 64;
 const TILE: usize = 4;
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
-pub(crate) fn project(x: &[f32], weight: &[f32], width: usize) -> Vec<f32> {
+pub(crate) fn project(x: &[f32], weight: Weight, width: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / width, weight.len() / width);
     let mut out = vec![0.0; rows * outputs];
     let out_ptr = Shared(out.as_mut_ptr());
-    weight.par_chunks(TASK * width).enumerate().for_each(|(task, weight)| {
+    let task = |task: usize, weight: &[f32]| {
         pulp::Arch::new().dispatch(Task { x, weight, width, outputs, first: task * TASK, out: out_ptr });
-    });
+    };
+    match weight {
+        Weight::F32(w) => w.par_chunks(TASK * width).enumerate().for_each(|(i, w)| task(i, w)),
+        // A task's rows are widened into a buffer that stays in the nearest caches.
+        Weight::Bf16(w) => {
+            let buffer = || vec![0.0; TASK * width];
+            w.par_chunks(TASK * width).enumerate().for_each_init(buffer, |buffer, (i, w)| {
+                let wide = &mut buffer[..w.len()];
+                widen_into(w, wide);
+                task(i, wide);
+            });
+        }
+    }
     out
 }
 

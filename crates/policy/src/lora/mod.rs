@@ -6,7 +6,7 @@ mod files;
 use std::path::Path;
 
 use burn::module::{Module, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use toolrl_kernels::linear;
 
 use crate::decoder::{Decoder, Linear};
 use crate::policy::{Policy, floats};
-use crate::{ModelConfig, PolicyError};
+use crate::{ModelConfig, PolicyError, Precision};
 
 pub(crate) use files::{CONFIG, header, load, save};
 
@@ -104,9 +104,10 @@ impl Lora {
         linear(linear(x_ti, self.lora_a.val()), self.lora_b.val()) * self.scale
     }
 
-    /// What it adds to its weight.
+    /// What it adds to its weight, in f32.
     fn delta_oi(&self) -> Tensor<2> {
-        self.lora_b.val().matmul(self.lora_a.val()) * self.scale
+        let [a, b] = [&self.lora_a, &self.lora_b].map(|p| p.val().cast(FloatDType::F32));
+        b.matmul(a) * self.scale
     }
 }
 
@@ -116,9 +117,8 @@ impl Dropout {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let kept = (1.0 / (1.0 - self.share)) as f32;
         let mask = (0..t * i).map(|_| if rng.random_bool(self.share) { 0.0 } else { kept });
-        let mask = TensorData::new(mask.collect::<Vec<f32>>(), [t, i]);
-        let device = x_ti.device();
-        x_ti * Tensor::from_data(mask, &device)
+        let mask = Precision::of(&x_ti).tensor(mask.collect(), [t, i], &x_ti.device());
+        x_ti * mask
     }
 }
 
@@ -188,12 +188,14 @@ impl Policy {
             let [outputs, inputs] = linear.weight.dims();
             let (a_shape, b_shape) = ([config.rank, inputs], [outputs, config.rank]);
             let (a, b) = values(&layer_name(i, module), a_shape, b_shape);
-            let param = |values, shape| param(values, shape, &device);
+            let precision = Precision::of(&linear.weight.val());
+            let param = |values, shape| param(values, precision, shape, &device);
             let (lora_a, lora_b) = (param(a, a_shape), param(b, b_shape));
             linear.lora = Some(Lora { lora_a, lora_b, scale: config.scale(), dropout: None });
         }
         self.decoder = decoder;
         self.lora = Some(config.clone());
+        self.masters = None;
         Ok(self)
     }
 
@@ -203,6 +205,7 @@ impl Policy {
         let mut base = self.clone();
         base.decoder.linears_mut().for_each(|(_, _, linear)| linear.lora = None);
         base.lora = None;
+        base.masters = None;
         base
     }
 
@@ -213,17 +216,20 @@ impl Policy {
         let device = merged.decoder.head().device();
         for (_, _, linear) in merged.decoder.linears_mut() {
             if let Some(lora) = linear.lora.take() {
-                let shape = linear.weight.dims();
-                linear.weight = param(floats(linear.weight.val() + lora.delta_oi()), shape, &device);
+                let (weight, shape) = (linear.weight.val(), linear.weight.dims());
+                let precision = Precision::of(&weight);
+                let merged = floats(weight.cast(FloatDType::F32) + lora.delta_oi());
+                linear.weight = param(merged, precision, shape, &device);
             }
         }
         merged.lora = None;
+        merged.masters = None;
         merged
     }
 }
 
-fn param(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Param<Tensor<2>> {
-    Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
+fn param(values: Vec<f32>, precision: Precision, shape: [usize; 2], device: &Device) -> Param<Tensor<2>> {
+    Param::from_tensor(precision.tensor(values, shape, device))
 }
 
 /// The name of a linear layer, given its index among all.

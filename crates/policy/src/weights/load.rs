@@ -4,19 +4,24 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 use half::{bf16, f16};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use crate::config::read_json;
 use crate::init::{Source, build};
-use crate::{Decoder, ModelConfig, PolicyError, StoredTensor};
+use crate::{Decoder, ModelConfig, PolicyError, Precision, StoredTensor};
 
 /// Builds the decoder of a model directory, every tensor accounted for.
-pub(crate) fn load(dir: &Path, config: &ModelConfig, device: &Device) -> Result<Decoder, PolicyError> {
+pub(crate) fn load(
+    dir: &Path,
+    config: &ModelConfig,
+    precision: Precision,
+    device: &Device,
+) -> Result<Decoder, PolicyError> {
     with_tensors(dir, config, |tensors| {
-        let mut source = FromFiles { tensors, read: true, missing: Vec::new(), wrong: Vec::new() };
+        let mut source = FromFiles { tensors, read: Some(precision), missing: Vec::new(), wrong: Vec::new() };
         let decoder = build(config, &mut source, device);
         source.fits(dir).map(|()| decoder)
     })
@@ -32,7 +37,7 @@ pub(crate) fn headers(dir: &Path, config: &ModelConfig) -> Result<Vec<StoredTens
             bytes: tensor.data().len() as u64,
         };
         let stored = tensors.iter().map(stored).collect();
-        let mut source = FromFiles { tensors, read: false, missing: Vec::new(), wrong: Vec::new() };
+        let mut source = FromFiles { tensors, read: None, missing: Vec::new(), wrong: Vec::new() };
         build(config, &mut source, &Device::flex());
         source.fits(dir).map(|()| stored)
     })
@@ -141,8 +146,8 @@ impl Shard {
 /// Hands out tensors by name, and keeps what was wrong.
 struct FromFiles<'a> {
     tensors: Tensors<'a>,
-    /// Whether the values are wanted, and not only their names and shapes.
-    read: bool,
+    /// How the values are stored, where they are wanted and not only their names and shapes.
+    read: Option<Precision>,
     missing: Vec<String>,
     wrong: Vec<String>,
 }
@@ -160,7 +165,7 @@ impl FromFiles<'_> {
 }
 
 impl Source for FromFiles<'_> {
-    fn values(&mut self, name: &str, shape: &[usize]) -> Option<Vec<f32>> {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
         let Some((shard, tensor)) = self.tensors.remove(name) else {
             self.missing.push(name.to_owned());
             return None;
@@ -170,7 +175,7 @@ impl Source for FromFiles<'_> {
             self.wrong.push(format!("{name} is {found}, expected floats {shape:?}"));
             return None;
         }
-        let values = self.read.then(|| floats(&tensor));
+        let values = self.read.map(|precision| stored(&tensor, precision, shape));
         shard.release(tensor.data());
         values
     }
@@ -178,6 +183,17 @@ impl Source for FromFiles<'_> {
 
 /// The types that hold weights.
 const FLOATS: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
+
+/// A tensor of one of [`FLOATS`]. Numbers that are in the precision already are copied as they are.
+fn stored(tensor: &TensorView, precision: Precision, shape: &[usize]) -> TensorData {
+    match (tensor.dtype(), precision) {
+        (Dtype::BF16, Precision::Bf16) => {
+            let values = tensor.data().as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b));
+            TensorData::new(values.collect::<Vec<_>>(), shape.to_vec())
+        }
+        _ => precision.data(floats(tensor), shape.to_vec()),
+    }
+}
 
 /// The elements of a tensor of one of [`FLOATS`], as f32.
 fn floats(tensor: &TensorView) -> Vec<f32> {

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use half::bf16;
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
 use crate::policy::{Parameter, Policy};
-use crate::{PolicyError, lora};
+use crate::{PolicyError, Precision, lora};
 
 /// Bytes of weights that a file holds at most, unless a single tensor has more.
 const SHARD_BYTES: usize = 5_000_000_000;
@@ -36,7 +37,7 @@ pub(crate) fn save(
         lora::save(policy, lora, &partial)?;
         return replace(dir, &partial);
     }
-    write("config.json", pretty(&f32_config(policy)).as_bytes())?;
+    write("config.json", pretty(&config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
     let shards = shards(policy.stored_parameters(), SHARD_BYTES);
@@ -99,11 +100,11 @@ fn pretty(value: &Value) -> String {
 }
 
 /// The configuration with the type of the saved weights.
-fn f32_config(policy: &Policy) -> Value {
+fn config(policy: &Policy) -> Value {
     let mut raw = policy.config().raw.clone();
     if let Some(keys) = raw.as_object_mut() {
         let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
-        keys.insert(key.to_owned(), json!("float32"));
+        keys.insert(key.to_owned(), json!(policy.precision().torch_name()));
     }
     raw
 }
@@ -162,7 +163,10 @@ struct Floats<'a>(&'a Parameter);
 
 impl View for Floats<'_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.0.precision {
+            Precision::F32 => Dtype::F32,
+            Precision::Bf16 => Dtype::BF16,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -170,7 +174,11 @@ impl View for Floats<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Owned(self.0.values().into_iter().flat_map(f32::to_le_bytes).collect())
+        let values = self.0.values().into_iter();
+        Cow::Owned(match self.0.precision {
+            Precision::F32 => values.flat_map(f32::to_le_bytes).collect(),
+            Precision::Bf16 => values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
@@ -184,7 +192,8 @@ mod tests {
 
     #[test]
     fn files_take_whole_tensors_up_to_the_limit() {
-        let parameter = |elements: usize| Parameter::new(elements.to_string(), vec![elements], Vec::new);
+        let parameter =
+            |elements: usize| Parameter::new(elements.to_string(), vec![elements], Precision::F32, Vec::new);
         let cut = |limit| {
             let shards = shards([3, 1, 9, 2, 2].map(parameter).into(), limit);
             shards.iter().map(|s| s.iter().map(|p| p.shape[0]).collect::<Vec<_>>()).collect::<Vec<_>>()
@@ -212,7 +221,8 @@ mod tests {
 
     #[test]
     fn the_index_names_every_tensor() {
-        let parameter = |name: &str| Parameter::new(name.to_owned(), vec![2], || vec![0.0; 2]);
+        let parameter =
+            |name: &str| Parameter::new(name.to_owned(), vec![2], Precision::F32, || vec![0.0; 2]);
         let index = index(&shards(vec![parameter("a"), parameter("b")], 8));
         let expected = json!({
             "metadata": { "total_size": 16 },

@@ -5,6 +5,7 @@ mod method;
 mod policy;
 
 use serde::{Deserialize, Serialize};
+use toolrl_policy::Precision;
 use toolrl_reward::RubricConfig;
 use toolrl_rollout::SamplingParams;
 
@@ -23,6 +24,10 @@ pub struct Recipe {
     /// Everything random follows from it.
     #[serde(default)]
     pub seed: u64,
+    /// How weights, activations and cached keys and values are stored: `f32`, or `bf16` with f32 masters of the
+    /// weights that are trained.
+    #[serde(default)]
+    pub precision: Precision,
     /// Where the policy comes from.
     pub policy: Option<PolicySource>,
     /// What it is trained and evaluated on.

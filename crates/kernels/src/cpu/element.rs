@@ -1,0 +1,142 @@
+//! How numbers are stored: f32, or bf16 that is widened where it is read and rounded where it is
+//! written. Arithmetic is in f32 throughout.
+
+use half::bf16;
+use rayon::prelude::*;
+
+use super::math::vectorized;
+
+/// A stored number.
+pub(crate) trait Element: Copy + Default + Send + Sync {
+    /// As f32, exactly.
+    fn widen(self) -> f32;
+}
+
+impl Element for f32 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        self
+    }
+}
+
+impl Element for bf16 {
+    #[inline(always)]
+    fn widen(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+/// The nearest bf16, ties to even; a NaN stays one. Without a branch, so that it vectorises.
+#[inline(always)]
+fn round(x: f32) -> bf16 {
+    let bits = x.to_bits();
+    // Adding just under half of the last place kept, and that place's own bit, carries into it as rounding does.
+    let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
+    let quiet = (bits >> 16) | 0x40;
+    bf16::from_bits(if x.is_nan() { quiet } else { rounded } as u16)
+}
+
+/// Elements a task takes.
+const CHUNK: usize = 1 << 16;
+
+/// Widens every number of `from`.
+pub(crate) fn widen_into(from: &[bf16], to: &mut [f32]) {
+    vectorized(
+        #[inline(always)]
+        || {
+            for (to, from) in to.iter_mut().zip(from) {
+                *to = from.widen();
+            }
+        },
+    );
+}
+
+/// All numbers as f32.
+pub(crate) fn widen(from: &[bf16]) -> Vec<f32> {
+    let mut to = vec![0.0; from.len()];
+    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| widen_into(from, to));
+    to
+}
+
+/// All numbers rounded to bf16.
+pub(crate) fn narrow(from: &[f32]) -> Vec<bf16> {
+    let mut to = vec![bf16::ZERO; from.len()];
+    to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| {
+        vectorized(
+            #[inline(always)]
+            || {
+                for (to, &from) in to.iter_mut().zip(from) {
+                    *to = round(from);
+                }
+            },
+        );
+    });
+    to
+}
+
+/// A weight as it is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum Weight<'a> {
+    F32(&'a [f32]),
+    Bf16(&'a [bf16]),
+}
+
+/// Numbers of a bf16 weight that are widened at a time: 4 MiB, which stay in a cache.
+const WIDENED: usize = 1 << 20;
+
+impl Weight<'_> {
+    /// Number of elements.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::F32(w) => w.len(),
+            Self::Bf16(w) => w.len(),
+        }
+    }
+
+    /// Calls `each(first row, rows)` with runs of whole rows of `width` numbers in f32, in order: with all of
+    /// an f32 weight at once, with a widened part of a bf16 one at a time.
+    pub(crate) fn runs(&self, width: usize, mut each: impl FnMut(usize, &[f32])) {
+        match self {
+            Self::F32(w) => each(0, w),
+            Self::Bf16(w) => {
+                let rows = (WIDENED / width.max(1)).max(1);
+                for (i, run) in w.chunks(rows * width).enumerate() {
+                    each(i * rows, &widen(run));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_that_of_the_half_crate() {
+        // Every bf16 with the four neighbourhoods of its last place: below, at, and above a tie.
+        for high in 0..=u16::MAX {
+            for low in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+                let x = f32::from_bits(u32::from(high) << 16 | low);
+                let (ours, theirs) = (round(x), bf16::from_f32(x));
+                assert!(ours == theirs && ours.to_bits() == theirs.to_bits() || x.is_nan() && ours.is_nan());
+            }
+        }
+    }
+
+    #[test]
+    fn widening_is_exact_and_runs_cover_the_weight() {
+        let values: Vec<bf16> = (0..700_000).map(|i| bf16::from_bits((i * 7 % 30_000) as u16)).collect();
+        let wide = widen(&values);
+        assert!(wide.iter().zip(&values).all(|(w, v)| *w == v.to_f32()));
+        assert_eq!(narrow(&wide), values);
+        for width in [7, 1000] {
+            let mut seen = Vec::new();
+            Weight::Bf16(&values).runs(width, |first, rows| {
+                assert_eq!(first * width, seen.len());
+                seen.extend_from_slice(rows);
+            });
+            assert_eq!(seen, wide);
+        }
+    }
+}

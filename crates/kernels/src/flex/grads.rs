@@ -1,0 +1,103 @@
+//! The backward passes.
+
+use std::sync::Arc;
+
+use burn::backend::Flex;
+use burn_flex::FlexTensor;
+
+use super::head_of;
+use super::tensor::{floats, like, rows, stored, tensor, width};
+use crate::backend::{FusedGrads, Ids, SavedAttention};
+use crate::cpu::attention::Qkv;
+use crate::cpu::attention_grad::Saved;
+use crate::cpu::{attention, attention_grad, bias, embedding, gemm, head, norm, rope, swiglu};
+use crate::{Heads, Packing, RopeTable};
+
+/// A gradient of a weight.
+fn f32_like(values: Vec<f32>, weight: &FlexTensor) -> FlexTensor {
+    tensor(values, weight.layout().shape().clone())
+}
+
+impl FusedGrads for Flex {
+    fn project_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        grad: FlexTensor,
+        wanted: [bool; 2],
+    ) -> [Option<FlexTensor>; 2] {
+        let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
+        let (by_out, (outputs, width)) = (floats(&grad), (rows(&weight), width(&weight)));
+        let dx = wanted[0].then(|| like(gemm::project_grad_x(&by_out, stored(&weight), width), &x));
+        let dw = wanted[1].then(|| {
+            let dw = gemm::project_grad_weight(&floats(&x), &by_out, width, outputs);
+            tensor(dw, [outputs, width])
+        });
+        [dx, dw]
+    }
+
+    fn gather_rows_grad(grad: FlexTensor, ids: Ids, rows: usize) -> FlexTensor {
+        let (grad, width) = (grad.to_contiguous(), width(&grad));
+        tensor(embedding::gather_grad(&floats(&grad), &ids, rows, width), [rows, width])
+    }
+
+    fn rms_norm_grad(x: FlexTensor, weight: FlexTensor, grad: FlexTensor, eps: f32) -> [FlexTensor; 2] {
+        let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
+        let (dx, dw) = norm::rms_norm_grad(&floats(&x), &floats(&weight), &floats(&grad), eps);
+        [like(dx, &x), f32_like(dw, &weight)]
+    }
+
+    fn rope_grad(grad: FlexTensor, table: Arc<RopeTable>, heads: usize) -> FlexTensor {
+        let grad = grad.to_contiguous();
+        like(rope::rope(&floats(&grad), &table, heads, true), &grad)
+    }
+
+    fn swiglu_grad(gate: FlexTensor, up: FlexTensor, grad: FlexTensor) -> [FlexTensor; 2] {
+        let (gate, up, grad) = (gate.to_contiguous(), up.to_contiguous(), grad.to_contiguous());
+        let (dgate, dup) = swiglu::swiglu_grad(&floats(&gate), &floats(&up), &floats(&grad));
+        [like(dgate, &gate), like(dup, &up)]
+    }
+
+    fn add_row_grad(grad: FlexTensor) -> FlexTensor {
+        let (grad, width) = (grad.to_contiguous(), width(&grad));
+        tensor(bias::add_row_grad(&floats(&grad), width), [width])
+    }
+
+    fn packed_attention_saving(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        packing: Arc<Packing>,
+        heads: Heads,
+    ) -> (FlexTensor, FlexTensor) {
+        let (q, k, v) = (q.to_contiguous(), k.to_contiguous(), v.to_contiguous());
+        let x = Qkv { q: &floats(&q), k: &floats(&k), v: &floats(&v), heads };
+        let (out, log_sum) = attention::attention(x, &packing);
+        (like(out, &q), tensor(log_sum, [packing.tokens(), heads.query]))
+    }
+
+    fn packed_attention_grad(saved: SavedAttention<Self>, grad: FlexTensor) -> [FlexTensor; 3] {
+        let [q, k, v] = saved.qkv.each_ref().map(FlexTensor::to_contiguous);
+        let (out, log_sum, grad) =
+            (saved.out.to_contiguous(), saved.log_sum.to_contiguous(), grad.to_contiguous());
+        let x = Qkv { q: &floats(&q), k: &floats(&k), v: &floats(&v), heads: saved.heads };
+        let of = Saved { out: &floats(&out), log_sum: &floats(&log_sum), grad: &floats(&grad) };
+        let (dq, dk, dv) = attention_grad::attention_grad(x, of, &saved.packing);
+        [like(dq, &q), like(dk, &k), like(dv, &v)]
+    }
+
+    fn logprob_entropy_grad(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: Ids,
+        inverse_temperature: f32,
+        grad: FlexTensor,
+    ) -> [FlexTensor; 2] {
+        let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
+        let grad = floats(&grad);
+        let (by_logp, by_entropy) = grad.split_at(targets.len());
+        let x_floats = floats(&x);
+        let head = head_of(&x_floats, &weight, &targets, inverse_temperature);
+        let (dx, dw) = head::logprob_entropy_grad(head, by_logp, by_entropy);
+        [like(dx, &x), f32_like(dw, &weight)]
+    }
+}

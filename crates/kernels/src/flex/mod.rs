@@ -1,0 +1,115 @@
+//! The fused operations on burn's CPU backend: tensors in, slices through [`crate::cpu`], tensors out.
+//!
+//! Results are stored as the first operand is, gradients of weights in f32 whatever the weights are.
+
+mod grads;
+mod tensor;
+
+use std::sync::Arc;
+
+use burn::backend::Flex;
+use burn_flex::FlexTensor;
+
+use crate::backend::{FusedGrads, FusedOps, Ids};
+use crate::cpu::element::Weight;
+use crate::cpu::head::Head;
+use crate::cpu::{bias, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
+use crate::{CacheSpans, Heads, Packing, RopeTable};
+use tensor::{bf16_tensor, cast, floats, like, rows, stored, stored_as, tensor, width};
+
+impl FusedOps for Flex {
+    fn project(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let project = if rows(&x) <= skinny::MAX_ROWS { skinny::project } else { gemm::project };
+        let out = project(&floats(&x), stored(&weight), width(&x));
+        stored_as(&x, out, [rows(&x), rows(&weight)])
+    }
+
+    fn gather_rows(table: FlexTensor, ids: Ids) -> FlexTensor {
+        let (table, width) = (table.to_contiguous(), width(&table));
+        let shape = [ids.len(), width];
+        match stored(&table) {
+            Weight::F32(table) => tensor(embedding::gather(table, &ids, width), shape),
+            Weight::Bf16(table) => bf16_tensor(embedding::gather(table, &ids, width), shape),
+        }
+    }
+
+    fn rms_norm(x: FlexTensor, weight: FlexTensor, eps: f32) -> FlexTensor {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        like(norm::rms_norm(&floats(&x), &floats(&weight), eps), &x)
+    }
+
+    fn rope(x: FlexTensor, table: Arc<RopeTable>, heads: usize) -> FlexTensor {
+        let x = x.to_contiguous();
+        like(rope::rope(&floats(&x), &table, heads, false), &x)
+    }
+
+    fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
+        let (gate, up) = (gate.to_contiguous(), up.to_contiguous());
+        like(swiglu::swiglu(&floats(&gate), &floats(&up)), &gate)
+    }
+
+    fn add_row(x: FlexTensor, row: FlexTensor) -> FlexTensor {
+        let (x, row) = (x.to_contiguous(), row.to_contiguous());
+        like(bias::add_row(&floats(&x), stored(&row)), &x)
+    }
+
+    fn packed_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        packing: Arc<Packing>,
+        heads: Heads,
+    ) -> FlexTensor {
+        Self::packed_attention_saving(q, k, v, packing, heads).0
+    }
+
+    fn logprob_entropy(
+        x: FlexTensor,
+        weight: FlexTensor,
+        targets: Ids,
+        inverse_temperature: f32,
+    ) -> FlexTensor {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        let floats = floats(&x);
+        let head = head_of(&floats, &weight, &targets, inverse_temperature);
+        let (mut logp, entropy) = head::logprob_entropy(head);
+        logp.extend(entropy);
+        tensor(logp, [2, targets.len()])
+    }
+
+    fn decode_attention(
+        q: FlexTensor,
+        k: FlexTensor,
+        v: FlexTensor,
+        spans: Arc<Vec<CacheSpans>>,
+        heads: Heads,
+    ) -> FlexTensor {
+        let q = q.to_contiguous();
+        let rows = floats(&q);
+        let out = match (stored(&k), stored(&v)) {
+            (Weight::F32(k), Weight::F32(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
+            (Weight::Bf16(k), Weight::Bf16(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
+            _ => decode::decode_attention(&rows, &floats(&k), &floats(&v), &spans, heads),
+        };
+        like(out, &q)
+    }
+
+    fn write_rows(mut cache: FlexTensor, new: FlexTensor, at: Arc<Vec<usize>>) -> FlexTensor {
+        let width = width(&cache);
+        match stored(&cast(new, cache.dtype())) {
+            Weight::F32(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
+            Weight::Bf16(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
+        }
+        cache
+    }
+}
+
+pub(super) fn head_of<'a>(
+    x: &'a [f32],
+    weight: &'a FlexTensor,
+    targets: &'a [u32],
+    inverse_temperature: f32,
+) -> Head<'a> {
+    Head { x, weight: stored(weight), targets, width: width(weight), inverse_temperature }
+}

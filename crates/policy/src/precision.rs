@@ -1,0 +1,69 @@
+//! How weights, activations and cached keys and values are stored.
+
+use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
+use half::bf16;
+use serde::{Deserialize, Serialize};
+
+/// The type that weights, activations and the key-value cache are stored in. Sums, log-probabilities, gradients of
+/// weights and the optimiser's state are f32 in both.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// The upper 16 bits of an f32: half the memory, 8 binary digits.
+    Bf16,
+}
+
+impl Precision {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+
+    /// Burn's name of it.
+    pub(crate) fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+        }
+    }
+
+    /// PyTorch's name of it, as `config.json` has it.
+    pub(crate) fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::Bf16 => "bfloat16",
+        }
+    }
+
+    /// Numbers stored so, rounded to nearest where they do not fit.
+    pub(crate) fn data(self, values: Vec<f32>, shape: impl Into<Shape>) -> TensorData {
+        match self {
+            Self::F32 => TensorData::new(values, shape.into()),
+            Self::Bf16 => {
+                let rounded: Vec<bf16> = values.into_iter().map(bf16::from_f32).collect();
+                TensorData::new(rounded, shape.into())
+            }
+        }
+    }
+
+    /// A tensor of such numbers.
+    pub(crate) fn tensor<const D: usize>(
+        self,
+        values: Vec<f32>,
+        shape: [usize; D],
+        device: &Device,
+    ) -> Tensor<D> {
+        Tensor::from_data(self.data(values, shape), (device, self.dtype()))
+    }
+
+    /// The precision of a tensor.
+    pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
+        if tensor.dtype() == DType::BF16 { Self::Bf16 } else { Self::F32 }
+    }
+}
