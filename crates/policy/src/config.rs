@@ -68,6 +68,8 @@ pub struct ModelConfig {
     pub qkv_bias: bool,
     /// Whether attention's output projection has one.
     pub output_bias: bool,
+    /// Whether the head is a critic's (`...ForTokenClassification` with one label), and not a language model's.
+    pub value_head: bool,
     /// The longest context, in tokens.
     pub max_positions: usize,
     /// The file as it was read: what is saved again, unknown but harmless keys included.
@@ -84,6 +86,16 @@ impl ModelConfig {
         let path = dir.join("config.json");
         let raw = read_json(&path)?;
         Self::from_json(raw, &path)
+    }
+
+    /// The configuration, if it is a language model's.
+    pub(crate) fn with_language_head(self, dir: &Path) -> Result<Self, PolicyError> {
+        if !self.value_head {
+            return Ok(self);
+        }
+        let (path, value) = (dir.join("config.json"), self.raw["architectures"][0].to_string());
+        let option = "architectures[0]".to_owned();
+        Err(PolicyError::Unsupported { path, option, value, supported: ARCHITECTURES })
     }
 
     /// A small Llama for training from scratch.
@@ -122,6 +134,7 @@ impl ModelConfig {
             tie_word_embeddings: true,
             qkv_bias: false,
             output_bias: false,
+            value_head: false,
             max_positions: 2048,
             raw,
         }
@@ -129,7 +142,7 @@ impl ModelConfig {
 
     fn from_json(raw: Value, path: &Path) -> Result<Self, PolicyError> {
         let keys = Keys { raw: &raw, path };
-        let architecture = keys.architecture()?;
+        let (architecture, value_head) = keys.architecture()?;
         keys.refuse_unsupported()?;
         let (hidden_size, query) = (keys.size("hidden_size")?, keys.size("num_attention_heads")?);
         let kv = keys.optional_size("num_key_value_heads")?.unwrap_or(query);
@@ -159,11 +172,19 @@ impl ModelConfig {
             tie_word_embeddings: keys.flag("tie_word_embeddings", false)?,
             qkv_bias: architecture == Architecture::Qwen2 || bias,
             output_bias: architecture != Architecture::Qwen2 && bias,
+            value_head,
             max_positions: keys.optional_size("max_position_embeddings")?.unwrap_or(2048),
             raw: raw.clone(),
         })
     }
 }
+
+/// What follows the family in the name of an architecture: a language model.
+pub(crate) const CAUSAL: &str = "ForCausalLM";
+/// As [`CAUSAL`]: a head that gives each token numbers, of which a critic has one.
+pub(crate) const CRITIC: &str = "ForTokenClassification";
+/// The policies that there are.
+pub(crate) const ARCHITECTURES: &str = "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM";
 
 /// Reads one JSON file.
 pub(crate) fn read_json(path: &Path) -> Result<Value, PolicyError> {
@@ -225,18 +246,19 @@ impl Keys<'_> {
         })
     }
 
-    fn architecture(&self) -> Result<Architecture, PolicyError> {
+    /// The family, and whether the head is a critic's.
+    fn architecture(&self) -> Result<(Architecture, bool), PolicyError> {
         let name = self.raw.get("architectures").and_then(|a| a.get(0)).unwrap_or(&Value::Null);
-        match name.as_str() {
-            Some("LlamaForCausalLM") => Ok(Architecture::Llama),
-            Some("Qwen2ForCausalLM") => Ok(Architecture::Qwen2),
-            Some("Qwen3ForCausalLM") => Ok(Architecture::Qwen3),
-            _ => Err(self.unsupported(
-                "architectures[0]",
-                name,
-                "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM",
-            )),
-        }
+        let families =
+            [("Llama", Architecture::Llama), ("Qwen2", Architecture::Qwen2), ("Qwen3", Architecture::Qwen3)];
+        let found = families.into_iter().find_map(|(family, architecture)| {
+            match name.as_str()?.strip_prefix(family)? {
+                CAUSAL => Some((architecture, false)),
+                CRITIC => Some((architecture, true)),
+                _ => None,
+            }
+        });
+        found.ok_or_else(|| self.unsupported("architectures[0]", name, ARCHITECTURES))
     }
 
     /// Options that would change the numbers.

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use burn::module::{Module, Param};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{Device, FloatDType, Tensor};
 use toolrl_kernels::{
     CacheSpans, Heads, Ids, Packing, RopeTable, add_row, attention, embedding, linear, rms_norm, rope, swiglu,
 };
 
 use crate::lora::Lora;
-use crate::{KvCache, ModelConfig};
+use crate::{KvCache, ModelConfig, Precision};
 
 /// A weight with an optional bias and an optional adapter.
 #[derive(Module, Debug)]
@@ -25,7 +25,14 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    fn forward(&self, x_ti: Tensor<2>) -> Tensor<2> {
+    /// With weight and bias 0.
+    pub(crate) fn zeros(inputs: usize, outputs: usize, precision: Precision, device: &Device) -> Self {
+        let weight = precision.tensor(vec![0.0; outputs * inputs], [outputs, inputs], device);
+        let bias = precision.tensor(vec![0.0; outputs], [outputs], device);
+        Self { weight: Param::from_tensor(weight), bias: Some(Param::from_tensor(bias)), lora: None }
+    }
+
+    pub(crate) fn forward(&self, x_ti: Tensor<2>) -> Tensor<2> {
         let y = linear(x_ti.clone(), self.weight.val());
         let y = match &self.bias {
             Some(bias) => add_row(y, bias.val()),
@@ -114,6 +121,8 @@ pub struct Decoder {
     pub(crate) model: Backbone,
     /// Absent where the head is the embedding table.
     pub(crate) lm_head: Option<Embedding>,
+    /// A critic's head, one number a token; absent in a policy.
+    pub(crate) score: Option<Linear>,
     #[module(skip)]
     pub(crate) constants: Constants,
 }

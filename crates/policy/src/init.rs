@@ -21,8 +21,11 @@ pub(crate) fn build(config: &ModelConfig, source: &mut dyn Source, device: &Devi
     let embed_tokens = build.embedding("model.embed_tokens");
     let layers = (0..config.layers).map(|i| build.layer(&format!("model.layers.{i}"))).collect();
     let norm = build.norm("model.norm", config.hidden_size);
-    let lm_head = (!config.tie_word_embeddings).then(|| build.embedding("lm_head"));
-    Decoder { model: Backbone { embed_tokens, layers, norm }, lm_head, constants: Constants::new(config) }
+    let own_head = !config.tie_word_embeddings && !config.value_head;
+    let lm_head = own_head.then(|| build.embedding("lm_head"));
+    let score = config.value_head.then(|| build.linear("score", config.hidden_size, 1, true));
+    let model = Backbone { embed_tokens, layers, norm };
+    Decoder { model, lm_head, score, constants: Constants::new(config) }
 }
 
 /// Has no values.

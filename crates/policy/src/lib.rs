@@ -6,8 +6,10 @@
 //! One forward pass serves the trainer (packed sequences, gradients) and the sampler (cached keys
 //! and values): they differ in how a layer attends and in nothing else.
 
+mod backward;
 mod cache;
 mod config;
+mod critic;
 mod decoder;
 mod error;
 mod generation;
@@ -23,6 +25,7 @@ mod weights;
 
 pub use cache::KvCache;
 pub use config::{Architecture, ModelConfig, RopeScaling};
+pub use critic::Critic;
 pub use decoder::Decoder;
 pub use error::PolicyError;
 pub use generation::Generation;

@@ -1,14 +1,14 @@
-//! A forward and backward pass over one packed batch, with a layer's activations kept or computed again.
+//! A forward and backward pass over one packed batch: from tokens to log-probabilities, from a loss to gradients.
 
 use std::sync::Arc;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor, TensorData};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use toolrl_kernels::{Ids, Packing, RopeTable, attention, embedding, logprob_entropy};
+use toolrl_kernels::{Ids, Packing, embedding, logprob_entropy};
 
+use crate::backward::Backward;
 use crate::decoder::Decoder;
-use crate::policy::{Policy, Trained, floats};
+use crate::policy::Policy;
 
 /// A packed batch and the tokens of it that a loss looks at.
 #[derive(Clone, Debug)]
@@ -76,89 +76,17 @@ impl Policy {
         settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
     ) -> Result<Vec<Vec<f32>>, E> {
-        let mut decoder = self.decoder().clone();
-        if let Some(lora) = self.lora() {
-            decoder.set_dropout(lora.dropout, settings.seed);
-        }
-        match settings.activations {
-            Activations::Keep => self.keeping(decoder, pass, settings, loss),
-            Activations::Recompute => self.recomputing(decoder, pass, settings, loss),
-        }
-    }
-
-    fn keeping<E>(
-        &self,
-        decoder: Decoder,
-        pass: &Pass,
-        settings: &PassSettings,
-        loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
-        let decoder = decoder.train();
-        let hidden = decoder.hidden(pass.tokens.clone(), &pass.packing);
-        let surrogate = self.surrogate(pass.head(&decoder, hidden, settings.inverse_temperature), loss)?;
-        Ok(self.gradients_of(&decoder, &surrogate.backward()))
-    }
-
-    fn recomputing<E>(
-        &self,
-        decoder: Decoder,
-        pass: &Pass,
-        settings: &PassSettings,
-        loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
-        let (inputs, last) = layer_inputs(&decoder, pass);
-        let decoder = decoder.train();
-        let table = decoder.table(&pass.packing.positions());
-
-        let x = leaf(last);
-        let out_2n = pass.head(&decoder, decoder.normed(x.clone()), settings.inverse_temperature);
-        let grads = self.surrogate(out_2n, loss)?.backward();
-        let mut by_x = x.grad(&grads);
-        let norm = self.gradients_of(&decoder.model.norm, &grads);
-        let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, &grads)).unwrap_or_default();
-        let mut embed = self.gradients_of(&decoder.model.embed_tokens, &grads);
-
-        let mut layers = Vec::with_capacity(inputs.len());
-        for (i, input) in inputs.into_iter().enumerate().rev() {
-            let x = leaf(input);
-            let grads = towards(layer(&decoder, i, x.clone(), &table, &pass.packing), by_x).backward();
-            by_x = x.grad(&grads);
-            layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
-        }
-        if self.lora().is_none() {
-            let x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
-            let of_input = self.gradients_of(&decoder.model.embed_tokens, &towards(x, by_x).backward());
-            for (total, more) in embed.iter_mut().flatten().zip(of_input.into_iter().flatten()) {
-                *total += more;
-            }
-        }
-        let layers = layers.into_iter().rev().flatten();
-        Ok(embed.into_iter().chain(layers).chain(norm).chain(head).collect())
-    }
-
-    /// Gradients of a module's trained parameters after a backward pass, in the module's order.
-    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> Vec<Vec<f32>> {
-        let mut read = GradientsOf { grads, trained: Trained::of(self), out: Vec::new() };
-        module.visit(&mut read);
-        read.out
-    }
-
-    /// A scalar with the loss's gradient, given the log-probabilities and entropies.
-    fn surrogate<E>(
-        &self,
-        out_2n: Tensor<2>,
-        loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
-    ) -> Result<Tensor<1>, E> {
-        let n = out_2n.dims()[1];
-        let values = floats(out_2n.clone().inner());
-        let (logp, entropy) = values.split_at(n);
-        let Derivatives { by_logp, by_entropy } = loss(logp, entropy)?;
-        let mut direction = by_logp;
-        direction.extend(by_entropy);
-        direction.resize(2 * n, 0.0);
-        let device = self.decoder().head().device();
-        let direction = Tensor::from_data(TensorData::new(direction, [2, n]), &device);
-        Ok(towards(out_2n, Some(direction)))
+        let n = pass.targets.len();
+        let read_out = |decoder: &Decoder, hidden| pass.head(decoder, hidden, settings.inverse_temperature);
+        let mut backward = Backward::new(self, pass, read_out);
+        backward.drop_inputs(settings.seed);
+        backward.run(settings.activations, |values| {
+            let (logp, entropy) = values.split_at(n);
+            let Derivatives { mut by_logp, by_entropy } = loss(logp, entropy)?;
+            by_logp.extend(by_entropy);
+            by_logp.resize(2 * n, 0.0);
+            Ok(by_logp)
+        })
     }
 }
 
@@ -167,67 +95,5 @@ impl Pass {
     fn head(&self, decoder: &Decoder, hidden_ti: Tensor<2>, inverse_temperature: f32) -> Tensor<2> {
         let hidden_ni = embedding(hidden_ti, self.rows.clone());
         logprob_entropy(hidden_ni, decoder.head(), self.targets.clone(), inverse_temperature)
-    }
-}
-
-/// The input of every layer, and the output of the last, without a graph.
-fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
-    let table = decoder.table(&pass.packing.positions());
-    let mut x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
-    let mut inputs = Vec::with_capacity(decoder.model.layers.len());
-    for i in 0..decoder.model.layers.len() {
-        inputs.push(x.clone());
-        x = layer(decoder, i, x, &table, &pass.packing);
-    }
-    (inputs, x)
-}
-
-fn layer(
-    decoder: &Decoder,
-    i: usize,
-    x: Tensor<2>,
-    table: &Arc<RopeTable>,
-    packing: &Arc<Packing>,
-) -> Tensor<2> {
-    let c = &decoder.constants;
-    decoder.model.layers[i].forward(x, table, c, |q, k, v| attention(q, k, v, packing.clone(), c.heads))
-}
-
-/// A tensor that a graph begins with.
-fn leaf(x: Tensor<2>) -> Tensor<2> {
-    Tensor::from_inner(x).require_grad()
-}
-
-/// A scalar whose gradient by `y` is `grad`.
-fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
-    match grad {
-        Some(grad) => (y * Tensor::from_inner(grad)).sum(),
-        // Nothing after `y` depends on it.
-        None => (y * 0.0).sum(),
-    }
-}
-
-struct GradientsOf<'a> {
-    grads: &'a Gradients,
-    trained: Trained,
-    out: Vec<Vec<f32>>,
-}
-
-impl ModuleVisitor for GradientsOf<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.trained.enter(name);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.trained.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if !self.trained.here() {
-            return;
-        }
-        let tensor = param.val();
-        let zeros = || vec![0.0; tensor.shape().num_elements()];
-        self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));
     }
 }

@@ -17,7 +17,7 @@ pub struct Policy {
     pub(crate) lora: Option<LoraConfig>,
     /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
     pub(crate) masters: Option<Vec<Vec<f32>>>,
-    config: Arc<ModelConfig>,
+    pub(crate) config: Arc<ModelConfig>,
     generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
     source: Option<PathBuf>,
@@ -78,7 +78,16 @@ impl Policy {
     }
 
     fn load_whole(dir: &Path, precision: Precision, device: &Device) -> Result<Self, PolicyError> {
-        let config = ModelConfig::load(dir)?;
+        Self::load_as(dir, ModelConfig::load(dir)?.with_language_head(dir)?, precision, device)
+    }
+
+    /// Reads the weights of a policy, or of a critic, as the configuration says.
+    pub(crate) fn load_as(
+        dir: &Path,
+        config: ModelConfig,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, PolicyError> {
         let decoder = weights::load(dir, &config, precision, device)?;
         let generation = Generation::load(dir, &config)?;
         let source = std::fs::canonicalize(dir).ok();

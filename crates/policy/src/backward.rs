@@ -1,0 +1,161 @@
+//! The backward pass through a decoder, with every layer's activations kept or computed again.
+
+use std::sync::Arc;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor, TensorData};
+use toolrl_kernels::{RopeTable, attention, embedding};
+
+use crate::decoder::Decoder;
+use crate::policy::{Policy, Trained, floats};
+use crate::{Activations, Pass};
+
+/// A backward pass that is to be run. `read_out` makes of the decoder and a batch's final hidden states the numbers
+/// that a loss looks at.
+pub(crate) struct Backward<'a, R> {
+    policy: &'a Policy,
+    decoder: Decoder,
+    pass: &'a Pass,
+    read_out: R,
+}
+
+impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
+    pub(crate) fn new(policy: &'a Policy, pass: &'a Pass, read_out: R) -> Self {
+        Self { policy, decoder: policy.decoder().clone(), pass, read_out }
+    }
+
+    /// Lets the adapters, where there are any, drop inputs as their settings say.
+    pub(crate) fn drop_inputs(&mut self, seed: u64) {
+        if let Some(lora) = self.policy.lora() {
+            self.decoder.set_dropout(lora.dropout, seed);
+        }
+    }
+
+    /// Gradients of the trained parameters, in the module's order. `loss` is given what was read out, and gives its
+    /// derivative by each number.
+    pub(crate) fn run<E>(
+        mut self,
+        activations: Activations,
+        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<Vec<Vec<f32>>, E> {
+        match activations {
+            Activations::Keep => {
+                self.decoder = self.decoder.train();
+                let hidden = self.decoder.hidden(self.pass.tokens.clone(), &self.pass.packing);
+                let grads = self.surrogate(hidden, loss)?.backward();
+                Ok(self.gradients_of(&self.decoder, &grads))
+            }
+            Activations::Recompute => {
+                let (inputs, last) = layer_inputs(&self.decoder, self.pass);
+                self.decoder = self.decoder.train();
+                let x = leaf(last);
+                let grads = self.surrogate(self.decoder.normed(x.clone()), loss)?.backward();
+                Ok(self.through_layers(inputs, &x, &grads))
+            }
+        }
+    }
+
+    /// Given the gradients of all that follows the last layer's output `x`: those of every parameter.
+    fn through_layers(&self, inputs: Vec<Tensor<2>>, x: &Tensor<2>, grads: &Gradients) -> Vec<Vec<f32>> {
+        let (decoder, pass) = (&self.decoder, self.pass);
+        let mut by_x = x.grad(grads);
+        let mut embed = self.gradients_of(&decoder.model.embed_tokens, grads);
+        let norm = self.gradients_of(&decoder.model.norm, grads);
+        let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, grads)).unwrap_or_default();
+        let score = decoder.score.as_ref().map(|score| self.gradients_of(score, grads)).unwrap_or_default();
+
+        let table = decoder.table(&pass.packing.positions());
+        let mut layers = Vec::with_capacity(inputs.len());
+        for (i, input) in inputs.into_iter().enumerate().rev() {
+            let x = leaf(input);
+            let grads = towards(layer(decoder, i, x.clone(), &table, pass), by_x).backward();
+            by_x = x.grad(&grads);
+            layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
+        }
+        if self.policy.lora().is_none() {
+            let x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
+            let of_input = self.gradients_of(&decoder.model.embed_tokens, &towards(x, by_x).backward());
+            for (total, more) in embed.iter_mut().flatten().zip(of_input.into_iter().flatten()) {
+                *total += more;
+            }
+        }
+        let layers = layers.into_iter().rev().flatten();
+        embed.into_iter().chain(layers).chain(norm).chain(head).chain(score).collect()
+    }
+
+    /// Gradients of a module's trained parameters after a backward pass, in the module's order.
+    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> Vec<Vec<f32>> {
+        let mut read = GradientsOf { grads, trained: Trained::of(self.policy), out: Vec::new() };
+        module.visit(&mut read);
+        read.out
+    }
+
+    /// A scalar with the loss's gradient, given the final hidden states.
+    fn surrogate<E>(
+        &self,
+        hidden: Tensor<2>,
+        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<Tensor<1>, E> {
+        let out = (self.read_out)(&self.decoder, hidden);
+        let direction = loss(&floats(out.clone().inner()))?;
+        let device = self.policy.decoder().head().device();
+        let direction = Tensor::from_data(TensorData::new(direction, out.dims()), &device);
+        Ok(towards(out, Some(direction)))
+    }
+}
+
+/// The input of every layer, and the output of the last, without a graph.
+fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
+    let table = decoder.table(&pass.packing.positions());
+    let mut x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
+    let mut inputs = Vec::with_capacity(decoder.model.layers.len());
+    for i in 0..decoder.model.layers.len() {
+        inputs.push(x.clone());
+        x = layer(decoder, i, x, &table, pass);
+    }
+    (inputs, x)
+}
+
+fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Arc<RopeTable>, pass: &Pass) -> Tensor<2> {
+    let (c, packing) = (&decoder.constants, pass.packing.clone());
+    decoder.model.layers[i].forward(x, table, c, |q, k, v| attention(q, k, v, packing, c.heads))
+}
+
+/// A tensor that a graph begins with.
+fn leaf(x: Tensor<2>) -> Tensor<2> {
+    Tensor::from_inner(x).require_grad()
+}
+
+/// A scalar whose gradient by `y` is `grad`.
+fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
+    match grad {
+        Some(grad) => (y * Tensor::from_inner(grad)).sum(),
+        // Nothing after `y` depends on it.
+        None => (y * 0.0).sum(),
+    }
+}
+
+struct GradientsOf<'a> {
+    grads: &'a Gradients,
+    trained: Trained,
+    out: Vec<Vec<f32>>,
+}
+
+impl ModuleVisitor for GradientsOf<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.trained.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.trained.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if !self.trained.here() {
+            return;
+        }
+        let tensor = param.val();
+        let zeros = || vec![0.0; tensor.shape().num_elements()];
+        self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));
+    }
+}
