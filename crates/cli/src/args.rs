@@ -1,10 +1,14 @@
 //! The command line.
 
+mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::reward;
+
+pub use bench::{BenchCommand, BenchStepArgs};
 
 /// Trains language models to call tools by reinforcement learning.
 #[derive(Debug, Parser)]
@@ -43,6 +47,9 @@ pub enum Command {
     /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Time what training is made of
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 const TRAIN_HELP: &str = "\

@@ -16,6 +16,7 @@
 //! ```
 
 mod args;
+mod bench;
 mod eval;
 mod hub;
 mod inspect;
@@ -34,7 +35,7 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{Cli, Command, PolicyCommand, RewardCommand};
+use args::{BenchCommand, Cli, Command, PolicyCommand, RewardCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
@@ -60,6 +61,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
         Command::Policy(PolicyCommand::Merge(args)) => policy::merge(&args),
+        Command::Bench(BenchCommand::Step(args)) => bench::step(&args),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
         max_new_tokens: args.max_new_tokens,
     };
     let key = StreamKey { seed: args.seed, step: 0 };
-    let prompts = read(&args.rows, |row, index| prompt(row, index, chat.as_deref()))?;
+    let prompts = prompts(&args.rows, chat.as_deref())?;
     let mut engine = Engine::new(&policy, chat, args.slots.max(1));
     for prompts in prompts.chunks(ROWS) {
         let groups = block_on(engine.sample(prompts, 1, &params, key))?;
@@ -106,13 +106,18 @@ fn number(x: f32) -> Value {
 }
 
 /// The directory's tokenizer, where it has one.
-fn tokenizer(dir: &Path, policy: &Policy) -> anyhow::Result<Option<Arc<Chat>>> {
+pub(crate) fn tokenizer(dir: &Path, policy: &Policy) -> anyhow::Result<Option<Arc<Chat>>> {
     if !dir.join("tokenizer.json").exists() {
         return Ok(None);
     }
     let chat = Chat::load(dir)?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     Ok(Some(Arc::new(chat)))
+}
+
+/// The prompts of a file's rows.
+pub(crate) fn prompts(path: &Path, chat: Option<&Chat>) -> anyhow::Result<Vec<Prompt>> {
+    read(path, |row, index| prompt(row, index, chat))
 }
 
 /// Reads every row of a file.

@@ -1,5 +1,7 @@
 //! The trainer's hold on the policy: log-probabilities of packs, gradients, updates.
 
+use std::time::Instant;
+
 use burn::tensor::Tensor;
 use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
@@ -21,6 +23,8 @@ pub(crate) struct Update {
     pub loss: f64,
     pub grad_norm: f64,
     pub tokens: u64,
+    /// Clipping and AdamW.
+    pub optimizer_seconds: f64,
 }
 
 /// A policy in training.
@@ -89,7 +93,9 @@ impl Learner {
         if gradients.is_empty() {
             return Ok(update);
         }
+        let begin = Instant::now();
         let stepped = self.optimizer.step(&mut self.policy, &gradients, lr);
+        update.optimizer_seconds = begin.elapsed().as_secs_f64();
         update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
         Ok(update)
     }

@@ -7,6 +7,7 @@
 //! [`run()`] does a whole recipe: evaluation, training, evaluation, report. `grpo.rs` reads as the
 //! stages of a step.
 
+mod bench;
 mod error;
 mod evaluation;
 mod examples;
@@ -27,6 +28,7 @@ mod sft;
 mod start;
 mod task;
 
+pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
