@@ -1,12 +1,12 @@
 //! A row added to every row, and its gradient.
 
-use super::element::{Element, Weight};
+use super::element::{Element, Floats};
 
 /// Adds `row` to every row of `x`.
-pub(crate) fn add_row(x: &[f32], row: Weight) -> Vec<f32> {
+pub(crate) fn add_row(x: &[f32], row: Floats) -> Vec<f32> {
     match row {
-        Weight::F32(row) => add(x, row),
-        Weight::Bf16(row) => add(x, row),
+        Floats::F32(row) => add(x, row),
+        Floats::Bf16(row) => add(x, row),
     }
 }
 

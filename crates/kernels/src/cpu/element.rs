@@ -74,36 +74,19 @@ pub(crate) fn narrow(from: &[f32]) -> Vec<bf16> {
     to
 }
 
-/// A weight as it is stored.
+/// Numbers as they are stored.
 #[derive(Clone, Copy)]
-pub(crate) enum Weight<'a> {
+pub(crate) enum Floats<'a> {
     F32(&'a [f32]),
     Bf16(&'a [bf16]),
 }
 
-/// Numbers of a bf16 weight that are widened at a time: 4 MiB, which stay in a cache.
-const WIDENED: usize = 1 << 20;
-
-impl Weight<'_> {
-    /// Number of elements.
+impl Floats<'_> {
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::F32(w) => w.len(),
-            Self::Bf16(w) => w.len(),
-        }
-    }
-
-    /// Calls `each(first row, rows)` with runs of whole rows of `width` numbers in f32, in order: with all of
-    /// an f32 weight at once, with a widened part of a bf16 one at a time.
-    pub(crate) fn runs(&self, width: usize, mut each: impl FnMut(usize, &[f32])) {
-        match self {
-            Self::F32(w) => each(0, w),
-            Self::Bf16(w) => {
-                let rows = (WIDENED / width.max(1)).max(1);
-                for (i, run) in w.chunks(rows * width).enumerate() {
-                    each(i * rows, &widen(run));
-                }
-            }
+            Self::F32(values) => values.len(),
+            Self::Bf16(values) => values.len(),
         }
     }
 }
@@ -125,18 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn widening_is_exact_and_runs_cover_the_weight() {
+    fn widening_is_exact_and_rounding_gives_it_back() {
         let values: Vec<bf16> = (0..700_000).map(|i| bf16::from_bits((i * 7 % 30_000) as u16)).collect();
         let wide = widen(&values);
         assert!(wide.iter().zip(&values).all(|(w, v)| *w == v.to_f32()));
         assert_eq!(narrow(&wide), values);
-        for width in [7, 1000] {
-            let mut seen = Vec::new();
-            Weight::Bf16(&values).runs(width, |first, rows| {
-                assert_eq!(first * width, seen.len());
-                seen.extend_from_slice(rows);
-            });
-            assert_eq!(seen, wide);
-        }
     }
 }

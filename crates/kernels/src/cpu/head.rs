@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::element::Weight;
+use super::element::Floats;
 use super::gemm::{Mat, Threads, gemm};
 use super::math::{dot, exp_sum, max, vectorized};
 
@@ -16,7 +16,7 @@ pub(crate) struct Head<'a> {
     /// Hidden states, `[rows, width]`.
     pub x: &'a [f32],
     /// The head's weight, `[vocabulary, width]`.
-    pub weight: Weight<'a>,
+    pub weight: Floats<'a>,
     /// One token id a row.
     pub targets: &'a [u32],
     /// Width of a hidden state.
@@ -34,10 +34,8 @@ impl Head<'_> {
     fn logits(&self, start: usize, rows: usize, logits: &mut [f32]) {
         let vocabulary = self.vocabulary();
         let x = Mat::new(&self.x[start * self.width..], rows, self.width, self.width);
-        self.weight.runs(self.width, |first, w| {
-            let w = Mat::new(w, w.len() / self.width, self.width, self.width);
-            gemm(&mut logits[first..], vocabulary, false, x, w.t(), Threads::All);
-        });
+        let w = Mat::stored(self.weight, vocabulary, self.width, self.width);
+        gemm(logits, vocabulary, false, x, w.t(), Threads::All);
         if self.inverse_temperature != 1.0 {
             logits.par_iter_mut().with_min_len(1 << 14).for_each(|z| *z *= self.inverse_temperature);
         }
@@ -129,13 +127,9 @@ pub(crate) fn logprob_entropy_grad(
             let target = head.targets[i] as usize;
             row_grad(z, target, grad_logp[i], grad_entropy[i], head.inverse_temperature);
         });
-        let dx = &mut dx[start * width..];
-        head.weight.runs(width, |first, w| {
-            let w = Mat::new(w, w.len() / width, width, width);
-            let dz = Mat::new(&logits[first..], n, w.rows(), vocabulary);
-            gemm(dx, width, first > 0, dz, w, Threads::All);
-        });
         let dz = Mat::new(logits, n, vocabulary, vocabulary);
+        let w = Mat::stored(head.weight, vocabulary, width, width);
+        gemm(&mut dx[start * width..], width, false, dz, w, Threads::All);
         let x = Mat::new(&head.x[start * width..], n, width, width);
         gemm(&mut dw, width, start > 0, dz.t(), x, Threads::All);
     }

@@ -5,19 +5,19 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attention::Shared;
-use super::element::{Weight, widen_into};
+use super::element::{Floats, widen_into};
 use super::math::dot;
 
 /// Rows up to which this beats a general matrix product.
 pub(crate) const MAX_ROWS: usize = 64;
 
-/// Weight rows a task takes.
+/// Floats rows a task takes.
 const TASK: usize = 64;
-/// Weight rows and input rows of a register tile.
+/// Floats rows and input rows of a register tile.
 const TILE: usize = 4;
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
-pub(crate) fn project(x: &[f32], weight: Weight, width: usize) -> Vec<f32> {
+pub(crate) fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / width, weight.len() / width);
     let mut out = vec![0.0; rows * outputs];
     let out_ptr = Shared(out.as_mut_ptr());
@@ -25,9 +25,9 @@ pub(crate) fn project(x: &[f32], weight: Weight, width: usize) -> Vec<f32> {
         pulp::Arch::new().dispatch(Task { x, weight, width, outputs, first: task * TASK, out: out_ptr });
     };
     match weight {
-        Weight::F32(w) => w.par_chunks(TASK * width).enumerate().for_each(|(i, w)| task(i, w)),
+        Floats::F32(w) => w.par_chunks(TASK * width).enumerate().for_each(|(i, w)| task(i, w)),
         // A task's rows are widened into a buffer that stays in the nearest caches.
-        Weight::Bf16(w) => {
+        Floats::Bf16(w) => {
             let buffer = || vec![0.0; TASK * width];
             w.par_chunks(TASK * width).enumerate().for_each_init(buffer, |buffer, (i, w)| {
                 let wide = &mut buffer[..w.len()];

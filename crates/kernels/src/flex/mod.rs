@@ -11,7 +11,7 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
 use crate::backend::{FusedGrads, FusedOps, Ids};
-use crate::cpu::element::Weight;
+use crate::cpu::element::Floats;
 use crate::cpu::head::Head;
 use crate::cpu::{bias, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
@@ -29,8 +29,8 @@ impl FusedOps for Flex {
         let (table, width) = (table.to_contiguous(), width(&table));
         let shape = [ids.len(), width];
         match stored(&table) {
-            Weight::F32(table) => tensor(embedding::gather(table, &ids, width), shape),
-            Weight::Bf16(table) => bf16_tensor(embedding::gather(table, &ids, width), shape),
+            Floats::F32(table) => tensor(embedding::gather(table, &ids, width), shape),
+            Floats::Bf16(table) => bf16_tensor(embedding::gather(table, &ids, width), shape),
         }
     }
 
@@ -88,8 +88,8 @@ impl FusedOps for Flex {
         let q = q.to_contiguous();
         let rows = floats(&q);
         let out = match (stored(&k), stored(&v)) {
-            (Weight::F32(k), Weight::F32(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
-            (Weight::Bf16(k), Weight::Bf16(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
+            (Floats::F32(k), Floats::F32(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
+            (Floats::Bf16(k), Floats::Bf16(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
             _ => decode::decode_attention(&rows, &floats(&k), &floats(&v), &spans, heads),
         };
         like(out, &q)
@@ -98,8 +98,8 @@ impl FusedOps for Flex {
     fn write_rows(mut cache: FlexTensor, new: FlexTensor, at: Arc<Vec<usize>>) -> FlexTensor {
         let width = width(&cache);
         match stored(&cast(new, cache.dtype())) {
-            Weight::F32(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
-            Weight::Bf16(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
+            Floats::F32(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
+            Floats::Bf16(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
         }
         cache
     }

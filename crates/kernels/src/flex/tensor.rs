@@ -6,7 +6,7 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use half::bf16;
 
-use crate::cpu::element::{Weight, narrow, widen};
+use crate::cpu::element::{Floats, narrow, widen};
 
 /// The last dimension: how wide a row is.
 pub(super) fn width(t: &FlexTensor) -> usize {
@@ -26,10 +26,10 @@ pub(super) fn floats(t: &FlexTensor) -> Cow<'_, [f32]> {
 }
 
 /// A contiguous tensor's elements as they are stored.
-pub(super) fn stored(t: &FlexTensor) -> Weight<'_> {
+pub(super) fn stored(t: &FlexTensor) -> Floats<'_> {
     match t.dtype() {
-        DType::BF16 => Weight::Bf16(t.storage()),
-        _ => Weight::F32(t.storage()),
+        DType::BF16 => Floats::Bf16(t.storage()),
+        _ => Floats::F32(t.storage()),
     }
 }
 

@@ -1,0 +1,147 @@
+//! The inner loops: a tile of the result in registers, over packed panels.
+
+use pulp::{Simd, WithSimd};
+
+use super::Out;
+
+/// Inner products are added up to the result after so many terms: a panel of broadcast numbers then stays in
+/// the first cache, and a task's panels of vectors in the second.
+const DEPTH: usize = 384;
+
+/// Rows of a tile, and vectors of a row, that fit the registers.
+const fn tile<S: Simd>() -> (usize, usize) {
+    if S::REGISTER_COUNT >= 32 { (8, 3) } else { (4, 3) }
+}
+
+/// Rows and columns of this machine's tiles.
+pub(super) struct TileSize;
+
+impl WithSimd for TileSize {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        let (rows, vectors) = tile::<S>();
+        (rows, vectors * S::F32_LANES)
+    }
+}
+
+/// The tiles of some panels of both operands.
+pub(super) struct Tiles<'a> {
+    /// Whole panels of the left operand: for each inner index, a tile's rows.
+    pub lhs: &'a [f32],
+    /// Whole panels of the right operand: for each inner index, a tile's columns.
+    pub rhs: &'a [f32],
+    /// The inner size.
+    pub inner: usize,
+    /// Where the first tile begins; this task's alone.
+    pub out: Out,
+    /// Rows and columns of the result that are there; panels are padded with zeros to whole tiles.
+    pub rows: usize,
+    pub cols: usize,
+    /// Whether the products are added to what is there.
+    pub accumulate: bool,
+}
+
+impl WithSimd for Tiles<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        if tile::<S>() == (8, 3) { self.run::<S, 8, 3>(simd) } else { self.run::<S, 4, 3>(simd) }
+    }
+}
+
+impl Tiles<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+        let (inner, width) = (self.inner, VECTORS * S::F32_LANES);
+        for from in (0..inner).step_by(DEPTH) {
+            let to = inner.min(from + DEPTH);
+            let accumulate = self.accumulate || from > 0;
+            for (i, lhs) in self.lhs.chunks_exact(inner * ROWS).enumerate() {
+                let lhs = &lhs[from * ROWS..to * ROWS];
+                for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
+                    let rhs = &rhs[from * width..to * width];
+                    let acc = products::<S, ROWS, VECTORS>(simd, lhs, rhs);
+                    let rows = ROWS.min(self.rows - i * ROWS);
+                    let cols = width.min(self.cols - j * width);
+                    // SAFETY: rows and columns that are there, of tiles that are this task's alone.
+                    unsafe {
+                        let out = self.out.at(i * ROWS, j * width);
+                        if rows == ROWS && cols == width {
+                            store(simd, &acc, out, accumulate);
+                        } else {
+                            store_part(&acc, out, rows, cols, accumulate);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `lhs^T * rhs` of one tile.
+#[inline(always)]
+fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    lhs: &[f32],
+    rhs: &[f32],
+) -> [[S::f32s; VECTORS]; ROWS] {
+    let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    let (rhs, _) = S::as_simd_f32s(rhs);
+    for (a, b) in lhs.as_chunks::<ROWS>().0.iter().zip(rhs.as_chunks::<VECTORS>().0) {
+        for i in 0..ROWS {
+            let a = simd.splat_f32s(a[i]);
+            for j in 0..VECTORS {
+                acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
+            }
+        }
+    }
+    acc
+}
+
+/// Writes a whole tile.
+///
+/// # Safety
+/// All its elements must be inside the result and no other task's.
+#[inline(always)]
+unsafe fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    acc: &[[S::f32s; VECTORS]; ROWS],
+    out: Out,
+    accumulate: bool,
+) {
+    for (i, acc) in acc.iter().enumerate() {
+        // SAFETY: as the caller promises.
+        let row = unsafe { std::slice::from_raw_parts_mut(out.at(i, 0).data, VECTORS * S::F32_LANES) };
+        for (out, acc) in S::as_mut_simd_f32s(row).0.iter_mut().zip(acc) {
+            *out = if accumulate { simd.add_f32s(*out, *acc) } else { *acc };
+        }
+    }
+}
+
+/// Writes the first rows and columns of a tile.
+///
+/// # Safety
+/// These elements must be inside the result and no other task's.
+#[inline(always)]
+unsafe fn store_part<V: Copy, const ROWS: usize, const VECTORS: usize>(
+    acc: &[[V; VECTORS]; ROWS],
+    out: Out,
+    rows: usize,
+    cols: usize,
+    accumulate: bool,
+) {
+    let width = size_of::<[V; VECTORS]>() / size_of::<f32>();
+    debug_assert!(cols <= width);
+    // SAFETY: vectors are plain f32 lanes.
+    let acc = unsafe { std::slice::from_raw_parts(acc.as_ptr().cast::<f32>(), ROWS * width) };
+    for (i, acc) in acc.chunks_exact(width).take(rows).enumerate() {
+        // SAFETY: as the caller promises.
+        let row = unsafe { std::slice::from_raw_parts_mut(out.at(i, 0).data, cols) };
+        for (out, acc) in row.iter_mut().zip(acc) {
+            *out = if accumulate { *out + *acc } else { *acc };
+        }
+    }
+}
