@@ -7,8 +7,9 @@ use super::element::Floats;
 use super::gemm::{Mat, Threads, gemm};
 use super::math::{dot, exp_sum, max, vectorized};
 
-/// Rows whose logits exist at a time.
-const CHUNK: usize = 128;
+/// Logits that exist at a time, unless there are more for 64 rows: 128 MiB. With fewer rows at a time the weight is
+/// read from memory more often than a product's arithmetic hides.
+const LOGITS: usize = 1 << 25;
 
 /// The head's fixed inputs.
 #[derive(Clone, Copy)]
@@ -30,6 +31,11 @@ impl Head<'_> {
         self.weight.len() / self.width
     }
 
+    /// Rows whose logits exist at a time.
+    fn chunk(&self) -> usize {
+        (LOGITS / self.vocabulary()).max(64).min(self.targets.len()).max(1)
+    }
+
     /// Scaled logits of the rows from `start` on, as many as `logits` holds.
     fn logits(&self, start: usize, rows: usize, logits: &mut [f32]) {
         let vocabulary = self.vocabulary();
@@ -47,9 +53,9 @@ impl Head<'_> {
 pub(crate) fn logprob_entropy(head: Head) -> (Vec<f32>, Vec<f32>) {
     let (rows, vocabulary) = (head.targets.len(), head.vocabulary());
     let (mut logp, mut entropy) = (vec![0.0; rows], vec![0.0; rows]);
-    let mut logits = vec![0.0; CHUNK.min(rows) * vocabulary];
-    for start in (0..rows).step_by(CHUNK) {
-        let n = CHUNK.min(rows - start);
+    let mut logits = vec![0.0; head.chunk().min(rows) * vocabulary];
+    for start in (0..rows).step_by(head.chunk()) {
+        let n = head.chunk().min(rows - start);
         let logits = &mut logits[..n * vocabulary];
         head.logits(start, n, logits);
         let outs = logp[start..start + n].par_iter_mut().zip(&mut entropy[start..start + n]);
@@ -117,9 +123,9 @@ pub(crate) fn logprob_entropy_grad(
 ) -> (Vec<f32>, Vec<f32>) {
     let (rows, vocabulary, width) = (head.targets.len(), head.vocabulary(), head.width);
     let (mut dx, mut dw) = (vec![0.0; rows * width], vec![0.0; vocabulary * width]);
-    let mut logits = vec![0.0; CHUNK.min(rows) * vocabulary];
-    for start in (0..rows).step_by(CHUNK) {
-        let n = CHUNK.min(rows - start);
+    let mut logits = vec![0.0; head.chunk().min(rows) * vocabulary];
+    for start in (0..rows).step_by(head.chunk()) {
+        let n = head.chunk().min(rows - start);
         let logits = &mut logits[..n * vocabulary];
         head.logits(start, n, logits);
         logits.par_chunks_exact_mut(vocabulary).enumerate().for_each(|(i, z)| {

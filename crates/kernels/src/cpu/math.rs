@@ -47,11 +47,11 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p.mul_add(r, 1.666_666_5e-1);
     p = p.mul_add(r, 5.0e-1);
     let e = p.mul_add(r * r, r) + 1.0;
-    // 2^n in two factors, so that n = 128 does not overflow the exponent.
-    let n = n as i32;
+    // The sum's lowest bits are n. In two factors, so that 2^128 does not overflow the exponent.
+    let n = shifted.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let half = n >> 1;
-    let scale = |k: i32| f32::from_bits(((k + 127) as u32) << 23);
-    let y = e * scale(half) * scale(n - half);
+    let scale = |k: i32| f32::from_bits((k.wrapping_add(127) as u32) << 23);
+    let y = e * scale(half) * scale(n.wrapping_sub(half));
     if x < -87.336_54 {
         0.0
     } else if x > 88.722_83 {

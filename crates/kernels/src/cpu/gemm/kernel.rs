@@ -4,10 +4,6 @@ use pulp::{Simd, WithSimd};
 
 use super::Out;
 
-/// Inner products are added up to the result after so many terms: a panel of broadcast numbers then stays in
-/// the first cache, and a task's panels of vectors in the second.
-const DEPTH: usize = 384;
-
 /// Rows of a tile, and vectors of a row, that fit the registers.
 const fn tile<S: Simd>() -> (usize, usize) {
     if S::REGISTER_COUNT >= 32 { (8, 3) } else { (4, 3) }
@@ -56,24 +52,18 @@ impl Tiles<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let (inner, width) = (self.inner, VECTORS * S::F32_LANES);
-        for from in (0..inner).step_by(DEPTH) {
-            let to = inner.min(from + DEPTH);
-            let accumulate = self.accumulate || from > 0;
-            for (i, lhs) in self.lhs.chunks_exact(inner * ROWS).enumerate() {
-                let lhs = &lhs[from * ROWS..to * ROWS];
-                for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
-                    let rhs = &rhs[from * width..to * width];
-                    let acc = products::<S, ROWS, VECTORS>(simd, lhs, rhs);
-                    let rows = ROWS.min(self.rows - i * ROWS);
-                    let cols = width.min(self.cols - j * width);
-                    // SAFETY: rows and columns that are there, of tiles that are this task's alone.
-                    unsafe {
-                        let out = self.out.at(i * ROWS, j * width);
-                        if rows == ROWS && cols == width {
-                            store(simd, &acc, out, accumulate);
-                        } else {
-                            store_part(&acc, out, rows, cols, accumulate);
-                        }
+        for (i, lhs) in self.lhs.chunks_exact(inner * ROWS).enumerate() {
+            for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
+                let acc = products::<S, ROWS, VECTORS>(simd, lhs, rhs);
+                let rows = ROWS.min(self.rows - i * ROWS);
+                let cols = width.min(self.cols - j * width);
+                // SAFETY: rows and columns that are there, of tiles that are this task's alone.
+                unsafe {
+                    let out = self.out.at(i * ROWS, j * width);
+                    if rows == ROWS && cols == width {
+                        store(simd, &acc, out, self.accumulate);
+                    } else {
+                        store_part(&acc, out, rows, cols, self.accumulate);
                     }
                 }
             }

@@ -63,11 +63,11 @@ fn products_of_all_layouts_equal_f64_sums() {
 }
 
 #[test]
-fn parts_are_added_up() {
-    let (m, k, n) = (3, INNER + 5, LINES + 50);
+fn blocks_are_added_up() {
+    let (m, k, n) = (3, 1000, 5000);
     let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
-    check(Mat::new(&a, m, k, k), Mat::new(&b, k, n, n), "parts of columns and of sums");
-    check(Mat::new(&b, n, k, k), Mat::new(&a, m, k, k).t(), "parts of rows");
+    check(Mat::new(&a, m, k, k), Mat::new(&b, k, n, n), "blocks of columns and of sums");
+    check(Mat::new(&b, n, k, k), Mat::new(&a, m, k, k).t(), "blocks of rows");
 }
 
 #[test]

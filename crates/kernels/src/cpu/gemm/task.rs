@@ -1,0 +1,165 @@
+//! What one thread computes of a product, block after block.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::kernel::{TileSize, Tiles};
+use super::{Mat, Out, pack};
+
+/// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
+/// cache.
+const DEPTH: usize = 384;
+/// Packed numbers of the right operand: 1.2 MB, of a second cache of 2 MB.
+const PACKED: usize = 300_000;
+/// Narrow panels that are packed at a time: 64 rows, so that whole cache lines are read where the rows lie side by
+/// side.
+const PANELS: usize = 8;
+
+/// How a product is cut: into `right` blocks of columns, each packed by `down` tasks, which share the rows.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    m: usize,
+    n: usize,
+    /// Rows and columns of a tile.
+    tile: (usize, usize),
+    /// Terms that are added up at a time.
+    depth: usize,
+    right: usize,
+    down: usize,
+}
+
+impl Plan {
+    pub(super) fn new(m: usize, n: usize, k: usize, threads: usize) -> Self {
+        let tile = Arch::new().dispatch(TileSize);
+        let depth = k.div_ceil(k.div_ceil(DEPTH));
+        let fewest = n.div_ceil((PACKED / depth).max(tile.1));
+        // The left operand is packed once a block of columns, the right one once a task that shares the rows.
+        let cost = |&right: &usize| {
+            let down = threads.div_ceil(right);
+            let tasks = right * down;
+            let idle = (tasks.div_ceil(threads) * threads) as f64 / tasks as f64;
+            let flops = (m * n) as f64 / 32.0;
+            (flops + (m * right + n * down) as f64) * idle
+        };
+        let right = (fewest..fewest + 2 * threads).min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let right = right.unwrap_or(fewest);
+        Self { m, n, tile, depth, right, down: threads.div_ceil(right) }
+    }
+
+    pub(super) fn tasks(&self) -> usize {
+        self.right * self.down
+    }
+
+    /// Rows of the result that a task computes.
+    pub(super) fn rows(&self, task: usize) -> Range<usize> {
+        share(self.m, self.tile.0, self.down, task % self.down)
+    }
+
+    /// As [`Plan::rows`], columns.
+    pub(super) fn cols(&self, task: usize) -> Range<usize> {
+        share(self.n, self.tile.1, self.right, task / self.down)
+    }
+}
+
+/// Part `i` of `0..n` in `parts` whose borders are multiples of `unit`.
+fn share(n: usize, unit: usize, parts: usize, i: usize) -> Range<usize> {
+    let units = n.div_ceil(unit);
+    let border = |i: usize| (units * i / parts * unit).min(n);
+    border(i)..border(i + 1)
+}
+
+thread_local! {
+    /// The packed operands of this thread's last task: memory that is there already, and in a cache.
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Numbers of a cache line.
+const LINE: usize = 16;
+
+/// A block of the result.
+pub(super) struct Task<'a> {
+    pub lhs: Mat<'a>,
+    /// The right operand, transposed.
+    pub rhs: Mat<'a>,
+    pub rows: Range<usize>,
+    pub cols: Range<usize>,
+    pub plan: Plan,
+    /// Where the block's first element goes.
+    pub out: Out,
+    pub accumulate: bool,
+}
+
+impl Task<'_> {
+    pub(super) fn run(self) {
+        if self.rows.is_empty() || self.cols.is_empty() {
+            return;
+        }
+        let (tile_rows, tile_cols) = self.plan.tile;
+        let rhs_len = self.cols.len().next_multiple_of(tile_cols) * self.plan.depth;
+        let lhs_len = PANELS * tile_rows * self.plan.depth;
+        let needed = rhs_len.next_multiple_of(LINE) + lhs_len + LINE;
+        // Taken out, and not borrowed: a thread that waits may begin another task.
+        let mut scratch = SCRATCH.take();
+        if scratch.len() < needed {
+            scratch = vec![0.0; needed];
+        }
+        let (rhs, lhs) = aligned(&mut scratch).split_at_mut(rhs_len.next_multiple_of(LINE));
+        let k = self.lhs.shape.1;
+        for from in (0..k).step_by(self.plan.depth) {
+            self.add(from..k.min(from + self.plan.depth), lhs, rhs);
+        }
+        SCRATCH.set(scratch);
+    }
+
+    /// The products of some inner indices.
+    fn add(&self, inner: Range<usize>, lhs: &mut [f32], rhs: &mut [f32]) {
+        let (tile_rows, tile_cols) = self.plan.tile;
+        let rhs = &mut rhs[..self.cols.len().next_multiple_of(tile_cols) * inner.len()];
+        pack::panels(self.rhs, &self.cols, tile_cols, &inner, rhs);
+        for from in self.rows.clone().step_by(PANELS * tile_rows) {
+            let rows = from..self.rows.end.min(from + PANELS * tile_rows);
+            let lhs = &mut lhs[..rows.len().next_multiple_of(tile_rows) * inner.len()];
+            pack::panels(self.lhs, &rows, tile_rows, &inner, lhs);
+            Arch::new().dispatch(Tiles {
+                lhs,
+                rhs,
+                inner: inner.len(),
+                // SAFETY: the first element of rows that are there.
+                out: unsafe { self.out.at(from - self.rows.start, 0) },
+                rows: rows.len(),
+                cols: self.cols.len(),
+                accumulate: self.accumulate || inner.start > 0,
+            });
+        }
+    }
+}
+
+/// The slice from its first cache line's boundary on.
+fn aligned(scratch: &mut [f32]) -> &mut [f32] {
+    let skipped = scratch.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+    &mut scratch[skipped..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_cover_the_result_once() {
+        for (m, n, k, threads) in [(1, 1, 1, 2), (9, 5000, 700, 3), (1140, 576, 1536, 2), (64, 64, 9, 16)] {
+            let plan = Plan::new(m, n, k, threads);
+            let mut seen = vec![0; m * n];
+            for task in 0..plan.tasks() {
+                for row in plan.rows(task) {
+                    plan.cols(task).for_each(|col| seen[row * n + col] += 1);
+                }
+                let packed = plan.cols(task).len() * plan.depth;
+                assert!(packed <= PACKED + plan.tile.1 * plan.depth, "{m} {n} {k}: {packed} numbers");
+            }
+            assert!(seen.iter().all(|&times| times == 1), "{m} {n} {k}");
+            assert!(plan.depth <= DEPTH);
+        }
+    }
+}
