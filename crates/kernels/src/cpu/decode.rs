@@ -1,63 +1,183 @@
 //! Attention of one new token a sequence over a cache, and the cache's rows.
+//!
+//! The queries that see the same keys stand side by side in a vector's lanes: those of the heads that share a
+//! key-value head, of all members of a group whose prompt is cached once. A cached number is read once for all.
 
+use pulp::bytemuck::cast_slice;
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attention::Shared;
+use super::broadcast::{Lines, for_all};
 use super::element::Element;
-use super::math::{axpy, dot, exp_sum, max, vectorized};
+use super::math::exp;
+use super::skinny::{Columns, Lanes};
 use crate::{CacheSpans, Heads};
 
+/// Keys and values, `[rows, kv heads * dim]` both.
+#[derive(Clone, Copy)]
+pub(crate) struct Cache<'a, E> {
+    pub k: &'a [E],
+    pub v: &'a [E],
+}
+
 /// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
-/// `[sequences, query heads * dim]`, the caches `[rows, kv heads * dim]`.
+/// `[sequences, query heads * dim]`.
 pub(crate) fn decode_attention<E: Element>(
     q: &[f32],
-    k: &[E],
-    v: &[E],
+    cache: Cache<E>,
     spans: &[CacheSpans],
     heads: Heads,
 ) -> Vec<f32> {
     let mut out = vec![0.0; q.len()];
     let out_ptr = Shared(out.as_mut_ptr());
-    (0..spans.len() * heads.kv).into_par_iter().for_each_init(Vec::new, |scores, task| {
-        let (row, kv_head) = (task / heads.kv, task % heads.kv);
-        for i in 0..heads.group() {
-            let at = (row * heads.query + kv_head * heads.group() + i) * heads.dim;
-            // SAFETY: this row and head belong to this task alone.
-            let out = unsafe { std::slice::from_raw_parts_mut(out_ptr.at(at), heads.dim) };
-            one_head(&q[at..at + heads.dim], k, v, &spans[row], heads, kv_head, scores, out);
-        }
+    batches(spans, heads).into_par_iter().with_max_len(1).for_each(|queries| {
+        let batch = Batch { q, cache, spans, heads, queries: &queries };
+        // SAFETY: these queries' outputs belong to this task alone.
+        unsafe { batch.attend(out_ptr) };
     });
     out
 }
 
-/// One query head of one sequence.
-#[allow(clippy::too_many_arguments)]
-fn one_head<E: Element>(
-    q: &[f32],
-    k: &[E],
-    v: &[E],
-    spans: &CacheSpans,
+/// One head's query of one sequence.
+#[derive(Clone, Copy)]
+struct Query {
+    sequence: usize,
+    head: usize,
+}
+
+/// All queries, those with one prefix and one key-value head together, as many as a vector has lanes.
+fn batches(spans: &[CacheSpans], heads: Heads) -> Vec<Vec<Query>> {
+    let lanes = Arch::new().dispatch(Lanes);
+    let mut order: Vec<usize> = (0..spans.len()).collect();
+    order.sort_by_key(|&i| spans[i].prefix);
+    let mut batches = Vec::new();
+    for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
+        for kv_head in 0..heads.kv {
+            let of_kv_head = kv_head * heads.group()..(kv_head + 1) * heads.group();
+            let queries = same
+                .iter()
+                .flat_map(|&sequence| of_kv_head.clone().map(move |head| Query { sequence, head }));
+            let queries: Vec<_> = queries.collect();
+            batches.extend(queries.chunks(lanes).map(<[Query]>::to_vec));
+        }
+    }
+    batches
+}
+
+/// Queries with one prefix and one key-value head.
+struct Batch<'a, E> {
+    q: &'a [f32],
+    cache: Cache<'a, E>,
+    spans: &'a [CacheSpans],
     heads: Heads,
-    kv_head: usize,
-    scores: &mut Vec<f32>,
-    out: &mut [f32],
-) {
-    let (stride, column) = (heads.kv * heads.dim, kv_head * heads.dim);
-    let cell = |row: usize| row * stride + column..row * stride + column + heads.dim;
-    scores.clear();
-    vectorized(
-        #[inline(always)]
-        || {
-            for row in spans.rows() {
-                scores.push(dot(q, &k[cell(row)]) * heads.scale());
+    queries: &'a [Query],
+}
+
+impl<E: Element> Batch<'_, E> {
+    /// # Safety
+    /// No other task may touch these queries' outputs.
+    unsafe fn attend(&self, out: Shared) {
+        let dim = self.heads.dim;
+        let prefix = self.over(self.queries, self.spans[self.queries[0].sequence].prefix);
+        let mut lane = 0;
+        for of_sequence in self.queries.chunk_by(|a, b| a.sequence == b.sequence) {
+            let own = self.over(of_sequence, self.spans[of_sequence[0].sequence].own);
+            for (own_lane, query) in of_sequence.iter().enumerate() {
+                // SAFETY: as the caller promises.
+                let out = unsafe { std::slice::from_raw_parts_mut(out.at(self.start(query)), dim) };
+                join([(&prefix, lane), (&own, own_lane)], out);
+                lane += 1;
             }
-            let top = max(scores);
-            let inverse = 1.0 / exp_sum(scores, top);
-            for (row, &p) in spans.rows().zip(scores.iter()) {
-                axpy(p * inverse, &v[cell(row)], out);
+        }
+    }
+
+    /// Where a query begins, and its output.
+    fn start(&self, query: &Query) -> usize {
+        (query.sequence * self.heads.query + query.head) * self.heads.dim
+    }
+
+    /// Attention of some queries over a run of cached rows, given as (start, len).
+    fn over(&self, queries: &[Query], (start, len): (usize, usize)) -> Partial {
+        let Heads { kv, dim, .. } = self.heads;
+        if len == 0 {
+            return Partial::default();
+        }
+        let rows = queries.iter().flat_map(|query| &self.q[self.start(query)..][..dim]);
+        let rows: Vec<f32> = rows.map(|q| q * self.heads.scale()).collect();
+        let first = (start * kv + queries[0].head / self.heads.group()) * dim;
+        let (k, v) = (&self.cache.k[first..], &self.cache.v[first..]);
+        Arch::new().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: &Columns::of(&rows, dim) })
+    }
+}
+
+/// Attention over a run of keys, before it is divided by the sum of the weights. Empty over no keys.
+#[derive(Default)]
+struct Partial {
+    /// Numbers of a vector.
+    lanes: usize,
+    /// By lane, the largest score.
+    top: Vec<f32>,
+    /// By lane, the sum of e^(score - top).
+    sum: Vec<f32>,
+    /// The sum of e^(score - top) times value, `[dim, lanes]`.
+    values: Vec<f32>,
+}
+
+/// One query's attention over several runs of keys.
+fn join(parts: [(&Partial, usize); 2], out: &mut [f32]) {
+    let there = || parts.iter().filter(|(part, _)| part.lanes > 0);
+    let top = there().fold(f32::NEG_INFINITY, |top, (part, lane)| top.max(part.top[*lane]));
+    let weight = |part: &Partial, lane: usize| exp(part.top[lane] - top);
+    let sum: f32 = there().map(|(part, lane)| part.sum[*lane] * weight(part, *lane)).sum();
+    for (part, lane) in there() {
+        let weight = weight(part, *lane) / sum;
+        for (out, value) in out.iter_mut().zip(part.values[*lane..].iter().step_by(part.lanes)) {
+            *out += value * weight;
+        }
+    }
+}
+
+/// A run of cached rows, and queries that see all of it, one a lane.
+struct Run<'a, E> {
+    k: &'a [E],
+    v: &'a [E],
+    len: usize,
+    stride: usize,
+    dim: usize,
+    queries: &'a Columns,
+}
+
+impl<E: Element> WithSimd for Run<'_, E> {
+    type Output = Partial;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Partial {
+        let Self { k, v, len, stride, dim, queries } = self;
+        let lanes = S::F32_LANES;
+        let mut scores = Vec::with_capacity(len * lanes);
+        let columns = S::as_simd_f32s(&queries.data).0.as_chunks::<1>().0;
+        for_all(simd, Lines { data: k, line: stride, step: 1 }, len, columns, |_, products| {
+            scores.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
+        });
+        let mut top = vec![f32::NEG_INFINITY; lanes];
+        for scores in scores.chunks_exact(lanes) {
+            top.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.max(score));
+        }
+        let mut sum = vec![0.0; lanes];
+        for scores in scores.chunks_exact_mut(lanes) {
+            for ((sum, score), top) in sum.iter_mut().zip(scores).zip(&top) {
+                *score = exp(*score - top);
+                *sum += *score;
             }
-        },
-    );
+        }
+        let mut values = Vec::with_capacity(dim * lanes);
+        let weights = S::as_simd_f32s(&scores).0.as_chunks::<1>().0;
+        for_all(simd, Lines { data: v, line: 1, step: stride }, dim, weights, |_, products| {
+            values.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
+        });
+        Partial { lanes, top, sum, values }
+    }
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.

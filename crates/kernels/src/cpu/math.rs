@@ -115,14 +115,6 @@ pub(crate) fn dot<E: Element>(a: &[f32], b: &[E]) -> f32 {
     fold(acc)
 }
 
-/// `y += a * x`.
-#[inline(always)]
-pub(crate) fn axpy<E: Element>(a: f32, x: &[E], y: &mut [f32]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = a.mul_add(x.widen(), *y);
-    }
-}
-
 /// Largest value; negative infinity for an empty slice. A NaN is skipped here and shows in the sum.
 #[inline(always)]
 pub(crate) fn max(x: &[f32]) -> f32 {

@@ -3,6 +3,7 @@
 pub(crate) mod attention;
 pub(crate) mod attention_grad;
 pub(crate) mod bias;
+pub(crate) mod broadcast;
 pub(crate) mod decode;
 pub(crate) mod element;
 pub(crate) mod embedding;

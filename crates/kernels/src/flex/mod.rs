@@ -11,6 +11,7 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
 use crate::backend::{FusedGrads, FusedOps, Ids};
+use crate::cpu::decode::{Cache, decode_attention};
 use crate::cpu::element::Floats;
 use crate::cpu::head::Head;
 use crate::cpu::{bias, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
@@ -88,9 +89,9 @@ impl FusedOps for Flex {
         let q = q.to_contiguous();
         let rows = floats(&q);
         let out = match (stored(&k), stored(&v)) {
-            (Floats::F32(k), Floats::F32(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
-            (Floats::Bf16(k), Floats::Bf16(v)) => decode::decode_attention(&rows, k, v, &spans, heads),
-            _ => decode::decode_attention(&rows, &floats(&k), &floats(&v), &spans, heads),
+            (Floats::F32(k), Floats::F32(v)) => decode_attention(&rows, Cache { k, v }, &spans, heads),
+            (Floats::Bf16(k), Floats::Bf16(v)) => decode_attention(&rows, Cache { k, v }, &spans, heads),
+            _ => decode_attention(&rows, Cache { k: &floats(&k), v: &floats(&v) }, &spans, heads),
         };
         like(out, &q)
     }

@@ -1,5 +1,6 @@
 //! The inner loops: a tile of the result in registers, over packed panels.
 
+use pulp::bytemuck::{Pod, cast_slice};
 use pulp::{Simd, WithSimd};
 
 use super::Out;
@@ -116,7 +117,7 @@ unsafe fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
 /// # Safety
 /// These elements must be inside the result and no other task's.
 #[inline(always)]
-unsafe fn store_part<V: Copy, const ROWS: usize, const VECTORS: usize>(
+unsafe fn store_part<V: Pod, const ROWS: usize, const VECTORS: usize>(
     acc: &[[V; VECTORS]; ROWS],
     out: Out,
     rows: usize,
@@ -125,8 +126,7 @@ unsafe fn store_part<V: Copy, const ROWS: usize, const VECTORS: usize>(
 ) {
     let width = size_of::<[V; VECTORS]>() / size_of::<f32>();
     debug_assert!(cols <= width);
-    // SAFETY: vectors are plain f32 lanes.
-    let acc = unsafe { std::slice::from_raw_parts(acc.as_ptr().cast::<f32>(), ROWS * width) };
+    let acc: &[f32] = cast_slice(acc.as_flattened());
     for (i, acc) in acc.chunks_exact(width).take(rows).enumerate() {
         // SAFETY: as the caller promises.
         let row = unsafe { std::slice::from_raw_parts_mut(out.at(i, 0).data, cols) };

@@ -34,7 +34,7 @@ impl<'a> Mat<'a> {
 
     /// As [`Mat::new`], of numbers as they are stored.
     pub(crate) fn stored(data: Floats<'a>, rows: usize, cols: usize, stride: usize) -> Self {
-        debug_assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= data.len());
+        assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= data.len());
         Self { data, shape: (rows, cols), strides: (stride, 1) }
     }
 

@@ -1,0 +1,79 @@
+//! Products of a few rows with many lines, as decoding has them: a vector's lanes are the rows, and the lines'
+//! numbers are broadcast from where they lie, so that each is read once and nothing of them is packed.
+
+use pulp::Simd;
+
+use super::element::Element;
+
+/// Lines in memory: number k of line i is `data[i * line + k * step]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'a, E> {
+    pub data: &'a [E],
+    pub line: usize,
+    pub step: usize,
+}
+
+/// For each of `N` lines from `first` on, the sum over k of its number k times vectors k of `x`.
+///
+/// # Panics
+/// When the lines have fewer numbers than `x` vectors.
+#[inline(always)]
+pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
+    simd: S,
+    lines: Lines<E>,
+    first: usize,
+    x: &[[S::f32s; VECTORS]],
+) -> [[S::f32s; VECTORS]; N] {
+    let mut acc = [[simd.splat_f32s(0.0); VECTORS]; N];
+    let Some(last) = x.len().checked_sub(1) else { return acc };
+    let data = &lines.data[first * lines.line..];
+    assert!((N - 1) * lines.line + last * lines.step < data.len(), "lines are too short");
+    for (k, x) in x.iter().enumerate() {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: at most the index that was checked above.
+            let number = unsafe { data.get_unchecked(i * lines.line + k * lines.step) };
+            let number = simd.splat_f32s(number.widen());
+            for (acc, x) in acc.iter_mut().zip(x) {
+                *acc = simd.mul_add_e_f32s(number, *x, *acc);
+            }
+        }
+    }
+    acc
+}
+
+/// Calls `each(first, products)` for every line, several at a time, `products` in the order of the lines.
+#[inline(always)]
+pub(crate) fn for_all<S: Simd, E: Element, const VECTORS: usize>(
+    simd: S,
+    lines: Lines<E>,
+    count: usize,
+    x: &[[S::f32s; VECTORS]],
+    mut each: impl FnMut(usize, &[[S::f32s; VECTORS]]),
+) {
+    // As many accumulators as leave registers for the vectors and a broadcast number.
+    match (S::REGISTER_COUNT >= 32, VECTORS) {
+        (true, 1) => some::<S, E, 16, VECTORS>(simd, lines, count, x, &mut each),
+        (false, 1) => some::<S, E, 12, VECTORS>(simd, lines, count, x, &mut each),
+        (true, 2 | 3) => some::<S, E, 8, VECTORS>(simd, lines, count, x, &mut each),
+        (true, _) | (false, 2) => some::<S, E, 6, VECTORS>(simd, lines, count, x, &mut each),
+        (false, 3) => some::<S, E, 4, VECTORS>(simd, lines, count, x, &mut each),
+        (false, _) => some::<S, E, 2, VECTORS>(simd, lines, count, x, &mut each),
+    }
+}
+
+#[inline(always)]
+fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
+    simd: S,
+    lines: Lines<E>,
+    count: usize,
+    x: &[[S::f32s; VECTORS]],
+    each: &mut impl FnMut(usize, &[[S::f32s; VECTORS]]),
+) {
+    let whole = count / N * N;
+    for first in (0..whole).step_by(N) {
+        each(first, &products::<S, E, N, VECTORS>(simd, lines, first, x));
+    }
+    for first in whole..count {
+        each(first, &products::<S, E, 1, VECTORS>(simd, lines, first, x));
+    }
+}
