@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use toolrl_kernels::{RopeTable, attention, embedding};
+use toolrl_kernels::{RopeTable, attention};
 
 use crate::decoder::Decoder;
 use crate::policy::{Policy, Trained, floats};
@@ -40,10 +40,13 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     ) -> Result<Vec<Vec<f32>>, E> {
         match activations {
             Activations::Keep => {
+                let x = leaf(self.decoder.embed(self.pass.tokens.clone()));
                 self.decoder = self.decoder.train();
-                let hidden = self.decoder.hidden(self.pass.tokens.clone(), &self.pass.packing);
+                let hidden = self.decoder.hidden_of(x.clone(), &self.pass.packing);
                 let grads = self.surrogate(hidden, loss)?.backward();
-                Ok(self.gradients_of(&self.decoder, &grads))
+                let mut all = self.gradients_of(&self.decoder, &grads);
+                self.add_embeddings(&mut all, x.grad(&grads));
+                Ok(all)
             }
             Activations::Recompute => {
                 let (inputs, last) = layer_inputs(&self.decoder, self.pass);
@@ -72,15 +75,22 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
             by_x = x.grad(&grads);
             layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
         }
-        if self.policy.lora().is_none() {
-            let x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
-            let of_input = self.gradients_of(&decoder.model.embed_tokens, &towards(x, by_x).backward());
-            for (total, more) in embed.iter_mut().flatten().zip(of_input.into_iter().flatten()) {
-                *total += more;
-            }
-        }
+        self.add_embeddings(&mut embed, by_x);
         let layers = layers.into_iter().rev().flatten();
         embed.into_iter().chain(layers).chain(norm).chain(head).chain(score).collect()
+    }
+
+    /// Adds the gradient by each token's embedding to its row of the table's, the first of `gradients`. (A graph
+    /// that began with the table would make a second gradient of the table's size.)
+    fn add_embeddings(&self, gradients: &mut [Vec<f32>], by_x: Option<Tensor<2>>) {
+        let (None, Some(table), Some(by_x)) = (self.policy.lora(), gradients.first_mut(), by_x) else {
+            return;
+        };
+        let [_, width] = by_x.dims();
+        for (&token, by_row) in self.pass.tokens.iter().zip(floats(by_x).chunks_exact(width)) {
+            let row = &mut table[token as usize * width..][..width];
+            row.iter_mut().zip(by_row).for_each(|(total, more)| *total += more);
+        }
     }
 
     /// Gradients of a module's trained parameters after a backward pass, in the module's order.
@@ -107,7 +117,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
 /// The input of every layer, and the output of the last, without a graph.
 fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
     let table = decoder.table(&pass.packing.positions());
-    let mut x = embedding(decoder.model.embed_tokens.weight.val(), pass.tokens.clone());
+    let mut x = decoder.embed(pass.tokens.clone());
     let mut inputs = Vec::with_capacity(decoder.model.layers.len());
     for i in 0..decoder.model.layers.len() {
         inputs.push(x.clone());

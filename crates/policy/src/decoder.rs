@@ -133,8 +133,18 @@ impl Decoder {
     /// # Shapes
     /// `tokens` has the packing's t ids; the result is `[t, hidden]`.
     pub fn hidden(&self, tokens: Ids, packing: &Arc<Packing>) -> Tensor<2> {
+        self.hidden_of(self.embed(tokens), packing)
+    }
+
+    /// As [`Decoder::hidden`], given the tokens' embeddings.
+    pub(crate) fn hidden_of(&self, x: Tensor<2>, packing: &Arc<Packing>) -> Tensor<2> {
         let heads = self.constants.heads;
-        self.run(tokens, &packing.positions(), |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+        self.run(x, &packing.positions(), |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+    }
+
+    /// The tokens' embeddings.
+    pub(crate) fn embed(&self, tokens: Ids) -> Tensor<2> {
+        embedding(self.model.embed_tokens.weight.val(), tokens)
     }
 
     /// As [`Decoder::hidden`], and writes every layer's keys and values to the cache's rows `at`,
@@ -147,7 +157,7 @@ impl Decoder {
         at: Vec<usize>,
     ) -> Tensor<2> {
         let (heads, at) = (self.constants.heads, Arc::new(at));
-        self.run(tokens, &packing.positions(), |layer, q, k, v| {
+        self.run(self.embed(tokens), &packing.positions(), |layer, q, k, v| {
             cache.write(layer, k.clone(), v.clone(), &at);
             attention(q, k, v, packing.clone(), heads)
         })
@@ -162,7 +172,7 @@ impl Decoder {
         let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
         let at = Arc::new(spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect());
         let (heads, spans) = (self.constants.heads, Arc::new(spans));
-        self.run(tokens, &positions, |layer, q, k, v| {
+        self.run(self.embed(tokens), &positions, |layer, q, k, v| {
             cache.write(layer, k, v, &at);
             cache.attend(layer, q, spans.clone(), heads)
         })
@@ -181,12 +191,11 @@ impl Decoder {
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.
     fn run(
         &self,
-        tokens: Ids,
+        mut x: Tensor<2>,
         positions: &[usize],
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         let table = self.table(positions);
-        let mut x = embedding(self.model.embed_tokens.weight.val(), tokens);
         for (i, layer) in self.model.layers.iter().enumerate() {
             x = layer.forward(x, &table, &self.constants, |q, k, v| attend(i, q, k, v));
         }

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use rayon::prelude::*;
 use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
 use crate::OptimizerConfig;
 use crate::TrainError;
-use crate::optimizer::{NotFinite, Optimizer};
+use crate::optimizer::{NotFinite, Optimizer, PART};
 use crate::pack::Pack;
 
 /// What a loss says of one pack, reply after reply in the pack's order.
@@ -108,9 +109,8 @@ pub(crate) fn add(total: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
         return;
     }
     for (total, more) in total.iter_mut().zip(more) {
-        for (t, m) in total.iter_mut().zip(more) {
-            *t += m;
-        }
+        let parts = total.par_chunks_mut(PART).zip(more.par_chunks(PART));
+        parts.for_each(|(total, more)| total.iter_mut().zip(more).for_each(|(t, m)| *t += m));
     }
 }
 

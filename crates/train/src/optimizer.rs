@@ -1,9 +1,13 @@
 //! AdamW over every parameter, with clipping by the global norm.
 
+use rayon::prelude::*;
 use toolrl_grpo::{adamw_step, clip_factor, squared_norm};
 use toolrl_policy::Policy;
 
 use crate::OptimizerConfig;
+
+/// Elements that one thread takes at a time.
+pub(crate) const PART: usize = 1 << 16;
 
 /// The optimiser's state: two moments a parameter, in f32.
 #[derive(Debug)]
@@ -34,7 +38,10 @@ impl Optimizer {
         gradients: &[Vec<f32>],
         lr: f64,
     ) -> Result<f64, NotFinite> {
-        let norm = gradients.iter().map(|g| squared_norm(g)).sum::<f64>().sqrt();
+        // Added up in one order, whatever the number of threads.
+        let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
+        let squares: Vec<f64> = parts.into_par_iter().map(squared_norm).collect();
+        let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
             return Err(NotFinite(norm));
         }
@@ -46,7 +53,9 @@ impl Optimizer {
         let mut fits = true;
         policy.update(|i, values| {
             let (mean, mean_square) = &mut self.moments[i];
-            fits &= adamw_step(values, &gradients[i], mean, mean_square, &step).is_ok();
+            let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
+            let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
+            fits &= parts.all(|((p, g), (m, v))| adamw_step(p, g, m, v, &step).is_ok());
         });
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
         Ok(norm)

@@ -13,6 +13,22 @@ pub(crate) struct Lines<'a, E> {
     pub step: usize,
 }
 
+/// How far ahead numbers are asked for: a cache line of f32, or as many indices.
+const AHEAD: usize = 16;
+
+/// Asks for a number to be fetched into the nearest cache. It need not be there.
+#[inline(always)]
+fn ask_for<E>(data: &[E], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which faults on no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(index).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, index);
+}
+
 /// For each of `N` lines from `first` on, the sum over k of its number k times vectors k of `x`.
 ///
 /// # Panics
@@ -29,6 +45,12 @@ pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize
     let data = &lines.data[first * lines.line..];
     assert!((N - 1) * lines.line + last * lines.step < data.len(), "lines are too short");
     for (k, x) in x.iter().enumerate() {
+        // A cache line of every line where their numbers are side by side, of the next index where they are not.
+        if lines.step > 1 {
+            ask_for(data, (k + AHEAD) * lines.step);
+        } else if k.is_multiple_of(AHEAD) {
+            (0..N).for_each(|i| ask_for(data, i * lines.line + k + 2 * AHEAD));
+        }
         for (i, acc) in acc.iter_mut().enumerate() {
             // SAFETY: at most the index that was checked above.
             let number = unsafe { data.get_unchecked(i * lines.line + k * lines.step) };

@@ -70,6 +70,33 @@ fn blocks_are_added_up() {
     check(Mat::new(&b, n, k, k), Mat::new(&a, m, k, k).t(), "blocks of rows");
 }
 
+/// Layers of a real model: too large for all sums in f64, so some elements of every block of the result.
+#[test]
+fn products_of_a_layers_size_equal_f64_sums() {
+    for (m, k, n) in
+        [(1141, 576, 1536), (1536, 1141, 576), (1141, 1536, 192), (380, 3000, 576), (3001, 380, 576)]
+    {
+        let (a, b) = (numbers(m * k, 1), numbers(k * n, 2));
+        let lhs = [Mat::new(&a, m, k, k), Mat::new(&a, k, m, m).t()];
+        let rhs = [Mat::new(&b, k, n, n), Mat::new(&b, n, k, k).t()];
+        for (lhs, rhs) in lhs.into_iter().flat_map(|l| rhs.map(|r| (l, r))) {
+            let mut out = vec![f32::NAN; m * n];
+            gemm(&mut out, n, false, lhs, rhs, Threads::All);
+            assert!(out.iter().all(|x| x.is_finite()), "{m} x {k} x {n}: all is written");
+            for index in (0..m * n).step_by(997) {
+                let (i, j) = (index / n, index % n);
+                let expected: f64 = (0..k).map(|l| at(lhs, i, l) * at(rhs, l, j)).sum();
+                let error = (f64::from(out[index]) - expected).abs();
+                assert!(
+                    error < 1e-6 * k as f64,
+                    "{m} x {k} x {n}: ({i}, {j}) is {}, not {expected}",
+                    out[index]
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn bf16_operands_are_widened() {
     let (m, k, n) = (20, 70, 60);
