@@ -13,8 +13,10 @@ pub(crate) struct Lines<'a, E> {
     pub step: usize,
 }
 
-/// How far ahead numbers are asked for: a cache line of f32, or as many indices.
-const AHEAD: usize = 16;
+/// Numbers of a cache line.
+const CACHE_LINE: usize = 16;
+/// How many indices ahead numbers are asked for: far enough for main memory.
+const AHEAD: usize = 64;
 
 /// Asks for a number to be fetched into the nearest cache. It need not be there.
 #[inline(always)]
@@ -45,11 +47,12 @@ pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize
     let data = &lines.data[first * lines.line..];
     assert!((N - 1) * lines.line + last * lines.step < data.len(), "lines are too short");
     for (k, x) in x.iter().enumerate() {
-        // A cache line of every line where their numbers are side by side, of the next index where they are not.
         if lines.step > 1 {
             ask_for(data, (k + AHEAD) * lines.step);
-        } else if k.is_multiple_of(AHEAD) {
-            (0..N).for_each(|i| ask_for(data, i * lines.line + k + 2 * AHEAD));
+        } else if k.is_multiple_of(CACHE_LINE) {
+            // After the end of these lines the next ones begin.
+            let (next, k) = if k + AHEAD <= last { (0, k + AHEAD) } else { (N, k + AHEAD - last - 1) };
+            (0..N).for_each(|i| ask_for(data, (i + next) * lines.line + k));
         }
         for (i, acc) in acc.iter_mut().enumerate() {
             // SAFETY: at most the index that was checked above.
