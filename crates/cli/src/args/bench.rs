@@ -41,7 +41,7 @@ pub struct BenchStepArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub steps: usize,
     /// Tokens of one forward and backward pass, at most
-    #[arg(long, value_name = "N", default_value_t = 1024)]
+    #[arg(long, value_name = "N", default_value_t = 1536)]
     pub micro_tokens: usize,
     /// Divides the logits
     #[arg(long, value_name = "T", default_value_t = 1.0)]

@@ -102,3 +102,51 @@ fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
         each(first, &products::<S, E, 1, VECTORS>(simd, lines, first, x));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pulp::bytemuck::cast_slice;
+
+    use super::*;
+
+    fn check<S: Simd, const VECTORS: usize>(simd: S) {
+        let (count, len, lanes) = (37, 19, VECTORS * S::F32_LANES);
+        let number = |i: usize| (i * 53 % 97) as f32 - 48.0;
+        let x: Vec<f32> = (0..len * lanes).map(number).collect();
+        let data: Vec<f32> = (0..2000).map(number).collect();
+        for lines in [Lines { data: &data, line: 25, step: 1 }, Lines { data: &data, line: 1, step: 45 }] {
+            let mut seen = 0;
+            let columns = S::as_simd_f32s(&x).0.as_chunks::<VECTORS>().0;
+            for_all(simd, lines, count, columns, |first, products| {
+                assert_eq!(first, seen);
+                seen += products.len();
+                for (i, got) in cast_slice::<_, f32>(products.as_flattened()).iter().enumerate() {
+                    let (line, lane) = (first + i / lanes, i % lanes);
+                    // Whole numbers below 2^24: exact.
+                    let sum: f32 = (0..len)
+                        .map(|k| data[line * lines.line + k * lines.step] * x[k * lanes + lane])
+                        .sum();
+                    assert_eq!(*got, sum, "line {line}, lane {lane} of {lanes}");
+                }
+            });
+            assert_eq!(seen, count);
+        }
+    }
+
+    fn with_all_vectors<S: Simd>(simd: S) {
+        check::<S, 1>(simd);
+        check::<S, 2>(simd);
+        check::<S, 3>(simd);
+        check::<S, 4>(simd);
+    }
+
+    #[test]
+    fn every_instruction_set_of_this_machine_gives_the_same() {
+        with_all_vectors(pulp::Scalar::new());
+        #[cfg(target_arch = "x86_64")]
+        {
+            pulp::x86::V3::try_new().into_iter().for_each(with_all_vectors);
+            pulp::x86::V4::try_new().into_iter().for_each(with_all_vectors);
+        }
+    }
+}

@@ -135,3 +135,48 @@ unsafe fn store_part<V: Pod, const ROWS: usize, const VECTORS: usize>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Mat, pack};
+    use super::*;
+
+    /// A product whose sizes are multiples of no tile's, on one instruction set.
+    fn check<S: Simd>(simd: S) {
+        let ((rows, cols), (m, k, n)) = (TileSize.with_simd(simd), (21, 13, 101));
+        let number = |i: usize| (i * 37 % 101) as f32 - 50.0;
+        let (a, b): (Vec<f32>, Vec<f32>) =
+            ((0..m * k).map(number).collect(), (0..k * n).map(number).collect());
+        let (lhs, rhs) = (Mat::new(&a, m, k, k), Mat::new(&b, k, n, n));
+        let mut packed_lhs = vec![f32::NAN; m.next_multiple_of(rows) * k];
+        let mut packed_rhs = vec![f32::NAN; n.next_multiple_of(cols) * k];
+        pack::panels(lhs, &(0..m), rows, &(0..k), &mut packed_lhs);
+        pack::panels(rhs.t(), &(0..n), cols, &(0..k), &mut packed_rhs);
+        let mut out = vec![1.0; m * n];
+        let tiles = Tiles {
+            lhs: &packed_lhs,
+            rhs: &packed_rhs,
+            inner: k,
+            out: Out { data: out.as_mut_ptr(), stride: n },
+            rows: m,
+            cols: n,
+            accumulate: true,
+        };
+        tiles.with_simd(simd);
+        for (i, got) in out.iter().enumerate() {
+            // Whole numbers below 2^24: exact.
+            let sum: f32 = (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();
+            assert_eq!(*got, sum + 1.0, "element {i} with {} lanes", S::F32_LANES);
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_of_this_machine_gives_the_same() {
+        check(pulp::Scalar::new());
+        #[cfg(target_arch = "x86_64")]
+        {
+            pulp::x86::V3::try_new().into_iter().for_each(check);
+            pulp::x86::V4::try_new().into_iter().for_each(check);
+        }
+    }
+}

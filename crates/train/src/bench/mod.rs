@@ -260,3 +260,6 @@ fn loss(
     let derivatives = Derivatives { by_logp: output.d_logp, by_entropy: output.d_entropy };
     Ok(PackLoss { loss: output.loss, derivatives })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The shared layout against the plain one: the same loss, and the same gradient of every parameter.
+
+use std::convert::Infallible;
+
+use burn::tensor::Device;
+use toolrl_policy::{Generation, Heads, ModelConfig, PassSettings};
+use toolrl_rollout::FinishReason;
+
+use super::*;
+use crate::learner::add;
+
+const VOCABULARY: u32 = 61;
+
+fn policy() -> Policy {
+    let config = ModelConfig::tiny(VOCABULARY as usize, 32, 3, Heads { query: 4, kv: 2, dim: 8 }, 0);
+    Policy::fresh(config, Generation { stop_tokens: vec![0] }, 5, &Device::flex())
+}
+
+fn tokens(n: usize, seed: u32) -> Vec<u32> {
+    (0..n as u32).map(|i| (i * 37 + seed * 11 + i * i % 7) % VOCABULARY).collect()
+}
+
+/// Prompts with the lengths of their replies: ragged groups, replies of one token, a group of one, a prompt of one
+/// token, a prompt alone.
+const GROUPS: [(usize, &[usize]); 5] =
+    [(90, &[7, 1, 70]), (5, &[1]), (1, &[3, 9]), (12, &[]), (40, &[2, 2, 2, 5])];
+
+/// Loss and gradients of packs; the loss has another weight for every token.
+fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
+    let (mut loss, mut gradients) = (0.0, Vec::new());
+    for pack in packs {
+        let of_loss = |logp: &[f32], entropy: &[f32]| {
+            let weight = |(number, i): (usize, usize)| ((number * 5 + i * 3) % 11) as f32 - 4.0;
+            let places = pack.replies.iter().flat_map(|&(number, len)| (0..len).map(move |i| (number, i)));
+            let by_logp: Vec<f32> = places.map(weight).collect();
+            let pairs = || by_logp.iter().zip(logp).chain(by_logp.iter().zip(entropy));
+            loss += pairs().map(|(w, x)| f64::from(w * x)).sum::<f64>();
+            Ok::<_, Infallible>(Derivatives { by_entropy: by_logp.clone(), by_logp })
+        };
+        let settings = PassSettings { inverse_temperature: 0.9, activations: Activations::Keep, seed: 0 };
+        let Ok(of_pack) = policy.gradients(&pack.pass, &settings, of_loss);
+        add(&mut gradients, of_pack);
+    }
+    (loss, gradients)
+}
+
+#[test]
+fn a_shared_prompt_gives_the_loss_and_gradients_of_its_padded_copies() {
+    let policy = policy();
+    let prompts: Vec<_> = GROUPS.iter().enumerate().map(|(i, (n, _))| tokens(*n, i as u32)).collect();
+    let lens = GROUPS.iter().enumerate().flat_map(|(g, (_, lens))| lens.iter().map(move |&len| (g, len)));
+    let trajectories: Vec<(usize, Trajectory)> = lens
+        .enumerate()
+        .map(|(i, (group, len))| {
+            let tokens = tokens(len, 20 + i as u32);
+            let finish = FinishReason::Stop;
+            (group, Trajectory { member: i, logprobs: vec![0.0; len], tokens, finish, text: String::new() })
+        })
+        .collect();
+
+    let groups: Vec<_> = prompts
+        .iter()
+        .enumerate()
+        .map(|(g, prompt)| {
+            let own = trajectories.iter().enumerate().filter(|(_, (group, _))| *group == g);
+            PackGroup { prompt, replies: own.map(|(i, (_, t))| (i, t.tokens.as_slice())).collect() }
+        })
+        .collect();
+    let replies: Vec<_> = trajectories
+        .iter()
+        .map(|(group, trajectory)| Reply { prompt: &prompts[*group], trajectory, advantage: 0.0 })
+        .collect();
+    let numbered: Vec<_> = replies.iter().enumerate().collect();
+    let plain = run(&policy, &numbered.chunks(3).map(|batch| padded(batch, 170)).collect::<Vec<_>>());
+
+    for max_tokens in [60, 200, usize::MAX] {
+        let shared = run(&policy, &pack(&groups, max_tokens));
+        assert!((shared.0 - plain.0).abs() < 1e-5 * plain.0.abs(), "loss {} against {}", shared.0, plain.0);
+        for ((parameter, a), b) in policy.parameters().iter().zip(&shared.1).zip(&plain.1) {
+            let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let gap = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied());
+            assert!(gap < 1e-5, "{}: gradients differ by {gap:e} of their norm", parameter.name);
+        }
+    }
+}
