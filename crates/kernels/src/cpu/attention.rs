@@ -1,14 +1,14 @@
-//! Causal attention over a packed batch with shared prefixes: scores exist for one block of
-//! queries of one head at a time.
+//! Causal attention over a packed batch with shared prefixes: scores exist for one block of queries at a time, of
+//! the heads that share a key-value head, so that their keys and values are packed once for all of them.
 
 use rayon::prelude::*;
 
-use super::gemm::{Mat, Threads, gemm, gemm_raw};
+use super::gemm::{Mat, Threads, gemm};
 use super::math::{exp_sum, max, vectorized};
 use crate::{Heads, Packing, Segment};
 
-/// Queries whose scores exist at a time.
-pub(crate) const BLOCK: usize = 64;
+/// Rows of scores that exist at a time, of all heads together: few enough for the second cache with a thousand keys.
+const ROWS: usize = 192;
 
 /// Queries, keys and values of a packed batch: rows are tokens, columns heads.
 #[derive(Clone, Copy)]
@@ -23,19 +23,40 @@ pub(crate) struct Qkv<'a> {
 }
 
 impl<'a> Qkv<'a> {
-    /// `rows` rows of one query head of a matrix shaped as `q`.
-    pub(crate) fn query<'b>(&self, of: &'b [f32], start: usize, rows: usize, head: usize) -> Mat<'b> {
-        let stride = self.heads.query * self.heads.dim;
-        Mat::new(&of[start * stride + head * self.heads.dim..], rows, self.heads.dim, stride)
+    /// Where the columns of the query heads that share a key-value head stand in a token's row: side by side.
+    fn columns(&self, token: usize, kv_head: usize) -> std::ops::Range<usize> {
+        let width = self.heads.group() * self.heads.dim;
+        let start = token * self.heads.query * self.heads.dim + kv_head * width;
+        start..start + width
     }
 
-    /// `rows` rows of the key-value head that serves a query head, of a matrix shaped as `k`.
-    pub(crate) fn kv(&self, of: &'a [f32], start: usize, rows: usize, head: usize) -> Mat<'a> {
+    /// Copies a block's rows of those heads from a matrix shaped as `q`: `[rows * group, dim]`, token by token.
+    pub(crate) fn stack(&self, of: &[f32], block: Block, kv_head: usize, out: &mut Vec<f32>) {
+        out.clear();
+        for row in 0..block.rows {
+            out.extend_from_slice(&of[self.columns(block.start() + row, kv_head)]);
+        }
+    }
+
+    /// The reverse of [`Qkv::stack`], to a matrix shaped as `q`.
+    ///
+    /// # Safety
+    /// No other task may touch these rows' columns of these heads.
+    pub(crate) unsafe fn unstack(&self, stacked: &[f32], block: Block, kv_head: usize, out: Shared) {
+        let width = self.heads.group() * self.heads.dim;
+        for (row, values) in stacked.chunks_exact(width).enumerate() {
+            let at = self.columns(block.start() + row, kv_head).start;
+            // SAFETY: inside the matrix, and this task's alone.
+            unsafe { std::slice::from_raw_parts_mut(out.at(at), width) }.copy_from_slice(values);
+        }
+    }
+
+    /// `rows` rows of a key-value head of a matrix shaped as `k`.
+    pub(crate) fn kv(&self, of: &'a [f32], start: usize, rows: usize, kv_head: usize) -> Mat<'a> {
         let stride = self.heads.kv * self.heads.dim;
         if rows == 0 {
             return Mat::new(&[], 0, self.heads.dim, stride);
         }
-        let kv_head = head / self.heads.group();
         Mat::new(&of[start * stride + kv_head * self.heads.dim..], rows, self.heads.dim, stride)
     }
 }
@@ -52,12 +73,13 @@ pub(crate) struct Block {
 
 impl Block {
     /// All blocks of a packed batch, in row order.
-    pub(crate) fn all(packing: &Packing) -> Vec<Self> {
+    pub(crate) fn all(packing: &Packing, heads: Heads) -> Vec<Self> {
+        let size = (ROWS / heads.group()).clamp(16, 64);
         let blocks = packing.segments().iter().flat_map(|&segment| {
-            (0..segment.len).step_by(BLOCK).map(move |first| Self {
+            (0..segment.len).step_by(size).map(move |first| Self {
                 segment,
                 first,
-                rows: BLOCK.min(segment.len - first),
+                rows: size.min(segment.len - first),
             })
         });
         blocks.collect()
@@ -85,10 +107,10 @@ impl Block {
 
     /// `scores = left * [prefix; own]^T`, row-major with [`Block::keys`] columns, where `right` is
     /// shaped as the keys.
-    pub(crate) fn against_keys(&self, x: &Qkv, left: Mat, right: &[f32], head: usize, scores: &mut [f32]) {
+    pub(crate) fn against_keys(&self, x: &Qkv, left: Mat, right: &[f32], kv_head: usize, scores: &mut [f32]) {
         let (prefix_start, prefix) = self.segment.prefix;
-        let before = Qkv { k: right, ..*x }.kv(right, prefix_start, prefix, head);
-        let own = Qkv { k: right, ..*x }.kv(right, self.segment.start, self.own(), head);
+        let before = Qkv { k: right, ..*x }.kv(right, prefix_start, prefix, kv_head);
+        let own = Qkv { k: right, ..*x }.kv(right, self.segment.start, self.own(), kv_head);
         gemm(scores, self.keys(), false, left, before.t(), Threads::One);
         gemm(&mut scores[prefix..], self.keys(), false, left, own.t(), Threads::One);
     }
@@ -113,27 +135,38 @@ impl Shared {
     }
 }
 
+/// What a task writes to, again and again.
+#[derive(Default)]
+struct Scratch {
+    q: Vec<f32>,
+    scores: Vec<f32>,
+    out: Vec<f32>,
+}
+
 /// Attention's output, shaped as `q`, and the logarithm of each query's sum of exponentials,
 /// `[tokens, query heads]`.
 pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
-    let heads = x.heads;
+    let (heads, group) = (x.heads, x.heads.group());
     let mut out = vec![0.0; x.q.len()];
     let mut log_sum = vec![0.0; packing.tokens() * heads.query];
     let (out_ptr, sum_ptr) = (Shared(out.as_mut_ptr()), Shared(log_sum.as_mut_ptr()));
-    let blocks = Block::all(packing);
-    let tasks = (0..blocks.len() * heads.query).into_par_iter();
-    tasks.for_each_init(Vec::new, |scores, task| {
-        let (block, head) = (blocks[task / heads.query], task % heads.query);
-        scores.resize(block.rows * block.keys(), 0.0);
-        let q = x.query(x.q, block.start(), block.rows, head);
-        block.against_keys(&x, q, x.k, head, scores);
+    let blocks = Block::all(packing, heads);
+    let tasks = (0..blocks.len() * heads.kv).into_par_iter();
+    tasks.for_each_init(Scratch::default, |Scratch { q, scores, out }, task| {
+        let (block, kv_head) = (blocks[task / heads.kv], task % heads.kv);
+        let rows = block.rows * group;
+        x.stack(x.q, block, kv_head, q);
+        scores.resize(rows * block.keys(), 0.0);
+        block.against_keys(&x, Mat::new(q, rows, heads.dim, heads.dim), x.k, kv_head, scores);
         for (row, scores) in scores.chunks_exact_mut(block.keys()).enumerate() {
-            let sum = softmax(scores, block.visible(row), heads.scale());
-            // SAFETY: this row and head belong to this task alone.
-            unsafe { *sum_ptr.at((block.start() + row) * heads.query + head) = sum };
+            let (token, head) = (row / group, kv_head * group + row % group);
+            let sum = softmax(scores, block.visible(token), heads.scale());
+            // SAFETY: this token and head belong to this task alone.
+            unsafe { *sum_ptr.at((block.start() + token) * heads.query + head) = sum };
         }
-        // SAFETY: these rows and this head's columns belong to this task alone.
-        unsafe { weighted_values(&x, block, head, scores, out_ptr) };
+        weighted_values(&x, block, kv_head, scores, out);
+        // SAFETY: these rows and these heads' columns belong to this task alone.
+        unsafe { x.unstack(out, block, kv_head, out_ptr) };
     });
     (out, log_sum)
 }
@@ -160,22 +193,16 @@ fn softmax(scores: &mut [f32], visible: usize, scale: f32) -> f32 {
     )
 }
 
-/// Writes probabilities times values to the block's rows and the head's columns of `out`.
-///
-/// # Safety
-/// No other task may touch those elements.
-unsafe fn weighted_values(x: &Qkv, block: Block, head: usize, weights: &[f32], out: Shared) {
-    let (prefix_start, prefix) = block.segment.prefix;
-    let stride = x.heads.query * x.heads.dim;
-    let weights_of = |from: usize, n: usize| Mat::new(&weights[from..], block.rows, n, block.keys());
-    // SAFETY: inside `out`, and this task's alone.
-    unsafe {
-        let out = out.at(block.start() * stride + head * x.heads.dim);
-        let own = x.kv(x.v, block.segment.start, block.own(), head);
-        gemm_raw(out, stride, false, weights_of(prefix, block.own()), own, Threads::One);
-        if prefix > 0 {
-            let before = x.kv(x.v, prefix_start, prefix, head);
-            gemm_raw(out, stride, true, weights_of(0, prefix), before, Threads::One);
-        }
+/// Probabilities times values, `[rows * group, dim]`.
+fn weighted_values(x: &Qkv, block: Block, kv_head: usize, weights: &[f32], out: &mut Vec<f32>) {
+    let ((prefix_start, prefix), dim) = (block.segment.prefix, x.heads.dim);
+    let rows = block.rows * x.heads.group();
+    out.resize(rows * dim, 0.0);
+    let weights_of = |from: usize, n: usize| Mat::new(&weights[from..], rows, n, block.keys());
+    let own = x.kv(x.v, block.segment.start, block.own(), kv_head);
+    gemm(out, dim, false, weights_of(prefix, block.own()), own, Threads::One);
+    if prefix > 0 {
+        let before = x.kv(x.v, prefix_start, prefix, kv_head);
+        gemm(out, dim, true, weights_of(0, prefix), before, Threads::One);
     }
 }
