@@ -29,7 +29,7 @@ pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f3
     let blocks = Block::all(packing, heads);
     // Each task adds up its own keys' gradients, and they are added in one order, whatever the number of threads.
     let parts = TASKS.div_ceil(heads.kv);
-    let by_task: Vec<(Vec<f32>, Vec<f32>)> = (0..heads.kv * parts)
+    let by_task: Vec<KeyGrads> = (0..heads.kv * parts)
         .into_par_iter()
         .with_max_len(1)
         .map(|i| {
@@ -38,11 +38,17 @@ pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f3
                 // SAFETY: this block's rows of these heads' columns of dq belong to this task alone.
                 unsafe { task.block(block, dq_ptr) };
             }
-            (task.dk, task.dv)
+            KeyGrads { dk: task.dk, dv: task.dv }
         })
         .collect();
-    let merged = |part: fn(&(Vec<f32>, Vec<f32>)) -> &[f32]| merge(&by_task, x, tokens, parts, part);
-    (dq, merged(|task| &task.0), merged(|task| &task.1))
+    let merged = |part: fn(&KeyGrads) -> &[f32]| merge(&by_task, x, tokens, parts, part);
+    (dq, merged(|task| &task.dk), merged(|task| &task.dv))
+}
+
+/// Gradients by the keys and values of one head, `[tokens, dim]`.
+struct KeyGrads {
+    dk: Vec<f32>,
+    dv: Vec<f32>,
 }
 
 /// Tasks that the work is cut into at least.
@@ -50,11 +56,11 @@ const TASKS: usize = 12;
 
 /// Puts the sums of a key-value head's parts into its columns.
 fn merge(
-    by_task: &[(Vec<f32>, Vec<f32>)],
+    by_task: &[KeyGrads],
     x: Qkv,
     tokens: usize,
     parts: usize,
-    part: fn(&(Vec<f32>, Vec<f32>)) -> &[f32],
+    part: fn(&KeyGrads) -> &[f32],
 ) -> Vec<f32> {
     let (heads, dim) = (x.heads, x.heads.dim);
     let mut out = vec![0.0; tokens * heads.kv * dim];
