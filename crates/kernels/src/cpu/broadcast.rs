@@ -1,16 +1,16 @@
 //! Products of a few rows with many lines, as decoding has them: a vector's lanes are the rows, and the lines'
-//! numbers are broadcast from where they lie, so that each is read once and nothing of them is packed.
+//! numbers are broadcast from where they lie, so that each is read once and nothing of them is packed. Sums of the
+//! lines, weighted by lane, likewise.
 
 use pulp::Simd;
 
 use super::element::Element;
 
-/// Lines in memory: number k of line i is `data[i * line + k * step]`.
+/// Lines in memory: number k of line i is `data[i * line + k]`.
 #[derive(Clone, Copy)]
 pub(crate) struct Lines<'a, E> {
     pub data: &'a [E],
     pub line: usize,
-    pub step: usize,
 }
 
 /// Numbers of a cache line.
@@ -45,18 +45,16 @@ pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; N];
     let Some(last) = x.len().checked_sub(1) else { return acc };
     let data = &lines.data[first * lines.line..];
-    assert!((N - 1) * lines.line + last * lines.step < data.len(), "lines are too short");
+    assert!((N - 1) * lines.line + last < data.len(), "lines are too short");
     for (k, x) in x.iter().enumerate() {
-        if lines.step > 1 {
-            ask_for(data, (k + AHEAD) * lines.step);
-        } else if k.is_multiple_of(CACHE_LINE) {
+        if k.is_multiple_of(CACHE_LINE) {
             // After the end of these lines the next ones begin.
             let (next, k) = if k + AHEAD <= last { (0, k + AHEAD) } else { (N, k + AHEAD - last - 1) };
             (0..N).for_each(|i| ask_for(data, (i + next) * lines.line + k));
         }
         for (i, acc) in acc.iter_mut().enumerate() {
             // SAFETY: at most the index that was checked above.
-            let number = unsafe { data.get_unchecked(i * lines.line + k * lines.step) };
+            let number = unsafe { data.get_unchecked(i * lines.line + k) };
             let number = simd.splat_f32s(number.widen());
             for (acc, x) in acc.iter_mut().zip(x) {
                 *acc = simd.mul_add_e_f32s(number, *x, *acc);
@@ -103,6 +101,57 @@ fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
     }
 }
 
+/// Lines that are added up at a time: their numbers stay in the nearest cache while all parts of `sums` go by.
+const BLOCK: usize = 32;
+
+/// Adds line i times `weights[i]` for every i to `sums`, which has a vector for each number of a line.
+///
+/// # Panics
+/// When there are fewer lines than weights, or they are shorter than `sums`.
+#[inline(always)]
+pub(crate) fn add_weighted<S: Simd, E: Element>(
+    simd: S,
+    lines: Lines<E>,
+    weights: &[S::f32s],
+    sums: &mut [S::f32s],
+) {
+    for (i, weights) in weights.chunks(BLOCK).enumerate() {
+        let lines = Lines { data: &lines.data[i * BLOCK * lines.line..], ..lines };
+        let (parts, rest) = sums.as_chunks_mut::<8>();
+        for (j, sums) in parts.iter_mut().enumerate() {
+            add_part::<S, E, 8>(simd, lines, j * 8, weights, sums);
+        }
+        let whole = parts.len() * 8;
+        for (j, sum) in rest.iter_mut().enumerate() {
+            add_part::<S, E, 1>(simd, lines, whole + j, weights, std::array::from_mut(sum));
+        }
+    }
+}
+
+/// [`add_weighted`] of a block of lines, of the `N` numbers from `first` on.
+#[inline(always)]
+fn add_part<S: Simd, E: Element, const N: usize>(
+    simd: S,
+    lines: Lines<E>,
+    first: usize,
+    weights: &[S::f32s],
+    sums: &mut [S::f32s; N],
+) {
+    let Some(last) = weights.len().checked_sub(1) else { return };
+    let data = &lines.data[first..];
+    assert!(last * lines.line + N <= data.len(), "lines are too short");
+    let mut acc = *sums;
+    for (i, weight) in weights.iter().enumerate() {
+        ask_for(data, (i + BLOCK) * lines.line);
+        for (j, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: at most the index that was checked above.
+            let number = unsafe { data.get_unchecked(i * lines.line + j) };
+            *acc = simd.mul_add_e_f32s(simd.splat_f32s(number.widen()), *weight, *acc);
+        }
+    }
+    *sums = acc;
+}
+
 #[cfg(test)]
 mod tests {
     use pulp::bytemuck::cast_slice;
@@ -114,22 +163,34 @@ mod tests {
         let number = |i: usize| (i * 53 % 97) as f32 - 48.0;
         let x: Vec<f32> = (0..len * lanes).map(number).collect();
         let data: Vec<f32> = (0..2000).map(number).collect();
-        for lines in [Lines { data: &data, line: 25, step: 1 }, Lines { data: &data, line: 1, step: 45 }] {
-            let mut seen = 0;
-            let columns = S::as_simd_f32s(&x).0.as_chunks::<VECTORS>().0;
-            for_all(simd, lines, count, columns, |first, products| {
-                assert_eq!(first, seen);
-                seen += products.len();
-                for (i, got) in cast_slice::<_, f32>(products.as_flattened()).iter().enumerate() {
-                    let (line, lane) = (first + i / lanes, i % lanes);
-                    // Whole numbers below 2^24: exact.
-                    let sum: f32 = (0..len)
-                        .map(|k| data[line * lines.line + k * lines.step] * x[k * lanes + lane])
-                        .sum();
-                    assert_eq!(*got, sum, "line {line}, lane {lane} of {lanes}");
-                }
-            });
-            assert_eq!(seen, count);
+        let lines = Lines { data: &data, line: 25 };
+        let mut seen = 0;
+        let columns = S::as_simd_f32s(&x).0.as_chunks::<VECTORS>().0;
+        for_all(simd, lines, count, columns, |first, products| {
+            assert_eq!(first, seen);
+            seen += products.len();
+            for (i, got) in cast_slice::<_, f32>(products.as_flattened()).iter().enumerate() {
+                let (line, lane) = (first + i / lanes, i % lanes);
+                // Whole numbers below 2^24: exact.
+                let sum: f32 = (0..len).map(|k| data[line * 25 + k] * x[k * lanes + lane]).sum();
+                assert_eq!(*got, sum, "line {line}, lane {lane} of {lanes}");
+            }
+        });
+        assert_eq!(seen, count);
+    }
+
+    fn check_weighted<S: Simd>(simd: S) {
+        let number = |i: usize| (i * 53 % 97) as f32 - 48.0;
+        let (count, len, lanes) = (75, 19, S::F32_LANES);
+        let (data, weights): (Vec<f32>, Vec<f32>) =
+            ((0..count * 25).map(number).collect(), (0..count * lanes).map(number).collect());
+        let mut sums = vec![1.0; len * lanes];
+        let (weight_vectors, sum_vectors) = (S::as_simd_f32s(&weights).0, S::as_mut_simd_f32s(&mut sums).0);
+        add_weighted(simd, Lines { data: &data, line: 25 }, weight_vectors, sum_vectors);
+        for (i, got) in sums.iter().enumerate() {
+            let (k, lane) = (i / lanes, i % lanes);
+            let sum: f32 = (0..count).map(|line| data[line * 25 + k] * weights[line * lanes + lane]).sum();
+            assert_eq!(*got, sum + 1.0, "number {k}, lane {lane} of {lanes}");
         }
     }
 
@@ -138,6 +199,7 @@ mod tests {
         check::<S, 2>(simd);
         check::<S, 3>(simd);
         check::<S, 4>(simd);
+        check_weighted(simd);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::attention::Shared;
-use super::broadcast::{Lines, for_all};
+use super::broadcast::{Lines, add_weighted, for_all};
 use super::element::Element;
 use super::math::exp;
 use super::skinny::{Columns, Lanes};
@@ -157,7 +157,7 @@ impl<E: Element> WithSimd for Run<'_, E> {
         let lanes = S::F32_LANES;
         let mut scores = Vec::with_capacity(len * lanes);
         let columns = S::as_simd_f32s(&queries.data).0.as_chunks::<1>().0;
-        for_all(simd, Lines { data: k, line: stride, step: 1 }, len, columns, |_, products| {
+        for_all(simd, Lines { data: k, line: stride }, len, columns, |_, products| {
             scores.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
         });
         let mut top = vec![f32::NEG_INFINITY; lanes];
@@ -171,11 +171,9 @@ impl<E: Element> WithSimd for Run<'_, E> {
                 *sum += *score;
             }
         }
-        let mut values = Vec::with_capacity(dim * lanes);
-        let weights = S::as_simd_f32s(&scores).0.as_chunks::<1>().0;
-        for_all(simd, Lines { data: v, line: 1, step: stride }, dim, weights, |_, products| {
-            values.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
-        });
+        let mut values = vec![0.0; dim * lanes];
+        let (weights, sums) = (S::as_simd_f32s(&scores).0, S::as_mut_simd_f32s(&mut values).0);
+        add_weighted(simd, Lines { data: v, line: stride }, weights, sums);
         Partial { lanes, top, sum, values }
     }
 }

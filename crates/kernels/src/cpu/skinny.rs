@@ -115,7 +115,7 @@ impl Task<'_> {
     fn run<S: Simd, const VECTORS: usize>(self, simd: S) {
         let Self { x, weight, width, outputs, first, out } = self;
         let (columns, _) = S::as_simd_f32s(&x.data).0.as_chunks::<VECTORS>();
-        let lines = Lines { data: weight, line: width, step: 1 };
+        let lines = Lines { data: weight, line: width };
         for_all(simd, lines, weight.len() / width, columns, |at, products| {
             let numbers: &[f32] = cast_slice(products.as_flattened());
             for row in 0..x.rows {

@@ -23,10 +23,19 @@ impl WithSimd for TileSize {
     }
 }
 
-/// The tiles of some panels of both operands.
+/// Rows of the left operand.
+#[derive(Clone, Copy)]
+pub(super) enum Lhs<'a> {
+    /// Whole panels: for each inner index, a tile's rows.
+    Packed(&'a [f32]),
+    /// Where they lie: rows so far apart, each contiguous. Their numbers are broadcast one by one, which needs no
+    /// packing.
+    Rows(&'a [f32], usize),
+}
+
+/// The tiles of some rows, and of some panels of the right operand.
 pub(super) struct Tiles<'a> {
-    /// Whole panels of the left operand: for each inner index, a tile's rows.
-    pub lhs: &'a [f32],
+    pub lhs: Lhs<'a>,
     /// Whole panels of the right operand: for each inner index, a tile's columns.
     pub rhs: &'a [f32],
     /// The inner size.
@@ -53,37 +62,82 @@ impl Tiles<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let (inner, width) = (self.inner, VECTORS * S::F32_LANES);
-        for (i, lhs) in self.lhs.chunks_exact(inner * ROWS).enumerate() {
+        for i in 0..self.rows.div_ceil(ROWS) {
             for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
-                let acc = products::<S, ROWS, VECTORS>(simd, lhs, rhs);
-                let rows = ROWS.min(self.rows - i * ROWS);
-                let cols = width.min(self.cols - j * width);
-                // SAFETY: rows and columns that are there, of tiles that are this task's alone.
-                unsafe {
-                    let out = self.out.at(i * ROWS, j * width);
-                    if rows == ROWS && cols == width {
-                        store(simd, &acc, out, self.accumulate);
-                    } else {
-                        store_part(&acc, out, rows, cols, self.accumulate);
+                match self.lhs {
+                    Lhs::Packed(lhs) => {
+                        let panel = lhs[i * inner * ROWS..][..inner * ROWS].as_chunks::<ROWS>().0;
+                        self.put(simd, i, j, &products::<S, ROWS, VECTORS>(simd, panel, rhs));
+                    }
+                    Lhs::Rows(lhs, stride) => {
+                        // Rows that are missing in the last tile are the last one again.
+                        let row = |row: usize| &lhs[(i * ROWS + row).min(self.rows - 1) * stride..][..inner];
+                        let rows = std::array::from_fn(row);
+                        self.put(simd, i, j, &products_of_rows::<S, ROWS, VECTORS>(simd, rows, rhs));
                     }
                 }
             }
         }
     }
+
+    /// Writes tile (i, j), or as much of it as is there.
+    #[inline(always)]
+    fn put<S: Simd, const ROWS: usize, const VECTORS: usize>(
+        &self,
+        simd: S,
+        i: usize,
+        j: usize,
+        acc: &[[S::f32s; VECTORS]; ROWS],
+    ) {
+        let width = VECTORS * S::F32_LANES;
+        let rows = ROWS.min(self.rows - i * ROWS);
+        let cols = width.min(self.cols - j * width);
+        // SAFETY: rows and columns that are there, of tiles that are this task's alone.
+        unsafe {
+            let out = self.out.at(i * ROWS, j * width);
+            if rows == ROWS && cols == width {
+                store(simd, acc, out, self.accumulate);
+            } else {
+                store_part(acc, out, rows, cols, self.accumulate);
+            }
+        }
+    }
 }
 
-/// `lhs^T * rhs` of one tile.
+/// `lhs^T * rhs` of one tile, of packed panels.
 #[inline(always)]
 fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    lhs: &[f32],
+    lhs: &[[f32; ROWS]],
     rhs: &[f32],
 ) -> [[S::f32s; VECTORS]; ROWS] {
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let (rhs, _) = S::as_simd_f32s(rhs);
-    for (a, b) in lhs.as_chunks::<ROWS>().0.iter().zip(rhs.as_chunks::<VECTORS>().0) {
+    for (a, b) in lhs.iter().zip(rhs.as_chunks::<VECTORS>().0) {
         for i in 0..ROWS {
             let a = simd.splat_f32s(a[i]);
+            for j in 0..VECTORS {
+                acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
+            }
+        }
+    }
+    acc
+}
+
+/// As [`products`], of rows as they lie, each as long as `rhs` has vectors.
+#[inline(always)]
+fn products_of_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    rows: [&[f32]; ROWS],
+    rhs: &[f32],
+) -> [[S::f32s; VECTORS]; ROWS] {
+    let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    let rhs = S::as_simd_f32s(rhs).0.as_chunks::<VECTORS>().0;
+    assert!(rows.iter().all(|row| row.len() == rhs.len()));
+    for (k, b) in rhs.iter().enumerate() {
+        for i in 0..ROWS {
+            // SAFETY: k is within every row, as was checked above.
+            let a = simd.splat_f32s(unsafe { *rows[i].get_unchecked(k) });
             for j in 0..VECTORS {
                 acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
             }
@@ -152,21 +206,23 @@ mod tests {
         let mut packed_rhs = vec![f32::NAN; n.next_multiple_of(cols) * k];
         pack::panels(lhs, &(0..m), rows, &(0..k), &mut packed_lhs);
         pack::panels(rhs.t(), &(0..n), cols, &(0..k), &mut packed_rhs);
-        let mut out = vec![1.0; m * n];
-        let tiles = Tiles {
-            lhs: &packed_lhs,
-            rhs: &packed_rhs,
-            inner: k,
-            out: Out { data: out.as_mut_ptr(), stride: n },
-            rows: m,
-            cols: n,
-            accumulate: true,
-        };
-        tiles.with_simd(simd);
-        for (i, got) in out.iter().enumerate() {
-            // Whole numbers below 2^24: exact.
-            let sum: f32 = (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();
-            assert_eq!(*got, sum + 1.0, "element {i} with {} lanes", S::F32_LANES);
+        for lhs in [Lhs::Packed(&packed_lhs), Lhs::Rows(&a, k)] {
+            let mut out = vec![1.0; m * n];
+            let tiles = Tiles {
+                lhs,
+                rhs: &packed_rhs,
+                inner: k,
+                out: Out { data: out.as_mut_ptr(), stride: n },
+                rows: m,
+                cols: n,
+                accumulate: true,
+            };
+            tiles.with_simd(simd);
+            for (i, got) in out.iter().enumerate() {
+                // Whole numbers below 2^24: exact.
+                let sum: f32 = (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();
+                assert_eq!(*got, sum + 1.0, "element {i} with {} lanes", S::F32_LANES);
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use pulp::Arch;
 
-use super::kernel::{TileSize, Tiles};
+use super::super::element::Floats;
+use super::kernel::{Lhs, TileSize, Tiles};
 use super::{Mat, Out, pack};
 
 /// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
@@ -118,21 +119,31 @@ impl Task<'_> {
         let (tile_rows, tile_cols) = self.plan.tile;
         let rhs = &mut rhs[..self.cols.len().next_multiple_of(tile_cols) * inner.len()];
         pack::panels(self.rhs, &self.cols, tile_cols, &inner, rhs);
+        if let (Floats::F32(data), (stride, 1)) = (self.lhs.data, self.lhs.strides) {
+            let from = self.rows.start;
+            let lhs = Lhs::Rows(&data[from * stride + inner.start..], stride);
+            return self.tiles(self.rows.clone(), lhs, rhs, &inner);
+        }
         for from in self.rows.clone().step_by(PANELS * tile_rows) {
             let rows = from..self.rows.end.min(from + PANELS * tile_rows);
             let lhs = &mut lhs[..rows.len().next_multiple_of(tile_rows) * inner.len()];
             pack::panels(self.lhs, &rows, tile_rows, &inner, lhs);
-            Arch::new().dispatch(Tiles {
-                lhs,
-                rhs,
-                inner: inner.len(),
-                // SAFETY: the first element of rows that are there.
-                out: unsafe { self.out.at(from - self.rows.start, 0) },
-                rows: rows.len(),
-                cols: self.cols.len(),
-                accumulate: self.accumulate || inner.start > 0,
-            });
+            self.tiles(rows, Lhs::Packed(lhs), rhs, &inner);
         }
+    }
+
+    /// The products of some rows.
+    fn tiles(&self, rows: Range<usize>, lhs: Lhs, rhs: &[f32], inner: &Range<usize>) {
+        Arch::new().dispatch(Tiles {
+            lhs,
+            rhs,
+            inner: inner.len(),
+            // SAFETY: the first element of rows that are there.
+            out: unsafe { self.out.at(rows.start - self.rows.start, 0) },
+            rows: rows.len(),
+            cols: self.cols.len(),
+            accumulate: self.accumulate || inner.start > 0,
+        });
     }
 }
 
