@@ -9,7 +9,7 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 
-use crate::backend::{FusedGrads, FusedOps, Ids, SavedAttention};
+use crate::backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
 
 /// Declares a backward step: its name, number of inputs, state, and the gradients by input.
@@ -55,9 +55,8 @@ backward!(AddRow<B>, 2, (), |_saved, grad, parents| {
 backward!(Attention<B>, 3, SavedAttention<B>, |saved, grad, parents| {
     B::packed_attention_grad(saved, grad).map(Some)
 });
-backward!(LogprobEntropy<B>, 2, (Pair<B>, Ids, f32), |saved, grad, parents| {
-    let ((x, weight), targets, inverse_temperature) = saved;
-    B::logprob_entropy_grad(x, weight, targets, inverse_temperature, grad).map(Some)
+backward!(LogprobEntropy<B>, 2, SavedHead<B>, |saved, grad, parents| {
+    B::logprob_entropy_grad(saved, grad).map(Some)
 });
 
 impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C> {
@@ -142,10 +141,19 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         inverse_temperature: f32,
     ) -> FloatTensor<Self> {
         let ((x, x_node), (weight, weight_node)) = (x.into_parts(), weight.into_parts());
-        let out = B::logprob_entropy(x.clone(), weight.clone(), targets.clone(), inverse_temperature);
-        match LogprobEntropy.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
-            OpsKind::Tracked(prep) => prep.finish(((x, weight), targets, inverse_temperature), out),
-            OpsKind::UnTracked(prep) => prep.finish(out),
+        let prep = LogprobEntropy.prepare::<C>([x_node, weight_node]).compute_bound().stateful();
+        match prep {
+            OpsKind::Tracked(prep) => {
+                let operands = [x.clone(), weight.clone()];
+                let (out, probabilities) =
+                    B::logprob_entropy_saving(x, weight, targets.clone(), inverse_temperature);
+                let saved =
+                    SavedHead { operands, out: out.clone(), probabilities, targets, inverse_temperature };
+                prep.finish(saved, out)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(B::logprob_entropy(x, weight, targets, inverse_temperature))
+            }
         }
     }
 

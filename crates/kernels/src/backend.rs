@@ -92,14 +92,15 @@ pub trait FusedGrads: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
     /// Gradients of [`FusedOps::packed_attention`] by q, k and v.
     fn packed_attention_grad(saved: SavedAttention<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 3];
-    /// Gradients of [`FusedOps::logprob_entropy`] by `x` and `weight`.
-    fn logprob_entropy_grad(
+    /// As [`FusedOps::logprob_entropy`], with the probabilities, `[n, v]`, where few enough to be kept.
+    fn logprob_entropy_saving(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         targets: Ids,
         inverse_temperature: f32,
-        grad: FloatTensor<Self>,
-    ) -> [FloatTensor<Self>; 2];
+    ) -> (FloatTensor<Self>, Option<FloatTensor<Self>>);
+    /// Gradients of [`FusedOps::logprob_entropy`] by `x` and `weight`.
+    fn logprob_entropy_grad(saved: SavedHead<Self>, grad: FloatTensor<Self>) -> [FloatTensor<Self>; 2];
 }
 
 /// What attention's backward pass needs of its forward pass.
@@ -125,6 +126,33 @@ impl<B: Backend> Clone for SavedAttention<B> {
             log_sum: self.log_sum.clone(),
             packing: self.packing.clone(),
             heads: self.heads,
+        }
+    }
+}
+
+/// What the head's backward pass needs of its forward pass.
+#[derive(Debug)]
+pub struct SavedHead<B: Backend> {
+    /// Hidden states and weight.
+    pub operands: [FloatTensor<B>; 2],
+    /// The output: log-probabilities and entropies, `[2, n]`.
+    pub out: FloatTensor<B>,
+    /// Probabilities, `[n, v]`: computed again where there are none.
+    pub probabilities: Option<FloatTensor<B>>,
+    /// One token id a row.
+    pub targets: Ids,
+    /// Multiplied every logit.
+    pub inverse_temperature: f32,
+}
+
+impl<B: Backend> Clone for SavedHead<B> {
+    fn clone(&self) -> Self {
+        Self {
+            operands: self.operands.clone(),
+            out: self.out.clone(),
+            probabilities: self.probabilities.clone(),
+            targets: self.targets.clone(),
+            inverse_temperature: self.inverse_temperature,
         }
     }
 }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention};
+pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;
 pub use spans::CacheSpans;

@@ -31,7 +31,8 @@ fn ask_for<E>(data: &[E], index: usize) {
     let _ = (data, index);
 }
 
-/// For each of `N` lines from `first` on, the sum over k of its number k times vectors k of `x`.
+/// For each of `N` lines from `first` on, the sum over k of its number k times vectors k of `x`, to `sums`: what a
+/// function returns would be added up in memory instead of registers.
 ///
 /// # Panics
 /// When the lines have fewer numbers than `x` vectors.
@@ -41,27 +42,30 @@ pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize
     lines: Lines<E>,
     first: usize,
     x: &[[S::f32s; VECTORS]],
-) -> [[S::f32s; VECTORS]; N] {
+    sums: &mut [[S::f32s; VECTORS]; N],
+) {
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; N];
-    let Some(last) = x.len().checked_sub(1) else { return acc };
+    let last = x.len().saturating_sub(1);
     let data = &lines.data[first * lines.line..];
     assert!((N - 1) * lines.line + last < data.len(), "lines are too short");
-    for (k, x) in x.iter().enumerate() {
-        if k.is_multiple_of(CACHE_LINE) {
-            // After the end of these lines the next ones begin.
-            let (next, k) = if k + AHEAD <= last { (0, k + AHEAD) } else { (N, k + AHEAD - last - 1) };
-            (0..N).for_each(|i| ask_for(data, (i + next) * lines.line + k));
-        }
-        for (i, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: at most the index that was checked above.
-            let number = unsafe { data.get_unchecked(i * lines.line + k) };
-            let number = simd.splat_f32s(number.widen());
-            for (acc, x) in acc.iter_mut().zip(x) {
-                *acc = simd.mul_add_e_f32s(number, *x, *acc);
+    for (run, x) in x.chunks(CACHE_LINE).enumerate() {
+        let from = run * CACHE_LINE;
+        // After the end of these lines the next ones begin.
+        let ahead = from + AHEAD;
+        let (next, at) = if ahead <= last { (0, ahead) } else { (N, ahead - last - 1) };
+        (0..N).for_each(|i| ask_for(data, (i + next) * lines.line + at));
+        for (k, x) in x.iter().enumerate() {
+            for (i, acc) in acc.iter_mut().enumerate() {
+                // SAFETY: at most the index that was checked above.
+                let number = unsafe { data.get_unchecked(i * lines.line + from + k) };
+                let number = simd.splat_f32s(number.widen());
+                for (acc, x) in acc.iter_mut().zip(x) {
+                    *acc = simd.mul_add_e_f32s(number, *x, *acc);
+                }
             }
         }
     }
-    acc
+    *sums = acc;
 }
 
 /// Calls `each(first, products)` for every line, several at a time, `products` in the order of the lines.
@@ -76,7 +80,7 @@ pub(crate) fn for_all<S: Simd, E: Element, const VECTORS: usize>(
     // As many accumulators as leave registers for the vectors and a broadcast number.
     match (S::REGISTER_COUNT >= 32, VECTORS) {
         (true, 1) => some::<S, E, 16, VECTORS>(simd, lines, count, x, &mut each),
-        (false, 1) => some::<S, E, 12, VECTORS>(simd, lines, count, x, &mut each),
+        (false, 1) => some::<S, E, 8, VECTORS>(simd, lines, count, x, &mut each),
         (true, 2 | 3) => some::<S, E, 8, VECTORS>(simd, lines, count, x, &mut each),
         (true, _) | (false, 2) => some::<S, E, 6, VECTORS>(simd, lines, count, x, &mut each),
         (false, 3) => some::<S, E, 4, VECTORS>(simd, lines, count, x, &mut each),
@@ -93,11 +97,17 @@ fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
     each: &mut impl FnMut(usize, &[[S::f32s; VECTORS]]),
 ) {
     let whole = count / N * N;
+    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; N];
     for first in (0..whole).step_by(N) {
-        each(first, &products::<S, E, N, VECTORS>(simd, lines, first, x));
+        products::<S, E, N, VECTORS>(simd, lines, first, x, &mut sums);
+        each(first, &sums);
     }
     for first in whole..count {
-        each(first, &products::<S, E, 1, VECTORS>(simd, lines, first, x));
+        let sums = sums.first_chunk_mut();
+        if let Some(sums) = sums {
+            products::<S, E, 1, VECTORS>(simd, lines, first, x, sums);
+            each(first, sums);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The language-model head fused with log-probability and entropy: logits exist for one chunk of
-//! rows at a time, in the forward pass and again in the backward pass.
+//! rows at a time, in the forward pass and again in the backward pass. Where all rows are one chunk, the
+//! probabilities stay for the backward pass.
 
 use rayon::prelude::*;
 
@@ -48,9 +49,18 @@ impl Head<'_> {
     }
 }
 
-/// Log-probability of each target and entropy of each row's distribution, in nats:
-/// `(logp, entropy)`, one each a row.
-pub(crate) fn logprob_entropy(head: Head) -> (Vec<f32>, Vec<f32>) {
+/// What the forward pass knows of every row.
+pub(crate) struct Rows {
+    /// Log-probability of each target, in nats.
+    pub logp: Vec<f32>,
+    /// Entropy of each distribution, in nats.
+    pub entropy: Vec<f32>,
+    /// Probabilities, `[rows, vocabulary]`, where all rows fit one chunk; else empty.
+    pub probabilities: Vec<f32>,
+}
+
+/// Log-probability of each target and entropy of each row's distribution.
+pub(crate) fn logprob_entropy(head: Head) -> Rows {
     let (rows, vocabulary) = (head.targets.len(), head.vocabulary());
     let (mut logp, mut entropy) = (vec![0.0; rows], vec![0.0; rows]);
     let mut logits = vec![0.0; head.chunk().min(rows) * vocabulary];
@@ -68,7 +78,8 @@ pub(crate) fn logprob_entropy(head: Head) -> (Vec<f32>, Vec<f32>) {
             },
         );
     }
-    (logp, entropy)
+    let probabilities = if rows <= head.chunk() { logits } else { Vec::new() };
+    Rows { logp, entropy, probabilities }
 }
 
 /// What [`softmax_row`] knows of a row.
@@ -113,27 +124,52 @@ fn exp_sum_with_mean(z: &mut [f32], top: f32) -> (f32, f32) {
     (sum, weighted)
 }
 
+/// Gradients by a row's log-probability and entropy, and the entropy that the forward pass gave.
+#[derive(Clone, Copy)]
+pub(crate) struct RowGrads<'a> {
+    pub by_logp: &'a [f32],
+    pub by_entropy: &'a [f32],
+    pub entropy: &'a [f32],
+}
+
 /// Gradients by the hidden states and the weight, given those by log-probability and entropy:
 /// with p the probabilities and H the entropy of a row,
 /// dlogit_j = g_logp (1[j = target] - p_j) - g_entropy p_j (log p_j + H).
+///
+/// `kept` are the probabilities of [`Rows`], which are overwritten; where there are none they are computed again.
 pub(crate) fn logprob_entropy_grad(
     head: Head,
-    grad_logp: &[f32],
-    grad_entropy: &[f32],
+    grads: RowGrads,
+    kept: Option<&mut [f32]>,
 ) -> (Vec<f32>, Vec<f32>) {
     let (rows, vocabulary, width) = (head.targets.len(), head.vocabulary(), head.width);
     let (mut dx, mut dw) = (vec![0.0; rows * width], vec![0.0; vocabulary * width]);
-    let mut logits = vec![0.0; head.chunk().min(rows) * vocabulary];
+    let again = kept.is_none();
+    let mut fresh = Vec::new();
+    let probabilities = kept.unwrap_or_else(|| {
+        fresh.resize(head.chunk().min(rows) * vocabulary, 0.0);
+        &mut fresh
+    });
     for start in (0..rows).step_by(head.chunk()) {
         let n = head.chunk().min(rows - start);
-        let logits = &mut logits[..n * vocabulary];
-        head.logits(start, n, logits);
-        logits.par_chunks_exact_mut(vocabulary).enumerate().for_each(|(i, z)| {
-            let i = start + i;
-            let target = head.targets[i] as usize;
-            row_grad(z, target, grad_logp[i], grad_entropy[i], head.inverse_temperature);
+        let rows = &mut probabilities[..n * vocabulary];
+        if again {
+            head.logits(start, n, rows);
+            rows.par_chunks_exact_mut(vocabulary).for_each(|z| {
+                softmax_row(z);
+            });
+        }
+        rows.par_chunks_exact_mut(vocabulary).enumerate().for_each(|(i, p)| {
+            let (target, i) = (head.targets[start + i] as usize, start + i);
+            row_grad(
+                p,
+                target,
+                grads.by_logp[i],
+                (grads.by_entropy[i], grads.entropy[i]),
+                head.inverse_temperature,
+            );
         });
-        let dz = Mat::new(logits, n, vocabulary, vocabulary);
+        let dz = Mat::new(rows, n, vocabulary, vocabulary);
         let w = Mat::stored(head.weight, vocabulary, width, width);
         gemm(&mut dx[start * width..], width, false, dz, w, Threads::All);
         let x = Mat::new(&head.x[start * width..], n, width, width);
@@ -142,23 +178,66 @@ pub(crate) fn logprob_entropy_grad(
     (dx, dw)
 }
 
-/// Turns a row of scaled logits into their gradient, in place.
-fn row_grad(z: &mut [f32], target: usize, grad_logp: f32, grad_entropy: f32, factor: f32) {
-    let row = softmax_row(z);
+/// Turns a row of probabilities into the gradient by its logits before they were scaled, in place; `entropy` is the
+/// gradient by the row's entropy, and the entropy.
+fn row_grad(p: &mut [f32], target: usize, grad_logp: f32, entropy: (f32, f32), factor: f32) {
+    let (grad_entropy, entropy) = entropy;
     vectorized(
         #[inline(always)]
         || {
             if grad_entropy == 0.0 {
-                for p in z.iter_mut() {
+                for p in p.iter_mut() {
                     *p *= -grad_logp * factor;
                 }
             } else {
-                for p in z.iter_mut() {
+                for p in p.iter_mut() {
                     let log_p = p.max(f32::MIN_POSITIVE).ln();
-                    *p *= (-grad_logp - grad_entropy * (log_p + row.entropy)) * factor;
+                    *p *= (-grad_logp - grad_entropy * (log_p + entropy)) * factor;
                 }
             }
         },
     );
-    z[target] += grad_logp * factor;
+    p[target] += grad_logp * factor;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(n: usize, step: usize) -> Vec<f32> {
+        (0..n).map(|i| (i * step % 1009) as f32 / 1009.0 - 0.5).collect()
+    }
+
+    /// More rows than a chunk has, whose probabilities are computed again, against the same rows in two batches
+    /// that keep theirs.
+    #[test]
+    fn probabilities_computed_again_give_the_gradients_of_kept_ones() {
+        let (rows, vocabulary, width) = (90, 400_000, 2);
+        let (x, weight) = (numbers(rows * width, 37), numbers(vocabulary * width, 53));
+        let (by_logp, by_entropy) = (numbers(rows, 11), numbers(rows, 17));
+        let targets: Vec<u32> = (0..rows).map(|i| (i * 4001) as u32).collect();
+        let part = |from: usize, to: usize| {
+            let head = Head {
+                x: &x[from * width..to * width],
+                weight: Floats::F32(&weight),
+                targets: &targets[from..to],
+                width,
+                inverse_temperature: 0.7,
+            };
+            let mut out = logprob_entropy(head);
+            let kept = (!out.probabilities.is_empty()).then_some(&mut out.probabilities[..]);
+            assert_eq!(kept.is_some(), to - from < rows);
+            let (by_logp, by_entropy) = (&by_logp[from..to], &by_entropy[from..to]);
+            let grads = RowGrads { by_logp, by_entropy, entropy: &out.entropy };
+            let (dx, dw) = logprob_entropy_grad(head, grads, kept);
+            (out.logp, dx, dw)
+        };
+        let whole = part(0, rows);
+        let (first, second) = (part(0, 50), part(50, rows));
+        assert_eq!(whole.0, [first.0, second.0].concat());
+        let close = |a: f32, b: f32| assert!((a - b).abs() <= 1e-6 + 1e-4 * a.abs(), "{a} and {b}");
+        whole.1.iter().zip(first.1.iter().chain(&second.1)).for_each(|(&a, &b)| close(a, b));
+        let sums = first.2.iter().zip(&second.2).map(|(a, b)| a + b);
+        whole.2.iter().zip(sums).for_each(|(&a, b)| close(a, b));
+    }
 }

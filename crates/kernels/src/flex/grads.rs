@@ -7,9 +7,10 @@ use burn_flex::FlexTensor;
 
 use super::head_of;
 use super::tensor::{floats, like, rows, stored, tensor, width};
-use crate::backend::{FusedGrads, Ids, SavedAttention};
+use crate::backend::{FusedGrads, Ids, SavedAttention, SavedHead};
 use crate::cpu::attention::Qkv;
 use crate::cpu::attention_grad::Saved;
+use crate::cpu::head::RowGrads;
 use crate::cpu::{attention, attention_grad, bias, embedding, gemm, head, norm, rope, swiglu};
 use crate::{Heads, Packing, RopeTable};
 
@@ -85,19 +86,39 @@ impl FusedGrads for Flex {
         [like(dq, &q), like(dk, &k), like(dv, &v)]
     }
 
-    fn logprob_entropy_grad(
+    fn logprob_entropy_saving(
         x: FlexTensor,
         weight: FlexTensor,
         targets: Ids,
         inverse_temperature: f32,
-        grad: FlexTensor,
-    ) -> [FlexTensor; 2] {
-        let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
-        let grad = floats(&grad);
-        let (by_logp, by_entropy) = grad.split_at(targets.len());
+    ) -> (FlexTensor, Option<FlexTensor>) {
+        let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
+        head_out(head::logprob_entropy(head_of(&floats(&x), &weight, &targets, inverse_temperature)))
+    }
+
+    fn logprob_entropy_grad(saved: SavedHead<Self>, grad: FlexTensor) -> [FlexTensor; 2] {
+        let SavedHead { operands, out, mut probabilities, targets, inverse_temperature } = saved;
+        let [x, weight] = operands.each_ref().map(FlexTensor::to_contiguous);
+        let (grad, out) = (grad.to_contiguous(), out.to_contiguous());
+        let (grad, out) = (floats(&grad), floats(&out));
+        let ((by_logp, by_entropy), (_, entropy)) =
+            (grad.split_at(targets.len()), out.split_at(targets.len()));
         let x_floats = floats(&x);
         let head = head_of(&x_floats, &weight, &targets, inverse_temperature);
-        let (dx, dw) = head::logprob_entropy_grad(head, by_logp, by_entropy);
+        let kept = probabilities.as_mut().map(FlexTensor::storage_mut);
+        let (dx, dw) = head::logprob_entropy_grad(head, RowGrads { by_logp, by_entropy, entropy }, kept);
         [like(dx, &x), f32_like(dw, &weight)]
     }
+}
+
+/// The head's output, and the probabilities where they were kept.
+pub(super) fn head_out(rows: head::Rows) -> (FlexTensor, Option<FlexTensor>) {
+    let head::Rows { mut logp, entropy, probabilities } = rows;
+    let n = logp.len();
+    logp.extend(entropy);
+    let kept = (!probabilities.is_empty()).then(|| {
+        let vocabulary = probabilities.len() / n;
+        tensor(probabilities, [n, vocabulary])
+    });
+    (tensor(logp, [2, n]), kept)
 }

@@ -72,11 +72,7 @@ impl FusedOps for Flex {
         inverse_temperature: f32,
     ) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        let floats = floats(&x);
-        let head = head_of(&floats, &weight, &targets, inverse_temperature);
-        let (mut logp, entropy) = head::logprob_entropy(head);
-        logp.extend(entropy);
-        tensor(logp, [2, targets.len()])
+        grads::head_out(head::logprob_entropy(head_of(&floats(&x), &weight, &targets, inverse_temperature))).0
     }
 
     fn decode_attention(
