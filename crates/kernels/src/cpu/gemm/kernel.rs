@@ -5,9 +5,9 @@ use pulp::{Simd, WithSimd};
 
 use super::Out;
 
-/// Rows of a tile, and vectors of a row, that fit the registers.
+/// Rows of a tile, and vectors of a row, that fit the registers. Heads are multiples of four vectors of 16 numbers.
 const fn tile<S: Simd>() -> (usize, usize) {
-    if S::REGISTER_COUNT >= 32 { (8, 3) } else { (4, 3) }
+    if S::REGISTER_COUNT >= 32 { (6, 4) } else { (4, 3) }
 }
 
 /// Rows and columns of this machine's tiles.
@@ -54,7 +54,7 @@ impl WithSimd for Tiles<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if tile::<S>() == (8, 3) { self.run::<S, 8, 3>(simd) } else { self.run::<S, 4, 3>(simd) }
+        if tile::<S>() == (6, 4) { self.run::<S, 6, 4>(simd) } else { self.run::<S, 4, 3>(simd) }
     }
 }
 
@@ -62,20 +62,22 @@ impl Tiles<'_> {
     #[inline(always)]
     fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
         let (inner, width) = (self.inner, VECTORS * S::F32_LANES);
+        let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         for i in 0..self.rows.div_ceil(ROWS) {
             for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
                 match self.lhs {
                     Lhs::Packed(lhs) => {
                         let panel = lhs[i * inner * ROWS..][..inner * ROWS].as_chunks::<ROWS>().0;
-                        self.put(simd, i, j, &products::<S, ROWS, VECTORS>(simd, panel, rhs));
+                        products::<S, ROWS, VECTORS>(simd, panel, rhs, &mut acc);
                     }
                     Lhs::Rows(lhs, stride) => {
                         // Rows that are missing in the last tile are the last one again.
                         let row = |row: usize| &lhs[(i * ROWS + row).min(self.rows - 1) * stride..][..inner];
                         let rows = std::array::from_fn(row);
-                        self.put(simd, i, j, &products_of_rows::<S, ROWS, VECTORS>(simd, rows, rhs));
+                        products_of_rows::<S, ROWS, VECTORS>(simd, rows, rhs, &mut acc);
                     }
                 }
+                self.put(simd, i, j, &acc);
             }
         }
     }
@@ -104,13 +106,15 @@ impl Tiles<'_> {
     }
 }
 
-/// `lhs^T * rhs` of one tile, of packed panels.
+/// `lhs^T * rhs` of one tile, of packed panels, to `out`: what a function returns would be added up in memory instead
+/// of registers.
 #[inline(always)]
 fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     lhs: &[[f32; ROWS]],
     rhs: &[f32],
-) -> [[S::f32s; VECTORS]; ROWS] {
+    out: &mut [[S::f32s; VECTORS]; ROWS],
+) {
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let (rhs, _) = S::as_simd_f32s(rhs);
     for (a, b) in lhs.iter().zip(rhs.as_chunks::<VECTORS>().0) {
@@ -121,7 +125,7 @@ fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
             }
         }
     }
-    acc
+    *out = acc;
 }
 
 /// As [`products`], of rows as they lie, each as long as `rhs` has vectors.
@@ -130,7 +134,8 @@ fn products_of_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     rows: [&[f32]; ROWS],
     rhs: &[f32],
-) -> [[S::f32s; VECTORS]; ROWS] {
+    out: &mut [[S::f32s; VECTORS]; ROWS],
+) {
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let rhs = S::as_simd_f32s(rhs).0.as_chunks::<VECTORS>().0;
     assert!(rows.iter().all(|row| row.len() == rhs.len()));
@@ -143,7 +148,7 @@ fn products_of_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
             }
         }
     }
-    acc
+    *out = acc;
 }
 
 /// Writes a whole tile.

@@ -2,7 +2,7 @@
 //! "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008).
 //!
 //! Of the two panels that make a tile the narrow one, whose numbers are broadcast, stays in the first cache, and
-//! the wide ones stream from the second: a tile of 8 rows and 3 vectors asks for 3 vectors a 24 multiply-adds.
+//! the wide ones stream from the second: a tile of 6 rows and 4 vectors asks for 4 vectors a 24 multiply-adds.
 //! Memory is slow beside that, so each task packs what its second cache holds, and no packed number leaves it.
 //! Each element is summed in one order whatever the number of threads.
 

@@ -14,7 +14,7 @@ use super::{Mat, Out, pack};
 const DEPTH: usize = 384;
 /// Packed numbers of the right operand: 1.2 MB, of a second cache of 2 MB.
 const PACKED: usize = 300_000;
-/// Narrow panels that are packed at a time: 64 rows, so that whole cache lines are read where the rows lie side by
+/// Narrow panels that are packed at a time: 48 rows, so that whole cache lines are read where the rows lie side by
 /// side.
 const PANELS: usize = 8;
 
