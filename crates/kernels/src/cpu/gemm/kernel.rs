@@ -1,25 +1,43 @@
 //! The inner loops: a tile of the result in registers, over packed panels.
 
 use pulp::bytemuck::{Pod, cast_slice};
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
 use super::Out;
 
-/// Rows of a tile, and vectors of a row, that fit the registers. Heads are multiples of four vectors of 16 numbers.
-const fn tile<S: Simd>() -> (usize, usize) {
-    if S::REGISTER_COUNT >= 32 { (6, 4) } else { (4, 3) }
+/// Rows of a tile, and vectors of a row, that fit the registers: the first of those shapes that compute the fewest
+/// columns which are not there, so that a head of 32, 64 or 96 numbers fills its tiles.
+fn shape(registers: usize, lanes: usize, cols: usize) -> (usize, usize) {
+    let shapes: &[_] = if registers >= 32 { &[(6, 4), (8, 3), (12, 2)] } else { &[(4, 3), (6, 2)] };
+    let padded = |&&(_, vectors): &&(usize, usize)| cols.next_multiple_of(vectors * lanes);
+    shapes.iter().min_by_key(padded).copied().unwrap_or((4, 2))
 }
 
-/// Rows and columns of this machine's tiles.
-pub(super) struct TileSize;
+/// The size of a tile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tile {
+    pub rows: usize,
+    pub vectors: usize,
+    /// Numbers of a vector.
+    pub lanes: usize,
+}
 
-impl WithSimd for TileSize {
-    type Output = (usize, usize);
+impl Tile {
+    pub(super) fn cols(self) -> usize {
+        self.vectors * self.lanes
+    }
+}
+
+/// This machine's tiles for a result of so many columns.
+pub(super) struct TileFor(pub usize);
+
+impl WithSimd for TileFor {
+    type Output = Tile;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        let (rows, vectors) = tile::<S>();
-        (rows, vectors * S::F32_LANES)
+    fn with_simd<S: Simd>(self, _: S) -> Tile {
+        let (rows, vectors) = shape(S::REGISTER_COUNT, S::F32_LANES, self.0);
+        Tile { rows, vectors, lanes: S::F32_LANES }
     }
 }
 
@@ -28,6 +46,8 @@ impl WithSimd for TileSize {
 pub(super) enum Lhs<'a> {
     /// Whole panels: for each inner index, a tile's rows.
     Packed(&'a [f32]),
+    /// Where they lie, whole tiles of them: for each inner index all rows, so far apart.
+    Columns(&'a [f32], usize),
     /// Where they lie: rows so far apart, each contiguous. Their numbers are broadcast one by one, which needs no
     /// packing.
     Rows(&'a [f32], usize),
@@ -36,6 +56,7 @@ pub(super) enum Lhs<'a> {
 /// The tiles of some rows, and of some panels of the right operand.
 pub(super) struct Tiles<'a> {
     pub lhs: Lhs<'a>,
+    pub tile: Tile,
     /// Whole panels of the right operand: for each inner index, a tile's columns.
     pub rhs: &'a [f32],
     /// The inner size.
@@ -49,26 +70,52 @@ pub(super) struct Tiles<'a> {
     pub accumulate: bool,
 }
 
-impl WithSimd for Tiles<'_> {
+/// [`Tiles`] of one shape: each is compiled by itself, which keeps its sums in registers.
+struct Shaped<'a, const ROWS: usize, const VECTORS: usize>(&'a Tiles<'a>);
+
+impl<const ROWS: usize, const VECTORS: usize> WithSimd for Shaped<'_, ROWS, VECTORS> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        if tile::<S>() == (6, 4) { self.run::<S, 6, 4>(simd) } else { self.run::<S, 4, 3>(simd) }
+        self.0.run::<S, ROWS, VECTORS>(simd);
     }
 }
 
+/// Does `$body` with `$shaped` the tiles as [`Shaped`] in their shape.
+macro_rules! shaped {
+    ($tiles:expr, |$shaped:ident| $body:expr) => {
+        shaped!($tiles, |$shaped| $body, (6, 4), (8, 3), (12, 2), (4, 3), (6, 2))
+    };
+    ($tiles:expr, |$shaped:ident| $body:expr, $(($rows:literal, $vectors:literal)),*) => {
+        match ($tiles.tile.rows, $tiles.tile.vectors) {
+            $(($rows, $vectors) => {
+                let $shaped = Shaped::<$rows, $vectors>($tiles);
+                $body
+            })*
+            (rows, vectors) => unreachable!("no tiles of {rows} rows and {vectors} vectors"),
+        }
+    };
+}
+
 impl Tiles<'_> {
+    /// Computes them on this machine's widest vectors.
+    pub(super) fn compute(&self) {
+        shaped!(self, |shaped| Arch::new().dispatch(shaped));
+    }
+
     #[inline(always)]
-    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(self, simd: S) {
+    fn run<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S) {
         let (inner, width) = (self.inner, VECTORS * S::F32_LANES);
         let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
         for i in 0..self.rows.div_ceil(ROWS) {
             for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
                 match self.lhs {
                     Lhs::Packed(lhs) => {
-                        let panel = lhs[i * inner * ROWS..][..inner * ROWS].as_chunks::<ROWS>().0;
-                        products::<S, ROWS, VECTORS>(simd, panel, rhs, &mut acc);
+                        products::<S, ROWS, VECTORS>(simd, &lhs[i * inner * ROWS..], ROWS, rhs, &mut acc);
+                    }
+                    Lhs::Columns(lhs, stride) => {
+                        products::<S, ROWS, VECTORS>(simd, &lhs[i * ROWS..], stride, rhs, &mut acc);
                     }
                     Lhs::Rows(lhs, stride) => {
                         // Rows that are missing in the last tile are the last one again.
@@ -106,22 +153,25 @@ impl Tiles<'_> {
     }
 }
 
-/// `lhs^T * rhs` of one tile, of packed panels, to `out`: what a function returns would be added up in memory instead
-/// of registers.
+/// `lhs^T * rhs` of one tile, given the tile's rows for each inner index, `stride` apart; to `out`: what a function
+/// returns would be added up in memory instead of registers.
 #[inline(always)]
 fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    lhs: &[[f32; ROWS]],
+    lhs: &[f32],
+    stride: usize,
     rhs: &[f32],
     out: &mut [[S::f32s; VECTORS]; ROWS],
 ) {
     let mut acc = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
-    let (rhs, _) = S::as_simd_f32s(rhs);
-    for (a, b) in lhs.iter().zip(rhs.as_chunks::<VECTORS>().0) {
-        for i in 0..ROWS {
-            let a = simd.splat_f32s(a[i]);
-            for j in 0..VECTORS {
-                acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
+    let rhs = S::as_simd_f32s(rhs).0.as_chunks::<VECTORS>().0;
+    assert!(rhs.len().saturating_sub(1) * stride + ROWS <= lhs.len());
+    for (k, b) in rhs.iter().enumerate() {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            // SAFETY: at most the index that was checked above.
+            let a = simd.splat_f32s(unsafe { *lhs.get_unchecked(k * stride + i) });
+            for (acc, b) in acc.iter_mut().zip(b) {
+                *acc = simd.mul_add_e_f32s(a, *b, *acc);
             }
         }
     }
@@ -200,21 +250,33 @@ mod tests {
     use super::super::{Mat, pack};
     use super::*;
 
-    /// A product whose sizes are multiples of no tile's, on one instruction set.
+    /// Products with and without whole tiles, on one instruction set.
     fn check<S: Simd>(simd: S) {
-        let ((rows, cols), (m, k, n)) = (TileSize.with_simd(simd), (21, 13, 101));
+        for (m, k, n) in [(21, 13, 101), (24, 40, 32), (13, 9, 96), (12, 5, 64)] {
+            check_shape(simd, m, k, n);
+        }
+    }
+
+    fn check_shape<S: Simd>(simd: S, m: usize, k: usize, n: usize) {
+        let tile = TileFor(n).with_simd(simd);
+        let (rows, cols) = (tile.rows, tile.cols());
         let number = |i: usize| (i * 37 % 101) as f32 - 50.0;
         let (a, b): (Vec<f32>, Vec<f32>) =
             ((0..m * k).map(number).collect(), (0..k * n).map(number).collect());
+        let by_column: Vec<f32> = (0..m * k).map(|i| a[i % m * k + i / m]).collect();
         let (lhs, rhs) = (Mat::new(&a, m, k, k), Mat::new(&b, k, n, n));
         let mut packed_lhs = vec![f32::NAN; m.next_multiple_of(rows) * k];
         let mut packed_rhs = vec![f32::NAN; n.next_multiple_of(cols) * k];
         pack::panels(lhs, &(0..m), rows, &(0..k), &mut packed_lhs);
         pack::panels(rhs.t(), &(0..n), cols, &(0..k), &mut packed_rhs);
-        for lhs in [Lhs::Packed(&packed_lhs), Lhs::Rows(&a, k)] {
+        let whole = m / rows * rows;
+        for (lhs, m) in
+            [(Lhs::Packed(&packed_lhs), m), (Lhs::Rows(&a, k), m), (Lhs::Columns(&by_column, m), whole)]
+        {
             let mut out = vec![1.0; m * n];
             let tiles = Tiles {
                 lhs,
+                tile,
                 rhs: &packed_rhs,
                 inner: k,
                 out: Out { data: out.as_mut_ptr(), stride: n },
@@ -222,7 +284,7 @@ mod tests {
                 cols: n,
                 accumulate: true,
             };
-            tiles.with_simd(simd);
+            shaped!(&tiles, |shaped| shaped.with_simd(simd));
             for (i, got) in out.iter().enumerate() {
                 // Whole numbers below 2^24: exact.
                 let sum: f32 = (0..k).map(|l| a[i / n * k + l] * b[l * n + i % n]).sum();

@@ -34,8 +34,12 @@ impl<E: Element> Panels<'_, E> {
             _ if self.of.strides.0 != 1 => self.panel_by_panel(panels),
             4 => self.across::<4>(panels),
             6 => self.across::<6>(panels),
+            8 => self.across::<8>(panels),
             12 => self.across::<12>(panels),
+            16 => self.across::<16>(panels),
             24 => self.across::<24>(panels),
+            32 => self.across::<32>(panels),
+            48 => self.across::<48>(panels),
             64 => self.across::<64>(panels),
             _ => self.panel_by_panel(panels),
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::Arch;
 
 use super::super::element::Floats;
-use super::kernel::{Lhs, TileSize, Tiles};
+use super::kernel::{Lhs, Tile, TileFor, Tiles};
 use super::{Mat, Out, pack};
 
 /// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
@@ -23,8 +23,7 @@ const PANELS: usize = 8;
 pub(super) struct Plan {
     m: usize,
     n: usize,
-    /// Rows and columns of a tile.
-    tile: (usize, usize),
+    tile: Tile,
     /// Terms that are added up at a time.
     depth: usize,
     right: usize,
@@ -33,9 +32,9 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(m: usize, n: usize, k: usize, threads: usize) -> Self {
-        let tile = Arch::new().dispatch(TileSize);
+        let tile = Arch::new().dispatch(TileFor(n));
         let depth = k.div_ceil(k.div_ceil(DEPTH));
-        let fewest = n.div_ceil((PACKED / depth).max(tile.1));
+        let fewest = n.div_ceil((PACKED / depth).max(tile.cols()));
         // The left operand is packed once a block of columns, the right one once a task that shares the rows.
         let cost = |&right: &usize| {
             let down = threads.div_ceil(right);
@@ -55,12 +54,12 @@ impl Plan {
 
     /// Rows of the result that a task computes.
     pub(super) fn rows(&self, task: usize) -> Range<usize> {
-        share(self.m, self.tile.0, self.down, task % self.down)
+        share(self.m, self.tile.rows, self.down, task % self.down)
     }
 
     /// As [`Plan::rows`], columns.
     pub(super) fn cols(&self, task: usize) -> Range<usize> {
-        share(self.n, self.tile.1, self.right, task / self.down)
+        share(self.n, self.tile.cols(), self.right, task / self.down)
     }
 }
 
@@ -97,7 +96,7 @@ impl Task<'_> {
         if self.rows.is_empty() || self.cols.is_empty() {
             return;
         }
-        let (tile_rows, tile_cols) = self.plan.tile;
+        let (tile_rows, tile_cols) = (self.plan.tile.rows, self.plan.tile.cols());
         let rhs_len = self.cols.len().next_multiple_of(tile_cols) * self.plan.depth;
         let lhs_len = PANELS * tile_rows * self.plan.depth;
         let needed = rhs_len.next_multiple_of(LINE) + lhs_len + LINE;
@@ -116,15 +115,25 @@ impl Task<'_> {
 
     /// The products of some inner indices.
     fn add(&self, inner: Range<usize>, lhs: &mut [f32], rhs: &mut [f32]) {
-        let (tile_rows, tile_cols) = self.plan.tile;
+        let (tile_rows, tile_cols) = (self.plan.tile.rows, self.plan.tile.cols());
         let rhs = &mut rhs[..self.cols.len().next_multiple_of(tile_cols) * inner.len()];
         pack::panels(self.rhs, &self.cols, tile_cols, &inner, rhs);
-        if let (Floats::F32(data), (stride, 1)) = (self.lhs.data, self.lhs.strides) {
-            let from = self.rows.start;
-            let lhs = Lhs::Rows(&data[from * stride + inner.start..], stride);
-            return self.tiles(self.rows.clone(), lhs, rhs, &inner);
+        let mut first = self.rows.start;
+        match (self.lhs.data, self.lhs.strides) {
+            (Floats::F32(data), (stride, 1)) => {
+                let lhs = Lhs::Rows(&data[first * stride + inner.start..], stride);
+                return self.tiles(self.rows.clone(), lhs, rhs, &inner);
+            }
+            // Columns that are read for one panel alone are not worth packing.
+            (Floats::F32(data), (1, stride)) if self.cols.len() <= tile_cols => {
+                let whole = first..first + self.rows.len() / tile_rows * tile_rows;
+                let lhs = Lhs::Columns(&data[first + inner.start * stride..], stride);
+                first = whole.end;
+                self.tiles(whole, lhs, rhs, &inner);
+            }
+            _ => {}
         }
-        for from in self.rows.clone().step_by(PANELS * tile_rows) {
+        for from in (first..self.rows.end).step_by(PANELS * tile_rows) {
             let rows = from..self.rows.end.min(from + PANELS * tile_rows);
             let lhs = &mut lhs[..rows.len().next_multiple_of(tile_rows) * inner.len()];
             pack::panels(self.lhs, &rows, tile_rows, &inner, lhs);
@@ -134,8 +143,9 @@ impl Task<'_> {
 
     /// The products of some rows.
     fn tiles(&self, rows: Range<usize>, lhs: Lhs, rhs: &[f32], inner: &Range<usize>) {
-        Arch::new().dispatch(Tiles {
+        let tiles = Tiles {
             lhs,
+            tile: self.plan.tile,
             rhs,
             inner: inner.len(),
             // SAFETY: the first element of rows that are there.
@@ -143,7 +153,8 @@ impl Task<'_> {
             rows: rows.len(),
             cols: self.cols.len(),
             accumulate: self.accumulate || inner.start > 0,
-        });
+        };
+        tiles.compute();
     }
 }
 
@@ -167,7 +178,7 @@ mod tests {
                     plan.cols(task).for_each(|col| seen[row * n + col] += 1);
                 }
                 let packed = plan.cols(task).len() * plan.depth;
-                assert!(packed <= PACKED + plan.tile.1 * plan.depth, "{m} {n} {k}: {packed} numbers");
+                assert!(packed <= PACKED + plan.tile.cols() * plan.depth, "{m} {n} {k}: {packed} numbers");
             }
             assert!(seen.iter().all(|&times| times == 1), "{m} {n} {k}");
             assert!(plan.depth <= DEPTH);
