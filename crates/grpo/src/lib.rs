@@ -8,7 +8,8 @@
 //! ```
 //! use toolrl_grpo::{AdvantageKind, BatchExtent, LossConfig, Sequence, policy_loss};
 //!
-//! let advantages = AdvantageKind::GroupNormalized.of_group(&[4.0, -3.0], 1e-6);
+//! let group = vec![4.0.into(), (-3.0).into()];
+//! let advantages = AdvantageKind::GroupNormalized.of_batch(&[group], 1e-6).concat();
 //! let logp = [-0.5_f32, -1.0, -0.2];
 //! let sequences = [
 //!     Sequence { logp: &logp[..2], old_logp: &logp[..2], ref_logp: None, entropy: None, advantage: advantages[0] },
@@ -33,7 +34,8 @@ mod surrogate;
 
 pub use adamw::{AdamWConfig, AdamWStep, adamw_step};
 pub use advantage::{
-    AdvantageKind, batch_scaled, group_normalized, has_no_spread, leave_one_out, mean_centered,
+    AdvantageKind, Reward, TermReward, batch_normalized, batch_scaled, batch_whitened, group_normalized,
+    has_no_spread, leave_one_out, mean_centered, reward_decoupled,
 };
 pub use aggregate::{Aggregation, BatchExtent};
 pub use diagnostics::Diagnostics;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use toolrl_grammar::parse;
+use toolrl_grpo::{Reward, TermReward};
 use toolrl_reward::{Context, Rubric, explain};
 use toolrl_rollout::{Group, Trajectory};
 
@@ -21,7 +22,7 @@ pub(crate) struct Scored {
     pub advantage: f64,
 }
 
-/// Scores every reply of the groups, and compares each with its group. `positions[i]` is the task of
+/// Scores every reply of the groups, and compares each with the others of its group or of the step. `positions[i]` is the task of
 /// group i. The result has the groups' order, `group_size` replies each.
 pub(crate) fn score(
     groups: Vec<Group>,
@@ -32,22 +33,25 @@ pub(crate) fn score(
     config: &GrpoConfig,
 ) -> Result<Vec<Scored>, TrainError> {
     let context = Context::training(step, config.steps);
-    let mut scored = Vec::new();
+    let (mut scored, mut rewards) = (Vec::new(), Vec::new());
     for (group, &task) in groups.into_iter().zip(positions) {
-        let first = scored.len();
+        let mut of_group = Vec::new();
         for trajectory in group.trajectories {
             let Task { sample, reference, .. } = &tasks[task];
             let score = rubric
                 .score(&parse(&trajectory.text), reference, &context)
                 .map_err(|source| TrainError::Reward { step, id: sample.id.clone(), source })?;
             let components = score.metrics().collect();
+            let terms = score.terms.iter();
+            let terms = terms.map(|t| TermReward { weight: t.weight, value: t.score.value }).collect();
+            of_group.push(Reward { total: score.total, terms });
             scored.push(Scored { task, trajectory, reward: score.total, components, advantage: 0.0 });
         }
-        let rewards: Vec<f64> = scored[first..].iter().map(|s| s.reward).collect();
-        let advantages = config.advantage.of_group(&rewards, config.advantage_epsilon);
-        for (scored, advantage) in scored[first..].iter_mut().zip(advantages) {
-            scored.advantage = advantage;
-        }
+        rewards.push(of_group);
+    }
+    let advantages = config.advantage.of_batch(&rewards, config.advantage_epsilon);
+    for (scored, advantage) in scored.iter_mut().zip(advantages.concat()) {
+        scored.advantage = advantage;
     }
     Ok(scored)
 }

@@ -141,3 +141,41 @@ fn a_loss_that_is_no_number_ends_the_run_and_its_records_stay() {
         assert!(run.join("config.toml").exists() && !run.join("final").exists(), "{recipe}");
     }
 }
+
+/// The choices of docs/grpo.md, each for two steps of two updates.
+#[test]
+fn every_member_of_the_grpo_family_trains() {
+    let dir = tempfile::tempdir().unwrap();
+    let advantages = [
+        "group_normalized",
+        "mean_centered",
+        "leave_one_out",
+        "batch_scaled",
+        "batch_normalized",
+        "batch_whitened",
+        "reward_decoupled",
+    ]
+    .map(|kind| format!("train.advantage={kind}"));
+    let losses = [
+        "train.loss.surrogate=sequence_ratio",
+        "train.loss.surrogate=cispo",
+        "train.loss.clip_high=0.28",
+        "train.loss.aggregation=sequence_mean",
+        "train.loss.aggregation=sequence_sum",
+        "train.loss.aggregation.fixed_length.max_tokens=32",
+        "train.loss.kl={ estimator = \"k2\", weighting = \"ratio\" }",
+        "train.loss.entropy_coef=0.01",
+    ]
+    .map(str::to_owned);
+    for (i, choice) in advantages.iter().chain(&losses).enumerate() {
+        let run = format!("run-{i}");
+        // Long enough for replies that end, warm enough for groups with spread.
+        let spread = ["sampling.max_new_tokens=128", "sampling.temperature=1.2", "train.prompts=4"];
+        let settings = [&TINY_GRPO[..], &spread, &["train.updates=2", choice]].concat();
+        train(dir.path(), &["--run-dir", &run], &settings).ok();
+        let rows = metrics(&dir.path().join(run));
+        let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|r| number(r, "loss").is_finite()), "{choice}: {rows:?}");
+        assert!(rows.iter().any(|r| number(r, "grad_norm") > 0.0), "{choice}: {rows:?}");
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use toolrl_chat::Chat;
 use toolrl_engine::Engine;
-use toolrl_grpo::{AdvantageKind, BatchExtent, LossConfig, Sequence, policy_loss};
+use toolrl_grpo::{BatchExtent, LossConfig, Sequence, group_normalized, policy_loss};
 use toolrl_policy::{Activations, Derivatives, Packing, Pass, Policy};
 use toolrl_rollout::{Group, Prompt, Sampler, SamplingParams, StreamKey, Trajectory};
 
@@ -172,7 +172,7 @@ impl Bench {
         let mut replies = Vec::new();
         for group in groups {
             let rewards: Vec<f64> = group.trajectories.iter().map(|t| reward(&t.text)).collect();
-            let advantages = AdvantageKind::GroupNormalized.of_group(&rewards, 1e-6);
+            let advantages = group_normalized(&rewards, 1e-6);
             let members = group.trajectories.iter().zip(advantages);
             replies.extend(members.map(|(trajectory, advantage)| Reply {
                 prompt: &group.prompt.tokens,
