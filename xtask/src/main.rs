@@ -59,8 +59,9 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
 
 /// The root of the workspace: the folder above this package.
 fn root() -> anyhow::Result<PathBuf> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(package.parent().context("the package stands in no workspace")?.to_owned())
+    // What cargo says now comes first: a target directory can outlive the checkout that filled it.
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Ok(Path::new(&package).parent().context("the package stands in no workspace")?.to_owned())
 }
 
 /// The cargo that started this program.
