@@ -87,7 +87,8 @@ impl<'a> Batch<'a> {
             let told = self.finished.len();
             self.admit()?;
             if !self.active.is_empty() {
-                self.step()?;
+                // On a worker: its operations then begin without waking another thread and waiting for it.
+                rayon::scope(|_| self.step())?;
             }
             self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {
