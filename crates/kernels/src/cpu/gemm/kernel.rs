@@ -10,7 +10,7 @@ use super::Out;
 fn shape(registers: usize, lanes: usize, cols: usize) -> (usize, usize) {
     let shapes: &[_] = if registers >= 32 { &[(6, 4), (8, 3), (12, 2)] } else { &[(4, 3), (6, 2)] };
     let padded = |&&(_, vectors): &&(usize, usize)| cols.next_multiple_of(vectors * lanes);
-    shapes.iter().min_by_key(padded).copied().unwrap_or((4, 2))
+    shapes.iter().min_by_key(padded).copied().unwrap_or((4, 3))
 }
 
 /// The size of a tile.
