@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod study;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::reward;
 
 pub use bench::{BenchCommand, BenchStepArgs};
+pub use study::StudyArgs;
 
 /// Trains language models to call tools by reinforcement learning.
 #[derive(Debug, Parser)]
@@ -41,6 +43,9 @@ pub enum Command {
     /// Evaluate a policy on held-out tasks
     #[command(after_help = EVAL_HELP)]
     Eval(EvalArgs),
+    /// Run a grid of recipes over seeds, and compare what comes of them
+    #[command(after_help = study::HELP)]
+    Study(StudyArgs),
     /// Score replies, or explain their scores
     #[command(subcommand)]
     Reward(RewardCommand),

@@ -26,6 +26,7 @@ mod progress;
 mod recipes;
 mod reward;
 mod starter;
+mod study;
 mod train;
 
 use std::io::IsTerminal;
@@ -55,6 +56,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
+        Command::Study(args) => study::study(&args, registry),
         Command::Reward(RewardCommand::Score(args)) => reward::score(&args),
         Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
@@ -79,8 +81,15 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The workspace's own crates; others speak from `warn` on.
-const CRATES: [&str; 6] =
-    ["toolrl_cli", "toolrl_data", "toolrl_eval", "toolrl_engine", "toolrl_policy", "toolrl_train"];
+const CRATES: [&str; 7] = [
+    "toolrl_cli",
+    "toolrl_data",
+    "toolrl_eval",
+    "toolrl_engine",
+    "toolrl_policy",
+    "toolrl_study",
+    "toolrl_train",
+];
 
 fn log_to_stderr(verbose: bool) {
     let level = if verbose { "debug" } else { "info" };

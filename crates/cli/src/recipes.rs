@@ -4,10 +4,13 @@ use anyhow::{Context as _, bail};
 use toolrl_train::Recipe;
 
 /// Name and text of every embedded recipe.
-pub(crate) const EMBEDDED: [(&str, &str); 5] = [
+pub(crate) const EMBEDDED: [(&str, &str); 8] = [
     ("quickstart", include_str!("../recipes/quickstart.toml")),
     ("quickstart-sft", include_str!("../recipes/quickstart-sft.toml")),
     ("quickstart-start", include_str!("../recipes/quickstart-start.toml")),
+    ("tiny-sft", include_str!("../recipes/tiny-sft.toml")),
+    ("tiny-grpo", include_str!("../recipes/tiny-grpo.toml")),
+    ("tiny-ppo", include_str!("../recipes/tiny-ppo.toml")),
     ("sft", include_str!("../recipes/sft.toml")),
     ("grpo", include_str!("../recipes/grpo.toml")),
 ];
@@ -23,6 +26,14 @@ pub(crate) fn find(name: &str, overrides: &[String]) -> anyhow::Result<Recipe> {
     }
     let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
     Recipe::parse(&text, overrides).with_context(|| name.to_owned())
+}
+
+/// The same for a stage of a study.
+pub(crate) fn find_for_study(
+    name: &str,
+    overrides: &[String],
+) -> Result<Recipe, Box<dyn std::error::Error + Send + Sync>> {
+    Ok(find(name, overrides)?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
-use toolrl_reward::{Registry, Rubric};
+use toolrl_reward::Registry;
 use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, refuse_used, run};
 
 use crate::args::TrainArgs;
@@ -14,7 +14,7 @@ use crate::{hub, recipes, starter};
 pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
     let mut recipe = recipes::find(&args.recipe, &args.overrides)?;
     apply(&mut recipe, args.policy.as_deref(), args.data.as_deref());
-    let rubric = Rubric::from_config(&recipe.reward, registry)?;
+    let rubrics = recipe.rubrics(registry)?;
     if args.dry_run {
         print!("{}", recipe.to_toml()?);
         return Ok(());
@@ -31,7 +31,7 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         Some(PolicySource::Fresh(_)) => {}
     }
     tracing::info!("run directory {}", run_dir.display());
-    let outcome = block_on(run(&recipe, &rubric, &run_dir, &mut Progress::new()))?;
+    let outcome = block_on(run(&recipe, &rubrics, &run_dir, None, &mut Progress::new()))?;
     let summary = &outcome.summary;
     print!("{}", EvalReport::comparison(&summary.before, &summary.after));
     println!("policy {}", outcome.policy.display());

@@ -23,6 +23,11 @@ pub enum AdvantageKind {
     BatchWhitened,
     /// [`reward_decoupled`]: GDPO, which normalises each term of the reward by itself.
     RewardDecoupled,
+    /// [`max_variance`]: PODS, which trains on the replies of a group that differ most.
+    MaxVariance {
+        /// Replies of a group that are kept.
+        keep: usize,
+    },
 }
 
 /// What a reply earned.
@@ -68,6 +73,7 @@ impl AdvantageKind {
             Self::BatchNormalized => batch_normalized(&totals, epsilon),
             Self::BatchWhitened => batch_whitened(&totals, epsilon),
             Self::RewardDecoupled => reward_decoupled(groups, epsilon),
+            Self::MaxVariance { keep } => each(&|rewards| max_variance(rewards, keep, epsilon)),
         }
     }
 }
@@ -135,6 +141,35 @@ pub fn reward_decoupled(groups: &[Vec<Reward>], epsilon: f64) -> Vec<Vec<f64>> {
     whitened(groups.iter().map(of_group).collect(), epsilon)
 }
 
+/// [`group_normalized`] over the `keep` replies whose rewards have the greatest variance, and 0 for the others (PODS,
+/// arXiv 2504.13818). Such a choice takes some of the highest and some of the lowest rewards and nothing between
+/// (their theorem 1), so that `keep + 1` splits are all that is tried; of equal ones the first, with the most of the
+/// lowest. A group of `keep` or fewer is kept whole.
+pub fn max_variance(rewards: &[f64], keep: usize, epsilon: f64) -> Vec<f64> {
+    if rewards.len() <= keep {
+        return group_normalized(rewards, epsilon);
+    }
+    let mut order: Vec<usize> = (0..rewards.len()).collect();
+    order.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
+    let highest_of = |high: usize| {
+        let (low, rest) = order.split_at(keep - high);
+        [low, &rest[rest.len() - high..]].concat()
+    };
+    let values = |kept: &[usize]| kept.iter().map(|&i| rewards[i]).collect::<Vec<_>>();
+    let mut best = highest_of(0);
+    for high in 1..=keep {
+        let split = highest_of(high);
+        if sample_std(&values(&split)) > sample_std(&values(&best)) {
+            best = split;
+        }
+    }
+    let mut advantages = vec![0.0; rewards.len()];
+    for (&i, advantage) in best.iter().zip(group_normalized(&values(&best), epsilon)) {
+        advantages[i] = advantage;
+    }
+    advantages
+}
+
 /// Divided by the standard deviation over the batch.
 fn whitened(groups: Vec<Vec<f64>>, epsilon: f64) -> Vec<Vec<f64>> {
     let scale = sample_std(&groups.concat()) + epsilon;
@@ -167,111 +202,5 @@ fn scaled(centered: Vec<f64>, scale: f64) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rewards of two terms, the second with the weight 2.
-    fn rewards(values: &[(f64, f64)]) -> Vec<Reward> {
-        let reward = |&(a, b): &(f64, f64)| Reward {
-            total: a + 2.0 * b,
-            terms: vec![TermReward { weight: 1.0, value: a }, TermReward { weight: 2.0, value: b }],
-        };
-        values.iter().map(reward).collect()
-    }
-
-    const KINDS: [AdvantageKind; 7] = [
-        AdvantageKind::GroupNormalized,
-        AdvantageKind::MeanCentered,
-        AdvantageKind::LeaveOneOut,
-        AdvantageKind::BatchScaled,
-        AdvantageKind::BatchNormalized,
-        AdvantageKind::BatchWhitened,
-        AdvantageKind::RewardDecoupled,
-    ];
-
-    #[test]
-    fn groups_without_comparison_have_no_advantage() {
-        for kind in KINDS {
-            assert_eq!(kind.of_batch(&[], 1e-6), Vec::<Vec<f64>>::new());
-            assert_eq!(kind.of_batch(&[rewards(&[(3.0, 1.0)])], 0.0), [[0.0]], "{kind:?}");
-            let equal = rewards(&[(2.0, 1.0); 4]);
-            assert_eq!(kind.of_batch(&[equal], 0.0), [[0.0; 4]], "{kind:?}");
-        }
-    }
-
-    #[test]
-    fn a_group_without_spread_is_left_alone_beside_others_unless_compared_with_the_batch() {
-        let groups = [rewards(&[(1.0, 0.5); 3]), rewards(&[(0.0, 1.0), (3.0, -1.0), (-2.0, 0.0)])];
-        for kind in KINDS {
-            let advantages = kind.of_batch(&groups, 1e-6);
-            let alone = advantages[0] == [0.0; 3];
-            assert_eq!(alone, kind != AdvantageKind::BatchNormalized, "{kind:?}: {advantages:?}");
-            assert!(advantages[1].iter().any(|a| a.abs() > 0.1), "{kind:?}");
-        }
-    }
-
-    /// Every kind against its formula, written out for each reply by itself.
-    #[test]
-    fn every_kind_is_its_formula() {
-        let values = [
-            vec![(1.0, 0.2), (-0.5, 0.9), (0.3, -1.1)],
-            vec![(2.0, 0.0), (2.5, 0.1), (-3.0, 0.7), (0.25, 0.25)],
-            vec![(0.1, -0.4), (0.2, 0.8)],
-        ];
-        let groups: Vec<_> = values.iter().map(|group| rewards(group)).collect();
-        let eps = 1e-3;
-        let avg = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        let std = |v: &[f64]| {
-            (v.iter().map(|x| (x - avg(v)) * (x - avg(v))).sum::<f64>() / (v.len() as f64 - 1.0)).sqrt()
-        };
-        let totals: Vec<Vec<f64>> =
-            values.iter().map(|g| g.iter().map(|(a, b)| a + 2.0 * b).collect()).collect();
-        let all = totals.concat();
-        let centered: Vec<f64> = totals.iter().flat_map(|g| g.iter().map(|r| r - avg(g))).collect();
-        let decoupled: Vec<f64> = values
-            .iter()
-            .flat_map(|g| {
-                let (a, b): (Vec<f64>, Vec<f64>) = g.iter().copied().unzip();
-                let of = move |v: &[f64], x: f64| (x - avg(v)) / (std(v) + eps);
-                g.iter().map(move |&(x, y)| of(&a, x) + 2.0 * of(&b, y)).collect::<Vec<_>>()
-            })
-            .collect();
-        for kind in KINDS {
-            let (mut i, advantages) = (0, kind.of_batch(&groups, eps));
-            for (group, rewards) in totals.iter().enumerate() {
-                for (member, r) in rewards.iter().enumerate() {
-                    let others = (rewards.iter().sum::<f64>() - r) / (rewards.len() as f64 - 1.0);
-                    let expected = match kind {
-                        AdvantageKind::GroupNormalized => (r - avg(rewards)) / (std(rewards) + eps),
-                        AdvantageKind::MeanCentered => r - avg(rewards),
-                        AdvantageKind::LeaveOneOut => r - others,
-                        AdvantageKind::BatchScaled => (r - avg(rewards)) / (std(&all) + eps),
-                        AdvantageKind::BatchNormalized => (r - avg(&all)) / (std(&all) + eps),
-                        AdvantageKind::BatchWhitened => centered[i] / (std(&centered) + eps),
-                        AdvantageKind::RewardDecoupled => decoupled[i] / (std(&decoupled) + eps),
-                    };
-                    let got = advantages[group][member];
-                    assert!((got - expected).abs() < 1e-12, "{kind:?}: {got}, not {expected}");
-                    i += 1;
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn leave_one_out_is_the_difference_from_the_others() {
-        let rewards = [3.0, -2.0, 0.5, 4.0];
-        for (i, advantage) in leave_one_out(&rewards).into_iter().enumerate() {
-            let others: f64 = (0..4).filter(|&j| j != i).map(|j| rewards[j]).sum::<f64>() / 3.0;
-            assert!((advantage - (rewards[i] - others)).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn spread_is_seen() {
-        assert!(has_no_spread(&[]));
-        assert!(has_no_spread(&[1.0, 1.0, 1.0 + 1e-12]));
-        assert!(!has_no_spread(&[1.0, 1.0, 1.001]));
-        assert!(!has_no_spread(&[1.0, f64::NAN]), "a NaN is no equal reward");
-    }
-}
+#[path = "advantage_tests.rs"]
+mod tests;

@@ -75,11 +75,29 @@ impl KlEstimator {
     }
 }
 
-/// What ToolRL's released code takes off a reply's reward: `coef * sum(old_logp - ref_logp)` over
-/// its tokens (k1; its `coef` is 0.001). The paper's text has no such term, and it is off by default.
+/// A divergence from the reference that is taken off the reward, instead of standing in the loss.
 ///
-/// Mind that a group of equal task rewards then gets advantages of unit size out of this term alone.
-pub fn kl_penalty<F: Copy + Into<f64>>(old_logp: &[F], ref_logp: &[F], coef: f64) -> f64 {
-    let pairs = old_logp.iter().zip(ref_logp);
-    coef * pairs.map(|(&old, &reference)| old.into() - reference.into()).sum::<f64>()
+/// ToolRL's released code takes `0.001 * sum(old_logp - ref_logp)` off a reply's reward; the paper's text has no such
+/// term. Mind that a group of equal task rewards then gets advantages of unit size out of this term alone.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KlPenalty {
+    /// Its weight against the reward.
+    pub coef: f64,
+    /// The estimate.
+    pub estimator: KlEstimator,
+}
+
+impl Default for KlPenalty {
+    fn default() -> Self {
+        Self { coef: 0.001, estimator: KlEstimator::K1 }
+    }
+}
+
+impl KlPenalty {
+    /// What each token costs: `coef * k`, with the policy that drew the tokens as `old_logp`.
+    pub fn of_tokens<F: Copy + Into<f64>>(&self, old_logp: &[F], ref_logp: &[F]) -> Vec<f64> {
+        let k = |(&old, &reference): (&F, &F)| self.estimator.term(old.into(), reference.into()).value;
+        old_logp.iter().zip(ref_logp).map(|pair| self.coef * k(pair)).collect()
+    }
 }

@@ -12,8 +12,8 @@
 //! let advantages = AdvantageKind::GroupNormalized.of_batch(&[group], 1e-6).concat();
 //! let logp = [-0.5_f32, -1.0, -0.2];
 //! let sequences = [
-//!     Sequence { logp: &logp[..2], old_logp: &logp[..2], ref_logp: None, entropy: None, advantage: advantages[0] },
-//!     Sequence { logp: &logp[2..], old_logp: &logp[2..], ref_logp: None, entropy: None, advantage: advantages[1] },
+//!     Sequence::new(&logp[..2], &logp[..2], advantages[0].into()),
+//!     Sequence::new(&logp[2..], &logp[2..], advantages[1].into()),
 //! ];
 //! let output = policy_loss(&sequences, BatchExtent::of(&sequences), &LossConfig::default())?;
 //! assert!(output.d_logp[0] < 0.0); // a better reply than its group: raise its log-probability
@@ -26,22 +26,28 @@ mod advantage;
 mod aggregate;
 mod diagnostics;
 mod error;
+mod gae;
 mod grad_norm;
 mod kl;
 mod loss;
 mod schedule;
+mod shaping;
 mod surrogate;
+mod value;
 
 pub use adamw::{AdamWConfig, AdamWStep, adamw_step};
 pub use advantage::{
     AdvantageKind, Reward, TermReward, batch_normalized, batch_scaled, batch_whitened, group_normalized,
-    has_no_spread, leave_one_out, mean_centered, reward_decoupled,
+    has_no_spread, leave_one_out, max_variance, mean_centered, reward_decoupled,
 };
 pub use aggregate::{Aggregation, BatchExtent};
 pub use diagnostics::Diagnostics;
 pub use error::GrpoError;
+pub use gae::{Gae, gae, whiten};
 pub use grad_norm::{clip_factor, squared_norm};
-pub use kl::{KlConfig, KlEstimator, KlWeighting, kl_penalty};
-pub use loss::{LossConfig, LossOutput, Sequence, policy_loss};
+pub use kl::{KlConfig, KlEstimator, KlPenalty, KlWeighting};
+pub use loss::{Advantage, LossConfig, LossOutput, Sequence, policy_loss};
 pub use schedule::{Decay, LrSchedule};
+pub use shaping::soft_overlong;
 pub use surrogate::Surrogate;
+pub use value::{ValueLoss, ValueSequence, value_loss};

@@ -19,8 +19,42 @@ pub struct Sequence<'a, F = f32> {
     /// Entropy in nats of the distribution that the token was drawn from; needed when the loss has an
     /// entropy bonus.
     pub entropy: Option<&'a [F]>,
-    /// The reply's advantage, the same for all its tokens.
-    pub advantage: f64,
+    /// The same under the sampler that drew the tokens, where it is not the policy of `old_logp` to the last bit:
+    /// another engine, or other precision; needed when the loss corrects for it.
+    pub sampler_logp: Option<&'a [F]>,
+    /// How much better the reply, or each of its tokens, did than was to be expected.
+    pub advantage: Advantage<'a>,
+}
+
+impl<'a, F> Sequence<'a, F> {
+    /// A reply without reference, entropy or another sampler's log-probabilities.
+    pub fn new(logp: &'a [F], old_logp: &'a [F], advantage: Advantage<'a>) -> Self {
+        Self { logp, old_logp, ref_logp: None, entropy: None, sampler_logp: None, advantage }
+    }
+}
+
+/// The advantage of a reply's tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Advantage<'a> {
+    /// All tokens share the reply's.
+    Reply(f64),
+    /// One per token.
+    Tokens(&'a [f64]),
+}
+
+impl Advantage<'_> {
+    fn of_token(self, token: usize) -> f64 {
+        match self {
+            Self::Reply(advantage) => advantage,
+            Self::Tokens(advantages) => advantages[token],
+        }
+    }
+}
+
+impl From<f64> for Advantage<'_> {
+    fn from(of_reply: f64) -> Self {
+        Self::Reply(of_reply)
+    }
 }
 
 /// Which loss. The default is ToolRL's: ratio clip 0.2 on both sides, token mean, no KL, no bonus.
@@ -39,6 +73,10 @@ pub struct LossConfig {
     pub kl: Option<KlConfig>,
     /// Weight of the mean token entropy, which is subtracted from the loss; 0 for none.
     pub entropy_coef: f64,
+    /// Truncated importance sampling between sampler and trainer (Yao et al., "Your Efficient RL Framework Secretly
+    /// Brings You Off-Policy RL Training", 2025): a token's policy term is multiplied by
+    /// `min(exp(old_logp - sampler_logp), cap)`, held constant. None by default.
+    pub sampler_ratio_cap: Option<f64>,
 }
 
 impl Default for LossConfig {
@@ -50,6 +88,7 @@ impl Default for LossConfig {
             aggregation: Aggregation::TokenMean,
             kl: None,
             entropy_coef: 0.0,
+            sampler_ratio_cap: None,
         }
     }
 }
@@ -64,6 +103,12 @@ impl LossConfig {
             ("clip_low", self.clip_low, (0.0..=1.0).contains(&self.clip_low), "0 to 1"),
             ("clip_high", self.clip_high, self.clip_high >= 0.0, "0 or more"),
             ("entropy_coef", self.entropy_coef, self.entropy_coef.is_finite(), "a finite number"),
+            (
+                "sampler_ratio_cap",
+                self.sampler_ratio_cap.unwrap_or(1.0),
+                self.sampler_ratio_cap.is_none_or(|cap| cap > 0.0),
+                "above 0",
+            ),
         ];
         for (name, value, fits, expected) in checks {
             if !fits {
@@ -132,17 +177,18 @@ pub fn policy_loss<F: Copy + Into<f64>>(
 }
 
 /// A sequence in `f64`, its slices known to fit.
-struct Checked {
+struct Checked<'a> {
     index: usize,
     logp: Vec<f64>,
     old_logp: Vec<f64>,
     ref_logp: Option<Vec<f64>>,
     entropy: Option<Vec<f64>>,
-    advantage: f64,
+    sampler_logp: Option<Vec<f64>>,
+    advantage: Advantage<'a>,
 }
 
-impl<F: Copy + Into<f64>> Sequence<'_, F> {
-    fn checked(&self, index: usize, config: &LossConfig) -> Result<Checked, GrpoError> {
+impl<'a, F: Copy + Into<f64>> Sequence<'a, F> {
+    fn checked(&self, index: usize, config: &LossConfig) -> Result<Checked<'a>, GrpoError> {
         let expected = self.logp.len();
         let slice = |what: &'static str, values: &[F]| {
             if values.len() != expected {
@@ -164,12 +210,22 @@ impl<F: Copy + Into<f64>> Sequence<'_, F> {
         if config.entropy_coef != 0.0 && self.entropy.is_none() {
             return Err(GrpoError::Missing { what: "entropy", sequence: index });
         }
+        if config.sampler_ratio_cap.is_some() && self.sampler_logp.is_none() {
+            return Err(GrpoError::Missing { what: "sampler_logp", sequence: index });
+        }
+        if let Advantage::Tokens(advantages) = self.advantage
+            && advantages.len() != expected
+        {
+            let found = advantages.len();
+            return Err(GrpoError::LengthMismatch { what: "advantage", sequence: index, expected, found });
+        }
         Ok(Checked {
             index,
             logp: slice("logp", self.logp)?,
             old_logp: slice("old_logp", self.old_logp)?,
             ref_logp: self.ref_logp.map(|v| slice("ref_logp", v)).transpose()?,
             entropy: self.entropy.map(|v| slice("entropy", v)).transpose()?,
+            sampler_logp: self.sampler_logp.map(|v| slice("sampler_logp", v)).transpose()?,
             advantage: self.advantage,
         })
     }
@@ -177,7 +233,7 @@ impl<F: Copy + Into<f64>> Sequence<'_, F> {
 
 /// Adds one reply's tokens to the loss, the derivatives and the diagnostics.
 fn add_sequence(
-    sequence: &Checked,
+    sequence: &Checked<'_>,
     batch: BatchExtent,
     config: &LossConfig,
     output: &mut LossOutput,
@@ -196,8 +252,13 @@ fn add_sequence(
             Surrogate::SequenceRatio => sequence_ratio,
             Surrogate::TokenRatio | Surrogate::Cispo => token_ratio,
         };
-        let (mut term, bound) = config.surrogate.term(logp, ratio, sequence.advantage, bounds);
+        let advantage = sequence.advantage.of_token(token);
+        let (mut term, bound) = config.surrogate.term(logp, ratio, advantage, bounds);
         tally.token(log_ratio, bound);
+        if let (Some(cap), Some(sampler_logp)) = (config.sampler_ratio_cap, &sequence.sampler_logp) {
+            let weight = (sequence.old_logp[token] - sampler_logp[token]).exp().min(cap);
+            term = Term { value: weight * term.value, d_logp: weight * term.d_logp };
+        }
         if let Some(ref_logp) = &sequence.ref_logp {
             tally.reference(KlEstimator::K3.term(logp, ref_logp[token]).value);
             if let Some(kl) = config.kl {

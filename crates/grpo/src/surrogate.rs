@@ -26,7 +26,8 @@ pub enum Surrogate {
     #[default]
     TokenRatio,
     /// The same with one ratio per sequence, the geometric mean of its tokens' ratios (GSPO, arXiv
-    /// 2507.18071).
+    /// 2507.18071). Where tokens have advantages of their own it is that paper's GSPO-token: each token goes by its
+    /// own advantage under the sequence's ratio.
     SequenceRatio,
     /// `-min(r, 1 + clip_high) A logp` with the first factor held constant (CISPO, arXiv
     /// 2506.13585): no token loses its gradient. `clip_low` has no effect.

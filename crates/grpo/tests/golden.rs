@@ -168,6 +168,74 @@ fn entropy_bonus_lowers_the_loss() {
     assert!(plain.d_entropy.is_empty());
 }
 
+/// A reply's advantage given to each of its tokens is the same loss; different ones weigh each token's own term.
+#[test]
+fn tokens_may_have_advantages_of_their_own() {
+    let Some(golden) = reference() else { return };
+    let case = Case::of(&golden);
+    let sequences = case.sequences();
+    let batch = BatchExtent::of(&sequences);
+    let spread = |scale: &dyn Fn(usize) -> f64| -> Vec<Vec<f64>> {
+        let row =
+            |(s, logp): (usize, &Vec<f64>)| (0..logp.len()).map(|t| case.advantage[s] * scale(t)).collect();
+        case.logp.iter().enumerate().map(row).collect()
+    };
+    let (same, own) = (spread(&|_| 1.0), spread(&|t| 1.0 - 0.3 * t as f64));
+    for (name, config) in variants() {
+        let loss = |advantages: &[Vec<f64>]| {
+            let own = sequences.iter().zip(advantages);
+            let sequences: Vec<_> =
+                own.map(|(s, a)| Sequence { advantage: Advantage::Tokens(a), ..*s }).collect();
+            policy_loss(&sequences, batch, &config).unwrap()
+        };
+        assert_eq!(loss(&same), policy_loss(&sequences, batch, &config).unwrap(), "{name}");
+        if config.kl.is_some() || config.surrogate != Surrogate::TokenRatio {
+            continue;
+        }
+        let expected: f64 = case
+            .positions()
+            .into_iter()
+            .map(|(s, t)| {
+                let ratio = (case.logp[s][t] - case.old[s][t]).exp();
+                let held = ratio.max(1.0 - config.clip_low).min(1.0 + config.clip_high);
+                let weight = config.aggregation.weight(case.logp[s].len(), batch);
+                -weight * (ratio * own[s][t]).min(held * own[s][t])
+            })
+            .sum();
+        assert_close(loss(&own).loss, expected, 1e-12, name);
+    }
+}
+
+#[test]
+fn tokens_of_another_sampler_weigh_by_the_truncated_ratio() {
+    let Some(golden) = reference() else { return };
+    let case = Case::of(&golden);
+    let batch = BatchExtent::of(&case.sequences());
+    let config = LossConfig { sampler_ratio_cap: Some(1.5), ..LossConfig::default() };
+    // The sampler's log-probabilities are the old ones, some way off.
+    let off = |t: usize| 0.4 * (t as f64).sin() - 0.3;
+    let sampler: Vec<Vec<f64>> =
+        case.old.iter().map(|row| row.iter().enumerate().map(|(t, l)| l + off(t)).collect()).collect();
+    let sequences: Vec<_> = case
+        .sequences()
+        .into_iter()
+        .zip(&sampler)
+        .map(|(s, sampler)| Sequence { sampler_logp: Some(sampler), ..s })
+        .collect();
+    let plain = policy_loss(&case.sequences(), batch, &LossConfig::default()).unwrap();
+    let found = policy_loss(&sequences, batch, &config).unwrap();
+    let mut capped = 0;
+    for (flat, (_, t)) in case.positions().into_iter().enumerate() {
+        let weight = (-off(t)).exp().min(1.5);
+        capped += usize::from(weight == 1.5);
+        let expected = weight * f64::from(plain.d_logp[flat]);
+        assert_close(f64::from(found.d_logp[flat]), expected, 1e-8, &format!("token {flat}"));
+    }
+    assert!((1..50).contains(&capped), "{capped}");
+    let missing = policy_loss(&case.sequences(), batch, &config).unwrap_err().to_string();
+    assert!(missing.contains("sampler_logp"), "{missing}");
+}
+
 #[test]
 fn advantages_equal_pytorch() {
     let Some(golden) = reference() else { return };

@@ -29,7 +29,14 @@ fn recipes_name_every_setting() {
 #[test]
 fn bad_input_is_named() {
     let ok = [-1.0_f64, -2.0];
-    let good = Sequence { logp: &ok, old_logp: &ok, ref_logp: None, entropy: None, advantage: 1.0 };
+    let good = Sequence {
+        logp: &ok,
+        old_logp: &ok,
+        ref_logp: None,
+        entropy: None,
+        sampler_logp: None,
+        advantage: 1.0.into(),
+    };
     let whole = BatchExtent { sequences: 1, tokens: 2 };
     let run = |sequence: Sequence<'_, f64>, batch, config: LossConfig| {
         policy_loss(&[sequence], batch, &config).unwrap_err().to_string()
@@ -45,7 +52,7 @@ fn bad_input_is_named() {
             "logp is NaN at token 1 of sequence 0",
         ),
         (
-            run(Sequence { advantage: f64::INFINITY, ..good }, whole, defaults),
+            run(Sequence { advantage: f64::INFINITY.into(), ..good }, whole, defaults),
             "the loss is -inf at token 0 of sequence 0",
         ),
         (
@@ -72,8 +79,14 @@ fn nothing_and_empty_replies_cost_nothing() {
     let none: [Sequence<'_, f32>; 0] = [];
     let output = policy_loss(&none, BatchExtent::default(), &LossConfig::default()).unwrap();
     assert_eq!((output.loss, output.d_logp.len()), (0.0, 0));
-    let empty: Sequence<'_, f32> =
-        Sequence { logp: &[], old_logp: &[], ref_logp: None, entropy: None, advantage: 1.0 };
+    let empty: Sequence<'_, f32> = Sequence {
+        logp: &[],
+        old_logp: &[],
+        ref_logp: None,
+        entropy: None,
+        sampler_logp: None,
+        advantage: 1.0.into(),
+    };
     let batch = BatchExtent { sequences: 1, tokens: 0 };
     for aggregation in [Aggregation::TokenMean, Aggregation::SequenceMean] {
         let config = LossConfig { aggregation, ..LossConfig::default() };
@@ -83,6 +96,7 @@ fn nothing_and_empty_replies_cost_nothing() {
 
 #[test]
 fn kl_in_the_reward_is_the_sum_of_differences() {
-    let penalty = kl_penalty(&[-1.0_f64, -2.0, -0.5], &[-1.5, -1.0, -1.5], 0.001);
+    let of_tokens = KlPenalty::default().of_tokens(&[-1.0_f64, -2.0, -0.5], &[-1.5, -1.0, -1.5]);
+    let penalty: f64 = of_tokens.iter().sum();
     assert!((penalty - 0.001 * (0.5 - 1.0 + 1.0)).abs() < 1e-15);
 }

@@ -9,6 +9,9 @@ pub enum TrainError {
     /// The recipe is not readable TOML, or has an unknown key or a value out of range.
     #[error("recipe: {0}")]
     Recipe(String),
+    /// A term of the reward does not exist, or refuses its settings.
+    #[error("recipe: {0}")]
+    Rubric(#[from] toolrl_reward::RewardError),
     /// A dataset could not be read or made.
     #[error(transparent)]
     Data(#[from] toolrl_data::DataError),

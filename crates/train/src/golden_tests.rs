@@ -89,11 +89,8 @@ fn loss_of(
         start += len;
         seen[number] = own.to_vec();
         sequences.push(Sequence {
-            logp: own,
-            old_logp: &reply.old_logp,
             ref_logp: Some(&reply.ref_logp),
-            entropy: None,
-            advantage: reply.advantage,
+            ..Sequence::new(own, &reply.old_logp, reply.advantage.into())
         });
     }
     let output = policy_loss(&sequences, BatchExtent { sequences: replies.len(), tokens }, config).unwrap();

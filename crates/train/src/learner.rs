@@ -95,7 +95,8 @@ impl Learner {
             return Ok(update);
         }
         let begin = Instant::now();
-        let stepped = self.optimizer.step(&mut self.policy, &gradients, lr);
+        let policy = &mut self.policy;
+        let stepped = self.optimizer.step(&gradients, lr, |change| policy.update(change));
         update.optimizer_seconds = begin.elapsed().as_secs_f64();
         update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
         Ok(update)

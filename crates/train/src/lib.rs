@@ -1,13 +1,14 @@
-//! Recipes: SFT and GRPO; scoring, batching, update, checkpoint, metrics, report.
+//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint, metrics, report.
 //!
 //! Invariant: one type a stage and nothing half-filled; what a run writes is whole at every moment,
 //! and the resolved recipe lies beside it. With the same recipe, seed and machine a run gives the
 //! same numbers.
 //!
-//! [`run()`] does a whole recipe: evaluation, training, evaluation, report. `grpo.rs` reads as the
-//! stages of a step.
+//! [`run()`] does a whole recipe: evaluation, training, evaluation, report. `grpo.rs` and
+//! `ppo.rs` read as the stages of a step.
 
 mod bench;
+mod critic;
 mod error;
 mod evaluation;
 mod examples;
@@ -19,9 +20,11 @@ mod observer;
 mod optimizer;
 mod order;
 mod pack;
+mod ppo;
 mod recipe;
 pub mod record;
 pub mod report;
+mod rl;
 mod run;
 mod score;
 mod sft;
@@ -33,8 +36,9 @@ pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
-    DataSource, EvalConfig, FilesConfig, FreshPolicy, GrpoConfig, Method, OptimizerConfig, PolicySource,
-    Recipe, SftConfig,
+    CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, Method,
+    OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SftConfig,
+    Truncated,
 };
 pub use run::{RunOutcome, refuse_used, run};
 pub use task::{Data, load_data};

@@ -2,7 +2,6 @@
 
 use rayon::prelude::*;
 use toolrl_grpo::{adamw_step, clip_factor, squared_norm};
-use toolrl_policy::Policy;
 
 use crate::OptimizerConfig;
 
@@ -31,12 +30,13 @@ impl Optimizer {
         self.config.lr * self.config.schedule.factor(step as usize, steps as usize)
     }
 
-    /// Changes the policy by its gradients, and returns their norm before clipping.
+    /// Changes a model by its gradients, and returns their norm before clipping. `update` hands over each parameter's
+    /// number and values.
     pub(crate) fn step(
         &mut self,
-        policy: &mut Policy,
         gradients: &[Vec<f32>],
         lr: f64,
+        update: impl FnOnce(&mut dyn FnMut(usize, &mut [f32])),
     ) -> Result<f64, NotFinite> {
         // Added up in one order, whatever the number of threads.
         let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
@@ -51,7 +51,7 @@ impl Optimizer {
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
         let mut fits = true;
-        policy.update(|i, values| {
+        update(&mut |i, values| {
             let (mean, mean_square) = &mut self.moments[i];
             let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
             let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);

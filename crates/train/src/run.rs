@@ -10,19 +10,24 @@ use toolrl_eval::EvalReport;
 use toolrl_policy::Policy;
 use toolrl_reward::Rubric;
 
+use crate::critic::CriticLearner;
 use crate::examples::{Examples, completion};
 use crate::grpo::Grpo;
 use crate::learner::Learner;
+use crate::ppo::Ppo;
 use crate::record::{
-    EventWriter, MetricsLog, StepDetail, StepMetrics, Summary, completions_path, write_completions,
-    write_whole,
+    EventWriter, MetricsLog, PpoMetrics, StepDetail, StepMetrics, Summary, completions_path,
+    write_completions, write_whole,
 };
 use crate::report::{ReportInput, render};
-use crate::score::Scored;
+use crate::rl::{Credited, Rl};
 use crate::sft::Sft;
 use crate::start::Start;
 use crate::task::{Data, Task, load_data, tasks};
-use crate::{EvalSettings, GrpoConfig, Method, Observer, Recipe, SftConfig, TrainError, evaluate_policy};
+use crate::{
+    EvalSettings, GrpoConfig, Method, Observer, PpoConfig, Recipe, RlConfig, Rubrics, SftConfig, TrainError,
+    evaluate_policy,
+};
 
 /// What a run made.
 #[derive(Clone, Debug)]
@@ -37,12 +42,16 @@ pub struct RunOutcome {
 
 /// Does a recipe, with everything it leaves behind in `run_dir`, which is made.
 ///
+/// # Arguments
+/// - `before`: the evaluation of the policy that the run begins with, where it is known already.
+///
 /// # Errors
 /// [`TrainError`]; what was written until then stays, and is whole.
 pub async fn run(
     recipe: &Recipe,
-    rubric: &Rubric,
+    rubrics: &Rubrics,
     run_dir: &Path,
+    before: Option<EvalReport>,
     observer: &mut dyn Observer,
 ) -> Result<RunOutcome, TrainError> {
     let clock = Instant::now();
@@ -59,9 +68,17 @@ pub async fn run(
         unscorable = data.gold.unscorable.len(),
         "starting"
     );
-    let before = evaluate_on(recipe, &data, rubric, &start.policy, &start.chat, &start.dir, observer).await?;
+    let evaluated_by = rubrics.of_evaluation();
+    let before = match before {
+        Some(known) => known,
+        None => {
+            let Start { dir, policy, chat } = &start;
+            evaluate_on(recipe, &data, evaluated_by, policy, chat, dir, observer).await?
+        }
+    };
     tracing::info!("before training\n{}", before.table());
 
+    let rubric = &rubrics.training;
     let mut run = Run { recipe, rubric, chat: start.chat.clone(), run_dir, records: &mut records, observer };
     let policy = match recipe.train.lora() {
         Some(lora) => start.policy.with_lora(lora, recipe.seed)?,
@@ -70,10 +87,11 @@ pub async fn run(
     let (policy, steps) = match &recipe.train {
         Method::Sft(config) => run.sft(config, &data, policy)?,
         Method::Grpo(config) => run.grpo(config, &data, policy).await?,
+        Method::Ppo(config) => run.ppo(config, &data, policy).await?,
     };
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| start.chat.save_files(dir))?;
-    let after = evaluate_on(recipe, &data, rubric, &policy, &start.chat, &final_dir, observer).await?;
+    let after = evaluate_on(recipe, &data, evaluated_by, &policy, &start.chat, &final_dir, observer).await?;
     let summary = Summary {
         recipe: recipe.name.clone(),
         seed: recipe.seed,
@@ -144,21 +162,55 @@ impl Run<'_> {
         data: &Data,
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
-        let tasks = tasks(data, &self.chat, config.max_prompt_tokens)?;
-        // Adapters leave the base as it was: it is the reference, and no second copy.
-        let reference = config.loss.kl.map(|_| policy.without_lora());
-        let (recipe, rubric, chat) = (self.recipe, self.rubric, self.chat.clone());
-        let grpo = Grpo { recipe, config, tasks: &tasks, chat, rubric, reference };
-        let mut learner =
-            Learner::new(policy, config.optimizer.clone(), config.activations, recipe.sampling.temperature);
-        self.observer.begin("grpo", config.steps);
-        for step in 1..=config.steps {
-            let (metrics, scored) = grpo.step(&mut learner, step).await?;
-            self.records.completions(step, config.steps, &scored, &tasks, rubric)?;
-            self.record(&metrics, learner.policy(), config.steps)?;
+        let tasks = tasks(data, &self.chat, config.rl.max_prompt_tokens)?;
+        let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, &tasks, &policy), config };
+        let steps = config.rl.steps;
+        let mut learner = self.learner(&config.rl, policy);
+        self.observer.begin("grpo", steps);
+        for step in 1..=steps {
+            let (metrics, credited) = grpo.step(&mut learner, step).await?;
+            self.records.completions(step, steps, &credited, &tasks, self.rubric)?;
+            self.record(&metrics, learner.policy(), steps)?;
         }
         self.observer.end();
-        Ok((learner.into_policy(), config.steps))
+        Ok((learner.into_policy(), steps))
+    }
+
+    async fn ppo(
+        &mut self,
+        config: &PpoConfig,
+        data: &Data,
+        policy: Policy,
+    ) -> Result<(Policy, u64), TrainError> {
+        let tasks = tasks(data, &self.chat, config.rl.max_prompt_tokens)?;
+        let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, &tasks, &policy), config };
+        let steps = config.rl.steps;
+        let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations);
+        let mut learner = self.learner(&config.rl, policy);
+        self.observer.begin("ppo", steps);
+        for step in 1..=steps {
+            let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
+            self.records.completions(step, steps, &credited, &tasks, self.rubric)?;
+            self.record(&metrics, learner.policy(), steps)?;
+        }
+        self.observer.end();
+        critic.critic().save(&self.run_dir.join("critic"), |to| self.chat.save_files(to))?;
+        Ok((learner.into_policy(), steps))
+    }
+
+    fn rl<'r>(&self, config: &'r RlConfig, group_size: usize, tasks: &'r [Task], policy: &Policy) -> Rl<'r>
+    where
+        Self: 'r,
+    {
+        // Adapters leave the base as it was: it is the reference, and no second copy.
+        let reference = config.has_reference().then(|| policy.without_lora());
+        let (recipe, rubric, chat) = (self.recipe, self.rubric, self.chat.clone());
+        Rl { recipe, config, group_size, tasks, chat, rubric, reference }
+    }
+
+    fn learner(&self, config: &RlConfig, policy: Policy) -> Learner {
+        let temperature = self.recipe.sampling.temperature;
+        Learner::new(policy, config.optimizer.clone(), config.activations, temperature)
     }
 
     /// Writes a step's numbers, and its checkpoint where one is due.
@@ -180,8 +232,8 @@ impl Run<'_> {
 fn message(metrics: &StepMetrics) -> String {
     match &metrics.detail {
         StepDetail::Sft(_) => format!("loss {:.3}", metrics.loss),
-        StepDetail::Grpo(grpo) => {
-            format!("reward {:.2}, length {:.0}", grpo.reward.mean, grpo.reply_length.mean)
+        StepDetail::Grpo(replies) | StepDetail::Ppo(PpoMetrics { replies, .. }) => {
+            format!("reward {:.2}, length {:.0}", replies.reward.mean, replies.reply_length.mean)
         }
     }
 }
@@ -219,13 +271,16 @@ impl Records {
         &mut self,
         step: u64,
         steps: u64,
-        scored: &[Scored],
+        credited: &[Credited],
         tasks: &[Task],
         rubric: &Rubric,
     ) -> Result<(), TrainError> {
-        let rows: Vec<_> = scored.iter().map(|s| completion(step, s, &tasks[s.task])).collect();
+        let rows: Vec<_> = credited
+            .iter()
+            .map(|reply| completion(step, reply, &tasks[reply.measured.scored.task]))
+            .collect();
         write_completions(&completions_path(&self.dir, step), &rows)?;
-        self.examples.add(step, steps, scored, tasks, rubric);
+        self.examples.add(step, steps, credited, tasks, rubric);
         Ok(())
     }
 

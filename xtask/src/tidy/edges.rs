@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -29,9 +29,11 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "toolrl-grammar",
         ],
     ),
+    ("toolrl-study", &["toolrl-train", "toolrl-eval", "toolrl-reward"]),
     (
         "toolrl-cli",
         &[
+            "toolrl-study",
             "toolrl-train",
             "toolrl-eval",
             "toolrl-engine",

@@ -154,6 +154,7 @@ fn every_member_of_the_grpo_family_trains() {
         "batch_normalized",
         "batch_whitened",
         "reward_decoupled",
+        "{ max_variance = { keep = 3 } }",
     ]
     .map(|kind| format!("train.advantage={kind}"));
     let losses = [
@@ -165,6 +166,12 @@ fn every_member_of_the_grpo_family_trains() {
         "train.loss.aggregation.fixed_length.max_tokens=32",
         "train.loss.kl={ estimator = \"k2\", weighting = \"ratio\" }",
         "train.loss.entropy_coef=0.01",
+        "train.loss.sampler_ratio_cap=2.0",
+        "train.kl_penalty={ coef = 0.01, estimator = \"k1\" }",
+        "train.overlong={ buffer = 100, penalty = 0.5 }",
+        "train.truncated=mask",
+        "train.groups=with_spread",
+        "train.groups.resample.max_rounds=3",
     ]
     .map(str::to_owned);
     for (i, choice) in advantages.iter().chain(&losses).enumerate() {
@@ -177,5 +184,33 @@ fn every_member_of_the_grpo_family_trains() {
         let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
         assert!(rows.len() == 2 && rows.iter().all(|r| number(r, "loss").is_finite()), "{choice}: {rows:?}");
         assert!(rows.iter().any(|r| number(r, "grad_norm") > 0.0), "{choice}: {rows:?}");
+    }
+}
+
+/// Two updates a step by advantages of a critic, with the divergence in the reward and in the loss.
+#[test]
+fn ppo_trains_a_policy_and_its_critic() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = ["train.method=ppo", "train.prompts=4", "train.updates=2", "sampling.max_new_tokens=64"];
+    let choices: [&[&str]; 3] = [
+        &["train.critic.optimizer.lr=1e-3", "train.group_size=1"],
+        &["train.kl_penalty.coef=0.05", "train.loss.kl.coef=0.01", "train.gae.lambda=0.9"],
+        &["train.critic.warmup_steps=1", "train.advantage=as_estimated", "train.truncated=mask"],
+    ];
+    for (i, choice) in choices.into_iter().enumerate() {
+        let run = format!("run-{i}");
+        let settings = [&TINY_GRPO[..], &settings, choice].concat();
+        train(dir.path(), &["--run-dir", &run], &settings).ok();
+        let run = dir.path().join(run);
+        let rows = metrics(&run);
+        assert_eq!((rows.len(), &rows[0]["kind"]), (2, &"ppo".into()), "{choice:?}");
+        let critic = |row: &Value, key: &str| row["critic"][key].as_f64().unwrap();
+        assert!(rows.iter().all(|r| critic(r, "loss") > 0.0 && critic(r, "grad_norm") > 0.0), "{rows:?}");
+        // A critic begins at 0, and so explains nothing.
+        assert_eq!(critic(&rows[0], "explained_variance"), 0.0, "{choice:?}");
+        let warm_up = choice.contains(&"train.critic.warmup_steps=1");
+        assert_eq!(rows[0]["grad_norm"].as_f64().unwrap() == 0.0, warm_up, "{choice:?}: {rows:?}");
+        assert!(rows[1]["grad_norm"].as_f64().unwrap() > 0.0, "{choice:?}: {rows:?}");
+        assert!(run.join("critic/model.safetensors").exists());
     }
 }

@@ -76,7 +76,8 @@ impl<F> Case<F> {
                 old_logp: &self.old[i],
                 ref_logp: Some(&self.reference[i]),
                 entropy: Some(&self.entropy[i]),
-                advantage: self.advantage[i],
+                sampler_logp: None,
+                advantage: self.advantage[i].into(),
             })
             .collect()
     }

@@ -247,13 +247,7 @@ fn loss(
         let Reply { trajectory, advantage, .. } = &replies[number];
         let (own, others) = rest.split_at(len);
         rest = others;
-        Sequence {
-            logp: own,
-            old_logp: &trajectory.logprobs,
-            ref_logp: None,
-            entropy: None,
-            advantage: *advantage,
-        }
+        Sequence::new(own, &trajectory.logprobs, (*advantage).into())
     };
     let sequences: Vec<_> = pack.replies.iter().map(sequence).collect();
     let output = policy_loss(&sequences, extent, &LossConfig::default())?;

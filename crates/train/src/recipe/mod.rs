@@ -2,18 +2,24 @@
 
 mod data;
 mod method;
+mod optimizer;
 mod policy;
+mod rl;
+mod sft;
 
 use serde::{Deserialize, Serialize};
 use toolrl_policy::Precision;
-use toolrl_reward::RubricConfig;
+use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
 
 use crate::TrainError;
 
 pub use data::{DataSource, FilesConfig};
-pub use method::{GrpoConfig, Method, OptimizerConfig, SftConfig};
+pub use method::Method;
+pub use optimizer::OptimizerConfig;
 pub use policy::{FreshPolicy, PolicySource};
+pub use rl::{CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated};
+pub use sft::SftConfig;
 
 /// A whole run's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,11 +63,36 @@ pub struct EvalConfig {
     pub max_new_tokens: usize,
     /// Evaluate on the first so many held-out tasks; all of them by default.
     pub limit: Option<usize>,
+    /// The reward that evaluations report; the one that is trained by, without its schedules, by default.
+    pub reward: Option<RubricConfig>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { max_new_tokens: 256, limit: None }
+        Self { max_new_tokens: 256, limit: None, reward: None }
+    }
+}
+
+/// What replies are scored by.
+#[derive(Debug)]
+pub struct Rubrics {
+    /// In training.
+    pub training: Rubric,
+    /// In evaluations, where it is another.
+    pub evaluation: Option<Rubric>,
+}
+
+impl Rubrics {
+    /// What evaluations report.
+    pub fn of_evaluation(&self) -> &Rubric {
+        self.evaluation.as_ref().unwrap_or(&self.training)
+    }
+}
+
+impl From<Rubric> for Rubrics {
+    /// One rubric for both.
+    fn from(training: Rubric) -> Self {
+        Self { training, evaluation: None }
     }
 }
 
@@ -102,6 +133,16 @@ impl Recipe {
     /// [`TrainError::Recipe`] for a path that is not Unicode.
     pub fn to_toml(&self) -> Result<String, TrainError> {
         toml::to_string(self).map_err(|e| TrainError::Recipe(e.to_string()))
+    }
+
+    /// The rubrics of the recipe's rewards, of these terms.
+    ///
+    /// # Errors
+    /// [`TrainError::Rubric`].
+    pub fn rubrics(&self, registry: &Registry) -> Result<Rubrics, TrainError> {
+        let training = Rubric::from_config(&self.reward, registry)?;
+        let evaluation = self.eval.reward.as_ref().map(|r| Rubric::from_config(r, registry)).transpose()?;
+        Ok(Rubrics { training, evaluation })
     }
 
     fn checked(self) -> Result<Self, TrainError> {

@@ -33,6 +33,19 @@ pub enum StepDetail {
     Sft(SftMetrics),
     /// A step of GRPO.
     Grpo(GrpoMetrics),
+    /// A step of PPO.
+    Ppo(PpoMetrics),
+}
+
+impl StepDetail {
+    /// What was measured over sampled replies, where the step sampled.
+    pub fn sampled(&self) -> Option<&GrpoMetrics> {
+        match self {
+            Self::Sft(_) => None,
+            Self::Grpo(grpo) => Some(grpo),
+            Self::Ppo(ppo) => Some(&ppo.replies),
+        }
+    }
 }
 
 /// What supervised fine-tuning measures.
@@ -42,6 +55,31 @@ pub struct SftMetrics {
     pub epoch: f64,
     /// Replies in the step's batch.
     pub replies: usize,
+}
+
+/// What PPO measures.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PpoMetrics {
+    /// Over the step's sampled replies, as GRPO does.
+    #[serde(flatten)]
+    pub replies: GrpoMetrics,
+    /// Of the critic.
+    pub critic: CriticMetrics,
+}
+
+/// What the updates of a critic measure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct CriticMetrics {
+    /// The value loss, mean over the step's updates.
+    pub loss: f64,
+    /// Global norm of its gradient before clipping, mean over the step's updates.
+    pub grad_norm: f64,
+    /// Share of tokens whose value the clip held back.
+    pub clip_fraction: f64,
+    /// `1 - var(return - value) / var(return)` before the step's updates: 1 for a critic that foresees every return.
+    pub explained_variance: f64,
+    /// Learning rate.
+    pub lr: f64,
 }
 
 /// What GRPO measures over the step's sampled replies.
@@ -59,6 +97,9 @@ pub struct GrpoMetrics {
     pub groups: usize,
     /// Groups whose rewards are all equal, and which so have no gradient.
     pub zero_variance_groups: usize,
+    /// Groups that the recipe leaves out of the loss.
+    #[serde(default)]
+    pub left_out_groups: usize,
     /// Ratios, clipping and divergences.
     pub update: Diagnostics,
     /// How far the sampler's log-probabilities are from the trainer's.

@@ -15,6 +15,9 @@ pub use completions::{Completion, completions_path, write_completions};
 pub use error::RecordError;
 pub use events::EventWriter;
 pub use file::write_whole;
-pub use metrics::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail, StepMetrics};
+pub use metrics::{
+    CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
+    StepMetrics,
+};
 pub use metrics_log::{MetricsLog, read_metrics};
 pub use summary::Summary;

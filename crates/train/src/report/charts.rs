@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::svg::{Chart, Series};
-use crate::record::{GrpoMetrics, StepDetail, StepMetrics};
+use crate::record::{GrpoMetrics, StepMetrics};
 
 /// The curves of a run, or nothing where it has no step.
 pub(super) fn section(metrics: &[StepMetrics]) -> String {
@@ -34,7 +34,8 @@ fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
 
 fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let line = |name: &str, value: fn(&GrpoMetrics) -> Option<f64>| grpo(metrics, name, value);
-    let terms = names(metrics.iter().filter_map(grpo_of).flat_map(|g| g.components.keys()));
+    let terms =
+        names(metrics.iter().filter_map(|row| row.detail.sampled()).flat_map(|g| g.components.keys()));
     let term = |name: &String| grpo(metrics, name, |g| g.components.get(name).copied());
     vec![
         chart("Mean reward", "reward", vec![line("", |g| Some(g.reward.mean))]),
@@ -78,23 +79,16 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     ]
 }
 
-fn chart(title: &'static str, y_label: &'static str, series: Vec<Series>) -> Chart {
-    Chart { title, y_label, series }
+fn chart(title: &str, y_label: &str, series: Vec<Series>) -> Chart {
+    Chart { title: title.to_owned(), y_label: y_label.to_owned(), series }
 }
 
 fn names<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<&'a String> {
     keys.collect()
 }
 
-fn grpo_of(row: &StepMetrics) -> Option<&GrpoMetrics> {
-    match &row.detail {
-        StepDetail::Grpo(grpo) => Some(grpo),
-        StepDetail::Sft(_) => None,
-    }
-}
-
 fn grpo(metrics: &[StepMetrics], name: &str, value: impl Fn(&GrpoMetrics) -> Option<f64>) -> Series {
-    all(metrics, name, |row| grpo_of(row).and_then(&value))
+    all(metrics, name, |row| row.detail.sampled().and_then(&value))
 }
 
 /// A line over the steps that have the value, and have it finite.

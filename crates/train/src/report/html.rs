@@ -1,7 +1,7 @@
 //! Text in HTML.
 
 /// Makes text safe as content and as a quoted attribute. Characters that HTML forbids become U+FFFD.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

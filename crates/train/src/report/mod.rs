@@ -7,7 +7,8 @@ mod results;
 mod svg;
 
 use crate::record::{Completion, StepMetrics, Summary};
-use html::escape;
+pub use html::escape;
+pub use svg::{Chart, Series};
 
 /// What a report shows.
 #[derive(Clone, Copy, Debug)]
@@ -37,11 +38,20 @@ const STYLE: &str = include_str!("style.css");
 
 /// The whole page. Any text in the input is escaped.
 pub fn render(input: &ReportInput<'_>) -> String {
-    let title = escape(input.title);
     let results = input.summary.map_or(String::new(), results::section);
     let curves = charts::section(input.metrics);
     let examples = examples::section(input.examples);
     let config = escape(input.config);
+    let body = format!(
+        "{results}{curves}{examples}<section>\n<h2>Configuration</h2>\n<details><summary>Every setting of the run, as \
+         resolved</summary><pre>{config}</pre></details>\n</section>\n"
+    );
+    whole_page(input.title, &body)
+}
+
+/// A page with this heading around markup, in the style of the reports.
+pub fn whole_page(title: &str, body: &str) -> String {
+    let title = escape(title);
     format!(
         r#"<!doctype html>
 <html lang="en">
@@ -55,11 +65,7 @@ pub fn render(input: &ReportInput<'_>) -> String {
 <body>
 <main>
 <h1>{title}</h1>
-{results}{curves}{examples}<section>
-<h2>Configuration</h2>
-<details><summary>Every setting of the run, as resolved</summary><pre>{config}</pre></details>
-</section>
-</main>
+{body}</main>
 </body>
 </html>
 "#

@@ -3,17 +3,19 @@
 use super::html::{escape, number};
 
 /// A chart over training steps.
-pub(super) struct Chart {
+#[derive(Clone, Debug)]
+pub struct Chart {
     /// What is shown.
-    pub title: &'static str,
+    pub title: String,
     /// The vertical axis: quantity and unit.
-    pub y_label: &'static str,
+    pub y_label: String,
     /// One or more lines.
     pub series: Vec<Series>,
 }
 
 /// A line.
-pub(super) struct Series {
+#[derive(Clone, Debug)]
+pub struct Series {
     /// Its name in the legend.
     pub name: String,
     /// (step, value), steps ascending; every value finite.
@@ -42,9 +44,9 @@ impl Chart {
         format!(
             "<figure><figcaption>{}</figcaption>\n<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" \
              aria-label=\"{}\">\n{}{lines}</svg>\n{}</figure>\n",
-            escape(self.title),
-            escape(self.title),
-            frame.axes(self.y_label),
+            escape(&self.title),
+            escape(&self.title),
+            frame.axes(&self.y_label),
             self.legend(),
         )
     }

@@ -1,0 +1,40 @@
+//! Arguments of `toolrl study`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+pub(super) const HELP: &str = "\
+Embedded studies:
+  quick   SFT, GRPO from a cold start, SFT then GRPO; three seeds; half an hour on two cores
+  paper   the paper's whole comparison on the tiny policy: methods, length rewards, scales, granularity, GDPO,
+          and the members of the GRPO family; three seeds; hours
+
+A study that is cut off goes on where it was when it is started again. The folder gets runs/ (a run directory
+each, as of toolrl train), study.json, report.html (tables, curves, findings) and tables.md. Standard output
+gets the tables.
+
+A study of your own is a TOML file: --dry-run prints an embedded one to begin with.";
+
+/// Arguments of `toolrl study`.
+#[derive(Debug, Args)]
+pub struct StudyArgs {
+    /// An embedded study's name, or a TOML file
+    #[arg(default_value = "quick")]
+    pub study: String,
+    /// Where its files go [default: studies/NAME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The seeds, instead of the study's own
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
+    pub seeds: Vec<u64>,
+    /// These arms alone
+    #[arg(long, value_name = "ARM,ARM,...", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Change a setting of every stage, for instance train.steps=10; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Print the study as it would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}

@@ -1,0 +1,101 @@
+//! `toolrl study`.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use toolrl_reward::Registry;
+use toolrl_study::{Plan, Results, Study, StudyObserver, markdown};
+use toolrl_train::Observer;
+use toolrl_train::record::Summary;
+
+use crate::args::StudyArgs;
+use crate::progress::Progress;
+use crate::train::block_on;
+use crate::{recipes, starter};
+
+/// Name and text of every embedded study.
+const EMBEDDED: [(&str, &str); 2] =
+    [("quick", include_str!("../studies/quick.toml")), ("paper", include_str!("../studies/paper.toml"))];
+
+/// Does a study, or the rest of one; its tables go to standard output.
+pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()> {
+    let study = chosen(find(&args.study)?, args)?;
+    if args.dry_run {
+        print!("{}", toml::to_string(&study)?);
+        return Ok(());
+    }
+    let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
+    let start = out.join("start");
+    let plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
+    if !start.join("model.safetensors").exists() {
+        starter::unpack(&start)?;
+    }
+    block_on(plan.run(registry, &mut Lines::new()))?;
+    print!("{}", markdown(&Results::read(&plan)?));
+    println!("report {}", out.join("report.html").display());
+    Ok(())
+}
+
+fn find(name: &str) -> anyhow::Result<Study> {
+    if let Some((_, text)) = EMBEDDED.iter().find(|(embedded, _)| *embedded == name) {
+        return Ok(Study::parse(text)?);
+    }
+    if !name.ends_with(".toml") {
+        let names: Vec<_> = EMBEDDED.iter().map(|(name, _)| *name).collect();
+        bail!("no study {name:?}: expected a .toml file or one of {}", names.join(", "));
+    }
+    let text = std::fs::read_to_string(name).with_context(|| format!("cannot read {name}"))?;
+    Study::parse(&text).with_context(|| name.to_owned())
+}
+
+/// The study with the seeds, arms and settings that were asked for.
+fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
+    if !args.seeds.is_empty() {
+        study.seeds = args.seeds.clone();
+    }
+    study.set.extend(args.overrides.iter().cloned());
+    if args.only.is_empty() {
+        return Ok(study);
+    }
+    for name in &args.only {
+        if !study.arms.iter().any(|arm| arm.name == *name) {
+            let names: Vec<_> = study.arms.iter().map(|arm| arm.name.as_str()).collect();
+            bail!("study {} has no arm {name:?}; it has {}", study.name, names.join(", "));
+        }
+    }
+    let kept = |name: &String| args.only.contains(name);
+    study.arms.retain(|arm| kept(&arm.name));
+    study.tables.iter_mut().for_each(|table| table.arms.retain(kept));
+    study.tables.retain(|table| !table.arms.is_empty());
+    study.findings.retain(|finding| kept(&finding.better) && kept(&finding.worse));
+    Ok(study)
+}
+
+/// A line a run on standard error; on a terminal the run's own bars too.
+struct Lines(Box<dyn Observer>);
+
+impl Lines {
+    fn new() -> Self {
+        if std::io::stderr().is_terminal() { Self(Box::new(Progress::new())) } else { Self(Box::new(())) }
+    }
+}
+
+impl StudyObserver for Lines {
+    fn of_run(&mut self) -> &mut dyn Observer {
+        self.0.as_mut()
+    }
+
+    fn done(&mut self, done: usize, all: usize, title: &str, summary: &Summary, before: bool, left: f64) {
+        let (old, new) = (&summary.before.overall, &summary.after.overall);
+        let when = if before { "before".to_owned() } else { format!("in {:.0} s", summary.seconds) };
+        let rest = if done < all { format!("; about {:.0} min left", left / 60.0) } else { String::new() };
+        eprintln!(
+            "{done}/{all} {title}: reward {:.3} -> {:.3}, exact {:.1} -> {:.1} %, {when}{rest}",
+            old.mean_reward,
+            new.mean_reward,
+            100.0 * old.exact_call_rate,
+            100.0 * new.exact_call_rate,
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! The results as a page and as Markdown.
+
+use toolrl_train::report::{Chart, Series, escape, whole_page};
+
+use crate::{ArmResult, FindingResult, Measure, Results, Table};
+
+/// `report.html`: tables, curves and findings in one file that needs no network.
+pub fn page(results: &Results) -> String {
+    let study = &results.study;
+    let tables: String = study.tables().iter().map(|table| html_table(results, table)).collect();
+    let lead = format!(
+        "<p class=\"lead\">{}</p>\n<p class=\"note\">Seeds {}. {} of {} runs done, {:.0} minutes together. Values are \
+         mean ± standard deviation over seeds, of greedy replies to held-out tasks.</p>\n",
+        escape(&study.about),
+        seeds(results),
+        results.done,
+        results.planned,
+        results.seconds / 60.0,
+    );
+    whole_page(&format!("Study: {}", study.name), &format!("{lead}{}{tables}", html_findings(results)))
+}
+
+/// The same as Markdown, without the curves.
+pub fn markdown(results: &Results) -> String {
+    let mut out = String::new();
+    for table in results.study.tables() {
+        let measures = measures(results, &table);
+        out += &format!("### {}\n\n", table.title);
+        if !table.paper.is_empty() {
+            out += &format!("{}\n\n", table.paper);
+        }
+        let heads: Vec<&str> = measures.iter().map(|m| m.title()).collect();
+        out += &format!("| | {} | minutes |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 1));
+        for arm in arms(results, &table) {
+            let cells: Vec<String> = measures.iter().map(|&m| cell(arm, m)).collect();
+            out += &format!("| {} | {} | {:.1} |\n", arm.name, cells.join(" | "), arm.seconds() / 60.0);
+        }
+        out.push('\n');
+    }
+    if !results.findings.is_empty() {
+        out += "### Findings\n\n| claim | by | better | worse | |\n|---|---|---|---|---|\n";
+        for finding in &results.findings {
+            out += &format!("| {} |\n", finding_cells(finding).join(" | "));
+        }
+    }
+    out
+}
+
+fn seeds(results: &Results) -> String {
+    results.study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn arms<'r>(results: &'r Results, table: &Table) -> Vec<&'r ArmResult> {
+    table.arms.iter().filter_map(|name| results.arm(name)).collect()
+}
+
+/// The measures that some arm of the table has.
+fn measures(results: &Results, table: &Table) -> Vec<Measure> {
+    let arms = arms(results, table);
+    Measure::ALL.into_iter().filter(|m| arms.iter().any(|arm| arm.measures.contains_key(m))).collect()
+}
+
+fn cell(arm: &ArmResult, measure: Measure) -> String {
+    arm.statistic(measure).map_or_else(|| "–".to_owned(), |s| s.text(measure))
+}
+
+fn html_table(results: &Results, table: &Table) -> String {
+    let measures = measures(results, table);
+    let heads: String = measures.iter().map(|m| format!("<th>{}</th>", m.title())).collect();
+    let rows: String = arms(results, table)
+        .into_iter()
+        .map(|arm| {
+            let cells: String = measures.iter().map(|&m| format!("<td>{}</td>", cell(arm, m))).collect();
+            let minutes = arm.seconds() / 60.0;
+            format!(
+                "<tr><th>{}</th><td>{}</td>{cells}<td>{minutes:.1}</td></tr>\n",
+                escape(&arm.name),
+                arm.runs.len()
+            )
+        })
+        .collect();
+    format!(
+        "<section>\n<h2>{}</h2>\n<p>{}</p>\n<div class=\"scroll\"><table>\n<thead><tr><th></th><th>seeds</th>{heads}\
+         <th>minutes</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n<div class=\"charts\">\n{}</div>\n\
+         </section>\n",
+        escape(&table.title),
+        escape(&table.paper),
+        charts(results, table),
+    )
+}
+
+/// The arms' training rewards: means over the seeds.
+fn charts(results: &Results, table: &Table) -> String {
+    let series: Vec<Series> = arms(results, table)
+        .into_iter()
+        .filter(|arm| !arm.curve.0.is_empty())
+        .map(|arm| Series {
+            name: arm.name.clone(),
+            points: arm.curve.0.iter().map(|p| (p.step as f64, p.mean)).collect(),
+        })
+        .collect();
+    if series.is_empty() {
+        return String::new();
+    }
+    let title = "Training reward, mean over seeds".to_owned();
+    Chart { title, y_label: "reward as trained".to_owned(), series }.render()
+}
+
+fn html_findings(results: &Results) -> String {
+    if results.findings.is_empty() {
+        return String::new();
+    }
+    let row = |finding: &FindingResult| {
+        let cells: String =
+            finding_cells(finding).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
+        format!("<tr>{cells}</tr>\n")
+    };
+    let rows: String = results.findings.iter().map(row).collect();
+    format!(
+        "<section>\n<h2>Findings</h2>\n<p>A claim holds where the worst seed of the one arm is above the best seed of \
+         the other.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>claim</th><th>by</th><th>better</th>\
+         <th>worse</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n"
+    )
+}
+
+/// A finding's claim, measure, both arms with their values, and the verdict.
+fn finding_cells(result: &FindingResult) -> [String; 5] {
+    let finding = &result.finding;
+    let side = |name: &str, statistic: &Option<crate::Statistic>| {
+        let value = statistic.as_ref().map_or_else(|| "–".to_owned(), |s| s.text(finding.by));
+        format!("{name}: {value}")
+    };
+    [
+        finding.claim.clone(),
+        finding.by.title().to_owned(),
+        side(&finding.better, &result.of_better),
+        side(&finding.worse, &result.of_worse),
+        result.verdict.text().to_owned(),
+    ]
+}

@@ -1,0 +1,95 @@
+//! The trainer's hold on the critic: values of packs, gradients, updates.
+
+use toolrl_grpo::{BatchExtent, ValueSequence, value_loss};
+use toolrl_policy::{Activations, Critic, Policy};
+
+use crate::learner::{Update, add};
+use crate::optimizer::{NotFinite, Optimizer};
+use crate::pack::Pack;
+use crate::{CriticConfig, TrainError};
+
+/// A critic in training.
+pub(crate) struct CriticLearner {
+    critic: Critic,
+    optimizer: Optimizer,
+    activations: Activations,
+    value_clip: f64,
+}
+
+/// What the critic learns of one reply.
+pub(crate) struct Target {
+    /// Its values before the step's first update.
+    pub old_values: Vec<f32>,
+    pub returns: Vec<f64>,
+}
+
+/// An update of the critic.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CriticUpdate {
+    pub update: Update,
+    /// Tokens whose value the clip held back.
+    pub clipped: usize,
+}
+
+impl CriticLearner {
+    /// A critic that begins with the policy's weights.
+    pub(crate) fn of(policy: &Policy, config: &CriticConfig, activations: Activations) -> Self {
+        let optimizer = Optimizer::new(config.optimizer.clone());
+        Self { critic: Critic::of(policy), optimizer, activations, value_clip: config.value_clip }
+    }
+
+    pub(crate) fn critic(&self) -> &Critic {
+        &self.critic
+    }
+
+    pub(crate) fn lr(&self, step: u64, steps: u64) -> f64 {
+        self.optimizer.lr(step, steps)
+    }
+
+    /// Values of the states in which a pack's reply tokens were drawn.
+    pub(crate) fn values(&self, pack: &Pack) -> Vec<f32> {
+        self.critic.values(&pack.pass)
+    }
+
+    /// One optimiser step towards the returns; `targets[i]` is that of the reply with the number i.
+    pub(crate) fn update(
+        &mut self,
+        (step, lr): (u64, f64),
+        packs: &[Pack],
+        targets: &[Target],
+    ) -> Result<CriticUpdate, TrainError> {
+        let lengths = || packs.iter().flat_map(|pack| &pack.replies).map(|&(_, len)| len);
+        let extent = BatchExtent { sequences: lengths().count(), tokens: lengths().sum() };
+        let mut done = CriticUpdate::default();
+        let mut gradients: Vec<Vec<f32>> = Vec::new();
+        for pack in packs {
+            let of_pack = self.critic.gradients(&pack.pass, self.activations, |values| {
+                let output = value_loss(&sequences(pack, values, targets), extent, self.value_clip);
+                let output = output.map_err(|source| TrainError::Loss { step, source })?;
+                done.update.loss += output.loss;
+                done.update.tokens += values.len() as u64;
+                done.clipped += output.clipped;
+                Ok::<_, TrainError>(output.d_values)
+            })?;
+            add(&mut gradients, of_pack);
+        }
+        if !gradients.is_empty() {
+            let critic = &mut self.critic;
+            let stepped = self.optimizer.step(&gradients, lr, |change| critic.update(change));
+            done.update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
+        }
+        Ok(done)
+    }
+}
+
+/// A pack's replies as the loss sees them.
+fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Target]) -> Vec<ValueSequence<'a>> {
+    let mut rest = values;
+    let sequence = |&(number, len): &(usize, usize)| {
+        let (own, others) = rest.split_at(len);
+        rest = others;
+        let Target { old_values, returns } = &targets[number];
+        ValueSequence { values: own, old_values, returns }
+    };
+    pack.replies.iter().map(sequence).collect()
+}

@@ -1,0 +1,252 @@
+//! Settings of reinforcement learning: what GRPO and PPO share, and what each has of its own.
+
+use serde::{Deserialize, Serialize};
+use toolrl_grpo::{AdvantageKind, Gae, KlPenalty, LossConfig};
+use toolrl_policy::{Activations, LoraConfig};
+
+use crate::{OptimizerConfig, TrainError};
+
+/// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RlConfig {
+    /// Number of steps.
+    pub steps: u64,
+    /// Prompts a step.
+    pub prompts: usize,
+    /// Updates a step: its groups are dealt out to so many mini-batches.
+    pub updates: usize,
+    /// Longer prompts lose their beginning.
+    pub max_prompt_tokens: usize,
+    /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
+    pub micro_tokens: usize,
+    /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
+    /// of one layer.
+    pub activations: Activations,
+    /// Train low-rank adapters, and nothing else.
+    pub lora: Option<LoraConfig>,
+    /// The policy's loss.
+    pub loss: LossConfig,
+    /// Takes the divergence from the reference off the reward; none by default.
+    pub kl_penalty: Option<KlPenalty>,
+    /// Takes something off the reward of replies that come near the limit on new tokens; none by default.
+    pub overlong: Option<Overlong>,
+    /// What replies that met the limit on new tokens count for.
+    pub truncated: Truncated,
+    /// AdamW.
+    pub optimizer: OptimizerConfig,
+    /// Steps between checkpoints; 0 saves the last policy alone.
+    pub checkpoint_every: u64,
+}
+
+impl Default for RlConfig {
+    fn default() -> Self {
+        Self {
+            steps: 100,
+            prompts: 16,
+            updates: 1,
+            max_prompt_tokens: 2048,
+            micro_tokens: 4096,
+            activations: Activations::Keep,
+            lora: None,
+            loss: LossConfig::default(),
+            kl_penalty: None,
+            overlong: None,
+            truncated: Truncated::default(),
+            optimizer: OptimizerConfig::default(),
+            checkpoint_every: 0,
+        }
+    }
+}
+
+/// DAPO's soft punishment of overlong replies (arXiv 2503.14476), see [`toolrl_grpo::soft_overlong`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlong {
+    /// Tokens before the limit over which the punishment grows.
+    pub buffer: usize,
+    /// The whole punishment, taken off the reward at the limit.
+    #[serde(default = "one")]
+    pub penalty: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// What replies count for that met the limit on new tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Truncated {
+    /// They are trained on as the others are.
+    #[default]
+    Keep,
+    /// They stay in their group's comparison and have no loss (DAPO's overlong filtering).
+    Mask,
+}
+
+/// Settings of GRPO.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GrpoConfig {
+    /// What it shares with PPO.
+    #[serde(flatten)]
+    pub rl: RlConfig,
+    /// Replies a prompt: the group.
+    pub group_size: usize,
+    /// From scores to advantages.
+    pub advantage: AdvantageKind,
+    /// Added to the group's standard deviation.
+    pub advantage_epsilon: f64,
+    /// Which groups are trained on.
+    pub groups: GroupFilter,
+}
+
+impl Default for GrpoConfig {
+    fn default() -> Self {
+        Self {
+            rl: RlConfig::default(),
+            group_size: 4,
+            advantage: AdvantageKind::default(),
+            advantage_epsilon: 1e-6,
+            groups: GroupFilter::default(),
+        }
+    }
+}
+
+/// Which groups are trained on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum GroupFilter {
+    /// All. One whose rewards are all equal has no gradient of its own, and its tokens count in a token mean.
+    #[default]
+    All,
+    /// Those whose rewards are not all equal; the others' tokens do not count.
+    WithSpread,
+    /// The same, and further prompts are sampled until the step has its number of them (DAPO's dynamic sampling,
+    /// arXiv 2503.14476).
+    Resample {
+        /// Times that a step samples, at most; it then makes do with the groups that it has.
+        max_rounds: u64,
+    },
+}
+
+impl GroupFilter {
+    /// Times that a step samples, at most.
+    pub(crate) fn rounds(self) -> u64 {
+        match self {
+            Self::All | Self::WithSpread => 1,
+            Self::Resample { max_rounds } => max_rounds,
+        }
+    }
+}
+
+/// Settings of PPO (Schulman et al., arXiv 1707.06347), with the defaults of ToolRL's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PpoConfig {
+    /// What it shares with GRPO.
+    #[serde(flatten)]
+    pub rl: RlConfig,
+    /// Replies a prompt.
+    pub group_size: usize,
+    /// From the critic's values to advantages.
+    pub gae: Gae,
+    /// What is done to the advantages of a step.
+    pub advantage: PpoAdvantage,
+    /// The critic.
+    pub critic: CriticConfig,
+}
+
+impl Default for PpoConfig {
+    fn default() -> Self {
+        Self {
+            rl: RlConfig::default(),
+            group_size: 1,
+            gae: Gae::default(),
+            advantage: PpoAdvantage::default(),
+            critic: CriticConfig::default(),
+        }
+    }
+}
+
+/// What is done to the advantages of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PpoAdvantage {
+    /// Mean 0 and deviation 1 over the step's tokens, see [`toolrl_grpo::whiten`].
+    #[default]
+    Whitened,
+    /// Nothing.
+    AsEstimated,
+}
+
+/// Settings of PPO's critic, which begins with the policy's weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CriticConfig {
+    /// AdamW.
+    pub optimizer: OptimizerConfig,
+    /// How far a value may go from the old one in a step, see [`toolrl_grpo::value_loss`].
+    pub value_clip: f64,
+    /// Steps at the beginning in which the critic alone is trained.
+    pub warmup_steps: u64,
+}
+
+impl Default for CriticConfig {
+    fn default() -> Self {
+        let optimizer = OptimizerConfig { lr: 1e-5, ..OptimizerConfig::default() };
+        Self { optimizer, value_clip: 0.5, warmup_steps: 0 }
+    }
+}
+
+impl RlConfig {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        let wrong = |message: String| Err(TrainError::Recipe(message));
+        if self.updates > self.prompts {
+            return wrong(format!(
+                "train.updates = {} should be at most train.prompts = {}",
+                self.updates, self.prompts
+            ));
+        }
+        if let Some(penalty) = self.kl_penalty.filter(|penalty| !penalty.coef.is_finite()) {
+            return wrong(format!("train.kl_penalty.coef = {} should be a number", penalty.coef));
+        }
+        if let Some(overlong) = self.overlong.filter(|overlong| !overlong.penalty.is_finite()) {
+            return wrong(format!("train.overlong.penalty = {} should be a number", overlong.penalty));
+        }
+        self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
+    }
+
+    /// Whether a frozen reference is needed.
+    pub(crate) fn has_reference(&self) -> bool {
+        self.loss.kl.is_some() || self.kl_penalty.is_some()
+    }
+}
+
+impl GrpoConfig {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        if self.groups.rounds() == 0 {
+            return Err(TrainError::Recipe(
+                "train.groups.resample.max_rounds should be at least 1".to_owned(),
+            ));
+        }
+        self.rl.check()
+    }
+}
+
+impl PpoConfig {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        for (key, value) in [("gamma", self.gae.gamma), ("lambda", self.gae.lambda)] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(TrainError::Recipe(format!("train.gae.{key} = {value} should be 0 to 1")));
+            }
+        }
+        if self.critic.value_clip.is_nan() || self.critic.value_clip <= 0.0 {
+            let clip = self.critic.value_clip;
+            return Err(TrainError::Recipe(format!("train.critic.value_clip = {clip} should be above 0")));
+        }
+        self.critic.optimizer.check("train.critic.optimizer")?;
+        self.rl.check()
+    }
+}

@@ -1,0 +1,64 @@
+//! Settings of supervised fine-tuning.
+
+use serde::{Deserialize, Serialize};
+use toolrl_policy::{Activations, LoraConfig};
+
+use crate::{OptimizerConfig, TrainError};
+
+/// Settings of SFT.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SftConfig {
+    /// Passes over the data, where `steps` is absent.
+    pub epochs: f64,
+    /// Number of steps.
+    pub steps: Option<u64>,
+    /// Replies a step.
+    pub batch: usize,
+    /// Tokens of a prompt and its reply; longer prompts lose their beginning.
+    pub max_tokens: usize,
+    /// Weight of a prompt's token against a reply's, 0 to 1; 0 trains on replies alone.
+    pub prompt_loss: f64,
+    /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
+    pub micro_tokens: usize,
+    /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
+    /// of one layer.
+    pub activations: Activations,
+    /// Train low-rank adapters, and nothing else.
+    pub lora: Option<LoraConfig>,
+    /// AdamW.
+    pub optimizer: OptimizerConfig,
+    /// Steps between checkpoints; 0 saves the last policy alone.
+    pub checkpoint_every: u64,
+}
+
+impl Default for SftConfig {
+    fn default() -> Self {
+        let optimizer = OptimizerConfig { lr: 1e-5, ..OptimizerConfig::default() };
+        Self {
+            epochs: 1.0,
+            steps: None,
+            batch: 16,
+            max_tokens: 4096,
+            prompt_loss: 0.0,
+            micro_tokens: 4096,
+            activations: Activations::Keep,
+            lora: None,
+            optimizer,
+            checkpoint_every: 0,
+        }
+    }
+}
+
+impl SftConfig {
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        let wrong = |message: String| Err(TrainError::Recipe(message));
+        if self.steps.is_none() && !(self.epochs > 0.0 && self.epochs.is_finite()) {
+            return wrong(format!("train.epochs = {} should be above 0", self.epochs));
+        }
+        if !(0.0..=1.0).contains(&self.prompt_loss) {
+            return wrong(format!("train.prompt_loss = {} should be 0 to 1", self.prompt_loss));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! What a step of reinforcement learning measures.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use toolrl_grpo::has_no_spread;
+use toolrl_rollout::FinishReason;
+
+use super::{Credited, Rl, Updates};
+use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics};
+
+/// Seconds by stage.
+pub(crate) struct Laps {
+    clock: Instant,
+    seconds: BTreeMap<String, f64>,
+}
+
+impl Laps {
+    pub(crate) fn begin() -> Self {
+        Self { clock: Instant::now(), seconds: BTreeMap::new() }
+    }
+
+    /// Ends a stage; the next one begins.
+    pub(crate) fn end(&mut self, stage: &str) {
+        *self.seconds.entry(stage.to_owned()).or_default() += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+}
+
+impl Rl<'_> {
+    /// What the step measures over all that it sampled.
+    pub(crate) fn metrics(&self, credited: &[Credited], updates: &Updates) -> GrpoMetrics {
+        let scored = || credited.iter().map(|reply| &reply.measured.scored);
+        let rewards: Vec<f64> = scored().map(|s| s.reward).collect();
+        let lengths = || scored().map(|s| s.trajectory.tokens.len());
+        let stopped = scored().filter(|s| s.trajectory.finish == FinishReason::Stop).count();
+        let n = rewards.len().max(1) as f64;
+        let tokens_sampled = lengths().sum::<usize>();
+        let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();
+        let mut sums = BTreeMap::<String, (f64, usize)>::new();
+        for (name, value) in scored().flat_map(|s| &s.components) {
+            let (sum, replies) = sums.entry(name.clone()).or_default();
+            *sum += value;
+            *replies += 1;
+        }
+        let left_out = |group: &&[Credited]| group.iter().all(|reply| reply.sequence().is_none());
+        GrpoMetrics {
+            reward: Spread::of(&rewards),
+            components: sums.into_iter().map(|(name, (sum, n))| (name, sum / n as f64)).collect(),
+            reply_length: ReplyLength { mean: tokens_sampled as f64 / n, max: lengths().max().unwrap_or(0) },
+            stop_rate: stopped as f64 / n,
+            groups: credited.len() / self.group_size,
+            // A group of one is compared with nothing.
+            zero_variance_groups: match self.group_size {
+                1 => 0,
+                size => rewards.chunks(size).filter(|g| has_no_spread(g)).count(),
+            },
+            left_out_groups: credited.chunks(self.group_size).filter(left_out).count(),
+            update: updates.diagnostics,
+            logprob_gap: updates.gap.finish(),
+            entropy: (tokens_trained > 0).then(|| updates.entropy / tokens_trained as f64),
+            tokens_sampled: tokens_sampled as u64,
+        }
+    }
+
+    /// The row of a step.
+    pub(crate) fn row(
+        &self,
+        (step, lr): (u64, f64),
+        detail: StepDetail,
+        updates: &Updates,
+        laps: Laps,
+    ) -> StepMetrics {
+        let n = updates.by_update.len().max(1) as f64;
+        StepMetrics {
+            step,
+            detail,
+            loss: updates.by_update.iter().map(|u| u.loss).sum::<f64>() / n,
+            grad_norm: updates.by_update.iter().map(|u| u.grad_norm).sum::<f64>() / n,
+            lr,
+            tokens_trained: updates.by_update.iter().map(|u| u.tokens).sum(),
+            seconds: laps.seconds,
+        }
+    }
+}

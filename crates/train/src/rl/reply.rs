@@ -1,0 +1,147 @@
+//! A reply on its way from a score to an update.
+
+use toolrl_grpo::{Advantage, Reward, Sequence, TermReward, soft_overlong};
+use toolrl_rollout::FinishReason;
+
+use crate::RlConfig;
+use crate::Truncated;
+use crate::score::Scored;
+
+/// A scored reply with its tokens' log-probabilities under other policies, and what the run takes off its reward.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub scored: Scored,
+    /// The trainer's, where they may differ from the sampler's.
+    old_logp: Option<Vec<f32>>,
+    /// The reference's, where there is one.
+    ref_logp: Option<Vec<f32>>,
+    /// What each token's divergence from the reference costs.
+    kl_penalty: Option<Vec<f64>>,
+    /// What the reply's length costs.
+    overlong: Option<f64>,
+}
+
+/// Whom a reply's advantage goes to.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Credit {
+    /// The reply is not trained on.
+    LeftOut,
+    /// All its tokens alike.
+    Reply(f64),
+    /// Each token by itself.
+    Tokens(Vec<f64>),
+}
+
+/// A reply that an update may train on.
+#[derive(Debug)]
+pub(crate) struct Credited {
+    pub measured: Measured,
+    pub credit: Credit,
+}
+
+impl Measured {
+    pub(crate) fn new(
+        mut scored: Scored,
+        old_logp: Option<Vec<f32>>,
+        ref_logp: Option<Vec<f32>>,
+        config: &RlConfig,
+        max_tokens: usize,
+    ) -> Self {
+        let drawn = old_logp.as_ref().unwrap_or(&scored.trajectory.logprobs);
+        let kl = config.kl_penalty.as_ref().zip(ref_logp.as_ref());
+        let kl_penalty = kl.map(|(penalty, reference)| penalty.of_tokens(drawn, reference));
+        let tokens = scored.trajectory.tokens.len();
+        let overlong = config.overlong.map(|o| -o.penalty * soft_overlong(tokens, max_tokens, o.buffer));
+        let of_kl = kl_penalty.as_ref().map(|costs| costs.iter().sum::<f64>());
+        for (name, cost) in [("kl_penalty", of_kl), ("overlong", overlong)] {
+            scored.components.extend(cost.map(|cost| (name.to_owned(), -cost)));
+        }
+        Self { scored, old_logp, ref_logp, kl_penalty, overlong }
+    }
+
+    /// The reward that the reply is trained by: the rubric's, less what the run takes off.
+    pub(crate) fn reward(&self) -> Reward {
+        let costs = [self.kl_penalty.as_ref().map(|costs| costs.iter().sum::<f64>()), self.overlong];
+        let mut reward = Reward { total: self.scored.reward, terms: self.scored.terms.clone() };
+        for cost in costs.into_iter().flatten() {
+            reward.total -= cost;
+            reward.terms.push(TermReward { weight: 1.0, value: -cost });
+        }
+        reward
+    }
+
+    /// The same by token: the divergence's cost where it arises, everything else at the last.
+    pub(crate) fn token_rewards(&self) -> Vec<f64> {
+        let tokens = self.scored.trajectory.tokens.len();
+        let mut rewards = match &self.kl_penalty {
+            Some(costs) => costs.iter().map(|cost| -cost).collect(),
+            None => vec![0.0; tokens],
+        };
+        if let Some(last) = rewards.last_mut() {
+            *last += self.scored.reward - self.overlong.unwrap_or(0.0);
+        }
+        rewards
+    }
+
+    /// Credits the reply, unless it met the limit on new tokens and such replies have no loss.
+    pub(crate) fn credited(self, credit: Credit, truncated: Truncated) -> Credited {
+        let cut_off = self.scored.trajectory.finish == FinishReason::Length;
+        let masked = truncated == Truncated::Mask && cut_off;
+        Credited { measured: self, credit: if masked { Credit::LeftOut } else { credit } }
+    }
+}
+
+impl Credited {
+    /// The reply as a loss sees it before its first pass: its log-probability is still the old one. None for one
+    /// that is left out.
+    pub(crate) fn sequence(&self) -> Option<Sequence<'_>> {
+        let advantage = match &self.credit {
+            Credit::LeftOut => return None,
+            Credit::Reply(advantage) => Advantage::Reply(*advantage),
+            Credit::Tokens(advantages) => Advantage::Tokens(advantages),
+        };
+        let sampler = &self.measured.scored.trajectory.logprobs;
+        let old_logp = self.measured.old_logp.as_ref().unwrap_or(sampler);
+        Some(Sequence {
+            ref_logp: self.measured.ref_logp.as_deref(),
+            sampler_logp: self.measured.old_logp.is_some().then_some(sampler),
+            ..Sequence::new(old_logp, old_logp, advantage)
+        })
+    }
+
+    /// Whether the policy's own term has a gradient.
+    pub(crate) fn has_advantage(&self) -> bool {
+        match &self.credit {
+            Credit::LeftOut => false,
+            Credit::Reply(advantage) => *advantage != 0.0,
+            Credit::Tokens(advantages) => advantages.iter().any(|a| *a != 0.0),
+        }
+    }
+
+    /// The advantage, as a mean over tokens where each has its own.
+    pub(crate) fn mean_advantage(&self) -> f64 {
+        match &self.credit {
+            Credit::LeftOut => 0.0,
+            Credit::Reply(advantage) => *advantage,
+            Credit::Tokens(advantages) => advantages.iter().sum::<f64>() / advantages.len().max(1) as f64,
+        }
+    }
+}
+
+impl AsRef<Scored> for Scored {
+    fn as_ref(&self) -> &Scored {
+        self
+    }
+}
+
+impl AsRef<Scored> for Measured {
+    fn as_ref(&self) -> &Scored {
+        &self.scored
+    }
+}
+
+impl AsRef<Scored> for Credited {
+    fn as_ref(&self) -> &Scored {
+        &self.measured.scored
+    }
+}
