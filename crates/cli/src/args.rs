@@ -62,8 +62,14 @@ Embedded recipes:
   quickstart        GRPO of a tiny policy on the synthetic tool world (the default)
   quickstart-sft    the same start, by more supervised fine-tuning instead: what GRPO is compared with
   quickstart-start  that start's first stage, from nothing: a tokenizer, fresh weights, fine-tuning
-  sft               supervised fine-tuning of your model on your data (--policy, --data)
-  grpo              GRPO of your model on your data, with ToolRL's settings (--policy, --data)
+  sft, grpo, ppo    your model on your data, with ToolRL's settings but for the batch (--policy, --data)
+  paper-sft, paper-grpo, paper-ppo
+                    the paper's settings whole; with -qwen2.5-1.5b, -qwen2.5-3b, -qwen2.5-7b or
+                    -llama-3.2-3b after the name, of that model from the Hub (--data)
+  tiny-sft, tiny-grpo, tiny-ppo
+                    the same scaled to the tiny policy: what toolrl study compares
+
+SFT then GRPO:      toolrl train sft --then grpo --policy DIR --data FILE
 
 --dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
 
@@ -83,10 +89,14 @@ pub struct TrainArgs {
     /// Training data: JSON, JSON lines or Parquet (docs/data.md); a tenth is held out
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Change a setting of the recipe, for instance train.steps=10; may be repeated
+    /// Go on with this recipe from the policy that the one before leaves; may be repeated
+    #[arg(long, value_name = "RECIPE")]
+    pub then: Vec<String>,
+    /// Change a setting of the recipe, for instance train.steps=10; may be repeated. With --then it is
+    /// set in each recipe
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Where the run's files go [default: runs/NAME-NUMBER]
+    /// Where the run's files go [default: runs/NAME-NUMBER]; with --then each recipe's go into a folder in it
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// Print the resolved recipe and do nothing

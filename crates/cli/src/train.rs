@@ -4,23 +4,42 @@ use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
 use toolrl_reward::Registry;
-use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, refuse_used, run};
+use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, Rubrics, refuse_used, run};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
 use crate::{hub, recipes, starter};
 
-/// Runs a recipe; the table of both evaluations goes to standard output.
+/// Runs a recipe, and those that follow it, each from the policy that the one before left; the tables of the
+/// evaluations go to standard output.
 pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
-    let mut recipe = recipes::find(&args.recipe, &args.overrides)?;
-    apply(&mut recipe, args.policy.as_deref(), args.data.as_deref());
-    let rubrics = recipe.rubrics(registry)?;
-    if args.dry_run {
-        print!("{}", recipe.to_toml()?);
-        return Ok(());
+    let mut policy = args.policy.clone();
+    // Everything that is asked for is read before anything is done.
+    let mut stages = Vec::new();
+    for (place, name) in std::iter::once(&args.recipe).chain(&args.then).enumerate() {
+        let mut recipe = recipes::find(name, &args.overrides)?;
+        apply(&mut recipe, policy.as_deref(), args.data.as_deref());
+        let rubrics = recipe.rubrics(registry)?;
+        let run_dir = match &args.run_dir {
+            Some(dir) if args.then.is_empty() => dir.clone(),
+            Some(dir) => dir.join(format!("{}-{}", place + 1, recipe.name)),
+            None => {
+                let namesakes = |(earlier, ..): &&(Recipe, Rubrics, PathBuf)| earlier.name == recipe.name;
+                next_run_dir(&recipe.name, stages.iter().filter(namesakes).count())
+            }
+        };
+        policy = Some(run_dir.join("final"));
+        if args.dry_run {
+            print!("{}", recipe.to_toml()?);
+            continue;
+        }
+        refuse_used(&run_dir)?;
+        stages.push((recipe, rubrics, run_dir));
     }
-    let run_dir = args.run_dir.clone().unwrap_or_else(|| next_run_dir(&recipe.name));
-    refuse_used(&run_dir)?;
+    stages.into_iter().try_for_each(|(recipe, rubrics, run_dir)| stage(recipe, &rubrics, &run_dir))
+}
+
+fn stage(mut recipe: Recipe, rubrics: &Rubrics, run_dir: &Path) -> anyhow::Result<()> {
     match &mut recipe.policy {
         None => {
             let dir = run_dir.join("start");
@@ -31,7 +50,7 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         Some(PolicySource::Fresh(_)) => {}
     }
     tracing::info!("run directory {}", run_dir.display());
-    let outcome = block_on(run(&recipe, &rubrics, &run_dir, None, &mut Progress::new()))?;
+    let outcome = block_on(run(&recipe, rubrics, run_dir, None, &mut Progress::new()))?;
     let summary = &outcome.summary;
     print!("{}", EvalReport::comparison(&summary.before, &summary.after));
     println!("policy {}", outcome.policy.display());
@@ -62,8 +81,8 @@ where
     runtime.block_on(work).map_err(Into::into)
 }
 
-/// The first `runs/NAME-NUMBER` that is not there.
-fn next_run_dir(name: &str) -> PathBuf {
+/// The first `runs/NAME-NUMBER` that is not there, `others` of them left out.
+fn next_run_dir(name: &str, others: usize) -> PathBuf {
     let numbered = |n: usize| Path::new("runs").join(format!("{name}-{n}"));
-    (1..).map(numbered).find(|dir| !dir.exists()).unwrap_or_else(|| numbered(0))
+    (1..).map(numbered).filter(|dir| !dir.exists()).nth(others).unwrap_or_else(|| numbered(0))
 }

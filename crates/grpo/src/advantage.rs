@@ -78,6 +78,28 @@ impl AdvantageKind {
     }
 }
 
+impl AdvantageKind {
+    /// What each group's differences from its mean are divided by; none for a kind that is not a difference from the
+    /// group's mean divided by one number.
+    pub fn scales(self, groups: &[Vec<f64>], epsilon: f64) -> Option<Vec<f64>> {
+        let all = |scale: f64| Some(vec![scale; groups.len()]);
+        match self {
+            Self::GroupNormalized => {
+                Some(groups.iter().map(|rewards| sample_std(rewards) + epsilon).collect())
+            }
+            Self::MeanCentered => all(1.0),
+            Self::BatchScaled => all(sample_std(&groups.concat()) + epsilon),
+            Self::BatchWhitened => {
+                let centered: Vec<f64> = groups.iter().flat_map(|rewards| mean_centered(rewards)).collect();
+                all(sample_std(&centered) + epsilon)
+            }
+            Self::LeaveOneOut | Self::BatchNormalized | Self::RewardDecoupled | Self::MaxVariance { .. } => {
+                None
+            }
+        }
+    }
+}
+
 /// `(r_i - mean) / (std + epsilon)` with the `G - 1` standard deviation (DeepSeekMath, arXiv
 /// 2402.03300, equation of its outcome supervision; ToolRL, arXiv 2504.13958, with `epsilon` 1e-6).
 ///

@@ -144,3 +144,20 @@ fn the_kept_replies_have_the_greatest_variance() {
     assert!(low < 0.0 && middle == 0.0 && high > 0.0);
     assert_eq!(max_variance(&[1.0, 2.0], 0, 0.0), [0.0, 0.0]);
 }
+
+#[test]
+fn scales_are_what_differences_from_the_mean_are_divided_by() {
+    let groups: [Vec<f64>; 2] = [vec![1.0, 2.0, 4.5], vec![-1.0, 0.5]];
+    let rewards: Vec<Vec<Reward>> = groups.iter().map(|g| g.iter().map(|&r| r.into()).collect()).collect();
+    let mut scaled = 0;
+    for kind in KINDS {
+        let Some(scales) = kind.scales(&groups, 1e-3) else { continue };
+        scaled += 1;
+        for ((group, scale), advantages) in groups.iter().zip(scales).zip(kind.of_batch(&rewards, 1e-3)) {
+            for (centered, advantage) in mean_centered(group).into_iter().zip(advantages) {
+                assert!((centered / scale - advantage).abs() < 1e-12, "{kind:?}");
+            }
+        }
+    }
+    assert_eq!(scaled, 4);
+}

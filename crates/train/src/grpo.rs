@@ -4,9 +4,9 @@ use toolrl_grpo::has_no_spread;
 
 use crate::learner::Learner;
 use crate::record::{StepDetail, StepMetrics};
-use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates};
+use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates, spans};
 use crate::score::Scored;
-use crate::{GroupFilter, GrpoConfig, TrainError};
+use crate::{CreditKind, GroupFilter, GrpoConfig, TrainError};
 
 /// What GRPO trains with.
 pub(crate) struct Grpo<'a> {
@@ -61,15 +61,33 @@ impl Grpo<'_> {
         Ok(sampled)
     }
 
-    /// Compares each reply with the others of its group or of the step. Groups that are left out come last.
+    /// Credits each reply by comparison with the others of its group or of the step. Groups that are left out come
+    /// last.
     fn credit(&self, learner: &Learner, sampled: Sampled) -> Vec<Credited> {
         let truncated = self.config.rl.truncated;
         let used = self.rl.measure(learner, sampled.used);
-        let groups: Vec<Vec<_>> =
-            used.chunks(self.config.group_size).map(|g| g.iter().map(Measured::reward).collect()).collect();
-        let advantages = self.config.advantage.of_batch(&groups, self.config.advantage_epsilon).concat();
-        let used = used.into_iter().zip(advantages).map(|(m, a)| m.credited(Credit::Reply(a), truncated));
+        let credits = match self.config.credit {
+            CreditKind::Reply => self.by_reply(&used),
+            CreditKind::Spans => self.by_span(&used),
+        };
+        let used = used.into_iter().zip(credits).map(|(m, credit)| m.credited(credit, truncated));
         let left_out = self.rl.measure(learner, sampled.left_out).into_iter();
         used.chain(left_out.map(|m| m.credited(Credit::LeftOut, truncated))).collect()
+    }
+
+    fn by_reply(&self, used: &[Measured]) -> Vec<Credit> {
+        let rewards = |group: &[Measured]| group.iter().map(Measured::reward).collect();
+        let groups: Vec<Vec<_>> = used.chunks(self.config.group_size).map(rewards).collect();
+        let advantages = self.config.advantage.of_batch(&groups, self.config.advantage_epsilon);
+        advantages.into_iter().flatten().map(Credit::Reply).collect()
+    }
+
+    fn by_span(&self, used: &[Measured]) -> Vec<Credit> {
+        let totals = |group: &[Measured]| group.iter().map(|reply| reply.reward().total).collect();
+        let groups: Vec<Vec<f64>> = used.chunks(self.config.group_size).map(totals).collect();
+        // A recipe whose advantage has no scale is refused.
+        let scales = self.config.advantage.scales(&groups, self.config.advantage_epsilon).unwrap_or_default();
+        let groups = used.chunks(self.config.group_size).zip(scales);
+        groups.flat_map(|(group, scale)| spans::credit(group, &self.rl.chat, scale)).collect()
     }
 }

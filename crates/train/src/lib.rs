@@ -36,9 +36,9 @@ pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
-    CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, Method,
-    OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SftConfig,
-    Truncated,
+    CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig,
+    Method, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
+    SftConfig, Truncated,
 };
 pub use run::{RunOutcome, refuse_used, run};
 pub use task::{Data, load_data};

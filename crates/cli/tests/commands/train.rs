@@ -170,6 +170,7 @@ fn every_member_of_the_grpo_family_trains() {
         "train.kl_penalty={ coef = 0.01, estimator = \"k1\" }",
         "train.overlong={ buffer = 100, penalty = 0.5 }",
         "train.truncated=mask",
+        "train.credit=spans",
         "train.groups=with_spread",
         "train.groups.resample.max_rounds=3",
     ]

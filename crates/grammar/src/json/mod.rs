@@ -18,6 +18,7 @@
 //! ```
 
 mod compare;
+mod entries;
 mod number;
 mod read;
 mod string;
@@ -25,6 +26,7 @@ mod value;
 mod write;
 
 pub use compare::{equal, identical_or_equal};
+pub use entries::{Entry, entries};
 pub use read::parse;
 pub use value::{Object, PyInt, PyStr, Value};
 pub use write::float_repr;

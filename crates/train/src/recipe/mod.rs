@@ -18,7 +18,9 @@ pub use data::{DataSource, FilesConfig};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
 pub use policy::{FreshPolicy, PolicySource};
-pub use rl::{CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated};
+pub use rl::{
+    CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
+};
 pub use sft::SftConfig;
 
 /// A whole run's settings.

@@ -98,8 +98,22 @@ pub struct GrpoConfig {
     pub advantage: AdvantageKind,
     /// Added to the group's standard deviation.
     pub advantage_epsilon: f64,
+    /// Which tokens a reply's advantage goes to.
+    pub credit: CreditKind,
     /// Which groups are trained on.
     pub groups: GroupFilter,
+}
+
+/// Which tokens a reply's advantage goes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CreditKind {
+    /// All alike.
+    #[default]
+    Reply,
+    /// Each token gets what those parts of the reward contribute that were not settled before it: a value that is
+    /// right is no credit to the tokens that follow it. For advantages that are a difference from the group's mean.
+    Spans,
 }
 
 impl Default for GrpoConfig {
@@ -109,6 +123,7 @@ impl Default for GrpoConfig {
             group_size: 4,
             advantage: AdvantageKind::default(),
             advantage_epsilon: 1e-6,
+            credit: CreditKind::default(),
             groups: GroupFilter::default(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod metrics;
 mod reply;
+pub(crate) mod spans;
 mod update;
 
 use std::sync::Arc;

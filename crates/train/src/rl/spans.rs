@@ -1,0 +1,103 @@
+//! Credit by span: each token answers for those parts of the reward that were still open when it was written.
+
+use std::collections::BTreeMap;
+
+use toolrl_chat::Chat;
+use toolrl_grpo::has_no_spread;
+use toolrl_reward::{Part, PartId};
+
+use super::{Credit, Measured};
+
+/// Credit of a group's replies, whose rewards' differences from their mean are divided by `scale`.
+///
+/// The advantage of a reply is a sum over the parts of its reward, of each part's difference from the group's mean. A
+/// token cannot have changed a part that was settled before it, so its advantage is the sum over the others: the
+/// reward-to-go of policy gradients (Sutton and Barto, "Reinforcement Learning", section 13.3), part by part. The first
+/// token of a reply has the reply's whole advantage.
+pub(crate) fn credit(group: &[Measured], chat: &Chat, scale: f64) -> Vec<Credit> {
+    let totals: Vec<f64> = group.iter().map(|reply| reply.reward().total).collect();
+    if has_no_spread(&totals) {
+        return vec![Credit::Reply(0.0); group.len()];
+    }
+    let mean_total = totals.iter().sum::<f64>() / totals.len() as f64;
+    let means = means(group);
+    let of_reply = |(reply, total): (&Measured, &f64)| {
+        let trajectory = &reply.scored.trajectory;
+        let decoded = chat.decode(&trajectory.tokens, false).unwrap_or_default();
+        if !decoded.starts_with(&trajectory.text) {
+            // Special tokens within the reply: its text says nothing of where its tokens are.
+            return Credit::Reply((total - mean_total) / scale);
+        }
+        let starts: Vec<usize> = chat.spans(&trajectory.tokens).into_iter().map(|span| span.start).collect();
+        Credit::Tokens(to_go(
+            &settled(&reply.scored.parts, &means),
+            (total - mean_total) / scale,
+            scale,
+            &starts,
+        ))
+    };
+    group.iter().zip(&totals).map(of_reply).collect()
+}
+
+/// Mean reward of every part over the group; a reply that lacks a part earned nothing by it.
+fn means(group: &[Measured]) -> BTreeMap<&PartId, f64> {
+    let mut means = BTreeMap::new();
+    for part in group.iter().flat_map(|reply| &reply.scored.parts) {
+        *means.entry(&part.id).or_insert(0.0) += part.reward / group.len() as f64;
+    }
+    means
+}
+
+/// The parts that are settled before the end of the reply: where, and the difference from the group's mean, in order.
+fn settled(parts: &[Part], means: &BTreeMap<&PartId, f64>) -> Vec<(usize, f64)> {
+    let difference = |part: &Part| part.reward - means.get(&part.id).copied().unwrap_or_default();
+    let mut settled: Vec<_> =
+        parts.iter().filter_map(|part| Some((part.settled?, difference(part)))).collect();
+    settled.sort_by_key(|(end, _)| *end);
+    settled
+}
+
+/// A token's advantage is the whole one less that of the parts that ended before the token starts. The token right
+/// after a part's end is the one that ended it.
+fn to_go(settled: &[(usize, f64)], whole: f64, scale: f64, starts: &[usize]) -> Vec<f64> {
+    let (mut rest, mut left) = (settled, whole);
+    let advantage = |&start: &usize| {
+        while let Some(((end, difference), others)) = rest.split_first() {
+            if *end >= start {
+                break;
+            }
+            left -= difference / scale;
+            rest = others;
+        }
+        left
+    };
+    starts.iter().map(advantage).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_answers_for_what_is_open_when_it_is_written() {
+        // Of a whole of 3 in units of 2: 1 is settled at byte 4, -0.5 at 8.
+        let found = to_go(&[(4, 2.0), (8, -1.0)], 3.0, 2.0, &[0, 3, 4, 5, 8, 9, 12]);
+        assert_eq!(found, [3.0, 3.0, 3.0, 2.0, 2.0, 2.5, 2.5]);
+        assert_eq!(to_go(&[], 1.0, 1.0, &[0, 1]), [1.0, 1.0]);
+        assert_eq!(to_go(&[(0, 1.0)], 1.0, 1.0, &[]), [0.0; 0]);
+    }
+
+    #[test]
+    fn parts_are_compared_with_the_groups_mean() {
+        let part = |id: PartId, reward: f64, settled: Option<usize>| Part { id, reward, settled };
+        let id = PartId::Value(0, "x".to_owned());
+        let parts = [
+            part(PartId::Names, 1.0, None),
+            part(id.clone(), 1.0, Some(7)),
+            part(PartId::Keys(0), 0.5, Some(3)),
+        ];
+        let names = PartId::Names;
+        let means = BTreeMap::from([(&id, 0.25), (&names, 0.5)]);
+        assert_eq!(settled(&parts, &means), [(3, 0.5), (7, 0.75)]);
+    }
+}
