@@ -21,13 +21,16 @@ const EMBEDDED: [(&str, &str); 2] =
 /// Does a study, or the rest of one; its tables go to standard output.
 pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()> {
     let study = chosen(find(&args.study)?, args)?;
-    if args.dry_run {
-        print!("{}", toml::to_string(&study)?);
-        return Ok(());
-    }
     let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
     let start = out.join("start");
     let plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
+    for run in &plan.runs {
+        run.recipe.rubrics(registry).with_context(|| run.title.clone())?;
+    }
+    if args.dry_run {
+        print!("{}", toml::to_string(&plan.study)?);
+        return Ok(());
+    }
     if !start.join("model.safetensors").exists() {
         starter::unpack(&start)?;
     }

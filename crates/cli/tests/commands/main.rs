@@ -7,6 +7,7 @@ mod eval;
 mod hub;
 mod policy;
 mod reward;
+mod study;
 mod train;
 
 use std::collections::BTreeMap;

@@ -81,6 +81,24 @@ fn a_dry_run_prints_a_recipe_and_makes_nothing() {
     assert!(printed.contains("train = \"mine.jsonl\""), "{printed}");
 }
 
+/// One recipe after the other, the second from what the first left.
+#[test]
+fn recipes_follow_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [&TINY_DATA[..], &["train.steps=1"]].concat();
+    let said = train(dir.path(), &["tiny-sft", "--then", "tiny-sft", "--run-dir", "both"], &settings).ok();
+    assert!(
+        said.contains("policy both/1-tiny-sft/final") && said.contains("policy both/2-tiny-sft/final"),
+        "{said}"
+    );
+    let config = std::fs::read_to_string(dir.path().join("both/2-tiny-sft/config.toml")).unwrap();
+    assert!(config.contains("both/1-tiny-sft/final"), "{config}");
+    // What follows is read before anything is trained.
+    let message =
+        train(dir.path(), &["tiny-sft", "--then", "gone.toml", "--run-dir", "none"], &settings).error();
+    assert!(message.contains("gone.toml") && !dir.path().join("none").exists(), "{message}");
+}
+
 #[test]
 fn a_run_directory_in_use_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,6 +203,16 @@ fn every_member_of_the_grpo_family_trains() {
         let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
         assert!(rows.len() == 2 && rows.iter().all(|r| number(r, "loss").is_finite()), "{choice}: {rows:?}");
         assert!(rows.iter().any(|r| number(r, "grad_norm") > 0.0), "{choice}: {rows:?}");
+        let (all, left_out) = (number(&rows[0], "groups"), number(&rows[0], "left_out_groups"));
+        let flat = number(&rows[0], "zero_variance_groups");
+        match choice.as_str() {
+            // Rounds of four prompts, until four groups have spread or three rounds are done.
+            "train.groups.resample.max_rounds=3" => {
+                assert!(all % 4.0 == 0.0 && all - left_out <= 4.0 && left_out >= flat, "{rows:?}");
+            }
+            "train.groups=with_spread" => assert_eq!((all, left_out), (4.0, flat), "{rows:?}"),
+            _ => assert_eq!(all, 4.0, "{choice}: {rows:?}"),
+        }
     }
 }
 

@@ -1,0 +1,106 @@
+//! `toolrl study`: a grid of tiny runs, cut off and taken up again.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::{Ran, TINY_GRPO, contents, file, toolrl};
+
+/// Fine-tuning, reinforcement after it, and the policy as it is: three runs a seed, for one is shared.
+fn study_file(dir: &Path) -> String {
+    let settings =
+        TINY_GRPO.iter().filter(|s| s.starts_with("data") || s.starts_with("eval") || s.starts_with("slots"));
+    let settings: Vec<String> = settings.map(|s| format!("{s:?}")).collect();
+    let grpo = r#"{ recipe = "tiny-grpo", set = ["train.steps=2", "train.prompts=2", "train.group_size=4", "sampling.max_new_tokens=32"] }"#;
+    let sft = r#"{ recipe = "tiny-sft", set = ["train.steps=1", "train.batch=2"] }"#;
+    let text = format!(
+        "name = \"mine\"\nabout = \"<b>small</b>\"\nseeds = [1, 2]\nset = [{}]\n\
+         [[arm]]\nname = \"raw\"\n\
+         [[arm]]\nname = \"SFT\"\nstage = [{sft}]\n\
+         [[arm]]\nname = \"SFT+GRPO\"\nstage = [{sft}, {grpo}]\n\
+         [[finding]]\nclaim = \"GRPO helps\"\nbetter = \"SFT+GRPO\"\nworse = \"raw\"\nby = \"reward\"\n",
+        settings.join(", ")
+    );
+    file(dir, "mine.toml", text)
+}
+
+/// The lines of progress, without their seconds.
+fn lines(ran: &Ran) -> Vec<String> {
+    let of_study = |line: &&str| line.split_once(' ').is_some_and(|(head, _)| head.contains('/'));
+    ran.stderr.lines().filter(of_study).map(|line| line.split(':').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_study_that_was_cut_off_does_what_is_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = study_file(dir.path());
+    let ran = toolrl(dir.path(), &["study", &study]);
+    let expected = [
+        "1/4 SFT, seed 1",
+        "2/4 SFT+GRPO, stage 2 of 2, seed 1",
+        "3/4 SFT, seed 2",
+        "4/4 SFT+GRPO, stage 2 of 2, seed 2",
+    ];
+    assert_eq!(lines(&ran), expected, "{}", ran.stderr);
+    let table = ran.ok();
+    assert!(table.contains("| SFT+GRPO | ") && table.contains("| GRPO helps | reward | "), "{table}");
+
+    let out = dir.path().join("studies/mine");
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("study.json")).unwrap()).unwrap();
+    let arm = &json["arms"][2];
+    assert_eq!((&arm["name"], arm["runs"].as_array().unwrap().len()), (&"SFT+GRPO".into(), 2));
+    assert_eq!(arm["measures"]["reward"]["values"].as_array().unwrap().len(), 2);
+    assert_eq!(arm["curve"].as_array().unwrap().len(), 2, "a point a step");
+    // The second stage begins with what the first left.
+    let summary = |run: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(out.join("runs").join(run).join("summary.json")).unwrap())
+            .unwrap()
+    };
+    let (first, second) = (summary("sft-stage1-seed2"), summary("sft-grpo-stage2-seed2"));
+    assert_eq!(first["after"]["mean_reward"], second["before"]["mean_reward"]);
+    let page = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("&lt;b&gt;small") && page.contains("<svg"), "the page is escaped and has a curve");
+
+    // Of a run that was cut off everything is done again, of the others nothing.
+    let whole = contents(&out);
+    std::fs::remove_file(out.join("runs/sft-grpo-stage2-seed1/summary.json")).unwrap();
+    let again = toolrl(dir.path(), &["study", &study]);
+    assert_eq!(again.stderr.matches(", before").count(), 3, "{}", again.stderr);
+    assert_eq!(again.ok().lines().count(), table.lines().count());
+    let weights = Path::new("runs/sft-grpo-stage2-seed1/final/model.safetensors");
+    assert!(
+        contents(&out)[&out.join(weights)] == whole[&out.join(weights)],
+        "the same run gives the same weights"
+    );
+}
+
+#[test]
+fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = study_file(dir.path());
+    let cases: [(&[&str], &str); 5] = [
+        (&["study", "quik"], "quick, paper"),
+        (&["study", "quick", "--only", "PPO"], "no arm \"PPO\""),
+        (&["study", "gone.toml"], "gone.toml"),
+        (&["study", "quick", "--set", "train.stepz=1"], "stepz"),
+        (&["study", "quick", "--set", "reward=[{ id = 'taste' }]"], "taste"),
+    ];
+    for (args, part) in cases {
+        let message = toolrl(dir.path(), args).error();
+        assert!(message.contains(part), "{args:?}: {message}");
+    }
+    let printed =
+        toolrl(dir.path(), &["study", "paper", "--seeds", "5,6", "--only", "raw,GRPO", "--dry-run"]).ok();
+    assert!(printed.contains("seeds = [5, 6]") && !printed.contains("PPO"), "{printed}");
+    // The printed study is one that can be read.
+    let printed = file(dir.path(), "printed.toml", &printed);
+    toolrl(dir.path(), &["study", &printed, "--dry-run"]).ok();
+    assert!(!dir.path().join("studies").exists(), "nothing was made");
+
+    // Finished runs of other settings are not taken for this study's.
+    toolrl(dir.path(), &["study", &study, "--only", "SFT", "--seeds", "1"]).ok();
+    let message =
+        toolrl(dir.path(), &["study", &study, "--only", "SFT", "--seeds", "1", "--set", "train.batch=3"])
+            .error();
+    assert!(message.contains("other settings") && message.contains("sft-stage1-seed1"), "{message}");
+}
