@@ -8,6 +8,7 @@
 //! `ppo.rs` read as the stages of a step.
 
 mod bench;
+mod checkpoint;
 mod critic;
 mod error;
 mod evaluation;
@@ -15,7 +16,9 @@ mod examples;
 #[cfg(test)]
 mod golden_tests;
 mod grpo;
+mod guard;
 mod learner;
+mod lock;
 mod observer;
 mod optimizer;
 mod order;
@@ -24,14 +27,17 @@ mod ppo;
 mod recipe;
 pub mod record;
 pub mod report;
+mod resume;
 mod rl;
 mod run;
 mod score;
 mod sft;
 mod start;
+mod stop;
 mod task;
 
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
+pub use checkpoint::Manifest;
 pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
@@ -40,5 +46,7 @@ pub use recipe::{
     Method, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
     SftConfig, Truncated,
 };
-pub use run::{RunOutcome, refuse_used, run};
+pub use resume::{Changes, Resume};
+pub use run::{Job, RunOutcome, refuse_used, run};
+pub use stop::Stop;
 pub use task::{Data, load_data};

@@ -1,5 +1,7 @@
 //! AdamW over every parameter, with clipping by the global norm.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 use toolrl_grpo::{adamw_step, clip_factor, squared_norm};
 
@@ -16,9 +18,26 @@ pub(crate) struct Optimizer {
     updates: u32,
 }
 
-/// A gradient without a finite norm.
-#[derive(Debug, PartialEq)]
-pub(crate) struct NotFinite(pub f64);
+/// Why an update was refused. The model and the optimiser are as they were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Refused {
+    /// The gradient has no finite norm.
+    NotFinite(f64),
+    /// Its norm is above the limit.
+    AboveLimit(f64),
+}
+
+/// An update that was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stepped {
+    /// The gradient's norm before clipping.
+    pub norm: f64,
+    /// Whether any of the values that were looked at, some of every part, is another.
+    pub changed: bool,
+}
+
+/// Values of a part that are compared with what they were.
+const LOOKED_AT: usize = 16;
 
 impl Optimizer {
     pub(crate) fn new(config: OptimizerConfig) -> Self {
@@ -30,20 +49,24 @@ impl Optimizer {
         self.config.lr * self.config.schedule.factor(step as usize, steps as usize)
     }
 
-    /// Changes a model by its gradients, and returns their norm before clipping. `update` hands over each parameter's
-    /// number and values.
+    /// Changes a model by its gradients, unless their norm is above `limit`. `update` hands over each parameter's number
+    /// and values.
     pub(crate) fn step(
         &mut self,
         gradients: &[Vec<f32>],
         lr: f64,
+        limit: f64,
         update: impl FnOnce(&mut dyn FnMut(usize, &mut [f32])),
-    ) -> Result<f64, NotFinite> {
+    ) -> Result<Stepped, Refused> {
         // Added up in one order, whatever the number of threads.
         let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
         let squares: Vec<f64> = parts.into_par_iter().map(squared_norm).collect();
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
-            return Err(NotFinite(norm));
+            return Err(Refused::NotFinite(norm));
+        }
+        if norm > limit {
+            return Err(Refused::AboveLimit(norm));
         }
         if self.moments.is_empty() {
             self.moments = gradients.iter().map(|g| (vec![0.0; g.len()], vec![0.0; g.len()])).collect();
@@ -51,13 +74,33 @@ impl Optimizer {
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
         let mut fits = true;
+        let changed = AtomicBool::new(false);
         update(&mut |i, values| {
             let (mean, mean_square) = &mut self.moments[i];
             let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
             let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
-            fits &= parts.all(|((p, g), (m, v))| adamw_step(p, g, m, v, &step).is_ok());
+            fits &= parts.all(|((p, g), (m, v))| {
+                let looked_at = p.len().min(LOOKED_AT);
+                let mut before = [0.0; LOOKED_AT];
+                before[..looked_at].copy_from_slice(&p[..looked_at]);
+                let fits = adamw_step(p, g, m, v, &step).is_ok();
+                if before[..looked_at] != p[..looked_at] {
+                    changed.store(true, Ordering::Relaxed);
+                }
+                fits
+            });
         });
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
-        Ok(norm)
+        Ok(Stepped { norm, changed: changed.into_inner() })
+    }
+
+    /// The moments of every parameter, and the number of updates.
+    pub(crate) fn state(&self) -> (&[(Vec<f32>, Vec<f32>)], u32) {
+        (&self.moments, self.updates)
+    }
+
+    /// Puts them back.
+    pub(crate) fn restore(&mut self, moments: Vec<(Vec<f32>, Vec<f32>)>, updates: u32) {
+        (self.moments, self.updates) = (moments, updates);
     }
 }

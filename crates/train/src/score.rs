@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toolrl_grammar::parse;
 use toolrl_grpo::TermReward;
-use toolrl_reward::{Context, Part, Rubric, explain, parts};
+use toolrl_reward::{Context, Part, Rubric, parts};
 use toolrl_rollout::{Group, Trajectory};
 
 use crate::TrainError;
@@ -51,13 +51,4 @@ pub(crate) fn score(
         group.trajectories.into_iter().map(of_reply).collect()
     };
     groups.into_iter().zip(positions).map(of_group).collect()
-}
-
-/// Why a reply has its score, as text.
-pub(crate) fn explanation(scored: &Scored, task: &Task, rubric: &Rubric, context: &Context) -> String {
-    let parsed = parse(&scored.trajectory.text);
-    match rubric.score(&parsed, &task.reference, context) {
-        Ok(score) => explain(&parsed, &task.reference, &score),
-        Err(error) => error.to_string(),
-    }
 }
