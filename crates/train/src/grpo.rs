@@ -14,8 +14,8 @@ use toolrl_rollout::{FinishReason, Prompt, Sampler, StreamKey};
 use crate::learner::{Learner, PackLoss, Update};
 use crate::order::batch;
 use crate::pack::{Pack, PackGroup, pack};
-use crate::record::{GrpoMetrics, LogprobGap, ReplyLength, Spread, StepDetail, StepMetrics};
-use crate::score::{Scored, score};
+use crate::record::{GrpoMetrics, LogprobGap, ReplyLength, Spread, StepDetail, StepMetrics, means};
+use crate::score::{Scored, count_failures, score};
 use crate::task::Task;
 use crate::{GrpoConfig, Recipe, TrainError};
 
@@ -62,7 +62,7 @@ impl Grpo<'_> {
         drop(engine);
         lap("sample");
 
-        let scored = score(groups, self.tasks, &positions, self.rubric, step, self.config)?;
+        let scored = score(groups, self.tasks, &positions, self.rubric, step, self.config).await?;
         lap("score");
 
         let lr = learner.lr(step - 1, self.config.steps);
@@ -167,26 +167,24 @@ impl Grpo<'_> {
         updates: &Updates,
         seconds: BTreeMap<String, f64>,
     ) -> StepMetrics {
-        let rewards: Vec<f64> = scored.iter().map(|s| s.reward).collect();
+        let rewards = |s: &[Scored]| s.iter().filter(|s| !s.skipped).map(|s| s.reward).collect::<Vec<_>>();
         let lengths = || scored.iter().map(|s| s.trajectory.tokens.len());
         let stopped = scored.iter().filter(|s| s.trajectory.finish == FinishReason::Stop).count();
         let tokens_sampled = lengths().sum::<usize>();
         let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();
         let n = updates.by_update.len().max(1) as f64;
-        let mut components = BTreeMap::new();
-        for (name, value) in scored.iter().flat_map(|s| &s.components) {
-            *components.entry(name.clone()).or_insert(0.0) += value / scored.len() as f64;
-        }
+        let groups = scored.chunks(self.config.group_size);
         let detail = GrpoMetrics {
-            reward: Spread::of(&rewards),
-            components,
+            reward: Spread::of(&rewards(scored)),
+            components: means(scored.iter().flat_map(|s| &s.components)),
+            reward_failures: count_failures(step, scored),
             reply_length: ReplyLength {
                 mean: tokens_sampled as f64 / scored.len().max(1) as f64,
                 max: lengths().max().unwrap_or(0),
             },
             stop_rate: stopped as f64 / scored.len().max(1) as f64,
-            groups: rewards.len() / self.config.group_size,
-            zero_variance_groups: rewards.chunks(self.config.group_size).filter(|g| has_no_spread(g)).count(),
+            groups: groups.len(),
+            zero_variance_groups: groups.filter(|g| has_no_spread(&rewards(g))).count(),
             update: updates.diagnostics,
             logprob_gap: updates.gap.finish(),
             entropy: (tokens_trained > 0).then(|| updates.entropy / tokens_trained as f64),

@@ -15,6 +15,7 @@ pub use completions::{Completion, completions_path, write_completions};
 pub use error::RecordError;
 pub use events::EventWriter;
 pub use file::write_whole;
+pub(crate) use metrics::means;
 pub use metrics::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail, StepMetrics};
 pub use metrics_log::{MetricsLog, read_metrics};
 pub use summary::Summary;
