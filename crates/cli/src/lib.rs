@@ -35,7 +35,7 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{BenchCommand, Cli, Command, PolicyCommand, RewardCommand};
+use args::{BenchCommand, Cli, Command, PolicyCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
@@ -55,8 +55,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
-        Command::Reward(RewardCommand::Score(args)) => reward::score(&args),
-        Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
+        Command::Reward(command) => reward::run(&command, registry),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),

@@ -108,9 +108,9 @@ impl Rubric {
 
     /// The paper's reward, in [-3, 4]: format and correctness with their default settings.
     pub fn toolrl() -> Self {
-        let term =
-            |term| WeightedTerm { term: AnyTerm::Sync(term), weight: 1.0, on_failure: OnFailure::default() };
-        Self { terms: vec![term(Box::new(Format::default())), term(Box::new(Correctness::default()))] }
+        let format: Box<dyn Term> = Box::new(Format::default());
+        let correctness: Box<dyn Term> = Box::new(Correctness::default());
+        Self { terms: vec![WeightedTerm::new(1.0, format), WeightedTerm::new(1.0, correctness)] }
     }
 
     /// The terms' ids, in order.

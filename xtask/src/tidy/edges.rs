@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
@@ -32,6 +33,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     (
         "toolrl-cli",
         &[
+            "toolrl-workbench",
             "toolrl-train",
             "toolrl-eval",
             "toolrl-engine",
@@ -49,9 +51,10 @@ const ALLOWED: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 8] = [
+const WITHOUT_BURN: [&str; 9] = [
     "toolrl-grammar",
     "toolrl-reward",
+    "toolrl-workbench",
     "toolrl-data",
     "toolrl-chat",
     "toolrl-rollout",

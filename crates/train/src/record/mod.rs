@@ -11,7 +11,7 @@ mod metrics;
 mod metrics_log;
 mod summary;
 
-pub use completions::{Completion, completions_path, write_completions};
+pub use completions::{Completion, completions_path, read_completions, write_completions};
 pub use error::RecordError;
 pub use events::EventWriter;
 pub use file::write_whole;
