@@ -41,6 +41,7 @@ use args::{BenchCommand, Cli, Command, PolicyCommand};
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
+    leave_terms_panics_to_their_count();
     // Inside the thread pool, so that each operation finds its threads awake.
     match rayon::scope(|_| dispatch(cli.command, &registry)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +81,16 @@ fn one_line(error: &anyhow::Error) -> String {
 /// The workspace's own crates; others speak from `warn` on.
 const CRATES: [&str; 6] =
     ["toolrl_cli", "toolrl_data", "toolrl_eval", "toolrl_engine", "toolrl_policy", "toolrl_train"];
+
+/// A reward term's panic is counted and shown as its failure: thousands of messages would hide the rest.
+fn leave_terms_panics_to_their_count() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !toolrl_reward::is_scoring() {
+            others(panic);
+        }
+    }));
+}
 
 fn log_to_stderr(verbose: bool) {
     let level = if verbose { "debug" } else { "info" };

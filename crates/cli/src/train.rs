@@ -58,7 +58,11 @@ pub(crate) fn block_on<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow
 where
     E: Into<anyhow::Error>,
 {
-    runtime()?.block_on(work).map_err(Into::into)
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    // A call that a reward term gave up on may hang for ever.
+    runtime.shutdown_background();
+    done.map_err(Into::into)
 }
 
 /// A runtime whose one thread of its own serves the timers and sockets of reward terms that wait.

@@ -1,14 +1,14 @@
 //! Terms that wait: for a judge behind HTTP, for another process.
 
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_lite::future::{self, FutureExt as _};
+use futures_lite::future;
 use futures_timer::Delay;
 use toolrl_grammar::Parsed;
 
+use crate::failure::guarded;
 use crate::{Context, FailureCause, Reference, RewardError, TermScore};
 
 /// A score that is on its way.
@@ -60,14 +60,11 @@ pub(crate) async fn call(
     reference: &Reference,
     context: &Context,
 ) -> Result<TermScore, FailureCause> {
-    let scored = AssertUnwindSafe(async { term.score(parsed, reference, context).await }).catch_unwind();
-    let scored = async {
-        match scored.await {
-            Ok(Ok(score)) => Ok(score),
-            Ok(Err(error)) => Err(FailureCause::Error(error.into())),
-            Err(payload) => Err(FailureCause::panicked(&*payload)),
-        }
-    };
+    let mut score = guarded(|| term.score(parsed, reference, context))?;
+    let scored = future::poll_fn(|cx| match guarded(|| score.as_mut().poll(cx)) {
+        Ok(polled) => polled.map_err(|error| FailureCause::Error(error.into())),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
     let late = async {
         Delay::new(limits.timeout).await;
         Err(FailureCause::TimedOut(limits.timeout))

@@ -1,6 +1,8 @@
 //! A term that failed on a reply: why, and what the reward makes of it.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,9 +90,27 @@ impl FailureCause {
     }
 
     /// What a panic carried.
-    pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Self {
+    fn panicked(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
         Self::Panicked(text.unwrap_or_else(|| "without a message".to_owned()))
     }
+}
+
+thread_local! {
+    static IN_TERM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs the code of a term. A panic there is caught, counted and shown as that term's
+/// failure, so that a panic hook need not print it.
+pub fn is_scoring() -> bool {
+    IN_TERM.get()
+}
+
+/// Runs the code of a term. Its panic is its failure, and nobody else's.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, FailureCause> {
+    let outer = IN_TERM.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IN_TERM.set(outer);
+    done.map_err(|payload| FailureCause::panicked(&*payload))
 }

@@ -52,7 +52,7 @@ pub use context::{Context, Progress};
 pub use correctness::{Correctness, CorrectnessSettings, Granularity, Matching};
 pub use error::RewardError;
 pub use explain::explain;
-pub use failure::{FailureCause, OnFailure, TermFailure};
+pub use failure::{FailureCause, OnFailure, TermFailure, is_scoring};
 pub use format::{Format, FormatSettings};
 pub use length::{Length, LengthSettings, LengthTarget};
 pub use reference::Reference;

@@ -1,11 +1,10 @@
 //! Terms that add up to a reward.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use futures_lite::future;
 use toolrl_grammar::Parsed;
 
 use crate::asynchronous::{bounded, call};
+use crate::failure::guarded;
 use crate::{
     AsyncTerm, Context, Correctness, FailureCause, Format, Limits, OnFailure, Reference, Registry,
     RewardError, RubricConfig, Score, ScoredTerm, Term, TermConfig, TermFailure, TermScore,
@@ -217,12 +216,9 @@ impl Rubric {
     }
 }
 
-/// What a term gives at once. Its own panic is its failure, and nobody else's.
+/// What a term gives at once.
 fn at_once(term: &dyn Term, parsed: &Parsed<'_>, reference: &Reference, context: &Context) -> Outcome {
-    match catch_unwind(AssertUnwindSafe(|| term.score(parsed, reference, context))) {
-        Ok(scored) => scored.map_err(|error| FailureCause::Error(error.into())),
-        Err(payload) => Err(FailureCause::panicked(&*payload)),
-    }
+    guarded(|| term.score(parsed, reference, context))?.map_err(|error| FailureCause::Error(error.into()))
 }
 
 fn finite(score: TermScore) -> Outcome {

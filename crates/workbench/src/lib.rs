@@ -45,8 +45,8 @@ pub use choice::{FLAGS, Reward, Scored, terms};
 pub use diff::{Diff, DiffReport, Pairs, Reordered, RowDifference, Scaling, Side};
 pub use error::WorkbenchError;
 pub use forecast::{
-    AdvantageForecast, Advice, Correlation, Forecast, ForecastReport, Reason, Saturated, TermForecast,
-    Totals, ZeroVariance,
+    AdvantageForecast, Advice, Correlation, Forecast, ForecastReport, GroupSize, Reason, Saturated,
+    TermForecast, Totals, ZeroVariance,
 };
 pub use fuzz::{
     CounterExample, Damage, Edit, FuzzReport, FuzzSettings, MOST_DAMAGES, Property, PropertyReport, Tag, fuzz,

@@ -51,14 +51,18 @@ pub struct RowsArgs {
 pub(crate) fn run(command: &RewardCommand, registry: &Registry) -> anyhow::Result<()> {
     // Terms that have to be waited for find the runtime that their clients need.
     let runtime = crate::train::runtime()?;
-    let _entered = runtime.enter();
-    match command {
+    let entered = runtime.enter();
+    let done = match command {
         RewardCommand::Score(args) => score::score(args),
         RewardCommand::Explain(args) => explain::explain(args, registry),
         RewardCommand::Diff(args) => diff::diff(args, registry),
         RewardCommand::Fuzz(args) => fuzz::fuzz(args, registry),
         RewardCommand::Forecast(args) => forecast::forecast(args, registry),
-    }
+    };
+    drop(entered);
+    // A call that a term gave up on may hang for ever.
+    runtime.shutdown_background();
+    done
 }
 
 /// Writes a result to standard output. A reader that has gone away is no error.

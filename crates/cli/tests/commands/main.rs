@@ -8,6 +8,7 @@ mod hub;
 mod policy;
 mod reward;
 mod train;
+mod workbench;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

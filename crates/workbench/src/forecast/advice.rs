@@ -83,11 +83,11 @@ pub(super) fn advice(report: &ForecastReport, stds: &[f64]) -> Vec<Advice> {
         );
         add(Some(AdvantageKind::MeanCentered), Reason::UnequalSpread, text);
     }
-    if report.group_size.1 <= SMALL {
+    if report.group_size.mean <= SMALL {
         let text = format!(
             "groups of {:.1} replies: their standard deviation is mostly noise; leave_one_out (RLOO) does \
              without, or sample more replies a prompt",
-            report.group_size.1
+            report.group_size.mean
         );
         add(Some(AdvantageKind::LeaveOneOut), Reason::SmallGroups, text);
     }
@@ -102,9 +102,8 @@ pub(super) fn advice(report: &ForecastReport, stds: &[f64]) -> Vec<Advice> {
 fn drowned(report: &ForecastReport) -> Option<(String, String)> {
     let terms = || report.terms.iter().filter(|term| term.at_ends.is_some() && term.weight != 0.0);
     let first = terms().find(|term| term.share_normalized >= DOMINANT)?;
-    let heard_not = |share: f64| share.abs() <= DROWNED;
-    let second =
-        terms().find(|t| t.id != first.id && t.flat_groups < 1.0 && heard_not(t.share_normalized))?;
+    let unheard = |share: f64| share <= DROWNED;
+    let second = terms().find(|t| t.id != first.id && t.flat_groups < 1.0 && unheard(t.share_normalized))?;
     let named = |term: &super::TermForecast| format!("{} ({:.0}%)", term.id, 100.0 * term.share_normalized);
     Some((named(first), named(second)))
 }

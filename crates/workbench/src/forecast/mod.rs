@@ -13,7 +13,7 @@ mod text;
 
 use serde::Serialize;
 use toolrl_grpo::{AdvantageKind, TermReward, has_no_spread};
-use toolrl_reward::RewardError;
+use toolrl_reward::{Breakdown, Outcome, RewardError};
 
 use crate::row::groups;
 use crate::{GroupKey, Row, Scored, WorkbenchError};
@@ -56,8 +56,8 @@ pub struct ForecastReport {
     pub skipped: usize,
     /// Groups.
     pub groups: usize,
-    /// Their smallest, mean and greatest size.
-    pub group_size: (usize, f64, usize),
+    /// Replies of a group.
+    pub group_size: GroupSize,
     /// Groups of one, which have no advantage whatever the reward.
     pub groups_of_one: usize,
     /// Groups whose rewards are all equal: they teach nothing.
@@ -76,6 +76,17 @@ pub struct ForecastReport {
     pub advice: Vec<Advice>,
 }
 
+/// Replies of a group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct GroupSize {
+    /// Of the smallest.
+    pub min: usize,
+    /// On average.
+    pub mean: f64,
+    /// Of the greatest.
+    pub max: usize,
+}
+
 /// Groups without spread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct ZeroVariance {
@@ -83,7 +94,7 @@ pub struct ZeroVariance {
     pub groups: usize,
     /// Of all groups, 0 to 1.
     pub share: f64,
-    /// Those in which every reply has the greatest reward there is.
+    /// Those in which every reply has the greatest reward that the task can give.
     pub all_best: usize,
     /// Those in which every reply has the least.
     pub all_worst: usize,
@@ -154,7 +165,7 @@ impl Forecast {
             total: scored.score.total,
             terms,
             ranges,
-            range: scored.range,
+            range: attainable(scored),
             failed,
             parts: share::Parts::of(scored),
         });
@@ -178,11 +189,11 @@ impl Forecast {
             .map(|group| group.into_iter().map(|i| &self.rows[i]).collect())
             .collect();
         let sizes = || members.iter().map(Vec::len);
-        let size = (
-            sizes().min().unwrap_or(0),
-            self.rows.len() as f64 / members.len() as f64,
-            sizes().max().unwrap_or(0),
-        );
+        let group_size = GroupSize {
+            min: sizes().min().unwrap_or(0),
+            mean: self.rows.len() as f64 / members.len() as f64,
+            max: sizes().max().unwrap_or(0),
+        };
         let groups_of_one = sizes().filter(|&size| size == 1).count();
         let terms = share::terms(&self.ids, &members);
         let mut report = ForecastReport {
@@ -190,7 +201,7 @@ impl Forecast {
             unscorable: self.unscorable,
             skipped: self.skipped,
             groups: members.len(),
-            group_size: size,
+            group_size,
             groups_of_one,
             zero_variance: zero_variance(&members),
             reward: totals(&self.rows, &members),
@@ -203,6 +214,20 @@ impl Forecast {
         report.advice = advice::advice(&report, &stds(&members));
         Ok(report)
     }
+}
+
+/// The least and the greatest total that the row's task can give: correctness is always 0 where the reference
+/// makes no call.
+fn attainable(scored: &Scored) -> (f64, f64) {
+    let counts = |term: &&toolrl_reward::ScoredTerm| {
+        let no_calls = matches!(term.score.breakdown, Breakdown::Correctness(Outcome::NoCallsWanted));
+        term.weight != 0.0 && !no_calls
+    };
+    let ends = scored.score.terms.iter().filter(counts).map(|term| {
+        let (a, b) = (term.weight * term.range.0, term.weight * term.range.1);
+        (a.min(b), a.max(b))
+    });
+    ends.fold((0.0, 0.0), |(least, greatest), (a, b)| (least + a, greatest + b))
 }
 
 fn totals_of(group: &[&Reply]) -> Vec<f64> {

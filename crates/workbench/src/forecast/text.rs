@@ -9,11 +9,11 @@ use super::{ForecastReport, TermForecast};
 
 impl Display for ForecastReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let (least, mean, greatest) = self.group_size;
+        let size = &self.group_size;
         write!(
             f,
-            "replies {} in {} groups of {least} to {greatest}, {mean:.1} on average",
-            self.rows, self.groups
+            "replies {} in {} groups of {} to {}, {:.1} on average",
+            self.rows, self.groups, size.min, size.max, size.mean
         )?;
         for (count, what) in [(self.unscorable, "cannot be scored"), (self.skipped, "skipped: a term failed")]
         {

@@ -158,13 +158,15 @@ impl Call {
         if edit == Some(Edit::NameLast) {
             call.reverse();
         }
-        let line = Value::Object(call).to_string();
-        let line = match edit {
+        let mut line = Value::Object(call).to_string();
+        if has(Damage::BreakJson(i)) {
+            line.pop();
+        }
+        match edit {
             Some(Edit::Spaces) => format!(" {} ", spaced(&line)),
             Some(Edit::Escapes) => escaped(&line),
             _ => line,
-        };
-        if has(Damage::BreakJson(i)) { line[..line.len() - 1].to_owned() } else { line }
+        }
     }
 }
 

@@ -1,0 +1,14 @@
+//! `toolrl` with one more reward term.
+
+use toolrl_reward::Registry;
+
+fn main() -> std::process::ExitCode {
+    let mut registry = Registry::builtin();
+    // One point for thoughts of at most 20 words, less for longer ones.
+    registry.register_fn("concise", (0.0, 1.0), |reply, _gold, _context| {
+        let thoughts = reply.reply.thoughts.map_or(&[][..], |span| span.of(reply.text));
+        let words = toolrl_grammar::text::count_words(thoughts);
+        if words <= 20 { 1.0 } else { 20.0 / words as f64 }
+    });
+    toolrl_cli::main_with(registry)
+}
