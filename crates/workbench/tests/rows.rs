@@ -69,7 +69,8 @@ fn groups_are_told_by_field_by_id_or_by_prompt() {
         json!({"solution_str": whole, "ground_truth": CALL})
     };
     // Rows, the field asked for, and the groups.
-    let cases: [(Vec<Value>, Option<&str>, &[&[usize]]); 7] = [
+    type Case<'a> = (Vec<Value>, Option<&'a str>, &'a [&'a [usize]]);
+    let cases: [Case<'_>; 7] = [
         (
             vec![with(json!({"group": 1})), with(json!({"group": 2})), with(json!({"group": 1}))],
             None,

@@ -1,6 +1,4 @@
-//! A downstream project: reward terms of its own, and every command of `toolrl` with them.
-
-mod judge;
+//! A downstream project: one reward term, and every command of `toolrl` with it.
 
 use std::process::ExitCode;
 
@@ -35,11 +33,5 @@ impl Term for Brevity {
 fn main() -> ExitCode {
     let mut registry = Registry::builtin();
     registry.register("brevity", |table| Ok(Box::new(settings::<Brevity>("brevity", table)?)));
-    registry.register_async("judge", |table| Ok(Box::new(settings::<judge::Judge>("judge", table)?)));
-    // A mistake in a term's code, for the tests.
-    registry.register_fn("fragile", (0.0, 1.0), |reply, _, _| {
-        assert!(reply.text.len() % 4 != 0, "{} bytes", reply.text.len());
-        1.0
-    });
     toolrl_cli::main_with(registry)
 }

@@ -30,21 +30,23 @@ fn judge() -> String {
     address
 }
 
-/// The downstream recipe with a judge, a term that is only logged and panics, and a judge's time-out.
+/// The downstream recipe with a judge, and with a term that is only logged and panics.
 fn recipe(dir: &Path, address: &str) -> String {
     let recipe =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recipe.toml")).unwrap();
+    let (head, rest) = recipe.split_once("[[reward]]\nid = \"brevity\"").unwrap();
+    let (_, tail) = rest.split_once("[sampling]").unwrap();
     let terms = format!(
         "[[reward]]\nid = \"judge\"\naddress = \"{address}\"\ntimeout_seconds = 1.0\non_failure = \"skip_reply\"\n\n\
          [[reward]]\nid = \"fragile\"\nweight = 0.0\n\n[sampling]"
     );
     let path = dir.join("judged.toml");
-    std::fs::write(&path, recipe.replacen("[sampling]", &terms, 1)).unwrap();
+    std::fs::write(&path, [head, &terms, tail].concat()).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn downstream(args: &[&str]) -> (String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_downstream")).args(args).output().unwrap();
+fn judged(args: &[&str]) -> (String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_judged")).args(args).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{stderr}");
     (String::from_utf8(output.stdout).unwrap(), stderr)
@@ -56,7 +58,7 @@ fn a_run_with_a_hanging_judge_and_a_panicking_term_goes_on() {
     let recipe = recipe(dir.path(), &judge());
     let run = dir.path().join("run");
     let run = run.to_str().unwrap();
-    let (_, stderr) = downstream(&["train", &recipe, "--run-dir", run]);
+    let (_, stderr) = judged(&["train", &recipe, "--run-dir", run]);
     assert!(stderr.contains("reward term \"judge\" failed on"), "{stderr}");
     assert!(!stderr.contains("panicked at"), "a term's panic is counted, not printed: {stderr}");
 
@@ -77,17 +79,17 @@ fn a_run_with_a_hanging_judge_and_a_panicking_term_goes_on() {
     );
 
     // What the run recorded is looked at with the same terms, and the policy is evaluated with them.
-    let (text, _) = downstream(&["reward", "explain", "--rows", run, "--recipe", &recipe, "--limit", "3"]);
+    let (text, _) = judged(&["reward", "explain", "--rows", run, "--recipe", &recipe, "--limit", "3"]);
     assert!(text.contains("judge 0.") && text.contains("of [0, 1]"), "{text}");
-    let (text, _) = downstream(&["reward", "forecast", "--rows", run, "--recipe", &recipe, "--json"]);
+    let (text, _) = judged(&["reward", "forecast", "--rows", run, "--recipe", &recipe, "--json"]);
     let forecast: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(forecast["rows"].as_u64().unwrap() + forecast["skipped"].as_u64().unwrap(), 16);
     let policy = format!("{run}/final");
     let out = dir.path().join("eval");
     let (_, stderr) =
-        downstream(&["eval", "--policy", &policy, "--recipe", &recipe, "--out", out.to_str().unwrap()]);
+        judged(&["eval", "--policy", &policy, "--recipe", &recipe, "--out", out.to_str().unwrap()]);
     assert!(stderr.contains("evaluation: reward term") || !stderr.contains("failed"), "{stderr}");
-    let (text, _) = downstream(&["reward", "fuzz", "--terms", "format + fragile", "--cases", "50", "--json"]);
+    let (text, _) = judged(&["reward", "fuzz", "--terms", "format + fragile", "--cases", "50", "--json"]);
     let fuzzed: Value = serde_json::from_str(&text).unwrap();
     assert!(fuzzed["properties"][0]["failures"].as_u64().unwrap() > 0, "{text}");
     assert!(
