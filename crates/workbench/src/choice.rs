@@ -113,7 +113,13 @@ impl Reward {
                     own = rubric;
                     &own
                 }
-                Err(error) => return vec![Err(error)],
+                Err(error) => {
+                    let failed = |_| {
+                        let source = error.to_string().into();
+                        Err(RewardError::Settings { id: self.name.clone(), source })
+                    };
+                    return rows.iter().map(failed).collect();
+                }
             },
         };
         let golds: Vec<_> = rows.iter().map(|row| Reference::parse(&row.gold)).collect();

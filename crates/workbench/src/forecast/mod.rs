@@ -50,7 +50,7 @@ pub(crate) struct Reply {
 pub struct ForecastReport {
     /// Replies with a score.
     pub rows: usize,
-    /// Replies without one: the reference or the template cannot be read.
+    /// Replies without one: the reference or the template cannot be read, or a term's failure stops the work.
     pub unscorable: usize,
     /// Replies that a failed term leaves out of training.
     pub skipped: usize,
