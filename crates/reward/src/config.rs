@@ -36,6 +36,9 @@ pub struct TermConfig {
     pub settings: toml::Table,
 }
 
+/// A day, in seconds.
+const LONGEST_TIMEOUT: f64 = 86_400.0;
+
 fn unit_weight() -> f64 {
     1.0
 }
@@ -71,9 +74,11 @@ impl TermConfig {
             }
         };
         if let Some(seconds) = self.timeout_seconds {
-            let timeout = Duration::try_from_secs_f64(seconds).ok().filter(|timeout| !timeout.is_zero());
-            limits.timeout =
-                timeout.ok_or_else(|| refused(format!("timeout_seconds = {seconds} should be above 0")))?;
+            if !(seconds > 0.0 && seconds <= LONGEST_TIMEOUT) {
+                let wanted = format!("should be above 0 and at most {LONGEST_TIMEOUT}");
+                return Err(refused(format!("timeout_seconds = {seconds} {wanted}")));
+            }
+            limits.timeout = Duration::from_secs_f64(seconds);
         }
         if let Some(concurrency) = self.concurrency {
             if concurrency == 0 {

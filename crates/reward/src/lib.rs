@@ -1,8 +1,8 @@
 //! Named, weighted reward terms over a parsed reply, each score with its breakdown.
 //!
-//! Invariant: a reward is a pure function of the reply's text, the reference, the rubric and the
-//! context. No file, no environment; a bad reply has a low score, never an error. A term that fails is
-//! counted with its cause, and never ends the work unless a recipe says so ([`OnFailure`]).
+//! Invariant: a reward is a function of the reply's text, the reference, the rubric and the context, and of
+//! whatever a term of one's own asks. No file, no environment. A bad reply has a low score, never an error; a
+//! term that fails is counted with its cause, and ends the work only where a recipe says so ([`OnFailure`]).
 //!
 //! A [`Rubric`] sums weighted [`Term`]s. Three are built in: [`Format`], [`Correctness`] and
 //! [`Length`]; [`Rubric::toolrl`] is the reward of ToolRL (arXiv 2504.13958), and with

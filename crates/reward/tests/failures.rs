@@ -1,5 +1,7 @@
 //! Terms that fail, wait, panic or are plain closures: what each costs, and that nothing else suffers.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -201,7 +203,8 @@ fn limits_that_cannot_be_kept_are_refused() {
         ("id = \"format\"\ntimeout_seconds = 1", "\"format\": timeout_seconds and concurrency are for"),
         ("id = \"judge\"\ntimeout_seconds = -1", "timeout_seconds = -1 should be above 0"),
         ("id = \"judge\"\ntimeout_seconds = 0", "above 0"),
-        ("id = \"judge\"\ntimeout_seconds = 1e300", "above 0"),
+        ("id = \"judge\"\ntimeout_seconds = 1e300", "at most 86400"),
+        ("id = \"judge\"\ntimeout_seconds = nan", "above 0"),
         ("id = \"judge\"\nconcurrency = 0", "at least 1"),
         ("id = \"bytes\"\nlimit = 1", "unknown field `limit`"),
     ];

@@ -52,6 +52,10 @@ pub async fn evaluate_policy(
     for (term, count) in &evaluation.report.overall.failures {
         tracing::warn!("evaluation: reward term {term:?} failed on {count} of {} replies", samples.len());
     }
+    if let Some(error) = evaluation.outcomes.iter().find_map(|outcome| outcome.error.as_ref()) {
+        let without = evaluation.report.overall.errors;
+        tracing::warn!("evaluation: {without} of {} replies have no reward: {error}", samples.len());
+    }
     Ok(evaluation)
 }
 

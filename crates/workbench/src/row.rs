@@ -58,6 +58,7 @@ impl Row {
             let keys: Vec<_> = fields.keys().take(12).map(|key| key.lossy()).collect();
             return Err(WorkbenchError::RowForm { found: format!("the keys {}", keys.join(", ")) });
         };
+        row.step = row.step.filter(|_| fields.contains_key(&b"step"[..]));
         row.id = fields.get(&b"id"[..]).or(fields.get(&b"sample_id"[..])).map(ToString::to_string);
         row.key.named = match group_by {
             Some(field) => match fields.get(field.as_bytes()) {
@@ -92,13 +93,12 @@ impl Row {
         let prompt = cut.as_ref().ok().map_or(whole, |reply| whole[..start(reply)].trim_ascii_end());
         let reply = cut.map(<[u8]>::to_vec);
         let key = GroupKey { named: None, prompt: hash(&[prompt, row.ground_truth.as_bytes()]) };
-        let has_step = matches!(json::parse(line), Ok(value) if value.get("step").is_some());
         Ok(Self {
             number,
             id: None,
             reply,
             gold: row.ground_truth.as_bytes().to_vec(),
-            step: has_step.then_some(row.step),
+            step: Some(row.step),
             variant: row.variant,
             key,
         })

@@ -35,7 +35,7 @@ fn names_keys_values_and_tags_are_marked_by_what_they_earned() {
     assert_eq!(marked(&page, "value lost"), ["1", "5"]);
     assert_eq!(marked(&page, "value logged"), ["&quot;&lt;b&gt;&quot;"]);
     assert_eq!(marked(&page, "tag earned").len(), 4);
-    assert!(page.contains("missing of reference call 1: &quot;y&quot;"), "{page}");
+    assert!(page.contains("missing of call 1 of the reference: &quot;y&quot;"), "{page}");
     assert!(page.contains("title=\"the reference has 1\""));
 }
 

@@ -6,7 +6,7 @@ mod marks;
 use std::fmt::Write as _;
 
 use toolrl_grammar::{Parsed, Span, parse, text};
-use toolrl_reward::{Breakdown, CallPoints, Loss, Outcome, ScoredTerm, explain};
+use toolrl_reward::{Breakdown, Loss, Outcome, ScoredTerm, explain};
 
 use crate::{Row, Scored};
 use marks::{Mark, Part, Verdict, marks};
@@ -143,18 +143,19 @@ fn missing(terms: &[ScoredTerm]) -> String {
             continue;
         };
         for (call, place) in comparison.calls.iter().zip(1..) {
-            let mut lacks: Vec<String> = Vec::new();
-            if call.matched.is_none() && !matches!(call.points, CallPoints::Whole(p) if p.gained > 0.0) {
-                lacks.push("the whole call".to_owned());
-            }
-            lacks.extend(call.losses.iter().filter_map(|loss| match loss {
+            let keys = call.losses.iter().filter_map(|loss| match loss {
                 Loss::MissingKey(key) => Some(format!("\"{key}\"")),
                 _ => None,
-            }));
-            if !lacks.is_empty() {
-                let words = format!("missing of reference call {place}: {}", lacks.join(", "));
-                let _ = write!(out, "<p class=\"lost\">{}</p>", escape(&words));
-            }
+            });
+            let keys: Vec<String> = keys.collect();
+            let words = if call.matched.is_none() {
+                format!("call {place} of the reference is matched with none of the reply")
+            } else if !keys.is_empty() {
+                format!("missing of call {place} of the reference: {}", keys.join(", "))
+            } else {
+                continue;
+            };
+            let _ = write!(out, "<p class=\"lost\">{}</p>", escape(&words));
         }
     }
     out
