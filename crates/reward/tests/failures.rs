@@ -204,7 +204,6 @@ fn limits_that_cannot_be_kept_are_refused() {
         ("id = \"judge\"\ntimeout_seconds = -1", "timeout_seconds = -1 should be above 0"),
         ("id = \"judge\"\ntimeout_seconds = 0", "above 0"),
         ("id = \"judge\"\ntimeout_seconds = 1e300", "at most 86400"),
-        ("id = \"judge\"\ntimeout_seconds = nan", "above 0"),
         ("id = \"judge\"\nconcurrency = 0", "at least 1"),
         ("id = \"bytes\"\nlimit = 1", "unknown field `limit`"),
     ];
