@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::reward;
+use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
 pub use study::StudyArgs;
@@ -46,7 +46,7 @@ pub enum Command {
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),
-    /// Score replies, or explain their scores
+    /// Score replies; explain, compare, attack and forecast rewards
     #[command(subcommand)]
     Reward(RewardCommand),
     /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
@@ -136,15 +136,6 @@ pub struct EvalArgs {
     /// Evaluate on the first N tasks
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-}
-
-/// The commands on rewards.
-#[derive(Debug, Subcommand)]
-pub enum RewardCommand {
-    /// Score each row; one JSON line a row
-    Score(reward::ScoreArgs),
-    /// Say for each row what was matched with what and what cost each point
-    Explain(reward::ExplainArgs),
 }
 
 /// The commands on policies.

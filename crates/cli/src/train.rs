@@ -77,8 +77,16 @@ pub(crate) fn block_on<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow
 where
     E: Into<anyhow::Error>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(work).map_err(Into::into)
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    // A call that a reward term gave up on may hang for ever.
+    runtime.shutdown_background();
+    done.map_err(Into::into)
+}
+
+/// A runtime whose one thread of its own serves the timers and sockets of reward terms that wait.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 /// The first `runs/NAME-NUMBER` that is not there, `others` of them left out.

@@ -59,7 +59,8 @@ impl Ppo<'_> {
             explained_variance: explained,
             lr: critic.lr(step - 1, self.config.rl.steps),
         };
-        let detail = StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(&credited, &updates), critic });
+        let detail =
+            StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(step, &credited, &updates), critic });
         Ok((self.rl.row((step, lr), detail, &updates, laps), credited))
     }
 

@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
@@ -34,6 +35,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "toolrl-cli",
         &[
             "toolrl-study",
+            "toolrl-workbench",
             "toolrl-train",
             "toolrl-eval",
             "toolrl-engine",
@@ -51,9 +53,10 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 8] = [
+const WITHOUT_BURN: [&str; 9] = [
     "toolrl-grammar",
     "toolrl-reward",
+    "toolrl-workbench",
     "toolrl-data",
     "toolrl-chat",
     "toolrl-rollout",

@@ -9,6 +9,7 @@ mod policy;
 mod reward;
 mod study;
 mod train;
+mod workbench;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
