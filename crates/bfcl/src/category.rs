@@ -193,6 +193,27 @@ impl Category {
         }
     }
 
+    /// How many cases its file has.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Simple => 400,
+            Self::Multiple | Self::Parallel | Self::ParallelMultiple => 200,
+            Self::Java | Self::ExecSimple => 100,
+            Self::Javascript | Self::ExecMultiple | Self::ExecParallel => 50,
+            Self::Irrelevance => 240,
+            Self::LiveSimple => 258,
+            Self::LiveMultiple => 1053,
+            Self::LiveParallel => 16,
+            Self::LiveParallelMultiple => 24,
+            Self::LiveRelevance => 18,
+            Self::LiveIrrelevance => 882,
+            Self::MultiTurnBase | Self::MultiTurnMissFunc => 200,
+            Self::MultiTurnMissParam | Self::MultiTurnLongContext => 200,
+            Self::ExecParallelMultiple => 40,
+            Self::Rest => 70,
+        }
+    }
+
     /// The name of its file of cases.
     pub fn file_name(self) -> String {
         format!("BFCL_v3_{self}.json")

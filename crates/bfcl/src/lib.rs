@@ -8,8 +8,10 @@ mod case;
 mod category;
 mod check;
 mod error;
+mod export;
 mod handler;
 mod load;
+mod score;
 mod types;
 mod verdict;
 
@@ -20,7 +22,9 @@ pub use case::{Answer, Case, FunctionDoc, Message, MultiTurn, Parameter, Signatu
 pub use category::{Category, Group, Language, Matching, Rule};
 pub use check::{Names, check, has_call, is_call_list};
 pub use error::BfclError;
+pub use export::{ExportForm, Replies, ResultFile, XLAM, result_files};
 pub use handler::{DecodeError, Prompt, PromptFile, Said, Speaker, decode_ast, decode_execute};
 pub use load::{Benchmark, Sources};
+pub use score::{Column, Exec, Leaderboard, Missing, Tallies, Tally};
 pub use types::{Declared, Kind};
 pub use verdict::{ErrorType, Verdict};

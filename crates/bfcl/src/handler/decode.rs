@@ -55,38 +55,53 @@ pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Value<'_> {
 /// assert_eq!(calls[0].as_bytes(), br#"f(a="it's")"#);
 /// ```
 pub fn decode_execute<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Result<Vec<PyStr<'static>>, DecodeError> {
+    let calls = executable_calls(reply.as_ref())?;
+    Ok(calls.iter().map(|(name, arguments)| PyStr(source(name, arguments).into())).collect())
+}
+
+/// The calls of [`decode_execute`], each as `{"name", "arguments"}`.
+pub(crate) fn executable(reply: &[u8]) -> Result<Vec<Value<'_>>, DecodeError> {
+    let object = |(name, arguments)| {
+        let entries = [("name".into(), Value::Str(name)), ("arguments".into(), Value::Object(arguments))];
+        Value::Object(Object::from_iter(entries))
+    };
+    Ok(executable_calls(reply)?.into_iter().map(object).collect())
+}
+
+/// Names and arguments of the calls to execute.
+fn executable_calls(reply: &[u8]) -> Result<Vec<(PyStr<'_>, Object<'_>)>, DecodeError> {
     let mut calls = Vec::new();
-    for line in lines(reply.as_ref()) {
-        let Value::Object(call) = line else {
+    for line in lines(reply) {
+        let Value::Object(mut call) = line else {
             continue;
         };
-        let name = match call.get(&b"name"[..]) {
-            None => &b""[..],
-            Some(Value::Str(name)) if is_none(name) => continue,
-            Some(Value::Str(name)) => name.as_bytes(),
+        let name = match call.swap_remove(&b"name"[..]) {
+            None => PyStr::from(""),
+            Some(Value::Str(name)) if is_none(&name) => continue,
+            Some(Value::Str(name)) => name,
             Some(_) => return Err(DecodeError::Attribute),
         };
-        let mut source = [name, b"("].concat();
-        match call.get(&b"parameters"[..]) {
-            None => {}
-            Some(Value::Object(parameters)) => write_arguments(&mut source, parameters),
+        let arguments = match call.swap_remove(&b"parameters"[..]) {
+            None => Object::default(),
+            Some(Value::Object(parameters)) => parameters,
             Some(_) => return Err(DecodeError::Attribute),
-        }
-        source.push(b')');
-        calls.push(PyStr(source.into()));
+        };
+        calls.push((name, arguments));
     }
     Ok(calls)
 }
 
-fn write_arguments(source: &mut Vec<u8>, parameters: &Object<'_>) {
-    for (index, (key, value)) in parameters.iter().enumerate() {
-        if index > 0 {
-            source.extend(b", ");
-        }
+/// A call as Python source.
+fn source(name: &PyStr<'_>, arguments: &Object<'_>) -> Vec<u8> {
+    let mut source = [name.as_bytes(), b"("].concat();
+    for (index, (key, value)) in arguments.iter().enumerate() {
+        source.extend(if index == 0 { &b""[..] } else { b", " });
         source.extend(key.as_bytes());
         source.push(b'=');
         source.extend(repr(value));
     }
+    source.push(b')');
+    source
 }
 
 /// The JSON values of the block of calls, a line each.

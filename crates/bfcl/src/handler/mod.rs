@@ -7,5 +7,6 @@ mod docs;
 mod prompt;
 mod template;
 
+pub(crate) use decode::executable;
 pub use decode::{DecodeError, decode_ast, decode_execute};
 pub use prompt::{Prompt, PromptFile, Said, Speaker};
