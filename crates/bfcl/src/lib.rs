@@ -28,3 +28,8 @@ pub use load::{Benchmark, Sources};
 pub use score::{Column, Exec, Leaderboard, Missing, Tallies, Tally};
 pub use types::{Declared, Kind};
 pub use verdict::{ErrorType, Verdict};
+
+/// Runs the guide's examples as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/benchmarks.md")]
+struct Guide;

@@ -1,5 +1,6 @@
 //! A reply's text to calls.
 
+use memchr::memmem::{find, rfind};
 use toolrl_grammar::json::{self, Object, PyStr, Value};
 use toolrl_grammar::text;
 
@@ -115,12 +116,4 @@ fn lines(reply: &[u8]) -> impl Iterator<Item = Value<'_>> {
 /// Whether a name means that nothing is called.
 fn is_none(name: &PyStr<'_>) -> bool {
     text::strip(name.as_bytes()).eq_ignore_ascii_case(b"none")
-}
-
-fn find(text: &[u8], tag: &[u8]) -> Option<usize> {
-    text.windows(tag.len()).position(|window| window == tag)
-}
-
-fn rfind(text: &[u8], tag: &[u8]) -> Option<usize> {
-    text.windows(tag.len()).rposition(|window| window == tag)
 }
