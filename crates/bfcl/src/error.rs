@@ -70,6 +70,12 @@ pub enum BfclError {
         /// The name.
         name: String,
     },
+    /// No handler has this name.
+    #[error("unknown handler {name:?}; known: {}", crate::Handler::ALL.map(crate::Handler::name).join(", "))]
+    UnknownHandler {
+        /// The name.
+        name: String,
+    },
     /// A row that asks for a verdict is not JSON.
     #[error("not a row of JSON: {0}")]
     RowSyntax(#[source] SyntaxError),

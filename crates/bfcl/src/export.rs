@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use toolrl_grammar::json::{Object, PyStr, Value};
 
-use crate::handler::{decode_ast, executable};
-use crate::{Case, Category};
+use crate::{Case, Category, Handler};
 
 /// How replies stand in result files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,41 +46,45 @@ pub struct ResultFile {
 pub fn result_files<'a>(
     model: &str,
     form: ExportForm,
+    handler: Handler,
     results: impl IntoIterator<Item = (&'a Case, Replies<'a>)>,
 ) -> Vec<ResultFile> {
     let mut files: IndexMap<Category, Vec<String>> = IndexMap::new();
     for (case, replies) in results {
-        files.entry(case.category).or_default().push(line(&case.id, form, replies));
+        files.entry(case.category).or_default().push(line(&case.id, form, handler, replies));
     }
     let folder = PathBuf::from(model.replace('/', "_"));
     let path = |category| folder.join(format!("BFCL_v3_{category}_result.json"));
     files.into_iter().map(|(category, lines)| ResultFile { path: path(category), lines }).collect()
 }
 
-fn line(id: &str, form: ExportForm, replies: Replies<'_>) -> String {
+fn line(id: &str, form: ExportForm, handler: Handler, replies: Replies<'_>) -> String {
     let result = match replies {
-        Replies::Single(reply) => single(form, reply),
-        Replies::MultiTurn(turns) => Value::List(turns.iter().map(|steps| turn(form, steps)).collect()),
+        Replies::Single(reply) => single(form, handler, reply),
+        Replies::MultiTurn(turns) => {
+            Value::List(turns.iter().map(|steps| turn(form, handler, steps)).collect())
+        }
     };
     let entries = [("id".into(), Value::str(id.to_string())), ("result".into(), result)];
     Value::Object(Object::from_iter(entries)).to_string()
 }
 
-fn single(form: ExportForm, reply: &[u8]) -> Value<'_> {
+fn single(form: ExportForm, handler: Handler, reply: &[u8]) -> Value<'_> {
     match form {
-        ExportForm::Calls => Value::str(calls(reply).to_string()),
+        ExportForm::Calls => Value::str(calls(handler.decode_ast(reply)).to_string()),
         ExportForm::Text => text(reply),
     }
 }
 
 /// A turn's steps. A reply whose calls cannot be executed stays text: the scorer cannot decode that
 /// either, and drops it.
-fn turn(form: ExportForm, steps: &[Vec<u8>]) -> Value<'_> {
-    let step = |reply| match form {
-        ExportForm::Calls => {
-            executable(reply).map_or_else(|_| text(reply), |calls| Value::str(Value::List(calls).to_string()))
+fn turn(form: ExportForm, handler: Handler, steps: &[Vec<u8>]) -> Value<'_> {
+    let step = |reply| match (form, handler.calls(reply)) {
+        (ExportForm::Calls, Ok(calls)) => {
+            let calls = calls.into_iter().map(|(name, arguments)| entry(name, Value::Object(arguments)));
+            Value::str(Value::List(calls.collect()).to_string())
         }
-        ExportForm::Text => text(reply),
+        _ => text(reply),
     };
     Value::List(steps.iter().map(|reply| step(reply)).collect())
 }
@@ -91,18 +94,19 @@ fn text(reply: &[u8]) -> Value<'_> {
 }
 
 /// The calls that the checker sees, as `{"name", "arguments"}`.
-fn calls(reply: &[u8]) -> Value<'_> {
-    let Value::List(calls) = decode_ast(reply) else {
+fn calls(decoded: Value<'_>) -> Value<'_> {
+    let Value::List(calls) = decoded else {
         return Value::List(Vec::new());
     };
     let named = calls.into_iter().filter_map(|call| match call {
         Value::Object(mut call) => call.pop(),
         _ => None,
     });
-    let entry = |(name, arguments)| {
-        Value::Object(Object::from_iter([("name".into(), Value::Str(name)), ("arguments".into(), arguments)]))
-    };
-    Value::List(named.map(entry).collect())
+    Value::List(named.map(|(name, arguments)| entry(name, arguments)).collect())
+}
+
+fn entry<'a>(name: PyStr<'a>, arguments: Value<'a>) -> Value<'a> {
+    Value::Object(Object::from_iter([("name".into(), Value::Str(name)), ("arguments".into(), arguments)]))
 }
 
 #[cfg(test)]
@@ -124,7 +128,7 @@ mod tests {
         let broken = br#"<tool_call>{"name": 5, "parameters": {}}"#.to_vec();
         let turns = vec![vec![REPLY.as_bytes().to_vec(), broken], vec![]];
         let results = [(&simple, Replies::Single(REPLY.as_bytes())), (&multi, Replies::MultiTurn(&turns))];
-        let files = result_files("a/b", ExportForm::Calls, results);
+        let files = result_files("a/b", ExportForm::Calls, Handler::Toolrl, results);
         assert_eq!(files[0].path.to_str(), Some("a_b/BFCL_v3_live_simple_result.json"));
         assert_eq!(
             files[0].lines,
@@ -144,7 +148,8 @@ mod tests {
     #[test]
     fn text_stands_as_it_is() {
         let case = case("simple_0");
-        let files = result_files("m", ExportForm::Text, [(&case, Replies::Single(b"\xff\n"))]);
+        let files =
+            result_files("m", ExportForm::Text, Handler::Toolrl, [(&case, Replies::Single(b"\xff\n"))]);
         assert_eq!(files[0].lines, [r#"{"id": "simple_0", "result": "\ufffd\n"}"#]);
     }
 }

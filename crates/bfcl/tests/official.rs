@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use toolrl_bfcl::{Benchmark, Case, Category, ExportForm, Names, Replies, Sources, Tallies, Target};
+use toolrl_bfcl::{Benchmark, Case, Category, ExportForm, Handler, Names, Replies, Sources, Tallies, Target};
 use toolrl_bfcl::{XLAM, check, decode_ast, result_files};
 use toolrl_grammar::json::{self, Value};
 
@@ -68,7 +68,7 @@ fn the_official_scorer_gives_the_same_scores() {
         tallies.count(case.category, verdict.is_ok());
     }
     let results = replies.iter().map(|(case, reply)| (*case, Replies::Single(reply.as_bytes())));
-    for file in result_files(XLAM, ExportForm::Calls, results) {
+    for file in result_files(XLAM, ExportForm::Calls, Handler::Toolrl, results) {
         let path = root.path().join("result").join(file.path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, file.lines.join("\n")).unwrap();

@@ -4,6 +4,7 @@ use memchr::memmem::{find, rfind};
 use toolrl_grammar::json::{self, Object, PyStr, Value};
 use toolrl_grammar::text;
 
+use super::{Calls, Handler};
 use crate::python::repr;
 
 const OPEN: &[u8] = b"<tool_call>";
@@ -56,21 +57,11 @@ pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Value<'_> {
 /// assert_eq!(calls[0].as_bytes(), br#"f(a="it's")"#);
 /// ```
 pub fn decode_execute<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Result<Vec<PyStr<'static>>, DecodeError> {
-    let calls = executable_calls(reply.as_ref())?;
-    Ok(calls.iter().map(|(name, arguments)| PyStr(source(name, arguments).into())).collect())
-}
-
-/// The calls of [`decode_execute`], each as `{"name", "arguments"}`.
-pub(crate) fn executable(reply: &[u8]) -> Result<Vec<Value<'_>>, DecodeError> {
-    let object = |(name, arguments)| {
-        let entries = [("name".into(), Value::Str(name)), ("arguments".into(), Value::Object(arguments))];
-        Value::Object(Object::from_iter(entries))
-    };
-    Ok(executable_calls(reply)?.into_iter().map(object).collect())
+    Handler::Toolrl.decode_execute(reply)
 }
 
 /// Names and arguments of the calls to execute.
-fn executable_calls(reply: &[u8]) -> Result<Vec<(PyStr<'_>, Object<'_>)>, DecodeError> {
+pub(super) fn calls(reply: &[u8]) -> Result<Calls<'_>, DecodeError> {
     let mut calls = Vec::new();
     for line in lines(reply) {
         let Value::Object(mut call) = line else {
@@ -93,7 +84,7 @@ fn executable_calls(reply: &[u8]) -> Result<Vec<(PyStr<'_>, Object<'_>)>, Decode
 }
 
 /// A call as Python source.
-fn source(name: &PyStr<'_>, arguments: &Object<'_>) -> Vec<u8> {
+pub(super) fn source(name: &PyStr<'_>, arguments: &Object<'_>) -> PyStr<'static> {
     let mut source = [name.as_bytes(), b"("].concat();
     for (index, (key, value)) in arguments.iter().enumerate() {
         source.extend(if index == 0 { &b""[..] } else { b", " });
@@ -102,7 +93,7 @@ fn source(name: &PyStr<'_>, arguments: &Object<'_>) -> Vec<u8> {
         source.extend(repr(value));
     }
     source.push(b')');
-    source
+    PyStr(source.into())
 }
 
 /// The JSON values of the block of calls, a line each.
