@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -13,6 +13,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("toolrl-data", &["toolrl-grammar"]),
     ("toolrl-bfcl", &["toolrl-grammar"]),
     ("toolrl-api-bank", &["toolrl-grammar"]),
+    ("toolrl-bamboogle", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
@@ -51,12 +52,13 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 10] = [
+const WITHOUT_BURN: [&str; 11] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-data",
     "toolrl-bfcl",
     "toolrl-api-bank",
+    "toolrl-bamboogle",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",
