@@ -7,29 +7,50 @@ use crate::BfclError;
 
 /// A category of the benchmark: each has its own file of cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs)] // The variants are the names of the files.
 pub enum Category {
+    /// One function, one call.
     Simple,
+    /// Several functions, one call.
     Multiple,
+    /// One function, several calls.
     Parallel,
+    /// Several functions, several calls.
     ParallelMultiple,
+    /// One call to a Java method.
     Java,
+    /// One call to a JavaScript function.
     Javascript,
+    /// No function fits.
     Irrelevance,
+    /// As [`Self::Simple`], from users.
     LiveSimple,
+    /// As [`Self::Multiple`], from users.
     LiveMultiple,
+    /// As [`Self::Parallel`], from users.
     LiveParallel,
+    /// As [`Self::ParallelMultiple`], from users.
     LiveParallelMultiple,
+    /// Some function fits, from users.
     LiveRelevance,
+    /// As [`Self::Irrelevance`], from users.
     LiveIrrelevance,
+    /// Several turns, all that is needed is there.
     MultiTurnBase,
+    /// A function comes only in a later turn.
     MultiTurnMissFunc,
+    /// A value comes only in a later turn.
     MultiTurnMissParam,
+    /// The services hold and return bulky texts.
     MultiTurnLongContext,
+    /// As [`Self::Simple`], once executed.
     ExecSimple,
+    /// As [`Self::Multiple`], once executed.
     ExecMultiple,
+    /// As [`Self::Parallel`], once executed.
     ExecParallel,
+    /// As [`Self::ParallelMultiple`], once executed.
     ExecParallelMultiple,
+    /// Calls to services on the network, once executed.
     Rest,
 }
 
@@ -74,10 +95,12 @@ pub enum Rule {
 
 /// The language of a category's functions, which decides how arguments are typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum Language {
+    /// Arguments are JSON values.
     Python,
+    /// Arguments are Java source text.
     Java,
+    /// Arguments are JavaScript source text.
     JavaScript,
 }
 

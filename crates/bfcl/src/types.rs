@@ -6,16 +6,22 @@ use crate::Language;
 
 /// What Python's `type` tells of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum Kind {
+    /// `None`.
     Null,
+    /// `bool`.
     Bool,
+    /// `int`.
     Int,
+    /// `float`.
     Float,
+    /// `str`.
     Str,
+    /// `list`.
     List,
+    /// `dict`.
     Dict,
-    /// A set, which no value of JSON is.
+    /// `set`, which no value of JSON is.
     Set,
 }
 
@@ -36,27 +42,46 @@ impl Kind {
 
 /// A type that a function declares for a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum Declared {
+    /// `any`.
     Any,
+    /// `string` or `String`.
     Str,
+    /// `char` of Java.
     Char,
+    /// `boolean` or `Boolean`.
     Boolean,
+    /// `integer`.
     Integer,
+    /// `byte` of Java.
     Byte,
+    /// `short` of Java.
     Short,
+    /// `long` of Java.
     Long,
+    /// `Bigint` of JavaScript.
     Bigint,
+    /// `float`.
     Float,
+    /// `double` of Java.
     Double,
+    /// `array` or `Array`.
     Array,
+    /// `ArrayList` of Java.
     ArrayList,
+    /// `tuple` of Python.
     Tuple,
+    /// `Queue` of Java.
     Queue,
+    /// `Stack` of Java.
     Stack,
+    /// `Set` of Java.
     Set,
+    /// `dict`.
     Dict,
+    /// `HashMap` of Java.
     HashMap,
+    /// `Hashtable` of Java.
     Hashtable,
 }
 

@@ -1,6 +1,8 @@
 //! The verdict on the calls of a reply.
 
 mod call;
+#[cfg(test)]
+mod conversion_tests;
 mod java;
 mod javascript;
 mod standard;
