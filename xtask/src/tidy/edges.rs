@@ -4,13 +4,16 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
+    ("toolrl-bfcl", &["toolrl-grammar"]),
+    ("toolrl-api-bank", &["toolrl-grammar"]),
+    ("toolrl-bamboogle", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
@@ -44,6 +47,9 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "toolrl-grpo",
             "toolrl-reward",
             "toolrl-data",
+            "toolrl-bfcl",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
             "toolrl-rollout",
             "toolrl-chat",
             "toolrl-grammar",
@@ -53,11 +59,14 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 9] = [
+const WITHOUT_BURN: [&str; 12] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
     "toolrl-data",
+    "toolrl-bfcl",
+    "toolrl-api-bank",
+    "toolrl-bamboogle",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",

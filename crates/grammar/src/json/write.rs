@@ -66,13 +66,35 @@ pub fn float_repr(x: f64) -> String {
     if x.is_infinite() {
         return if x > 0.0 { "Infinity" } else { "-Infinity" }.into();
     }
-    let scientific = format!("{x:e}");
+    let scientific = shortest(x);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     if !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
-    let plain = x.to_string();
-    if plain.contains('.') { plain } else { plain + ".0" }
+    let sign = if digits.starts_with('-') { "-" } else { "" };
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
+    match usize::try_from(exponent) {
+        Err(_) => format!(
+            "{sign}0.{:0>width$}",
+            digits,
+            width = digits.len() + exponent.unsigned_abs() as usize - 1
+        ),
+        Ok(whole) if digits.len() <= whole + 1 => format!("{sign}{digits:0<width$}.0", width = whole + 1),
+        Ok(whole) => format!("{sign}{}.{}", &digits[..whole + 1], &digits[whole + 1..]),
+    }
+}
+
+/// The fewest digits that read back as the same number, in scientific form. Where two such texts are
+/// equally near, Python takes the one that ends in an even digit, and Rust may take the other.
+fn shortest(x: f64) -> String {
+    let scientific = format!("{x:e}");
+    let digits = scientific.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    // With fewer digits than 15, two neighbours are too far apart for both to read back.
+    if digits < 15 {
+        return scientific;
+    }
+    let even = format!("{x:.*e}", digits - 1);
+    if even.parse() == Ok(x) { even } else { scientific }
 }
