@@ -25,19 +25,14 @@ pub(crate) fn contains(container: &Value, item: &Value) -> Outcome<bool> {
         ))),
         (Value::List(items), _) => Ok(items.contains(item)),
         (Value::Dict(entries), _) => Ok(entries.find(item)?.is_some()),
-        _ => Err(Raised::type_error(format!(
-            "argument of type '{}' is not iterable",
-            container.type_name()
-        ))),
+        _ => Err(Raised::type_error(format!("argument of type '{}' is not iterable", container.type_name()))),
     }
 }
 
 /// Python's `container[name]`.
 pub(crate) fn item<'a>(container: &'a Value, name: &str) -> Outcome<&'a Value> {
     match container {
-        Value::Dict(entries) => {
-            entries.get(name).ok_or_else(|| Raised::other(Value::from(name).repr()))
-        }
+        Value::Dict(entries) => entries.get(name).ok_or_else(|| Raised::other(Value::from(name).repr())),
         Value::Str(_) => Err(Raised::type_error("string indices must be integers, not 'str'")),
         Value::List(_) => Err(Raised::type_error("list indices must be integers or slices, not str")),
         _ => Err(Raised::type_error(format!("'{}' object is not subscriptable", container.type_name()))),

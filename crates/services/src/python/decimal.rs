@@ -25,6 +25,9 @@ pub(crate) fn square_root(value: &Value, precision: &Value) -> Outcome {
         let name = precision.type_name();
         Raised::type_error(format!("'{name}' object cannot be interpreted as an integer"))
     })?;
+    if digits.to_i64().is_none() {
+        return Err(Raised::overflow("Python int too large to convert to C ssize_t"));
+    }
     if !digits.is_positive() || digits > 999_999_999_999_999_999i64.into() {
         return Err(Raised::value_error("valid range for prec is [1, MAX_PREC]"));
     }

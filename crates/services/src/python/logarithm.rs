@@ -61,6 +61,10 @@ fn real_of(value: &Value, precision: u64) -> Outcome<Real> {
     match (number(value), value) {
         (Some(Number::Int(n)), _) => Ok(Real::integer(n)),
         (Some(Number::Float(x)), _) => Ok(Real::float(x)),
+        // mpmath takes it for a complex number, and fails where it is none.
+        (None, Value::Str(text)) if text.to_lowercase().contains('j') => {
+            Err(Raised::other("'NoneType' object has no attribute 'group'"))
+        }
         (None, Value::Str(text)) => match Real::parse(text, precision) {
             Some(real) => real,
             None => Err(not_a_number(value)),
@@ -99,12 +103,17 @@ fn quotient(a: &Logarithm, b: &Logarithm, precision: u64, digits: usize) -> Outc
     if let (Logarithm::Real(a), Logarithm::Real(b)) = (a, b) {
         return Ok(format!("mpf('{}')", a.over(b, precision)?.text(digits)));
     }
+    let complex = |real: &Real, imaginary: &Real| {
+        format!("mpc(real='{}', imag='{}')", real.text(digits), imaginary.text(digits))
+    };
+    if let (Logarithm::Complex(real, imaginary), Logarithm::Real(b)) = (a, b) {
+        return Ok(complex(&real.over(b, precision)?, &imaginary.over(b, precision)?));
+    }
     // (a + bi) / (c + di) = ((ac + bd) + (bc - ad)i) / (c² + d²), exactly, then rounded.
     let norm = b_real.times(&b_real)?.plus(&b_imaginary.times(&b_imaginary)?)?;
     let real = a_real.times(&b_real)?.plus(&a_imaginary.times(&b_imaginary)?)?;
     let imaginary = a_imaginary.times(&b_real)?.minus(&a_real.times(&b_imaginary)?)?;
-    let part = |x: &Real| Ok(x.over(&norm, precision)?.text(digits));
-    Ok(format!("mpc(real='{}', imag='{}')", part(&real)?, part(&imaginary)?))
+    Ok(complex(&real.over(&norm, precision)?, &imaginary.over(&norm, precision)?))
 }
 
 impl Logarithm {

@@ -41,7 +41,10 @@ pub(super) fn float_of_int(n: &BigInt) -> Outcome<f64> {
 
 /// What an integer of too many digits raises when it is written as text.
 pub(crate) fn too_many_digits() -> Raised {
-    Raised::value_error(format!("Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion"))
+    Raised::value_error(format!(
+        "Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion; \
+         use sys.set_int_max_str_digits() to increase the limit"
+    ))
 }
 
 /// Python's `float(value)`.
@@ -58,7 +61,8 @@ pub(crate) fn float_of(value: &Value) -> Outcome<f64> {
 
 /// Python's `float(text)`: white space around it, single underscores between digits, `inf` and `nan`.
 pub(super) fn float_of_text(text: &str) -> Outcome<f64> {
-    let fail = || Raised::value_error(format!("could not convert string to float: {}", Value::from(text).repr()));
+    let fail =
+        || Raised::value_error(format!("could not convert string to float: {}", Value::from(text).repr()));
     let trimmed = text.trim_matches(super::text::is_space);
     let digits = without_underscores(trimmed).ok_or_else(fail)?;
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(&digits);
@@ -85,7 +89,7 @@ pub(crate) fn int_of_text(text: &str) -> Outcome<BigInt> {
     if unsigned.len() > MAX_INTEGER_DIGITS {
         return Err(Raised::value_error(format!(
             "Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion: \
-             value has {} digits",
+             value has {} digits; use sys.set_int_max_str_digits() to increase the limit",
             unsigned.len()
         )));
     }

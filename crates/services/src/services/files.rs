@@ -174,7 +174,8 @@ impl Files {
     }
 
     fn make_directory(&mut self, name: &Value) -> Outcome {
-        let refused = |reason: &str| Ok(refused(format!("mkdir: cannot create directory '{name}': {reason}")));
+        let refused =
+            |reason: &str| Ok(refused(format!("mkdir: cannot create directory '{name}': {reason}")));
         if !Self::is_valid_name(name)? {
             return refused("Invalid character");
         }

@@ -2,9 +2,7 @@
 
 use super::{count, refused};
 use crate::ServicesError;
-use crate::python::{
-    Function, IdSet, Operator, Outcome, Raised, Random, arithmetic, function, lower,
-};
+use crate::python::{Function, IdSet, Operator, Outcome, Raised, Random, arithmetic, function, lower};
 use crate::service::{Scenario, Service, no_function};
 use crate::value::{Dict, Key, Value, dict};
 
@@ -114,7 +112,9 @@ impl Messages {
     /// The receiver and the text of each message, in the inbox's order.
     fn messages(&self) -> impl DoubleEndedIterator<Item = Outcome<(&Key, &Value)>> {
         self.inbox.iter().map(|message| match message {
-            Value::Dict(entries) => entries.iter().next().ok_or_else(|| Raised::other("list index out of range")),
+            Value::Dict(entries) => {
+                entries.iter().next().ok_or_else(|| Raised::other("list index out of range"))
+            }
             other => Err(Raised::attribute(other.type_name(), "items")),
         })
     }
@@ -211,7 +211,11 @@ impl Service for Messages {
     fn call(&mut self, function: &str, slots: &[Option<&Value>]) -> Outcome {
         let needs_login = matches!(
             function,
-            "send_message" | "delete_message" | "view_messages_sent" | "search_messages" | "get_message_stats"
+            "send_message"
+                | "delete_message"
+                | "view_messages_sent"
+                | "search_messages"
+                | "get_message_stats"
         );
         if needs_login && !self.user.truthy() {
             return Ok(refused("No user is currently logged in."));

@@ -86,7 +86,9 @@ fn numbers(a: &Value, b: &Value) -> Option<Option<Ordering>> {
 
 fn with_float(a: &BigInt, b: f64) -> Option<Ordering> {
     match BigInt::from_f64(b.trunc()) {
-        Some(whole) => Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal))),
+        Some(whole) => {
+            Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
+        }
         None => 0.0.partial_cmp(&b),
     }
 }

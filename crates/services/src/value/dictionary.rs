@@ -74,7 +74,7 @@ impl Hash for Key {
             (_, Some(n)) => n.hash(state),
             (Self::Str(text), _) => text.hash(state),
             (Self::Float(x), _) => x.to_bits().hash(state),
-            _ => ().hash(state),
+            _ => 0u8.hash(state),
         }
     }
 }
