@@ -33,8 +33,11 @@ fn cases() -> Cases {
     Cases::load(folder(CASE, ANSWER).path()).expect("the cases load")
 }
 
-/// A row of turns, each a list of steps, each a list of calls.
-fn row(turns: &[&[&[&str]]]) -> String {
+/// Calls by turn and step.
+type Turns<'a> = &'a [&'a [&'a [&'a str]]];
+
+/// A row of these calls.
+fn row(turns: Turns<'_>) -> String {
     let step = |step: &&[&str]| format!("[{}]", step.join(", "));
     let turn = |turn: &&[&[&str]]| format!("[{}]", turn.iter().map(step).collect::<Vec<_>>().join(", "));
     let turns = turns.iter().map(turn).collect::<Vec<_>>().join(", ");
@@ -48,7 +51,7 @@ fn a_verdict_names_its_reason() {
         ("\"multi_turn:empty_turn_model_response\"", "\"multi_turn:instance_state_mismatch\"");
     let response = "\"multi_turn:execution_response_mismatch\"";
     let terminated = "\"multi_turn:force_terminated\"";
-    let table: &[(&str, &[&[&[&str]]], &str)] = &[
+    let table: &[(&str, Turns<'_>, &str)] = &[
         ("as the ground truth", &[&[&[TICKET, READ]], &[], &[&[CLOSE, LIST, LIST]]], valid),
         ("in steps and another order", &[&[&[READ], &[], &[TICKET]], &[], &[&[LIST], &[LIST, CLOSE]]], valid),
         ("read in the turn before", &[&[&[TICKET, READ, LIST, LIST]], &[], &[&[CLOSE]]], valid),
