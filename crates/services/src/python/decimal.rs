@@ -8,7 +8,7 @@ use super::{Outcome, Raised, whole_of};
 use crate::value::Value;
 
 /// The most digits of a result.
-const MAX_PRECISION: usize = 10_000;
+const MAX_PRECISION: usize = 20_000;
 
 /// `coefficient * 10^exponent`, not negative.
 struct Decimal {

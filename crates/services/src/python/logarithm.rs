@@ -29,9 +29,13 @@ enum Logarithm {
 /// What mpmath raises for what is no number, and for base 1.
 pub(crate) fn logarithm(value: &Value, base: &Value, places: &Value) -> Outcome {
     let places = places_of(places)?;
-    let precision = ((places + 1) as f64 * BITS_PER_DIGIT).round_ties_even().max(1.0) as u64;
-    let value = natural(&real_of(value, precision)?, precision);
-    let base = natural(&real_of(base, precision)?, precision);
+    let bits = (places.min(MAX_PLACES) + 1) as f64 * BITS_PER_DIGIT;
+    let precision = bits.round_ties_even().max(1.0) as u64;
+    let (value, base) = (real_of(value, precision)?, real_of(base, precision)?);
+    if places > MAX_PLACES {
+        return Err(Raised::too_large());
+    }
+    let (value, base) = (natural(&value, precision), natural(&base, precision));
     let shown = match ((precision as f64 / BITS_PER_DIGIT).round_ties_even() - 1.0).max(1.0) as usize {
         15 => 17,
         digits => digits + 3,
@@ -52,8 +56,7 @@ fn places_of(places: &Value) -> Outcome<i64> {
             )));
         }
     };
-    let bounded = whole.to_i64().unwrap_or(i64::MAX);
-    if bounded > MAX_PLACES { Err(Raised::too_large()) } else { Ok(bounded.max(-2)) }
+    Ok(whole.to_i64().unwrap_or(i64::MAX).max(-2))
 }
 
 /// A value as mpmath converts it: numbers exactly, text rounded.

@@ -4,6 +4,7 @@ mod arithmetic;
 mod calls;
 mod collections;
 mod decimal;
+mod id_set;
 mod logarithm;
 mod numbers;
 mod raised;
@@ -15,8 +16,9 @@ mod time;
 
 pub(crate) use arithmetic::{Operator, absolute, arithmetic, real_quotient, sum};
 pub(crate) use calls::{call_text, parse_call};
-pub(crate) use collections::{IdSet, contains, item, iterate};
+pub(crate) use collections::{contains, item, iterate};
 pub(crate) use decimal::square_root;
+pub(crate) use id_set::IdSet;
 pub(crate) use logarithm::logarithm;
 pub(crate) use numbers::{float_of, int_of_text, round, too_many_digits, whole_of};
 pub(crate) use raised::{Kind, Outcome, Raised};

@@ -137,6 +137,11 @@ impl Dict {
         self.0.insert(key, value);
     }
 
+    /// Python's `dict.setdefault(key, default)`.
+    pub(crate) fn set_default(&mut self, key: Key, default: Value) -> &mut Value {
+        self.0.entry(key).or_insert(default)
+    }
+
     /// Takes an entry out; those after it keep their order.
     pub(crate) fn remove(&mut self, key: &Value) -> Outcome<Option<Value>> {
         Ok(self.0.shift_remove(&Key::of(key)?))
