@@ -115,6 +115,19 @@ fn directories_that_hold_themselves_end() {
     assert!(session.state().to_string().contains("maximum recursion depth exceeded"));
 }
 
+#[test]
+fn deep_directories_end() {
+    let mut session = session(Context::Plain);
+    for _ in 0..1_000 {
+        session.execute("mkdir('n')");
+        session.execute("cd('n')");
+    }
+    assert!(session.execute("pwd()").len() > 2_000);
+    session.execute("cd('/')");
+    assert!(session.execute("find()").ends_with("maximum recursion depth exceeded"));
+    assert!(session.state().to_string().contains("maximum recursion depth exceeded"));
+}
+
 /// Copies share what lies in them, so a few calls make paths beyond counting.
 #[test]
 fn directories_of_many_paths_end() {

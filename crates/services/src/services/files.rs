@@ -336,7 +336,7 @@ impl Service for Files {
         let root = self.tree.value(self.root);
         vec![
             ("long_context", self.context.is_long().into()),
-            // What contains itself has no end, and is equal to nothing but itself.
+            // Directories without an end have no value; the reason stands in its place.
             ("root", root.unwrap_or_else(|raised| Value::Opaque(raised.text))),
         ]
     }
