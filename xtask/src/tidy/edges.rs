@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -14,6 +14,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("toolrl-bfcl", &["toolrl-grammar"]),
     ("toolrl-api-bank", &["toolrl-grammar"]),
     ("toolrl-bamboogle", &["toolrl-grammar"]),
+    ("toolrl-services", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
@@ -59,7 +60,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 12] = [
+const WITHOUT_BURN: [&str; 13] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
@@ -67,6 +68,7 @@ const WITHOUT_BURN: [&str; 12] = [
     "toolrl-bfcl",
     "toolrl-api-bank",
     "toolrl-bamboogle",
+    "toolrl-services",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",
