@@ -27,7 +27,7 @@ mod write;
 pub use compare::{equal, identical_or_equal};
 pub use read::parse;
 pub use value::{Object, PyInt, PyStr, Value};
-pub use write::float_repr;
+pub use write::{Unicode, float_repr};
 
 /// The most digits of an integer: the default of `sys.set_int_max_str_digits`.
 pub const MAX_INTEGER_DIGITS: usize = 4300;
