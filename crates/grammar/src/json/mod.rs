@@ -25,7 +25,7 @@ mod value;
 mod write;
 
 pub use compare::{equal, identical_or_equal};
-pub use read::parse;
+pub use read::{parse, parse_prefix};
 pub use value::{Object, PyInt, PyStr, Value};
 pub use write::{Unicode, float_repr};
 
