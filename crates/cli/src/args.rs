@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod data;
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::reward;
 
 pub use bench::{BenchCommand, BenchStepArgs};
+pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
 
 /// Trains language models to call tools by reinforcement learning.
 #[derive(Debug, Parser)]
@@ -28,6 +30,7 @@ Examples:
   toolrl train --set train.steps=5                 the same, five steps
   toolrl train grpo --policy DIR --data FILE       your own model and data
   toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
+  toolrl data inspect FILE                         what a dataset holds
   toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
 
 Standard output holds results; progress and logs go to standard error.";
@@ -41,6 +44,9 @@ pub enum Command {
     /// Evaluate a policy on held-out tasks
     #[command(after_help = EVAL_HELP)]
     Eval(EvalArgs),
+    /// Make training data from public datasets, or say what a dataset holds
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Score replies, or explain their scores
     #[command(subcommand)]
     Reward(RewardCommand),

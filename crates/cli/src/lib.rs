@@ -17,6 +17,7 @@
 
 mod args;
 mod bench;
+mod data;
 mod eval;
 mod hub;
 mod inspect;
@@ -35,7 +36,7 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{BenchCommand, Cli, Command, PolicyCommand, RewardCommand};
+use args::{BenchCommand, Cli, Command, DataCommand, PolicyCommand, RewardCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
@@ -55,6 +56,8 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
+        Command::Data(DataCommand::Build(args)) => data::build(&args),
+        Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
         Command::Reward(RewardCommand::Score(args)) => reward::score(&args),
         Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),

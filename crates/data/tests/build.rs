@@ -311,3 +311,31 @@ fn a_prompt_of_ones_own() {
     let gone = BuildConfig { prompt: Some(fixture("gone.jinja")), ..config };
     assert!(build(&gone).unwrap_err().to_string().contains("gone.jinja"));
 }
+
+#[test]
+fn hostile_rows_are_refused_in_time() {
+    let deep = |n: usize| format!("{}1{}", "[".repeat(n), "]".repeat(n));
+    let tool = |default: &str| {
+        format!("[{{\"name\": \"f\", \"parameters\": {{\"a\": {{\"default\": {default}}}}}}}]")
+    };
+    let toolace = |system: String, reply: String| {
+        serde_json::json!({"system": system, "conversations": [
+            {"from": "user", "value": "x"}, {"from": "assistant", "value": reply},
+        ]})
+    };
+    let texts =
+        ["[{\"a", "[{", "[{}],", "[{\"name\": \"f\"},", "[", "{", "[ "].map(|text| text.repeat(200_000));
+    let mut rows: Vec<_> = texts.iter().map(|text| toolace(text.clone(), text.clone())).collect();
+    rows.extend(texts.iter().map(|text| toolace(tool("1"), format!("[f(a={text}"))));
+    rows.push(toolace(tool("1"), format!("[f(a={})]", deep(900))));
+    rows.push(toolace(tool(&deep(900)), "[f(a=1)]".to_owned()));
+    rows.push(toolace(tool(&deep(2_000)), "[f(a=1)]".to_owned()));
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hostile.json");
+    std::fs::write(&file, serde_json::to_vec(&rows).unwrap()).unwrap();
+    let sources = vec![SourceConfig { form: SourceForm::Toolace, file, take: ALL }];
+    let start = std::time::Instant::now();
+    let built = build(&BuildConfig { sources, ..BuildConfig::default() }).unwrap();
+    assert!(start.elapsed().as_secs() < 20, "{:?} for 15 MB", start.elapsed());
+    assert_eq!(built.samples.len(), 2, "nesting that Python reads is read");
+}

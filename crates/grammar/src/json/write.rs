@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::{PyInt, PyStr, Value};
-use crate::text::code_points;
+use crate::text::{code_points, lossy};
 
 /// Writes as `json.dumps` does: `", "` and `": "`, escapes for what is not ASCII, `NaN`, `Infinity`.
 impl Display for Value<'_> {
@@ -69,28 +69,43 @@ fn write_value(f: &mut fmt::Formatter<'_>, value: &Value<'_>, charset: Charset) 
 
 fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>, charset: Charset) -> fmt::Result {
     f.write_char('"')?;
-    for code in code_points(text.as_bytes()) {
-        match (code, charset) {
-            (0x22, _) => f.write_str("\\\"")?,
-            (0x5C, _) => f.write_str("\\\\")?,
-            (0x08, _) => f.write_str("\\b")?,
-            (0x0C, _) => f.write_str("\\f")?,
-            (0x0A, _) => f.write_str("\\n")?,
-            (0x0D, _) => f.write_str("\\r")?,
-            (0x09, _) => f.write_str("\\t")?,
-            (0x20..=0x7E, _) => f.write_char(code as u8 as char)?,
-            (0x7F.., Charset::Unicode) => match char::from_u32(code) {
-                Some(c) => f.write_char(c)?,
-                None => write!(f, "\\u{code:04x}")?,
-            },
-            (0..=0xFFFF, _) => write!(f, "\\u{code:04x}")?,
-            _ => {
-                let above = code - 0x10000;
-                write!(f, "\\u{:04x}\\u{:04x}", 0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))?;
-            }
-        }
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (plain, after) =
+            rest.split_at(rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len()));
+        f.write_str(&lossy(plain))?;
+        let special = after.iter().position(|byte| is_plain(*byte)).unwrap_or(after.len());
+        rest = &after[special..];
+        code_points(&after[..special]).try_for_each(|code| write_special(f, code, charset))?;
     }
     f.write_char('"')
+}
+
+/// Whether a byte is a character that every string shows as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
+}
+
+/// Writes a character that is escaped, or not ASCII.
+fn write_special(f: &mut fmt::Formatter<'_>, code: u32, charset: Charset) -> fmt::Result {
+    match (code, charset) {
+        (0x22, _) => f.write_str("\\\""),
+        (0x5C, _) => f.write_str("\\\\"),
+        (0x08, _) => f.write_str("\\b"),
+        (0x0C, _) => f.write_str("\\f"),
+        (0x0A, _) => f.write_str("\\n"),
+        (0x0D, _) => f.write_str("\\r"),
+        (0x09, _) => f.write_str("\\t"),
+        (0x7F.., Charset::Unicode) => match char::from_u32(code) {
+            Some(c) => f.write_char(c),
+            None => write!(f, "\\u{code:04x}"),
+        },
+        (0..=0xFFFF, _) => write!(f, "\\u{code:04x}"),
+        _ => {
+            let above = code - 0x10000;
+            write!(f, "\\u{:04x}\\u{:04x}", 0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))
+        }
+    }
 }
 
 /// Python's `repr` of a float, as JSON: the fewest digits that read back as the same number, with
