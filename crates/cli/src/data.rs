@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use toolrl_data::build::{
-    BuildConfig, BuildReport, SourceConfig, SourceForm, SourceReport, build as build_data,
+    BuildConfig, BuildReport, Built, SourceConfig, SourceForm, SourceReport, build as build_data,
 };
 use toolrl_data::{write_jsonl, write_parquet};
 
@@ -17,8 +17,9 @@ use table::{bars, columns};
 
 pub(crate) use inspect::inspect;
 
-/// What a build writes: samples in two forms, the report, the settings.
-const FILES: [&str; 4] = ["train.parquet", "train.jsonl", "report.json", "recipe.toml"];
+/// What a build writes: samples in two forms, those held out if any are, the report, the settings.
+const FILES: [&str; 6] =
+    ["train.parquet", "train.jsonl", "eval.parquet", "eval.jsonl", "report.json", "recipe.toml"];
 
 /// Makes the samples and writes them; the report goes to standard output.
 pub(crate) fn build(args: &DataBuildArgs) -> anyhow::Result<()> {
@@ -36,15 +37,28 @@ pub(crate) fn build(args: &DataBuildArgs) -> anyhow::Result<()> {
     let report = &built.report;
     print!("{}", if args.json { json(report)? } else { text(report) });
     if built.samples.is_empty() {
-        bail!("no sample was made, nothing was written");
+        bail!("no sample to train on was made, nothing was written");
     }
-    let cannot = || format!("cannot write to {}", args.out.display());
-    std::fs::create_dir_all(&args.out).with_context(cannot)?;
-    write_parquet(&path("train.parquet"), &built.samples)?;
-    write_jsonl(&path("train.jsonl"), &built.samples)?;
-    std::fs::write(path("report.json"), json(report)?).with_context(cannot)?;
-    std::fs::write(path("recipe.toml"), toml::to_string(&config)?).with_context(cannot)?;
-    tracing::info!("wrote {} to {}", FILES.join(", "), args.out.display());
+    write(&args.out, &config, &built)
+}
+
+/// Writes the files of a build, over those of an earlier one.
+fn write(out: &Path, config: &BuildConfig, built: &Built) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write to {}", out.display());
+    std::fs::create_dir_all(out).with_context(cannot)?;
+    for (name, samples) in [("train", &built.samples), ("eval", &built.held_out)] {
+        let (table, lines) = (out.join(format!("{name}.parquet")), out.join(format!("{name}.jsonl")));
+        if samples.is_empty() {
+            // Those of an earlier build would not belong to this one.
+            [table, lines].iter().filter(|path| path.exists()).try_for_each(std::fs::remove_file)?;
+        } else {
+            write_parquet(&table, samples)?;
+            write_jsonl(&lines, samples)?;
+        }
+    }
+    std::fs::write(out.join("report.json"), json(&built.report)?).with_context(cannot)?;
+    std::fs::write(out.join("recipe.toml"), toml::to_string(config)?).with_context(cannot)?;
+    tracing::info!("wrote {}", out.display());
     Ok(())
 }
 
@@ -56,6 +70,7 @@ fn config(args: &DataBuildArgs) -> anyhow::Result<BuildConfig> {
     };
     config.seed = args.seed.unwrap_or(config.seed);
     config.irrelevance = args.irrelevance.unwrap_or(config.irrelevance);
+    config.held_out = args.hold_out.unwrap_or(config.held_out);
     config.prompt = args.prompt.clone().or(config.prompt);
     Ok(config)
 }
@@ -85,7 +100,11 @@ fn json(report: &BuildReport) -> anyhow::Result<String> {
 /// The report for a terminal.
 fn text(report: &BuildReport) -> String {
     let mut out = source_table(report);
-    let _ = writeln!(out, "\n{} samples, seed {}", report.samples, report.seed);
+    let held_out = match report.held_out {
+        0 => String::new(),
+        held_out => format!(" to train on, {held_out} held out"),
+    };
+    let _ = writeln!(out, "\n{} samples{held_out}, seed {}", report.samples, report.seed);
     let kinds: Vec<_> = report.by_kind.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     out += &bars(&kinds);
     for source in report.sources.iter().filter(|source| source.missing() > 0) {

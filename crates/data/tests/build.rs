@@ -285,6 +285,21 @@ fn a_mix_follows_from_the_seed_and_takes_no_row_twice() {
 }
 
 #[test]
+fn a_dialogue_is_never_on_both_sides() {
+    for seed in 0..12 {
+        let sources = vec![source(SourceForm::Toolace, ALL), source(SourceForm::Xlam, ALL)];
+        let built = build(&BuildConfig { seed, held_out: 9, sources, ..BuildConfig::default() }).unwrap();
+        assert_eq!(built.samples.len() + built.held_out.len(), 22);
+        assert!((9..12).contains(&built.held_out.len()), "{}", built.held_out.len());
+        assert_eq!(built.report.held_out, built.held_out.len());
+        let rows = |samples: &[Sample]| -> HashSet<String> {
+            samples.iter().map(|sample| sample.id.split('.').next().unwrap().to_owned()).collect()
+        };
+        assert!(rows(&built.samples).is_disjoint(&rows(&built.held_out)));
+    }
+}
+
+#[test]
 fn what_is_built_is_what_training_loads() {
     let directory = tempfile::tempdir().unwrap();
     let sources =

@@ -19,19 +19,21 @@ pub enum DataCommand {
 
 const BUILD_HELP: &str = "\
 Sources, as their authors publish them (JSON, JSON lines or Parquet; may be gzipped):
-  --toolace  Team-ACE/ToolACE, data.json: {system, conversations}, calls like [Get Weather(city=\"Rome\")]
-  --xlam     Salesforce/xlam-function-calling-60k: {query, tools, answers}; a row without answers is one
-             where no tool fits
-  --hammer   rows as of --xlam: functions and parameters get random names, and some prompts lose the tools
-             that they need (--irrelevance), after Hammer (arXiv 2410.04587)
-Each takes FILE, or FILE:N for N samples, or FILE:all. Without N it is the paper's count: 2000 of ToolACE,
-1000 of each other. Which rows are taken depends on --seed alone; a row that --xlam took is not masked again.
+  --toolace  Team-ACE/ToolACE, data.json: {system, conversations} with pythonic calls,
+             [Get Weather(city=\"Rome\")]
+  --xlam     Salesforce/xlam-function-calling-60k: {query, tools, answers}; in a row without
+             answers no tool fits
+  --hammer   rows as of --xlam: functions and parameters get random names, and some prompts lose
+             the tools that they need (--irrelevance), after Hammer (arXiv 2410.04587)
+Each takes FILE, or FILE:N for N samples, or FILE:all. Without N it is the paper's count: 2000 of
+ToolACE, 1000 of each other. --seed alone decides which; a row that --xlam took is not masked again.
 
-A dialogue becomes one sample for each reply, the turns before it being in the prompt. These datasets hold no
-thoughts: gold replies get a fixed one, which RL does not compare. Train with them by RL, not by SFT.
+A dialogue becomes one sample for each reply, with the turns before it in the prompt. The datasets
+hold no thoughts: gold replies get a fixed one, which RL does not compare. SFT would learn it.
 
-The directory gets train.parquet and train.jsonl (the same samples; either is a --data FILE of train),
-report.json (what became of every row) and recipe.toml (these settings, to be given back as RECIPE).
+The directory gets train.parquet and train.jsonl (the same samples; either is a --data FILE of
+train), with --hold-out eval.parquet and eval.jsonl, report.json (what became of every row) and
+recipe.toml (these settings, to be given back as RECIPE).
 
 Examples:
   toolrl data build --toolace data.json --xlam xlam.json --hammer xlam.json --out data/mix
@@ -63,6 +65,9 @@ pub struct DataBuildArgs {
     /// The share of the Hammer samples that lose the tools they need [default: 0.1]
     #[arg(long, value_name = "SHARE")]
     pub irrelevance: Option<f64>,
+    /// Keep at least N samples apart to evaluate on, whole dialogues together [default: 0]
+    #[arg(long, value_name = "N")]
+    pub hold_out: Option<usize>,
     /// A prompt template of your own (docs/data.md)
     #[arg(long, value_name = "FILE")]
     pub prompt: Option<PathBuf>,
@@ -75,9 +80,9 @@ pub struct DataBuildArgs {
 }
 
 const INSPECT_HELP: &str = "\
-PATH is whatever train --data reads: JSON, JSON lines or Parquet. With --policy lengths are counted in that
-policy's tokens too, prompts as its chat template writes them: compare them with train.max_prompt_tokens and
-sampling.max_new_tokens.";
+PATH is whatever train --data reads: JSON, JSON lines or Parquet. With --policy, lengths are counted
+in that policy's tokens too, prompts as its chat template writes them: compare them with
+train.max_prompt_tokens and sampling.max_new_tokens.";
 
 /// Arguments of `toolrl data inspect`.
 #[derive(Debug, Args)]

@@ -41,6 +41,7 @@ fn a_build_accounts_for_every_row_and_can_be_repeated() {
     assert_eq!(read(dir, "one/train.jsonl").lines().count(), 18);
 
     toolrl(dir, &["data", "build", "one/recipe.toml", "--out", "again"]).ok();
+    assert!(!dir.join("one/eval.jsonl").exists());
     for name in ["train.jsonl", "train.parquet", "recipe.toml"] {
         let [first, again] = ["one", "again"].map(|of| std::fs::read(dir.join(of).join(name)).unwrap());
         assert!(first == again, "{name} differs");
@@ -70,8 +71,10 @@ fn the_table_says_what_is_missing_and_why() {
 fn what_was_built_is_evaluated_on() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    mix(dir, "mix", &[]);
-    for name in ["mix/train.parquet", "mix/train.jsonl"] {
+    let report = mix(dir, "mix", &["--hold-out", "4"]);
+    let counts = ["samples", "held_out"].map(|key| report[key].as_u64().unwrap());
+    assert!(counts[0] + counts[1] == 18 && counts[1] >= 4, "{counts:?}");
+    for name in ["mix/train.parquet", "mix/train.jsonl", "mix/eval.parquet", "mix/eval.jsonl"] {
         let limits = ["--limit", "2", "--set", "eval.max_new_tokens=8"];
         let table = toolrl(dir, &[&["eval", "--policy", POLICY, "--data", name], &limits[..]].concat()).ok();
         assert!(table.contains("all"), "{table}");
@@ -153,7 +156,7 @@ fn nothing_is_written_over_or_guessed() {
     // A file of another form: each row is refused, and the report says why.
     let ran = toolrl(dir, &["data", "build", "--toolace", &xlam, "--out", "new"]);
     assert!(ran.stdout.contains("21 rows: a field is missing"), "{}", ran.stdout);
-    assert!(ran.error().contains("no sample was made"));
+    assert!(ran.error().contains("no sample to train on was made"));
     assert!(!dir.join("new").exists(), "nothing was begun");
     assert_eq!(toolrl(dir, &["data", "build", "--out", "new"]).code, Some(2), "no source is a usage error");
 }

@@ -20,6 +20,9 @@ pub struct BuildConfig {
     /// The share, 0 to 1, of the Hammer samples whose right tools are taken away. Default 0.1, about the 7.5K
     /// such rows beside 60K calls in Hammer's own training data.
     pub irrelevance: f64,
+    /// How many of the samples taken are kept apart to evaluate on, or a few more: a dialogue's samples stay
+    /// together, since a later one shows the gold replies of those before it. Default 0.
+    pub held_out: usize,
     /// Where samples come from. A sample that one source took is not taken again by those after it.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
@@ -27,7 +30,7 @@ pub struct BuildConfig {
 
 impl Default for BuildConfig {
     fn default() -> Self {
-        Self { seed: 1, prompt: None, irrelevance: 0.1, sources: Vec::new() }
+        Self { seed: 1, prompt: None, irrelevance: 0.1, held_out: 0, sources: Vec::new() }
     }
 }
 

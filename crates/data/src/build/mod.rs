@@ -15,7 +15,8 @@ mod toolace;
 mod tools;
 mod xlam;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::random::Rng;
 use crate::{DataError, Sample};
@@ -33,6 +34,8 @@ pub struct Built {
     /// The samples of all sources, in a random order that follows from the seed. Empty when nothing could be
     /// converted or nothing was asked for.
     pub samples: Vec<Sample>,
+    /// Whole rows kept apart from `samples`, to evaluate on: [`BuildConfig::held_out`] or a little more.
+    pub held_out: Vec<Sample>,
     /// What became of every row.
     pub report: BuildReport,
 }
@@ -57,17 +60,37 @@ pub fn build(config: &BuildConfig) -> Result<Built, DataError> {
         let name = name(config, index);
         let read = ReadSource::of(source, &name)?;
         let (chosen, report) = choose(config, index, name, read, &mut used);
-        samples.extend(chosen.iter().map(|step| renderer.sample(step)).collect::<Result<Vec<_>, _>>()?);
+        for step in &chosen {
+            samples.push(((index, step.row), renderer.sample(step)?));
+        }
         tracing::debug!(source = report.name, taken = report.taken, "read a source");
         sources.push(report);
     }
     Rng::new(config.seed, &[ORDER]).shuffle(&mut samples);
+    let (held_out, samples) = hold_out(samples, config.held_out);
     let mut by_kind = BTreeMap::new();
     for sample in &samples {
         *by_kind.entry(sample.kind).or_insert(0) += 1;
     }
-    let report = BuildReport { seed: config.seed, samples: samples.len(), by_kind, sources };
-    Ok(Built { samples, report })
+    let (seed, counts) = (config.seed, (samples.len(), held_out.len()));
+    let report = BuildReport { seed, samples: counts.0, held_out: counts.1, by_kind, sources };
+    Ok(Built { samples, held_out, report })
+}
+
+/// Divides samples with their rows into those of the first rows, until there are `count`, and the others. A
+/// later reply of a dialogue shows the earlier ones, so that a row must not be on both sides.
+fn hold_out<R: Copy + Eq + Hash>(samples: Vec<(R, Sample)>, count: usize) -> (Vec<Sample>, Vec<Sample>) {
+    let mut replies = HashMap::new();
+    samples.iter().for_each(|(row, _)| *replies.entry(*row).or_insert(0) += 1);
+    let (mut rows, mut held) = (HashSet::new(), 0);
+    for (row, _) in &samples {
+        if held < count && rows.insert(*row) {
+            held += replies[row];
+        }
+    }
+    let (held_out, rest): (Vec<_>, Vec<_>) = samples.into_iter().partition(|(row, _)| rows.contains(row));
+    let sample = |(_, sample)| sample;
+    (held_out.into_iter().map(sample).collect(), rest.into_iter().map(sample).collect())
 }
 
 /// A name for the ids of a source's samples, unlike those before it: `xlam`, `xlam-2`.

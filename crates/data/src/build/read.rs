@@ -45,7 +45,7 @@ impl ReadSource {
             };
             read.rows += 1;
             match conversation {
-                Ok(conversation) => read.add(conversation, place, &format!("{name}:{index}"), &mut seen),
+                Ok(conversation) => read.add(conversation, (index, place), name, &mut seen),
                 Err(refusal) => {
                     read.rows_refused += 1;
                     read.refuse(refusal, place, None);
@@ -60,15 +60,18 @@ impl ReadSource {
         self.refused.into_values().collect()
     }
 
-    fn add(&mut self, row: Conversation, place: Place, id: &str, seen: &mut HashSet<u64>) {
-        let (tools, dialogue): (Arc<[_]>, Arc<[_]>) = (row.tools.into(), row.dialogue.into());
-        let single = row.steps.len() == 1;
-        for (number, step) in row.steps.into_iter().enumerate() {
+    /// Adds what a row holds; `at` is its position and its place.
+    fn add(&mut self, conversation: Conversation, at: (usize, Place), name: &str, seen: &mut HashSet<u64>) {
+        let (row, place) = at;
+        let (tools, dialogue): (Arc<[_]>, Arc<[_]>) =
+            (conversation.tools.into(), conversation.dialogue.into());
+        let single = conversation.steps.len() == 1;
+        for (number, step) in conversation.steps.into_iter().enumerate() {
             self.replies += 1;
             let step = step.and_then(|gold| {
                 check_gold(&dialogue[gold])?;
-                let id = if single { id.to_owned() } else { format!("{id}.{number}") };
-                Ok(Step { id, tools: tools.clone(), dialogue: dialogue.clone(), gold, masked: false })
+                let id = if single { format!("{name}:{row}") } else { format!("{name}:{row}.{number}") };
+                Ok(Step { id, row, tools: tools.clone(), dialogue: dialogue.clone(), gold, masked: false })
             });
             match step {
                 Err(refusal) => self.refuse(refusal, place, Some(number + 1)),

@@ -14,9 +14,11 @@ use crate::{Place, TaskKind};
 pub struct BuildReport {
     /// The seed.
     pub seed: u64,
-    /// How many samples were made.
+    /// How many samples were made to train on.
     pub samples: usize,
-    /// How many of each kind; kinds without a sample are left out.
+    /// How many more were made to evaluate on.
+    pub held_out: usize,
+    /// How many there are of each kind to train on; kinds without a sample are left out.
     pub by_kind: BTreeMap<TaskKind, usize>,
     /// Each source, in the order of the settings.
     pub sources: Vec<SourceReport>,

@@ -42,6 +42,8 @@ pub(super) enum Turn {
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) id: String,
+    /// Its row's position in the file.
+    pub(super) row: usize,
     pub(super) tools: Arc<[Tool]>,
     /// The dialogue, of which the turns before `gold` are history.
     pub(super) dialogue: Arc<[Turn]>,
