@@ -45,19 +45,21 @@ pub(crate) fn build(args: &DataBuildArgs) -> anyhow::Result<()> {
 /// Writes the files of a build, over those of an earlier one.
 fn write(out: &Path, config: &BuildConfig, built: &Built) -> anyhow::Result<()> {
     let cannot = || format!("cannot write to {}", out.display());
+    let recipe = toml::to_string(config).context("these settings cannot be written as TOML")?;
     std::fs::create_dir_all(out).with_context(cannot)?;
     for (name, samples) in [("train", &built.samples), ("eval", &built.held_out)] {
         let (table, lines) = (out.join(format!("{name}.parquet")), out.join(format!("{name}.jsonl")));
         if samples.is_empty() {
             // Those of an earlier build would not belong to this one.
-            [table, lines].iter().filter(|path| path.exists()).try_for_each(std::fs::remove_file)?;
+            let mut stale = [table, lines].into_iter().filter(|path| path.exists());
+            stale.try_for_each(std::fs::remove_file).with_context(cannot)?;
         } else {
             write_parquet(&table, samples)?;
             write_jsonl(&lines, samples)?;
         }
     }
     std::fs::write(out.join("report.json"), json(&built.report)?).with_context(cannot)?;
-    std::fs::write(out.join("recipe.toml"), toml::to_string(config)?).with_context(cannot)?;
+    std::fs::write(out.join("recipe.toml"), recipe).with_context(cannot)?;
     tracing::info!("wrote {}", out.display());
     Ok(())
 }
@@ -118,8 +120,17 @@ fn text(report: &BuildReport) -> String {
 }
 
 fn source_table(report: &BuildReport) -> String {
-    let head =
-        ["source", "rows", "refused", "replies", "refused", "duplicates", "used before", "taken", "asked"];
+    let head = [
+        "source",
+        "rows",
+        "rows refused",
+        "replies",
+        "replies refused",
+        "duplicates",
+        "used before",
+        "taken",
+        "asked",
+    ];
     let row = |source: &SourceReport| {
         let asked = source.asked.map_or("all".to_owned(), |asked| asked.to_string());
         let counts = [
