@@ -345,6 +345,7 @@ fn hostile_rows_are_refused_in_time() {
     rows.push(toolace(tool("1"), format!("[f(a={})]", deep(900))));
     rows.push(toolace(tool(&deep(900)), "[f(a=1)]".to_owned()));
     rows.push(toolace(tool(&deep(2_000)), "[f(a=1)]".to_owned()));
+    rows.push(toolace(tool("1"), "[f(1)]".to_owned()));
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("hostile.json");
     std::fs::write(&file, serde_json::to_vec(&rows).unwrap()).unwrap();

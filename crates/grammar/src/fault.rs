@@ -69,7 +69,7 @@ pub enum SyntaxErrorKind {
     #[error("expected '[' and a list of calls")]
     ExpectedCalls,
     /// What stands there is no name with arguments in parentheses.
-    #[error("expected a call: a name, then `(` and `parameter=value` or `)`")]
+    #[error("expected a call: a name, then `(` and arguments or `)`")]
     ExpectedCall,
     /// An argument that does not begin with its parameter's name.
     #[error("expected a parameter's name and '='")]

@@ -138,6 +138,7 @@ fn a_megabyte_takes_linear_time() {
         ("open parentheses", Box::new(|n| [b"[f(a=", "(".repeat(n).as_bytes()].concat())),
         ("a name of parentheses", Box::new(|n| [b"[f", "(a".repeat(n / 2).as_bytes()].concat())),
         ("a name of empty arguments", Box::new(|n| [b"[f", "()".repeat(n / 2).as_bytes()].concat())),
+        ("a name of numbers", Box::new(|n| [b"[f", "(1 ".repeat(n / 3).as_bytes()].concat())),
         ("calls", Box::new(|n| [b"[", "f(a=1),".repeat(n / 7).as_bytes(), b"]"].concat())),
         ("arguments", Box::new(|n| [b"[f(", "a='b',".repeat(n / 6).as_bytes(), b")]"].concat())),
         ("dictionaries", Box::new(|n| [b"[f(a=", "{1:".repeat(n / 3).as_bytes()].concat())),

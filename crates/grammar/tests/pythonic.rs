@@ -68,7 +68,10 @@ fn what_is_no_list_of_calls_breaks_at_its_place() {
         ("f(a=1)", "list of calls (bytes 0..1)"),
         ("[", "expected a call"),
         ("[f]", "expected a call"),
-        ("[f(1)]", "expected a call"),
+        ("[f(x)]", "expected a call"),
+        ("[f(2020 edition)]", "expected a call"),
+        ("[f(1 2)]", "expected a call"),
+        ("[f(1, b)]", "Python literal (bytes 6..7)"),
         ("[(a=1)]", "expected a call"),
         ("[see the docs\n(a=1)]", "expected a call"),
         ("[f(a=1)", "expected ',' or ']' (bytes 7..7)"),
@@ -95,6 +98,26 @@ fn what_is_no_list_of_calls_breaks_at_its_place() {
     for (text, part) in cases {
         let error = read(text).unwrap_err();
         assert!(error.contains(part), "{text}: {error}: lacks {part}");
+    }
+}
+
+#[test]
+fn positional_arguments_stand_first() {
+    let cases: [(&str, &str, &[&str], &str); 7] = [
+        ("[cd('docs')]", "cd", &["\"docs\""], "{}"),
+        ("[post('a=b, c)', tags=['x'])]", "post", &["\"a=b, c)\""], "{\"tags\": [\"x\"]}"),
+        ("[mean([1, 2], 3)]", "mean", &["[1, 2]", "3"], "{}"),
+        ("[f({'a': 1}, )]", "f", &["{\"a\": 1}"], "{}"),
+        ("[fill( 15.0 )]", "fill", &["15.0"], "{}"),
+        ("[Albums (2020)(a=1)]", "Albums (2020)", &[], "{\"a\": 1}"),
+        ("[set (None)(True, -1)]", "set (None)", &["true", "-1"], "{}"),
+    ];
+    for (text, name, positional, named) in cases {
+        let calls = parse(text).unwrap();
+        assert_eq!(calls[0].name.lossy(), name, "{text}");
+        let found: Vec<_> = calls[0].positional.iter().map(ToString::to_string).collect();
+        assert_eq!(found, positional, "{text}");
+        assert_eq!(Value::Object(calls[0].arguments.clone()).to_string(), named, "{text}");
     }
 }
 

@@ -76,5 +76,9 @@ fn calls(value: &str) -> Result<Vec<Call>, Refusal> {
     if calls.is_empty() {
         return Err(Refusal::new(Cause::Calls, "the list is empty"));
     }
+    if let Some(call) = calls.iter().find(|call| !call.positional.is_empty()) {
+        let detail = format!("{}: an argument without its parameter's name", call.name.lossy());
+        return Err(Refusal::new(Cause::Calls, detail));
+    }
     Ok(calls.iter().map(|call| tools::call(&call.name.lossy(), &call.arguments)).collect())
 }

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use indexmap::map::Entry;
-
-use super::literal::{literal, space};
+use super::literal::{literal, scalar, space};
 use crate::fault::{Parse, fail, finish};
-use crate::json::{Object, PyStr};
+use crate::json::{Object, PyStr, Value};
 use crate::{Span, SyntaxError, SyntaxErrorKind, text};
 
 /// One call.
@@ -14,6 +12,8 @@ use crate::{Span, SyntaxError, SyntaxErrorKind, text};
 pub struct PythonicCall<'a> {
     /// The name, without white space around it.
     pub name: PyStr<'a>,
+    /// The arguments without a parameter's name, which stand before the others.
+    pub positional: Vec<Value<'a>>,
     /// The arguments by parameter, in their order.
     pub arguments: Object<'a>,
     /// The whole call, from its name to its closing parenthesis.
@@ -22,9 +22,8 @@ pub struct PythonicCall<'a> {
 
 /// Reads a list of calls that fills the whole text, white space around it aside. The list may be empty.
 ///
-/// A name ends at the first `(` that opens arguments: one before `)` and the call's end, or before
-/// `parameter=`. So a name may hold parentheses, and a parameter's name may not. Every argument must be
-/// named.
+/// A name ends at the first `(` that opens arguments: one before `)` and the call's end, before `parameter=`, or
+/// before a literal. So a name may hold parentheses, and a parameter's name may not.
 ///
 /// # Errors
 /// [`SyntaxError`] at the first piece that is no call, argument or literal.
@@ -65,33 +64,52 @@ fn call<'a>(whole: &[u8], input: &'a [u8]) -> Parse<'a, PythonicCall<'a>> {
     let (Some(at), Some(name)) = (opening, name) else {
         return fail(input, 1, SyntaxErrorKind::ExpectedCall);
     };
-    let (rest, arguments) = arguments(&input[at + 1..])?;
+    let (rest, (positional, arguments)) = arguments(&input[at + 1..])?;
     let span = Span::within(whole, &input[..input.len() - rest.len()]);
-    Ok((rest, PythonicCall { name: PyStr(Cow::Borrowed(name)), arguments, span }))
+    Ok((rest, PythonicCall { name: PyStr(Cow::Borrowed(name)), positional, arguments, span }))
 }
 
-/// Whether what follows a `(` is a call's arguments and not a part of its name.
+/// Whether what follows a `(` is a call's arguments and not a part of its name. It looks at one scalar at
+/// most, so that a name of many parentheses takes no more than linear time.
 fn opens_arguments(input: &[u8]) -> bool {
+    let ends = |rest: &[u8]| matches!(space(rest).first(), None | Some(b',' | b']'));
     let input = space(input);
     match input.split_first() {
-        Some((b')', rest)) => matches!(space(rest).first(), None | Some(b',' | b']')),
-        _ => parameter(input).is_ok(),
+        Some((b')', rest)) => ends(rest),
+        Some((b'"' | b'\'' | b'[' | b'{', _)) => true,
+        _ if parameter(input).is_ok() => true,
+        _ => scalar(input).is_ok_and(|(rest, _)| match space(rest).split_first() {
+            Some((b')', rest)) => ends(rest),
+            next => next.is_some_and(|(byte, _)| *byte == b','),
+        }),
     }
 }
 
-/// `arguments = space [argument {"," argument} [","]] ")"`
-fn arguments(input: &[u8]) -> Parse<'_, Object<'_>> {
-    let mut arguments = Object::default();
+/// Positional and named arguments.
+type Arguments<'a> = (Vec<Value<'a>>, Object<'a>);
+
+/// `arguments = space [argument {"," argument} [","]] ")"`, `argument = [parameter] literal`
+fn arguments(input: &[u8]) -> Parse<'_, Arguments<'_>> {
+    let (mut positional, mut named) = (Vec::new(), Object::default());
     let mut rest = space(input);
     loop {
         if let Some((b')', after)) = rest.split_first() {
-            return Ok((after, arguments));
+            return Ok((after, (positional, named)));
         }
-        let (after, name) = parameter(rest)?;
-        let (after, value) = literal(space(after))?;
-        match arguments.entry(PyStr(Cow::Borrowed(name))) {
-            Entry::Vacant(entry) => entry.insert(value),
-            Entry::Occupied(_) => return fail(rest, name.len(), SyntaxErrorKind::RepeatedParameter),
+        let after = match parameter(rest) {
+            Ok((after, name)) => {
+                let (after, value) = literal(space(after))?;
+                if named.insert(PyStr(Cow::Borrowed(name)), value).is_some() {
+                    return fail(rest, name.len(), SyntaxErrorKind::RepeatedParameter);
+                }
+                after
+            }
+            Err(error) if !named.is_empty() => return Err(error),
+            Err(_) => {
+                let (after, value) = literal(rest)?;
+                positional.push(value);
+                after
+            }
         };
         rest = space(after);
         match rest.split_first() {

@@ -139,7 +139,7 @@ fn key(input: &[u8]) -> Parse<'_, PyStr<'_>> {
 }
 
 /// `scalar = string | number | "True" | "False" | "None" | "true" | "false" | "null"`
-fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
+pub(super) fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
     match input.first() {
         Some(b'"' | b'\'') => string(input).map(|(rest, text)| (rest, Value::Str(text))),
         Some(b'0'..=b'9' | b'-' | b'+' | b'.') => number(input),

@@ -10,7 +10,7 @@
 //! assert_eq!(calls[0].name, "Billboard Albums (All Time)".into());
 //! assert_eq!(calls[0].arguments[&b"top"[..]].to_string(), "[1, 2]");
 //!
-//! let error = toolrl_grammar::pythonic::parse("[f(1)]").unwrap_err();
+//! let error = toolrl_grammar::pythonic::parse("[f(x)]").unwrap_err();
 //! assert_eq!(error.span.start, 1);
 //! ```
 
