@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod data;
 mod study;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
+pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
 pub use study::StudyArgs;
 
 /// Trains language models to call tools by reinforcement learning.
@@ -30,6 +32,7 @@ Examples:
   toolrl train --set train.steps=5                 the same, five steps
   toolrl train grpo --policy DIR --data FILE       your own model and data
   toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
+  toolrl data inspect FILE                         what a dataset holds
   toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
 
 Standard output holds results; progress and logs go to standard error.";
@@ -46,6 +49,9 @@ pub enum Command {
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),
+    /// Make training data from public datasets, or say what a dataset holds
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Score replies; explain, compare, attack and forecast rewards
     #[command(subcommand)]
     Reward(RewardCommand),

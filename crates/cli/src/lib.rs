@@ -17,6 +17,7 @@
 
 mod args;
 mod bench;
+mod data;
 mod eval;
 mod hub;
 mod inspect;
@@ -36,7 +37,7 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{BenchCommand, Cli, Command, PolicyCommand};
+use args::{BenchCommand, Cli, Command, DataCommand, PolicyCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
@@ -59,6 +60,8 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Eval(args) => eval::eval(&args, registry),
         Command::Study(args) => study::study(&args, registry),
         Command::Reward(command) => reward::run(&command, registry),
+        Command::Data(DataCommand::Build(args)) => data::build(&args),
+        Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
