@@ -23,8 +23,9 @@ pub struct Reward {
 enum Rule {
     /// That of the row's own flags.
     PerRow,
-    /// One rubric, over a training run of so many steps.
-    Fixed { rubric: Rubric, steps: u64 },
+    /// One rubric, over a training run of so many steps; a row that states no step is one of evaluation, or of
+    /// the step that is given here.
+    Fixed { rubric: Rubric, steps: u64, unstated: Option<u64> },
 }
 
 /// A row's score with what it was scored against.
@@ -69,12 +70,14 @@ impl Reward {
             on.insert(flag.to_owned().into(), Value::str("1"));
         }
         let rubric = Variant::from_flags(&Value::Object(on)).rubric()?;
-        Ok(Self::fixed(format!("released:{flags}"), rubric, RELEASED_STEPS))
+        // As for rows that name their own flags.
+        let rule = Rule::Fixed { rubric, steps: RELEASED_STEPS, unstated: Some(0) };
+        Ok(Self { name: format!("released:{flags}"), rule })
     }
 
     /// A rubric, within a training run of `steps` steps. A row without a step is scored as in evaluation.
     pub fn fixed(name: impl Into<String>, rubric: Rubric, steps: u64) -> Self {
-        Self { name: name.into(), rule: Rule::Fixed { rubric, steps } }
+        Self { name: name.into(), rule: Rule::Fixed { rubric, steps, unstated: None } }
     }
 
     /// The rubric, where it is one for all rows.
@@ -89,8 +92,10 @@ impl Reward {
     fn context(&self, row: &Row) -> Context {
         match (&self.rule, row.step) {
             (Rule::PerRow, step) => Context::training(step.unwrap_or(0), RELEASED_STEPS),
-            (Rule::Fixed { .. }, None) => Context::evaluation(),
-            (Rule::Fixed { steps, .. }, Some(step)) => Context::training(step, *steps),
+            (Rule::Fixed { steps, unstated, .. }, step) => match step.or(*unstated) {
+                Some(step) => Context::training(step, *steps),
+                None => Context::evaluation(),
+            },
         }
     }
 

@@ -151,7 +151,7 @@ fn hostile_gold_replies_are_left_out_or_taken() {
     let huge =
         format!("<tool_call>\n{{\"name\": \"f\", \"parameters\": {{{}}}}}\n</tool_call>", huge.join(", "));
     let odd = "<think> <b> & \u{0} </think>\n<tool_call>\n{\"name\": \"\\ud800\", \"parameters\": {\"\": NaN}}\n</tool_call>";
-    let settings = FuzzSettings { cases: 60, ..SETTINGS };
+    let settings = FuzzSettings { cases: 30, ..SETTINGS };
     let golds = [deep.as_bytes(), huge.as_bytes(), odd.as_bytes(), b"", b"\xff\xfe"];
     let report = fuzz(&Rubric::toolrl(), golds, settings).unwrap();
     assert_eq!((report.gold, report.left_out), (5, 0));

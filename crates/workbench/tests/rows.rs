@@ -124,6 +124,8 @@ fn released_flags_and_terms_are_read() {
     assert_eq!(total(&Reward::per_row()), 2.5);
     assert_eq!(total(&Reward::released("COARSEREWARD").unwrap()), -2.0);
     assert_eq!(total(&Reward::released("INTERMEDIATEREWARD, CORRECTMAX1").unwrap()), 1.0);
+    // Before step 30 a call counts a third, whether the row or the reward names the flag.
+    assert_eq!(total(&Reward::released("MAX1STEP30MAX3").unwrap()), 1.5);
     let error = Reward::released("COARSE").unwrap_err().to_string();
     assert!(error.contains("\"COARSE\"") && error.contains("COARSEREWARD"), "{error}");
 

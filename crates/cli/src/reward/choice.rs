@@ -17,7 +17,8 @@ A REWARD is one of
   terms:TERM + TERM     terms in place: ID, ID*WEIGHT, ID:KEY=VALUE,KEY=VALUE
 Terms that a binary of your own registers can be named like those built in.
 
-A row that says its `step` is scored as in that step of training; others as in evaluation.
+A row that says its `step` is scored as in that step of training; others as in evaluation, and by the released
+reward as in step 0.
 
 Examples:
   toolrl reward explain --rows replies.jsonl --html page.html

@@ -22,7 +22,8 @@ impl Display for FuzzReport {
                 show(f, example, report.property)?;
             }
             if report.not_shown > 0 {
-                writeln!(f, "  and {} kinds more (--limit)", report.not_shown)?;
+                let kinds = if report.not_shown == 1 { "kind" } else { "kinds" };
+                writeln!(f, "  and {} {kinds} more (--limit)", report.not_shown)?;
             }
         }
         Ok(())
