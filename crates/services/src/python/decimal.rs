@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 
-use super::numbers::{Number, number};
+use super::numbers::{Number, binary_parts, number};
 use super::{Outcome, Raised, whole_of};
 use crate::value::Value;
 
@@ -43,9 +43,7 @@ pub(crate) fn square_root(value: &Value, precision: &Value) -> Outcome {
 
 /// A finite float as a decimal, exactly.
 fn exact(x: f64) -> Decimal {
-    let bits = x.abs().to_bits();
-    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i64);
-    let (mantissa, power) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+    let (mantissa, power) = binary_parts(x);
     if mantissa == 0 {
         return Decimal { coefficient: BigInt::ZERO, exponent: 0 };
     }

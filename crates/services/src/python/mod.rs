@@ -20,7 +20,7 @@ pub(crate) use collections::{contains, item, iterate};
 pub(crate) use decimal::square_root;
 pub(crate) use id_set::IdSet;
 pub(crate) use logarithm::logarithm;
-pub(crate) use numbers::{float_of, int_of_text, round, too_many_digits, whole_of};
+pub(crate) use numbers::{Number, float_of, int_of_text, number, round, too_many_digits, whole_of};
 pub(crate) use raised::{Kind, Outcome, Raised};
 pub(crate) use random::Random;
 pub(crate) use rewrite::rewrite;

@@ -8,12 +8,13 @@ use super::{Outcome, Raised};
 use crate::value::Value;
 
 /// A number of Python's `int` (or `bool`, which is one) or `float`.
-pub(super) enum Number {
+pub(crate) enum Number {
     Int(BigInt),
     Float(f64),
 }
 
-pub(super) fn number(value: &Value) -> Option<Number> {
+/// The number that a value is, if it is one.
+pub(crate) fn number(value: &Value) -> Option<Number> {
     match value {
         Value::Bool(flag) => Some(Number::Int(i64::from(*flag).into())),
         Value::Int(n) => Some(Number::Int(n.clone())),
@@ -37,6 +38,13 @@ pub(super) fn float_of_int(n: &BigInt) -> Outcome<f64> {
         Some(x) if x.is_finite() => Ok(x),
         _ => Err(Raised::overflow("int too large to convert to float")),
     }
+}
+
+/// A finite float's magnitude as `mantissa * 2^exponent`, exactly.
+pub(super) fn binary_parts(x: f64) -> (u64, i64) {
+    let bits = x.abs().to_bits();
+    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i64);
+    if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) }
 }
 
 /// What an integer of too many digits raises when it is written as text.
