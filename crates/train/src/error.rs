@@ -122,6 +122,14 @@ pub enum TrainError {
         /// The directory.
         dir: PathBuf,
     },
+    /// The run has no such step.
+    #[error("{path}: there is no step {step}")]
+    NoRow {
+        /// The run's metrics.
+        path: PathBuf,
+        /// The step.
+        step: u64,
+    },
     /// The run is over.
     #[error("{dir} is finished: its policy is in final, and there is nothing to resume")]
     Finished {
@@ -151,7 +159,9 @@ pub enum TrainError {
         dir: PathBuf,
     },
     /// The gradient is far larger than those before it; the policy was not changed by this update.
-    #[error("step {step}: the gradient's norm is {norm}, above {limit}, which train.guards.grad_spike allows")]
+    #[error(
+        "step {step}: the gradient's norm is {norm}, above {limit}, which train.guards.grad_spike allows"
+    )]
     Spike {
         /// The step, from 1.
         step: u64,
@@ -169,7 +179,9 @@ pub enum TrainError {
         norm: f64,
     },
     /// Sampler and trainer give the sampled tokens different log-probabilities.
-    #[error("step {step}: sampler and trainer differ by {gap} nats a token, more than train.guards.max_logprob_gap = {most}")]
+    #[error(
+        "step {step}: sampler and trainer differ by {gap} nats a token, more than train.guards.max_logprob_gap = {most}"
+    )]
     LogprobGap {
         /// The step, from 1.
         step: u64,
@@ -215,7 +227,9 @@ fn no_checkpoint(step: Option<u64>, steps: &[u64]) -> String {
     let there: Vec<String> = steps.iter().map(u64::to_string).collect();
     match (step, there.is_empty()) {
         (_, true) => "there is no checkpoint".to_owned(),
-        (Some(step), false) => format!("there is no checkpoint of step {step}; there are {}", there.join(", ")),
+        (Some(step), false) => {
+            format!("there is no checkpoint of step {step}; there are {}", there.join(", "))
+        }
         (None, false) => format!("there are {}", there.join(", ")),
     }
 }

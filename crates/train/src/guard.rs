@@ -51,7 +51,8 @@ impl Guard {
     /// An update was refused: writes its batch, and gives the error back unless the run goes on without it.
     pub(crate) fn fault(&mut self, step: u64, packs: &[Pack], error: TrainError) -> Result<(), TrainError> {
         let of_pack = |pack: &Pack| {
-            let replies: Vec<_> = pack.replies.iter().map(|(number, len)| json!({ "reply": number, "tokens": len })).collect();
+            let replies: Vec<_> =
+                pack.replies.iter().map(|(number, len)| json!({ "reply": number, "tokens": len })).collect();
             json!({ "input_ids": *pack.pass.tokens, "targets": *pack.pass.targets, "replies": replies })
         };
         let packs: Vec<_> = packs.iter().map(of_pack).collect();
@@ -65,7 +66,11 @@ impl Guard {
         self.skipped_in_a_row += 1;
         tracing::warn!("update left out: {error}; the batch is in {}", path.display());
         if self.skipped_in_a_row > self.config.max_skips {
-            return Err(TrainError::TooManySkips { step, skipped: self.skipped_in_a_row, last: error.to_string() });
+            return Err(TrainError::TooManySkips {
+                step,
+                skipped: self.skipped_in_a_row,
+                last: error.to_string(),
+            });
         }
         Ok(())
     }

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
 use crate::checkpoint::State;
-use crate::{OptimizerConfig, TrainError};
 use crate::guard::Guard;
 use crate::optimizer::{Optimizer, PART, Refused};
 use crate::pack::Pack;
+use crate::{OptimizerConfig, TrainError};
 
 /// What a loss says of one pack, reply after reply in the pack's order.
 pub(crate) struct PackLoss {
@@ -38,6 +38,8 @@ pub(crate) struct Learner {
     activations: Activations,
     inverse_temperature: f32,
     guard: Guard,
+    /// The checksum of the trained values after the last update.
+    weights: Option<u32>,
 }
 
 impl Learner {
@@ -51,11 +53,23 @@ impl Learner {
         guard: Guard,
     ) -> Self {
         let inverse_temperature = if temperature > 0.0 { 1.0 / temperature } else { 1.0 };
-        Self { policy, optimizer: Optimizer::new(config), activations, inverse_temperature, guard }
+        Self {
+            policy,
+            optimizer: Optimizer::new(config),
+            activations,
+            inverse_temperature,
+            guard,
+            weights: None,
+        }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The checksum of the trained values after the last update of this process.
+    pub(crate) fn weights(&self) -> Option<u32> {
+        self.weights
     }
 
     /// All that a checkpoint needs beside the policy's directory.
@@ -140,7 +154,8 @@ impl Learner {
             Refused::NotFinite(norm) => TrainError::Gradient { step, norm },
             Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit },
         })?;
-        if lr > 0.0 && stepped.norm > 0.0 && !stepped.changed {
+        let before = self.weights.replace(stepped.weights);
+        if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.weights) {
             return Err(TrainError::Unchanged { step, norm: stepped.norm });
         }
         self.guard.passed(stepped.norm);

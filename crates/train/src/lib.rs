@@ -26,6 +26,7 @@ mod pack;
 mod ppo;
 mod recipe;
 pub mod record;
+mod replay;
 pub mod report;
 mod resume;
 mod rl;
@@ -43,9 +44,10 @@ pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
     CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig,
-    Method, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
-    SftConfig, Truncated,
+    GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe,
+    RlConfig, Rubrics, SftConfig, Truncated,
 };
+pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};
 pub use run::{Job, RunOutcome, refuse_used, run};
 pub use stop::Stop;

@@ -1,7 +1,5 @@
 //! AdamW over every parameter, with clipping by the global norm.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use rayon::prelude::*;
 use toolrl_grpo::{adamw_step, clip_factor, squared_norm};
 
@@ -32,12 +30,9 @@ pub(crate) enum Refused {
 pub(crate) struct Stepped {
     /// The gradient's norm before clipping.
     pub norm: f64,
-    /// Whether any of the values that were looked at, some of every part, is another.
-    pub changed: bool,
+    /// The checksum of all values after the update: the CRC-32C of the parts' own.
+    pub weights: u32,
 }
-
-/// Values of a part that are compared with what they were.
-const LOOKED_AT: usize = 16;
 
 impl Optimizer {
     pub(crate) fn new(config: OptimizerConfig) -> Self {
@@ -73,25 +68,22 @@ impl Optimizer {
         }
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
-        let mut fits = true;
-        let changed = AtomicBool::new(false);
+        let (mut fits, mut weights) = (true, 0);
         update(&mut |i, values| {
             let (mean, mean_square) = &mut self.moments[i];
             let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
             let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
-            fits &= parts.all(|((p, g), (m, v))| {
-                let looked_at = p.len().min(LOOKED_AT);
-                let mut before = [0.0; LOOKED_AT];
-                before[..looked_at].copy_from_slice(&p[..looked_at]);
+            let updated = parts.map(|((p, g), (m, v))| {
                 let fits = adamw_step(p, g, m, v, &step).is_ok();
-                if before[..looked_at] != p[..looked_at] {
-                    changed.store(true, Ordering::Relaxed);
-                }
-                fits
+                (fits, crc32c::crc32c(bytemuck::cast_slice(p)))
             });
+            for (part_fits, crc) in updated.collect::<Vec<_>>() {
+                fits &= part_fits;
+                weights = crc32c::crc32c_append(weights, &crc.to_le_bytes());
+            }
         });
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
-        Ok(Stepped { norm, changed: changed.into_inner() })
+        Ok(Stepped { norm, weights })
     }
 
     /// The moments of every parameter, and the number of updates.

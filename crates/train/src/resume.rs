@@ -48,7 +48,8 @@ impl Resume {
         changes: Changes,
     ) -> Result<Self, TrainError> {
         let config = run_dir.join("config.toml");
-        let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
+        let text =
+            std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
         if run_dir.join("summary.json").exists() {
             return Err(TrainError::Finished { dir: run_dir.to_owned() });
         }
@@ -63,6 +64,11 @@ impl Resume {
         }
         let (step, dir) = checkpoints.verified(step)?;
         Ok(Self { recipe, step, checkpoint: Some(dir), changes, changed })
+    }
+
+    /// A recipe that goes on at a step that is known.
+    pub(crate) fn at(recipe: Recipe, step: u64, checkpoint: Option<PathBuf>, changes: Changes) -> Self {
+        Self { recipe, step, checkpoint, changes, changed: Vec::new() }
     }
 
     /// Compares what else decides the results with what it was, and records the resume.
@@ -84,6 +90,19 @@ impl Resume {
         rows += &format!("{row}\n");
         Ok(write_whole(&path, rows.as_bytes())?)
     }
+}
+
+/// Copies those files of a run that are there into a new directory, in the place of an older one.
+pub(crate) fn copy_files(run_dir: &Path, to: &Path, names: &[&str]) -> Result<(), TrainError> {
+    let failed = |source| TrainError::Write { path: to.to_owned(), source };
+    if to.exists() {
+        std::fs::remove_dir_all(to).map_err(failed)?;
+    }
+    std::fs::create_dir_all(to).map_err(failed)?;
+    for name in names.iter().filter(|name| run_dir.join(name).exists()) {
+        std::fs::copy(run_dir.join(name), to.join(name)).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// The settings that differ, but for the harmless ones: `key: old -> new`.
@@ -126,7 +145,8 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    const NAME: &'static str = "run.json";
+    /// The name of its file.
+    pub(crate) const NAME: &'static str = "run.json";
 
     pub(crate) fn of(data: &Data) -> Self {
         let mut crc = 0;

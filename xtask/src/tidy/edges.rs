@@ -4,14 +4,19 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
+    ("toolrl-bfcl", &["toolrl-grammar"]),
+    ("toolrl-api-bank", &["toolrl-grammar"]),
+    ("toolrl-bamboogle", &["toolrl-grammar"]),
+    ("toolrl-services", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
@@ -34,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
         "toolrl-cli",
         &[
             "toolrl-study",
+            "toolrl-workbench",
             "toolrl-train",
             "toolrl-eval",
             "toolrl-engine",
@@ -42,6 +48,9 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "toolrl-grpo",
             "toolrl-reward",
             "toolrl-data",
+            "toolrl-bfcl",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
             "toolrl-rollout",
             "toolrl-chat",
             "toolrl-grammar",
@@ -51,10 +60,15 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 8] = [
+const WITHOUT_BURN: [&str; 13] = [
     "toolrl-grammar",
     "toolrl-reward",
+    "toolrl-workbench",
     "toolrl-data",
+    "toolrl-bfcl",
+    "toolrl-api-bank",
+    "toolrl-bamboogle",
+    "toolrl-services",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",

@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod bad_input;
+mod data;
 mod eval;
 mod hub;
 mod policy;
+mod resume;
 mod reward;
 mod study;
 mod train;
+mod workbench;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -151,7 +151,11 @@ mod tests {
         assert!(checkpoints.save(10, full).unwrap_err().to_string().contains("model"));
         assert_eq!(checkpoints.steps(), [5]);
         assert_eq!(checkpoints.verified(None).unwrap().0, 5);
-        assert_eq!(dir.path().join("checkpoints").read_dir().unwrap().count(), 1, "nothing half-written is left");
+        assert_eq!(
+            dir.path().join("checkpoints").read_dir().unwrap().count(),
+            1,
+            "nothing half-written is left"
+        );
         // What a process that was killed left is written over.
         std::fs::create_dir(dir.path().join("checkpoints/step-00010.writing")).unwrap();
         assert_eq!(checkpoints.steps(), [5]);

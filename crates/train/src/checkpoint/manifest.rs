@@ -44,8 +44,8 @@ impl Manifest {
         let program = concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned();
         let mut files = Vec::new();
         for path in files_below(dir).map_err(|source| TrainError::Write { path: dir.to_owned(), source })? {
-            let (bytes, crc32c) =
-                sum(&dir.join(&path)).map_err(|source| TrainError::Write { path: dir.join(&path), source })?;
+            let (bytes, crc32c) = sum(&dir.join(&path))
+                .map_err(|source| TrainError::Write { path: dir.join(&path), source })?;
             files.push(FileSum { path, bytes, crc32c });
         }
         files.sort();
@@ -61,7 +61,11 @@ impl Manifest {
         let bytes = std::fs::read(dir.join(Self::NAME)).map_err(read)?;
         let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| format!("{}: {e}", Self::NAME))?;
         if manifest.format != FORMAT {
-            return Err(format!("{}: format {}, and this program reads {FORMAT}", Self::NAME, manifest.format));
+            return Err(format!(
+                "{}: format {}, and this program reads {FORMAT}",
+                Self::NAME,
+                manifest.format
+            ));
         }
         for file in &manifest.files {
             let (bytes, crc32c) = sum(&dir.join(&file.path)).map_err(|e| format!("{}: {e}", file.path))?;
@@ -145,6 +149,10 @@ mod tests {
         damaged("model.safetensors", Some(&[7; 2999]), "2999 bytes");
         damaged("trainer/state.safetensors", None, "No such file");
         damaged("manifest.json", Some(&json[..json.len() - 4]), "EOF");
-        damaged("manifest.json", Some(br#"{"format": 2, "step": 1, "program": "", "files": []}"#), "format 2");
+        damaged(
+            "manifest.json",
+            Some(br#"{"format": 2, "step": 1, "program": "", "files": []}"#),
+            "format 2",
+        );
     }
 }

@@ -56,7 +56,10 @@ impl State {
             (0..).map_while(of).map(|view| floats(view.data())).collect()
         };
         let (values, means, squares) = (all("value"), all("mean"), all("mean_square"));
-        if values.is_empty() || means.len() != squares.len() || !(means.is_empty() || means.len() == values.len()) {
+        if values.is_empty()
+            || means.len() != squares.len()
+            || !(means.is_empty() || means.len() == values.len())
+        {
             let counts = format!("{} values, {} and {} moments", values.len(), means.len(), squares.len());
             return Err(broken(counts));
         }

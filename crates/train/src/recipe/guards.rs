@@ -47,6 +47,10 @@ impl GuardConfig {
             Some(factor) if !(factor > 1.0) => return wrong("grad_spike", factor, "above 1"),
             _ => {}
         }
-        if self.max_logprob_gap > 0.0 { Ok(()) } else { wrong("max_logprob_gap", self.max_logprob_gap, "above 0") }
+        if self.max_logprob_gap > 0.0 {
+            Ok(())
+        } else {
+            wrong("max_logprob_gap", self.max_logprob_gap, "above 0")
+        }
     }
 }

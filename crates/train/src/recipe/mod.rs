@@ -44,7 +44,7 @@ pub struct Recipe {
     #[serde(default)]
     pub data: DataSource,
     /// The reward's terms; ToolRL's format and correctness by default.
-    #[serde(default = "toolrl_terms")]
+    #[serde(default)]
     pub reward: RubricConfig,
     /// How replies are sampled in training.
     #[serde(default)]
@@ -102,12 +102,6 @@ impl From<Rubric> for Rubrics {
 
 fn default_slots() -> usize {
     32
-}
-
-fn toolrl_terms() -> RubricConfig {
-    let term =
-        |id: &str| toolrl_reward::TermConfig { id: id.to_owned(), weight: 1.0, settings: toml::Table::new() };
-    RubricConfig { terms: vec![term("format"), term("correctness")] }
 }
 
 impl Recipe {

@@ -89,15 +89,17 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     tracing::info!("before training\n{}", before.table());
 
     let chat = start.chat.clone();
-    let (policy, steps) = Trainer { job: &job, data: &data, chat: chat.clone(), records: &mut records, observer }
-        .train(start.policy, &device)
-        .await?;
+    let (policy, steps) =
+        Trainer { job: &job, data: &data, chat: chat.clone(), records: &mut records, observer }
+            .train(start.policy, &device)
+            .await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     let after = held_out.evaluate(&policy, &final_dir, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
     let compared = Default::default();
-    let summary = Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after, compared };
+    let summary =
+        Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after, compared };
     let report = records.report(recipe, &summary, &rubrics.training)?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;

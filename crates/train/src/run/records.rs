@@ -6,7 +6,8 @@ use toolrl_reward::Rubric;
 
 use crate::examples::{completion, examples};
 use crate::record::{
-    EventWriter, MetricsLog, StepMetrics, Summary, completions_path, read_metrics, write_completions, write_whole,
+    EventWriter, MetricsLog, StepMetrics, Summary, completions_path, read_metrics, write_completions,
+    write_whole,
 };
 use crate::report::{ReportInput, render};
 use crate::rl::Credited;

@@ -18,9 +18,7 @@ use crate::record::StepMetrics;
 use crate::rl::Rl;
 use crate::sft::Sft;
 use crate::task::{Data, Task, tasks};
-use crate::{
-    GrpoConfig, Method, Observer, OptimizerConfig, PpoConfig, RlConfig, SftConfig, TrainError,
-};
+use crate::{GrpoConfig, Method, Observer, OptimizerConfig, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
