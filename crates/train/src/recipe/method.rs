@@ -1,9 +1,10 @@
 //! The training methods.
 
 use serde::{Deserialize, Serialize};
+use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-use crate::{GrpoConfig, OptimizerConfig, PpoConfig, SftConfig, TrainError};
+use crate::{GrpoConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,22 @@ impl Method {
             Self::Grpo(grpo) => grpo.rl.checkpoint_every,
             Self::Ppo(ppo) => ppo.rl.checkpoint_every,
         }
+    }
+
+    /// The keys of a method's table whose settings are shared with another's; none of other methods.
+    pub(crate) fn keys(method: &str) -> Vec<String> {
+        let rl = RlConfig {
+            lora: Some(LoraConfig::default()),
+            kl_penalty: Some(KlPenalty::default()),
+            overlong: Some(Overlong { buffer: 0, penalty: 1.0 }),
+            ..RlConfig::default()
+        };
+        let table = match method {
+            "grpo" => toml::Table::try_from(GrpoConfig { rl, ..GrpoConfig::default() }),
+            "ppo" => toml::Table::try_from(PpoConfig { rl, ..PpoConfig::default() }),
+            _ => return Vec::new(),
+        };
+        table.map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
     }
 
     /// Settings that must not be 0.
