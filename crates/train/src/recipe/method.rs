@@ -1,9 +1,14 @@
 //! The training methods.
 
 use serde::{Deserialize, Serialize};
+use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
+<<<<<<< HEAD
 use crate::{GrpoConfig, GuardConfig, OptimizerConfig, PpoConfig, SftConfig, TrainError};
+=======
+use crate::{GrpoConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
+>>>>>>> main
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +59,7 @@ impl Method {
         }
     }
 
+<<<<<<< HEAD
     /// How many of the last checkpoints are kept.
     pub fn checkpoint_keep(&self) -> usize {
         match self {
@@ -70,6 +76,22 @@ impl Method {
             Self::Grpo(grpo) => grpo.rl.guards,
             Self::Ppo(ppo) => ppo.rl.guards,
         }
+=======
+    /// The keys of a method's table whose settings are shared with another's; none of other methods.
+    pub(crate) fn keys(method: &str) -> Vec<String> {
+        let rl = RlConfig {
+            lora: Some(LoraConfig::default()),
+            kl_penalty: Some(KlPenalty::default()),
+            overlong: Some(Overlong { buffer: 0, penalty: 1.0 }),
+            ..RlConfig::default()
+        };
+        let table = match method {
+            "grpo" => toml::Table::try_from(GrpoConfig { rl, ..GrpoConfig::default() }),
+            "ppo" => toml::Table::try_from(PpoConfig { rl, ..PpoConfig::default() }),
+            _ => return Vec::new(),
+        };
+        table.map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
+>>>>>>> main
     }
 
     /// Settings that must not be 0.

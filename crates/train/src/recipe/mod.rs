@@ -122,7 +122,8 @@ impl Recipe {
                 .ok_or_else(|| TrainError::Recipe(format!("--set {assignment}: expected key=value")))?;
             set(&mut table, key.trim(), value.trim())?;
         }
-        table.try_into::<Self>().map_err(|e| TrainError::Recipe(e.message().to_owned()))?.checked()
+        let method = method_of(&table);
+        table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
     }
 
     /// The recipe as TOML: what lies beside every checkpoint.
@@ -161,11 +162,26 @@ impl Recipe {
 
 /// A TOML error on one line, with the line where it stands.
 fn located(text: &str, error: &toml::de::Error) -> TrainError {
-    let message = error.message();
+    let method = toml::from_str(text).map(|table| method_of(&table)).unwrap_or_default();
+    let message = with_keys(error.message(), &method);
     TrainError::Recipe(match error.span() {
         Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
-        None => message.to_owned(),
+        None => message,
     })
+}
+
+fn method_of(table: &toml::Table) -> String {
+    let method = table.get("train").and_then(|train| train.get("method")?.as_str());
+    method.unwrap_or_default().to_owned()
+}
+
+/// Tells the keys that there are of one that there is not: serde does not know them all where settings are shared.
+fn with_keys(message: &str, method: &str) -> String {
+    let keys = Method::keys(method);
+    if !message.starts_with("unknown field") || message.contains("expected") || keys.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message}, expected one of {}", keys.join(", "))
 }
 
 /// Sets one value of a table by the path of its key.

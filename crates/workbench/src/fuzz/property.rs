@@ -84,18 +84,27 @@ impl<'s> Subject<'s> {
 
     /// Whether the last reply of a case breaks the promise.
     pub fn breaks(&self, property: Property, case: &Case) -> bool {
-        let Some(score) = self.score(&case.damages, None) else { return property == Property::Finite };
+        let before = case.damages.split_last().and_then(|(_, before)| self.score(before, None));
+        self.breaks_after(property, case, before.as_ref(), self.score(&case.damages, None).as_ref())
+    }
+
+    /// The same with the scores before and after the last damage.
+    fn breaks_after(
+        &self,
+        property: Property,
+        case: &Case,
+        before: Option<&Score>,
+        score: Option<&Score>,
+    ) -> bool {
+        let Some(score) = score else { return property == Property::Finite };
         match property {
             Property::Finite => score.failures().next().is_some(),
             Property::Range => score.terms.iter().any(|term| out_of_range(term.score.value, term.range)),
             Property::Deterministic => {
-                self.score(&case.damages, None).is_none_or(|again| bits(&again) != bits(&score))
+                self.score(&case.damages, None).is_none_or(|again| bits(&again) != bits(score))
             }
             Property::ExactIsBest => score.total > self.gold.total + TOLERANCE,
-            Property::Monotonic => {
-                let Some((_, before)) = case.damages.split_last() else { return false };
-                self.score(before, None).is_some_and(|before| score.total > before.total + TOLERANCE)
-            }
+            Property::Monotonic => before.is_some_and(|before| score.total > before.total + TOLERANCE),
             Property::Equivalent => {
                 let Some(edit) = case.edit else { return false };
                 let other = self.score(&case.damages, Some(edit));
@@ -118,8 +127,10 @@ fn bits(score: &Score) -> Vec<u64> {
 /// with the case up to there.
 pub(super) fn check(subject: &Subject<'_>, case: &Case) -> Vec<(Property, Option<Case>)> {
     let mut checks = Vec::new();
+    let mut before = None;
     for dealt in 0..=case.damages.len() {
         let so_far = Case { damages: case.damages[..dealt].to_vec(), edit: case.edit };
+        let score = subject.score(&so_far.damages, None);
         for property in Property::ALL {
             let applies = match property {
                 Property::ExactIsBest | Property::Monotonic => dealt > 0,
@@ -127,10 +138,11 @@ pub(super) fn check(subject: &Subject<'_>, case: &Case) -> Vec<(Property, Option
                 Property::Finite | Property::Range | Property::Deterministic => true,
             };
             if applies {
-                let broken = subject.breaks(property, &so_far);
+                let broken = subject.breaks_after(property, &so_far, before.as_ref(), score.as_ref());
                 checks.push((property, broken.then(|| so_far.clone())));
             }
         }
+        before = score;
     }
     checks
 }

@@ -6,17 +6,15 @@ use super::CounterExample;
 use super::draft::Draft;
 use super::property::{Case, Property, Subject, out_of_range};
 
-/// Steps of shrinking, so that a counter-example of thousands of parameters ends.
-const STEPS: usize = 2_000;
-
-/// The smallest case that still breaks the promise, with its kind.
+/// The smallest case that still breaks the promise, with its kind. Each reply that is tried takes one of the
+/// `steps` that are left; without any the case stays as it is.
 pub(super) fn shrink(
     rubric: &Rubric,
     mut draft: Draft,
     mut case: Case,
     property: Property,
+    steps: &mut usize,
 ) -> (Vec<String>, CounterExample) {
-    let mut steps = STEPS;
     if property != Property::Equivalent {
         case.edit = None;
     }
@@ -24,10 +22,11 @@ pub(super) fn shrink(
         let breaks = |(less, of): &(Draft, Case)| {
             Subject::new(rubric, less).is_some_and(|subject| subject.breaks(property, of))
         };
-        let found = smaller(&draft, &case, property).take(steps).enumerate().find(|(_, less)| breaks(less));
-        let Some((tried, less)) = found else { break };
+        let mut tried = 0;
+        let found = smaller(&draft, &case, property).take(*steps).inspect(|_| tried += 1).find(breaks);
+        *steps -= tried;
+        let Some(less) = found else { break };
         (draft, case) = less;
-        steps = steps.saturating_sub(tried + 1);
     }
     describe(rubric, &draft, &case, property)
 }
