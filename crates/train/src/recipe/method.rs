@@ -4,11 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-<<<<<<< HEAD
-use crate::{GrpoConfig, GuardConfig, OptimizerConfig, PpoConfig, SftConfig, TrainError};
-=======
-use crate::{GrpoConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
->>>>>>> main
+use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +55,6 @@ impl Method {
         }
     }
 
-<<<<<<< HEAD
     /// How many of the last checkpoints are kept.
     pub fn checkpoint_keep(&self) -> usize {
         match self {
@@ -76,7 +71,8 @@ impl Method {
             Self::Grpo(grpo) => grpo.rl.guards,
             Self::Ppo(ppo) => ppo.rl.guards,
         }
-=======
+    }
+
     /// The keys of a method's table whose settings are shared with another's; none of other methods.
     pub(crate) fn keys(method: &str) -> Vec<String> {
         let rl = RlConfig {
@@ -91,7 +87,6 @@ impl Method {
             _ => return Vec::new(),
         };
         table.map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
->>>>>>> main
     }
 
     /// Settings that must not be 0.
