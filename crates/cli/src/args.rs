@@ -46,6 +46,8 @@ pub enum Command {
     /// Evaluate a policy on held-out tasks
     #[command(after_help = EVAL_HELP)]
     Eval(EvalArgs),
+    /// Compute a step of a run again, and compare it with what was written down
+    Replay(ReplayArgs),
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),
@@ -79,6 +81,10 @@ SFT then GRPO:      toolrl train sft --then grpo --policy DIR --data FILE
 
 --dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
 
+Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second one ends at once. A run that was
+cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it
+had not been.
+
 The run directory gets config.toml, metrics.jsonl, completions/*.parquet, events/ (TensorBoard),
 checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output gets the
 table of the evaluations before and after.";
@@ -86,9 +92,18 @@ table of the evaluations before and after.";
 /// Arguments of `toolrl train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// An embedded recipe's name, or a TOML file
-    #[arg(default_value = "quickstart")]
-    pub recipe: String,
+    /// An embedded recipe's name, or a TOML file [default: quickstart]
+    pub recipe: Option<String>,
+    /// Go on with the run in this directory from its last checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "policy", "data", "run_dir", "then"])]
+    pub resume: Option<PathBuf>,
+    /// With --resume: from the checkpoint of this step
+    #[arg(long, value_name = "N", requires = "resume")]
+    pub from_step: Option<u64>,
+    /// With --resume: go on though the recipe, the data or the program is not what it was; the changes are
+    /// recorded in resumes.jsonl
+    #[arg(long, requires = "resume")]
+    pub allow_changes: bool,
     /// The policy to start from: a model directory in Hugging Face form, or its name on the Hub
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
@@ -108,6 +123,17 @@ pub struct TrainArgs {
     /// Print the resolved recipe and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `toolrl replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The run's directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The step, from 1; it is computed from the last checkpoint before it
+    #[arg(long, value_name = "N")]
+    pub step: u64,
 }
 
 const EVAL_HELP: &str = "\

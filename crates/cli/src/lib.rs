@@ -25,7 +25,9 @@ mod lines;
 mod policy;
 mod progress;
 mod recipes;
+mod replay;
 mod reward;
+mod signals;
 mod starter;
 mod study;
 mod train;
@@ -58,6 +60,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
+        Command::Replay(args) => replay::replay(&args, registry),
         Command::Study(args) => study::study(&args, registry),
         Command::Reward(command) => reward::run(&command, registry),
         Command::Data(DataCommand::Build(args)) => data::build(&args),

@@ -12,6 +12,9 @@ use toolrl_reward::{Context, Reference, RewardError, Rubric};
 
 use crate::{Observer, TrainError};
 
+/// What observers hear of as the stage of an evaluation.
+pub(crate) const EVALUATE: &str = "evaluate";
+
 /// How a policy is evaluated.
 #[derive(Clone, Copy, Debug)]
 pub struct EvalSettings<'a> {
@@ -43,7 +46,7 @@ pub async fn evaluate_policy(
         batch_size: settings.slots * 4,
     };
     let mut engine = Engine::new(policy, Some(chat.clone()), settings.slots);
-    observer.begin("evaluate", samples.len() as u64);
+    observer.begin(EVALUATE, samples.len() as u64);
     let score = async |replies: &[(&Sample, &str)]| scores(rubric, replies).await;
     let evaluation =
         evaluate(&mut engine, &held_out, score, |done, _| observer.progress(done as u64, "")).await;

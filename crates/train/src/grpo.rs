@@ -40,7 +40,7 @@ impl Grpo<'_> {
         }
         laps.end("update");
         let detail = StepDetail::Grpo(self.rl.metrics(step, &credited, &updates));
-        Ok((self.rl.row((step, lr), detail, &updates, laps), credited))
+        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
     /// Groups of scored replies, sampled until there are enough of those that are trained on.

@@ -61,7 +61,7 @@ impl Ppo<'_> {
         };
         let detail =
             StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(step, &credited, &updates), critic });
-        Ok((self.rl.row((step, lr), detail, &updates, laps), credited))
+        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
     /// The step's updates of critic and policy, mini-batch by mini-batch. While the critic warms up the policy

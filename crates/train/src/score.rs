@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toolrl_grammar::parse;
 use toolrl_grpo::TermReward;
-use toolrl_reward::{Context, Part, Rubric, Score, explain, parts};
+use toolrl_reward::{Context, Part, Rubric, Score, parts};
 use toolrl_rollout::{Group, Trajectory};
 
 use crate::TrainError;
@@ -96,13 +96,4 @@ pub(crate) fn count_failures<'s>(
         );
     }
     failures
-}
-
-/// Why a reply has its score, as text.
-pub(crate) fn explanation(scored: &Scored, task: &Task, rubric: &Rubric, context: &Context) -> String {
-    let parsed = parse(&scored.trajectory.text);
-    match rubric.score(&parsed, &task.reference, context) {
-        Ok(score) => explain(&parsed, &task.reference, &score),
-        Err(error) => error.to_string(),
-    }
 }

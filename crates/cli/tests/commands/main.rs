@@ -7,6 +7,7 @@ mod data;
 mod eval;
 mod hub;
 mod policy;
+mod resume;
 mod reward;
 mod study;
 mod train;

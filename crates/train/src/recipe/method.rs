@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-use crate::{GrpoConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
+use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +55,24 @@ impl Method {
         }
     }
 
+    /// How many of the last checkpoints are kept.
+    pub fn checkpoint_keep(&self) -> usize {
+        match self {
+            Self::Sft(sft) => sft.checkpoint_keep,
+            Self::Grpo(grpo) => grpo.rl.checkpoint_keep,
+            Self::Ppo(ppo) => ppo.rl.checkpoint_keep,
+        }
+    }
+
+    /// What happens when numbers go wrong.
+    pub fn guards(&self) -> GuardConfig {
+        match self {
+            Self::Sft(sft) => sft.guards,
+            Self::Grpo(grpo) => grpo.rl.guards,
+            Self::Ppo(ppo) => ppo.rl.guards,
+        }
+    }
+
     /// The keys of a method's table whose settings are shared with another's; none of other methods.
     pub(crate) fn keys(method: &str) -> Vec<String> {
         let rl = RlConfig {
@@ -75,7 +93,11 @@ impl Method {
     pub(crate) fn positive(&self) -> Vec<(&'static str, usize)> {
         let (rl, group_size) = match self {
             Self::Sft(sft) => {
-                return vec![("train.batch", sft.batch), ("train.max_tokens", sft.max_tokens)];
+                return vec![
+                    ("train.batch", sft.batch),
+                    ("train.max_tokens", sft.max_tokens),
+                    ("train.checkpoint_keep", sft.checkpoint_keep),
+                ];
             }
             Self::Grpo(grpo) => (&grpo.rl, grpo.group_size),
             Self::Ppo(ppo) => (&ppo.rl, ppo.group_size),
@@ -85,6 +107,7 @@ impl Method {
             ("train.group_size", group_size),
             ("train.updates", rl.updates),
             ("train.max_prompt_tokens", rl.max_prompt_tokens),
+            ("train.checkpoint_keep", rl.checkpoint_keep),
         ]
     }
 

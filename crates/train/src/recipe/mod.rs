@@ -1,6 +1,7 @@
 //! A recipe: everything that decides a run, as TOML with unknown keys refused.
 
 mod data;
+mod guards;
 mod method;
 mod optimizer;
 mod policy;
@@ -15,6 +16,7 @@ use toolrl_rollout::SamplingParams;
 use crate::TrainError;
 
 pub use data::{DataSource, FilesConfig};
+pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
 pub use policy::{FreshPolicy, PolicySource};

@@ -21,6 +21,12 @@ pub struct StepMetrics {
     pub lr: f64,
     /// Tokens that had a gradient.
     pub tokens_trained: u64,
+    /// Updates that a guard left out.
+    #[serde(default)]
+    pub skipped_updates: usize,
+    /// The checksum of the trained values after the step's last update, as eight hexadecimal digits.
+    #[serde(default)]
+    pub weights: Option<String>,
     /// Seconds by stage, for instance `sample`, `score`, `update`.
     pub seconds: BTreeMap<String, f64>,
 }

@@ -7,6 +7,7 @@ use toolrl_grpo::has_no_spread;
 use toolrl_rollout::FinishReason;
 
 use super::{Credited, Rl, Updates};
+use crate::learner::Learner;
 use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
 use crate::score::count_failures;
 
@@ -66,14 +67,17 @@ impl Rl<'_> {
     pub(crate) fn row(
         &self,
         (step, lr): (u64, f64),
+        learner: &Learner,
         detail: StepDetail,
         updates: &Updates,
         laps: Laps,
     ) -> StepMetrics {
-        let n = updates.by_update.len().max(1) as f64;
+        let n = updates.by_update.iter().filter(|u| !u.skipped).count().max(1) as f64;
         StepMetrics {
             step,
             detail,
+            skipped_updates: updates.by_update.iter().filter(|u| u.skipped).count(),
+            weights: learner.weights().map(|crc| format!("{crc:08x}")),
             loss: updates.by_update.iter().map(|u| u.loss).sum::<f64>() / n,
             grad_norm: updates.by_update.iter().map(|u| u.grad_norm).sum::<f64>() / n,
             lr,
