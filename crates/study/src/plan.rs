@@ -107,8 +107,7 @@ impl Plan {
     }
 
     fn planned(&self, arm: &Arm, place: usize, seed: u64, recipe: Recipe) -> PlannedRun {
-        let slug: String =
-            arm.name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        let slug = slug(&arm.name);
         let dir = self.dir.join("runs").join(format!("{slug}-stage{}-seed{seed}", place + 1));
         let of = if arm.stages.len() > 1 {
             format!(", stage {} of {}", place + 1, arm.stages.len())
@@ -201,6 +200,11 @@ impl PlannedRun {
         let outcome = run(job, observer).await.map_err(failed)?;
         Ok(outcome.summary)
     }
+}
+
+/// A name as part of a file's name.
+pub(crate) fn slug(name: &str) -> String {
+    name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
 /// Whether two recipes are the same but for where their policy lies: the folder may have been moved.

@@ -99,8 +99,10 @@ fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
 
     // Finished runs of other settings are not taken for this study's.
     toolrl(dir.path(), &["study", &study, "--only", "SFT", "--seeds", "1"]).ok();
-    let message =
-        toolrl(dir.path(), &["study", &study, "--only", "SFT", "--seeds", "1", "--set", "train.batch=3"])
-            .error();
+    let message = toolrl(
+        dir.path(),
+        &["study", &study, "--only", "SFT", "--seeds", "1", "--set", "train.optimizer.lr=1e-5"],
+    )
+    .error();
     assert!(message.contains("other settings") && message.contains("sft-stage1-seed1"), "{message}");
 }

@@ -221,6 +221,8 @@ mod tests {
             grad_norm: 1.5,
             lr: 1e-6,
             tokens_trained: 12,
+            skipped_updates: 0,
+            weights: None,
             seconds: BTreeMap::from([("sample".into(), 2.0)]),
         };
         let json = serde_json::to_value(&row).unwrap();

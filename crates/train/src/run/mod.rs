@@ -60,15 +60,16 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     if job.resume.is_none() {
         refuse_used(run_dir)?;
     }
-    let _lock = RunLock::take(run_dir)?;
     let data = load_data(&recipe.data, recipe.seed)?;
+    let device = Device::flex();
+    let start = Start::of(recipe, &data, run_dir, &device)?;
+    // From here on the directory is written to.
+    let _lock = RunLock::take(run_dir)?;
     let identity = Identity::of(&data);
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
     }
-    let device = Device::flex();
-    let start = Start::of(recipe, &data, run_dir, &device)?;
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(
         policy = %start.dir.display(),
