@@ -11,6 +11,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
+    ("toolrl-services", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
@@ -51,10 +52,11 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 8] = [
+const WITHOUT_BURN: [&str; 9] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-data",
+    "toolrl-services",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",

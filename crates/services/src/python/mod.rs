@@ -1,0 +1,27 @@
+//! What the services need of Python: its operators, conversions and methods with their exceptions' texts.
+
+mod arithmetic;
+mod calls;
+mod collections;
+mod decimal;
+mod logarithm;
+mod numbers;
+mod raised;
+mod random;
+mod rewrite;
+mod signature;
+mod text;
+mod time;
+
+pub(crate) use arithmetic::{Operator, absolute, arithmetic, real_quotient, sum};
+pub(crate) use calls::{call_text, parse_call};
+pub(crate) use collections::{IdSet, contains, item, iterate};
+pub(crate) use decimal::square_root;
+pub(crate) use logarithm::logarithm;
+pub(crate) use numbers::{float_of, int_of_text, round, too_many_digits, whole_of};
+pub(crate) use raised::{Kind, Outcome, Raised};
+pub(crate) use random::Random;
+pub(crate) use rewrite::rewrite;
+pub(crate) use signature::{Function, function};
+pub(crate) use text::{digit_sum, join, lower, rstrip_slash, split_count, split_lines, starts_with};
+pub(crate) use time::{CLOCK, DATE, DATE_TIME, Moment, parse_time};
