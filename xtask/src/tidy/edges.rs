@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -12,6 +12,9 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
     ("toolrl-services", &["toolrl-grammar"]),
+    ("toolrl-bfcl", &["toolrl-grammar"]),
+    ("toolrl-api-bank", &["toolrl-grammar"]),
+    ("toolrl-bamboogle", &["toolrl-grammar"]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
@@ -43,6 +46,9 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "toolrl-grpo",
             "toolrl-reward",
             "toolrl-data",
+            "toolrl-bfcl",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
             "toolrl-rollout",
             "toolrl-chat",
             "toolrl-grammar",
@@ -52,10 +58,13 @@ const ALLOWED: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 9] = [
+const WITHOUT_BURN: [&str; 12] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-data",
+    "toolrl-bfcl",
+    "toolrl-api-bank",
+    "toolrl-bamboogle",
     "toolrl-services",
     "toolrl-chat",
     "toolrl-rollout",

@@ -1,0 +1,100 @@
+//! Handlers: prompts to a model, and the calls of its replies.
+//!
+//! A result records its handler, because the prompt decides much of a score.
+
+mod decode;
+mod docs;
+mod native;
+mod prompt;
+mod template;
+
+use std::fmt;
+use std::str::FromStr;
+
+use toolrl_grammar::json::{Object, PyStr, Value};
+
+use crate::BfclError;
+pub use decode::{DecodeError, decode_ast, decode_execute};
+pub use native::{NativeFormat, tools};
+pub use prompt::{Prompt, PromptFile, Said, Speaker};
+
+/// Who words the prompt and reads the reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Handler {
+    /// ToolRL's: a prompt of [`PromptFile`], calls by [`decode_ast`].
+    #[default]
+    Toolrl,
+    /// The model's own: its chat template with [`tools`], calls as it was trained to write them.
+    Native(NativeFormat),
+}
+
+/// Names and arguments of the calls to execute.
+pub(crate) type Calls<'a> = Vec<(PyStr<'a>, Object<'a>)>;
+
+impl Handler {
+    /// Every handler.
+    pub const ALL: [Self; 3] =
+        [Self::Toolrl, Self::Native(NativeFormat::Hermes), Self::Native(NativeFormat::Json)];
+
+    /// Its name in settings and results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Toolrl => "toolrl",
+            Self::Native(NativeFormat::Hermes) => "native-hermes",
+            Self::Native(NativeFormat::Json) => "native-json",
+        }
+    }
+
+    /// The calls of a reply as [`crate::check`] takes them.
+    pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(self, reply: &T) -> Value<'_> {
+        match self {
+            Self::Toolrl => decode_ast(reply),
+            Self::Native(format) => {
+                let calls = native::calls(reply.as_ref(), format).into_iter();
+                Value::List(calls.map(|call| Value::Object(Object::from_iter([call]))).collect())
+            }
+        }
+    }
+
+    /// The calls of a reply as Python source, as services execute them.
+    ///
+    /// # Errors
+    /// [`DecodeError`] as in [`decode_execute`].
+    pub fn decode_execute<T: AsRef<[u8]> + ?Sized>(
+        self,
+        reply: &T,
+    ) -> Result<Vec<PyStr<'static>>, DecodeError> {
+        let calls = self.calls(reply.as_ref())?;
+        Ok(calls.iter().map(|(name, arguments)| decode::source(name, arguments)).collect())
+    }
+
+    /// Names and arguments of the calls to execute.
+    pub(crate) fn calls(self, reply: &[u8]) -> Result<Calls<'_>, DecodeError> {
+        match self {
+            Self::Toolrl => decode::calls(reply),
+            Self::Native(format) => {
+                let calls = native::calls(reply, format).into_iter();
+                let with_arguments = calls.map(|(name, arguments)| match arguments {
+                    Value::Object(arguments) => Ok((name, arguments)),
+                    _ => Err(DecodeError::Attribute),
+                });
+                with_arguments.collect()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Handler {
+    type Err = BfclError;
+
+    fn from_str(name: &str) -> Result<Self, BfclError> {
+        let found = Self::ALL.into_iter().find(|handler| handler.name() == name);
+        found.ok_or_else(|| BfclError::UnknownHandler { name: name.into() })
+    }
+}
