@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -12,6 +12,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
     ("toolrl-services", &["toolrl-grammar"]),
+    ("toolrl-remote", &[]),
     ("toolrl-bfcl", &["toolrl-grammar"]),
     ("toolrl-api-bank", &["toolrl-grammar"]),
     ("toolrl-bamboogle", &["toolrl-grammar"]),
@@ -19,6 +20,19 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    (
+        "toolrl-benchmarks",
+        &[
+            "toolrl-bfcl",
+            "toolrl-services",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
+            "toolrl-remote",
+            "toolrl-rollout",
+            "toolrl-chat",
+            "toolrl-grammar",
+        ],
+    ),
     (
         "toolrl-train",
         &[
@@ -37,6 +51,12 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     (
         "toolrl-cli",
         &[
+            "toolrl-benchmarks",
+            "toolrl-bfcl",
+            "toolrl-services",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
+            "toolrl-remote",
             "toolrl-study",
             "toolrl-train",
             "toolrl-eval",
@@ -58,7 +78,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 12] = [
+const WITHOUT_BURN: [&str; 14] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-data",
@@ -66,6 +86,8 @@ const WITHOUT_BURN: [&str; 12] = [
     "toolrl-api-bank",
     "toolrl-bamboogle",
     "toolrl-services",
+    "toolrl-remote",
+    "toolrl-benchmarks",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",
