@@ -118,7 +118,8 @@ impl Conversation for OneReply<'_> {
 /// What is wrong with a reply that does not make the right call.
 fn failure(reply: &str, case: &Case) -> &'static str {
     let calls = Read::parse(reply).calls;
-    let names = |call: &Value<'_>| call.get("name").and_then(Value::as_bytes) == Some(case.answer.name.as_bytes());
+    let names =
+        |call: &Value<'_>| call.get("name").and_then(Value::as_bytes) == Some(case.answer.name.as_bytes());
     match (calls.is_empty(), calls.iter().any(names)) {
         (true, _) => "no_call",
         (false, true) => "wrong_parameters",

@@ -33,7 +33,11 @@ pub struct Header {
 
 impl Header {
     /// What a run with these settings is a run of.
-    pub fn new(benchmark: &(impl Benchmark + ?Sized), model: impl Into<String>, settings: &RunSettings) -> Self {
+    pub fn new(
+        benchmark: &(impl Benchmark + ?Sized),
+        model: impl Into<String>,
+        settings: &RunSettings,
+    ) -> Self {
         Self {
             form: FORM.into(),
             benchmark: benchmark.name().into(),

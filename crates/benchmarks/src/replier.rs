@@ -48,7 +48,11 @@ impl<'a, S: Sampler> LocalPolicy<'a, S> {
 }
 
 impl<S: Sampler> Replier for LocalPolicy<'_, S> {
-    async fn replies(&mut self, requests: &[Request], settings: &RunSettings) -> Result<Replies, BenchmarkError> {
+    async fn replies(
+        &mut self,
+        requests: &[Request],
+        settings: &RunSettings,
+    ) -> Result<Replies, BenchmarkError> {
         let prompts = requests.iter().map(|request| self.prompt(request)).collect::<Result<Vec<_>, _>>()?;
         // A prompt that fills the context leaves no room for a reply.
         let fits: Vec<bool> = prompts.iter().map(|prompt| prompt.tokens.len() < self.context).collect();
@@ -100,7 +104,11 @@ impl Endpoint {
 }
 
 impl Replier for Endpoint {
-    async fn replies(&mut self, requests: &[Request], settings: &RunSettings) -> Result<Replies, BenchmarkError> {
+    async fn replies(
+        &mut self,
+        requests: &[Request],
+        settings: &RunSettings,
+    ) -> Result<Replies, BenchmarkError> {
         let requests: Vec<_> = requests.iter().map(|request| self.request(request, settings)).collect();
         let replies = self.client.chat_all(&requests).into_iter().map(|reply| match reply {
             Ok(reply) => Ok(of_chat(reply)),

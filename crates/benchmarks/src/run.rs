@@ -163,7 +163,9 @@ fn hand_over<'b>(
         match result {
             Ok(case) => open.push(case),
             // The error that came first says more than that others were not asked.
-            Err(error) if failure.is_none() || failure.as_ref().is_some_and(not_asked) => failure = Some(error),
+            Err(error) if failure.is_none() || failure.as_ref().is_some_and(not_asked) => {
+                failure = Some(error)
+            }
             Err(_) => {}
         }
     }

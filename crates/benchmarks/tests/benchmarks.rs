@@ -34,7 +34,8 @@ fn right(category: Category) -> Vec<Reply> {
 /// The outcome of a multi-turn case with these replies, and none beyond them.
 fn of_replies(category: Category, replies: &[Reply]) -> Outcome {
     let bfcl = bfcl(&[category], Handler::Toolrl);
-    let mut script = Script::new(|_, step: usize, _: &Ask| Ok(replies.get(step).cloned().unwrap_or_default()));
+    let mut script =
+        Script::new(|_, step: usize, _: &Ask| Ok(replies.get(step).cloned().unwrap_or_default()));
     outcomes(&bfcl, &mut script, &RunSettings::default()).remove(0)
 }
 
@@ -83,7 +84,8 @@ fn functions_that_come_later_are_told() {
         outcomes(&bfcl, &mut script, &RunSettings::default());
         assert_eq!(asks.len(), 3);
         let text = |ask: &Ask| ask.messages.iter().map(|message| message.content.clone()).collect::<String>();
-        let tells = |ask: &Ask| (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket");
+        let tells =
+            |ask: &Ask| (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket");
         assert!(!tells(&asks[1]) && tells(&asks[2]), "{handler}");
         assert_eq!(text(&asks[2]).contains("{'name': 'close_ticket'"), told, "{handler}");
         assert!(text(&asks[2]).contains("more functions"));
@@ -135,7 +137,8 @@ fn single_turns_are_judged_and_counted() {
 fn hostile_replies_are_scored() {
     let bfcl = bfcl(&BfclSettings::new().unwrap().categories, Handler::Toolrl);
     let api_bank = ApiBank::load(&fixture("api_bank")).unwrap();
-    let deep = format!("<tool_call>\n{{\"name\": \"mean\", \"parameters\": {{\"numbers\": {}", "[".repeat(200_000));
+    let deep =
+        format!("<tool_call>\n{{\"name\": \"mean\", \"parameters\": {{\"numbers\": {}", "[".repeat(200_000));
     let hostile = [
         "x".repeat(3 << 20),
         "<tool_call>\n".repeat(100_000),
@@ -148,7 +151,8 @@ fn hostile_replies_are_scored() {
     for reply in &hostile {
         let mut script = Script::new(|_, _, _: &Ask| Ok(Reply::of(reply.clone())));
         let settings = RunSettings { open_cases: 2, ..RunSettings::default() };
-        let found = outcomes(&bfcl, &mut script, &settings).len() + outcomes(&api_bank, &mut script, &settings).len();
+        let found =
+            outcomes(&bfcl, &mut script, &settings).len() + outcomes(&api_bank, &mut script, &settings).len();
         assert_eq!(found, bfcl.cases().len() + 3);
     }
 }
@@ -156,7 +160,9 @@ fn hostile_replies_are_scored() {
 #[test]
 fn api_bank_names_what_is_wrong() {
     let api_bank = ApiBank::load(&fixture("api_bank")).unwrap();
-    let lend = |title: &str| format!(r#"{{"name": "LendBook", "parameters": {{"reader": "Ada", "title": "{title}"}}}}"#);
+    let lend = |title: &str| {
+        format!(r#"{{"name": "LendBook", "parameters": {{"reader": "Ada", "title": "{title}"}}}}"#)
+    };
     let mut script = Script::new(|case, _, ask: &Ask| {
         assert!(ask.messages[0].content.contains("LendBook"));
         Ok(match case {
@@ -189,7 +195,7 @@ fn a_report_compares_and_escapes() {
     assert_eq!(Report::read(dir.path()).unwrap(), report);
     let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
     assert!(!page.contains("<script>") && page.contains("&lt;script&gt;") && !page.contains('\u{7}'));
-    for part in ["run 2", "GRPO cold start", "46.20", "0 / 2", "simple_function_checker:wrong_count: 2"] {
+    for part in ["run 2", "GRPO cold start", "46.20", "0 of 2", "simple_function_checker:wrong_count: 2"] {
         assert!(page.contains(part), "{part} is not in the page");
     }
 }

@@ -58,7 +58,8 @@ fn a_run_that_was_killed_at_any_byte_goes_on() {
         let before: BTreeSet<String> = log.outcomes().iter().map(|outcome| outcome.id.clone()).collect();
         let mut script = Script::new(some_reply);
         block_on(run(&benchmark, &mut script, &mut log, &settings, |_, _| ())).unwrap();
-        let asked_again = script.asked.iter().filter(|(case, _)| before.contains(&benchmark.cases()[*case].id));
+        let asked_again =
+            script.asked.iter().filter(|(case, _)| before.contains(&benchmark.cases()[*case].id));
         assert_eq!(asked_again.count(), 0, "{kept} bytes");
         drop(log);
         let log = OutcomeLog::open(&path, &header).unwrap();
@@ -105,8 +106,10 @@ fn a_run_over_more_cases_takes_over_what_stands_there() {
         assert_eq!(script.asked.len(), asked, "{limit:?}");
     }
     let settings = RunSettings { limit: Some(0), ..RunSettings::default() };
-    let mut log = OutcomeLog::open(&dir.path().join("none.jsonl"), &Header::new(&benchmark, "m", &settings)).unwrap();
-    let error = block_on(run(&benchmark, &mut Script::new(some_reply), &mut log, &settings, |_, _| ())).unwrap_err();
+    let mut log =
+        OutcomeLog::open(&dir.path().join("none.jsonl"), &Header::new(&benchmark, "m", &settings)).unwrap();
+    let error =
+        block_on(run(&benchmark, &mut Script::new(some_reply), &mut log, &settings, |_, _| ())).unwrap_err();
     assert!(matches!(error, BenchmarkError::NoCases));
 }
 

@@ -27,7 +27,9 @@ fn last_message(asked: &Asked) -> &str {
 }
 
 fn search(query: &str) -> String {
-    format!("<think> so </think>\n<tool_call>\n{{\"name\": \"search\", \"parameters\": {{\"query\": \"{query}\"}}}}\n</tool_call>")
+    format!(
+        "<think> so </think>\n<tool_call>\n{{\"name\": \"search\", \"parameters\": {{\"query\": \"{query}\"}}}}\n</tool_call>"
+    )
 }
 
 fn response(answer: &str) -> String {
@@ -89,9 +91,14 @@ fn bamboogle_runs_whole() {
 fn bamboogle_says_why_there_is_no_answer() {
     let index = || Box::new(LocalIndex::of_folder(&fixture("documents")).unwrap());
     let bamboogle = bamboogle(index(), Box::new(ExactMatch));
-    let cases = [(search("again"), "out_of_rounds", 4), ("hm".into(), "no_answer", 1), (response("Kim"), "wrong_answer", 1)];
+    let cases = [
+        (search("again"), "out_of_rounds", 4),
+        ("hm".into(), "no_answer", 1),
+        (response("Kim"), "wrong_answer", 1),
+    ];
     for (reply, failure, rounds) in cases {
-        let mut script = common::Script::new(|_, _, _: &toolrl_benchmarks::Ask| Ok(toolrl_benchmarks::Reply::of(&reply)));
+        let mut script =
+            common::Script::new(|_, _, _: &toolrl_benchmarks::Ask| Ok(toolrl_benchmarks::Reply::of(&reply)));
         let outcomes = outcomes(&bamboogle, &mut script, &RunSettings::default());
         assert_eq!(outcomes[0].failure.as_deref(), Some(failure));
         assert_eq!(outcomes[0].replies[0].len(), rounds);
@@ -124,9 +131,14 @@ fn a_served_model_calls_tools_in_its_own_way() {
         };
         let messages = asked.body["messages"].as_array().unwrap();
         let last = messages.last().unwrap();
-        match (asked.body["tools"][0]["function"]["name"].as_str().unwrap(), last["content"].as_str().unwrap()) {
+        match (
+            asked.body["tools"][0]["function"]["name"].as_str().unwrap(),
+            last["content"].as_str().unwrap(),
+        ) {
             ("kitchen_boil", _) => call("kitchen_boil", json!({"litres": 1.5, "tea": "oolong"})),
-            (_, text) if text.starts_with("Open") => call("create_ticket", json!({"title": "Broken lamp", "priority": 3})),
+            (_, text) if text.starts_with("Open") => {
+                call("create_ticket", json!({"title": "Broken lamp", "priority": 3}))
+            }
             (_, text) if text.starts_with("Close") => call("close_ticket", json!({"ticket_id": 7})),
             _ if last["role"] == "tool" => {
                 assert_eq!(last["tool_call_id"], "c1");
@@ -137,16 +149,19 @@ fn a_served_model_calls_tools_in_its_own_way() {
         }
     });
     let outcomes = outcomes(&bfcl, &mut Endpoint::new(client(&model), "m"), &RunSettings::default());
-    let right: Vec<(&str, bool)> = outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome.right)).collect();
+    let right: Vec<(&str, bool)> =
+        outcomes.iter().map(|outcome| (outcome.id.as_str(), outcome.right)).collect();
     assert_eq!(right, [("simple_0", true), ("simple_1", false), ("multi_turn_long_context_0", true)]);
     assert_eq!(outcomes[0].tokens, 9);
 }
 
 #[test]
 fn a_prompt_that_does_not_fit_is_a_failure_of_its_case_alone() {
-    let model = serve(|asked| match last_message(asked).contains("garden") || last_message(asked).contains("bed B") {
-        true => Answer(400, vec![], "maximum context length is 10 tokens".into()),
-        false => Answer::chat("hm"),
+    let model = serve(|asked| {
+        match last_message(asked).contains("garden") || last_message(asked).contains("bed B") {
+            true => Answer(400, vec![], "maximum context length is 10 tokens".into()),
+            false => Answer::chat("hm"),
+        }
     });
     let settings = BfclSettings { categories: vec![Category::Simple], ..BfclSettings::new().unwrap() };
     let bfcl = Bfcl::load(&Sources::new(fixture("bfcl_v3")), settings).unwrap();

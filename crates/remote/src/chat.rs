@@ -119,7 +119,8 @@ impl ChatReply {
         let choice = answer.get("choices")?.get(0)?;
         let message = choice.get("message")?.as_object()?;
         let text = |key: &str| message.get(key).and_then(Value::as_str).unwrap_or_default();
-        let thoughts = [text("reasoning_content"), text("reasoning")].into_iter().find(|text| !text.is_empty());
+        let thoughts =
+            [text("reasoning_content"), text("reasoning")].into_iter().find(|text| !text.is_empty());
         let content = match thoughts {
             Some(thoughts) if !text("content").contains("</think>") => {
                 format!("<think>{thoughts}</think>\n{}", text("content"))
@@ -176,7 +177,8 @@ mod tests {
 
     #[test]
     fn calls_and_counts_are_read() {
-        let function = |arguments: Value| json!({"id": "c1", "function": {"name": "f", "arguments": arguments}});
+        let function =
+            |arguments: Value| json!({"id": "c1", "function": {"name": "f", "arguments": arguments}});
         let calls = [function(json!("{\"a\": 1}")), function(json!({"a": 1})), json!(3)];
         let answer = json!({
             "choices": [{"message": {"content": null, "tool_calls": calls}, "finish_reason": "length"}],

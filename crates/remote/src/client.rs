@@ -123,7 +123,9 @@ impl Client {
         if (200..300).contains(&status) {
             return match serde_json::from_slice(&answer) {
                 Ok(answer) => Attempt::Answer(answer),
-                Err(error) => Attempt::Failed(RemoteError::Form { url: url.into(), problem: error.to_string() }),
+                Err(error) => {
+                    Attempt::Failed(RemoteError::Form { url: url.into(), problem: error.to_string() })
+                }
             };
         }
         let message = complaint(&answer);
@@ -152,7 +154,10 @@ fn complaint(answer: &[u8]) -> String {
 fn says_too_long(message: &str) -> bool {
     let message = message.to_lowercase();
     let parts = ["context length", "context_length", "context size", "context window", "maximum context"];
-    parts.iter().chain(&["too many tokens", "inputs tokens", "prompt is too long"]).any(|part| message.contains(part))
+    parts
+        .iter()
+        .chain(&["too many tokens", "inputs tokens", "prompt is too long"])
+        .any(|part| message.contains(part))
 }
 
 #[cfg(test)]

@@ -42,7 +42,14 @@ mod tests {
     #[test]
     fn waits_double_up_to_the_longest() {
         let retries = Retries::default();
-        let cases = [(0, 1.0, 500), (0, 0.0, 250), (1, 1.0, 1000), (5, 1.0, 16_000), (6, 1.0, 30_000), (99, 0.5, 22_500)];
+        let cases = [
+            (0, 1.0, 500),
+            (0, 0.0, 250),
+            (1, 1.0, 1000),
+            (5, 1.0, 16_000),
+            (6, 1.0, 30_000),
+            (99, 0.5, 22_500),
+        ];
         for (k, random, milliseconds) in cases {
             assert_eq!(retries.wait(k, random), Duration::from_millis(milliseconds), "{k} {random}");
         }

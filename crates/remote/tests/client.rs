@@ -16,7 +16,8 @@ use toolrl_remote::{ChatRequest, Client, Key, RemoteError, Retries, Settings};
 fn client(base_url: &str) -> Client {
     let retries = Retries { attempts: 4, first_wait: Duration::from_millis(2), ..Retries::default() };
     let timeout = Duration::from_millis(500);
-    Client::new(Settings { retries, timeout, key: Some(Key::new("secret\n")), ..Settings::new(base_url) }).unwrap()
+    Client::new(Settings { retries, timeout, key: Some(Key::new("secret\n")), ..Settings::new(base_url) })
+        .unwrap()
 }
 
 fn request(text: &str) -> ChatRequest {

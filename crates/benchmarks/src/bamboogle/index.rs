@@ -7,8 +7,8 @@ use serde_json::Value;
 use toolrl_bamboogle::Hit;
 
 use super::search::{Search, hit};
-use crate::fingerprint::{files, of_text};
 use crate::BenchmarkError;
+use crate::fingerprint::{files, of_text};
 
 /// BM25's saturation of a word's count, as in Lucene.
 const K1: f64 = 1.2;
@@ -165,7 +165,8 @@ mod tests {
         ]);
         let cases = [
             ("Ferry?", &["c", "a"][..]),
-            ("the lighthouse", &["b", "c", "a"]),
+            // Of "the", "a" has two among 7 words (1.213 times its rarity), "c" one among 3 (1.178).
+            ("the lighthouse", &["b", "a", "c"]),
             ("owl OWL owl", &["d"]),
             ("nothing here", &[]),
             ("", &[]),
@@ -192,7 +193,10 @@ mod tests {
         let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
         assert!(matches!(LocalIndex::of_folder(dir.path()), Err(BenchmarkError::NoDocuments { .. })));
         file("ferries.txt", &format!("The Gannet.\n\n{}\n\nThe Petrel.", "long ".repeat(400)));
-        file("more.jsonl", "{\"title\": \"Owls\", \"text\": \"Elm Wood\"}\n\n{\"contents\": \"\\\"Bats\\\"\\nOak\"}\n");
+        file(
+            "more.jsonl",
+            "{\"title\": \"Owls\", \"text\": \"Elm Wood\"}\n\n{\"contents\": \"\\\"Bats\\\"\\nOak\"}\n",
+        );
         file("list.json", "[{\"title\": \"Kim\", \"text\": \"A novel\"}]");
         file("other.bin", "ignored");
         let index = LocalIndex::of_folder(dir.path()).unwrap();

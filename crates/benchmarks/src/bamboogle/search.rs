@@ -43,7 +43,8 @@ impl Search for SearchService {
     fn search(&self, queries: &[String], hits: usize) -> Result<Vec<Vec<Hit>>, BenchmarkError> {
         let body = json!({"queries": queries, "topk": hits, "return_scores": true});
         let answer = self.client.post("", &body)?;
-        let lists = answer.get("result").and_then(Value::as_array).filter(|lists| lists.len() == queries.len());
+        let lists =
+            answer.get("result").and_then(Value::as_array).filter(|lists| lists.len() == queries.len());
         let problem = || RemoteError::Form {
             url: self.name(),
             problem: format!("no `result` with a list of hits for each of {} queries", queries.len()),

@@ -6,8 +6,8 @@ mod single;
 mod text;
 
 use toolrl_bfcl::{
-    BfclError, Case, Category, Exec, FunctionDoc, Group, Handler, Leaderboard, Missing, Names, PromptFile, Rule,
-    Sources, Tallies, Target,
+    BfclError, Case, Category, Exec, FunctionDoc, Group, Handler, Leaderboard, Missing, Names, PromptFile,
+    Rule, Sources, Tallies, Target,
 };
 
 use crate::fingerprint::of_text;
@@ -66,8 +66,11 @@ impl Bfcl {
     pub fn load(sources: &Sources, settings: BfclSettings) -> Result<Self, BenchmarkError> {
         let benchmark = toolrl_bfcl::Benchmark::load(sources, &settings.categories)?;
         let most = settings.per_category.unwrap_or(usize::MAX);
-        let of = |category: &Category| benchmark.cases().filter(|case| case.category == *category).take(most).cloned();
-        let cases: Vec<Case> = settings.categories.iter().flat_map(of).collect();
+        let mut cases: Vec<Case> = Vec::new();
+        for category in &settings.categories {
+            let of_category = benchmark.cases().filter(|case| case.category == *category);
+            cases.extend(of_category.take(most).cloned());
+        }
         if let Some(case) = cases.iter().find(|case| case.category.rule() == Rule::NotRun) {
             let (id, category) = (case.id.clone(), case.category);
             return Err(BfclError::NotSingleTurn { id, category }.into());
@@ -90,7 +93,12 @@ impl Bfcl {
     }
 
     /// Functions as a model's own template or a server takes them.
-    fn tools(&self, id: &str, functions: &[FunctionDoc], category: Category) -> Result<Tools, BenchmarkError> {
+    fn tools(
+        &self,
+        id: &str,
+        functions: &[FunctionDoc],
+        category: Category,
+    ) -> Result<Tools, BenchmarkError> {
         let mut functions = functions.to_vec();
         if self.settings.names == Names::Underscored {
             functions.iter_mut().for_each(|function| function.name = function.name.replace('.', "_"));

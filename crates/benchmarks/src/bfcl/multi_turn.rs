@@ -57,8 +57,19 @@ impl<'a> MultiTurn<'a> {
         };
         let functions = case.functions.clone();
         let (lines, calls, tools) = (Vec::new(), Vec::new(), Vec::new());
-        let mut own =
-            Self { bfcl, case, target, services, session, functions, tools, lines, calls, is_done: false, outcome };
+        let mut own = Self {
+            bfcl,
+            case,
+            target,
+            services,
+            session,
+            functions,
+            tools,
+            lines,
+            calls,
+            is_done: false,
+            outcome,
+        };
         own.list_tools()?;
         own.begin_turn()?;
         Ok(own)
@@ -227,7 +238,8 @@ impl Line {
 /// The case as its services take it.
 fn services(case: &Case, target: &toolrl_bfcl::MultiTurn) -> Result<toolrl_services::Case, ServicesError> {
     use toolrl_services::Category as Services;
-    let class = |name: &String| Class::of(name).ok_or_else(|| ServicesError::UnknownClass { name: name.clone() });
+    let class =
+        |name: &String| Class::of(name).ok_or_else(|| ServicesError::UnknownClass { name: name.clone() });
     Ok(toolrl_services::Case {
         id: case.id.clone(),
         category: match case.category {

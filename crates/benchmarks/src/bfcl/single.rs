@@ -25,7 +25,10 @@ impl<'a> SingleTurn<'a> {
                 Ask::of(prompt.system, prompt.user)
             }
             Handler::Native(_) => Ask {
-                messages: messages.clone().map(|message| Message::new(&message.role, &message.content)).collect(),
+                messages: messages
+                    .clone()
+                    .map(|message| Message::new(&message.role, &message.content))
+                    .collect(),
                 tools: bfcl.tools(&case.id, &case.functions, case.category)?,
             },
         };

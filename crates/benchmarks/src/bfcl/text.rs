@@ -24,7 +24,8 @@ pub(super) fn whole(reply: &Reply, handler: Handler) -> String {
         return format!("[{}]", calls.join(", "));
     }
     let blocks = calls.iter().map(|call| format!("<tool_call>\n{call}\n</tool_call>"));
-    let parts: Vec<String> = Some(reply.text.clone()).into_iter().filter(|text| !text.is_empty()).chain(blocks).collect();
+    let parts: Vec<String> =
+        Some(reply.text.clone()).into_iter().filter(|text| !text.is_empty()).chain(blocks).collect();
     parts.join("\n")
 }
 
@@ -59,12 +60,23 @@ mod tests {
 
     #[test]
     fn calls_are_put_back() {
-        let call = |arguments: &str| FunctionCall { id: "c".into(), name: "f".into(), arguments: arguments.into() };
+        let call =
+            |arguments: &str| FunctionCall { id: "c".into(), name: "f".into(), arguments: arguments.into() };
         let hermes = Handler::Native(NativeFormat::Hermes);
         let cases = [
-            (hermes, "so", "{\"a\": 1}", "so\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>"),
+            (
+                hermes,
+                "so",
+                "{\"a\": 1}",
+                "so\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>",
+            ),
             (hermes, "", "", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>"),
-            (hermes, "", "{\"a\":", "<tool_call>\n{\"name\": \"f\", \"arguments\": \"{\\\"a\\\":\"}\n</tool_call>"),
+            (
+                hermes,
+                "",
+                "{\"a\":",
+                "<tool_call>\n{\"name\": \"f\", \"arguments\": \"{\\\"a\\\":\"}\n</tool_call>",
+            ),
             (Handler::Native(NativeFormat::Json), "so", "{}", "[{\"name\": \"f\", \"arguments\": {}}]"),
         ];
         for (handler, text, arguments, expected) in cases {

@@ -82,7 +82,8 @@ impl RunReport {
                 kinds.entry(kind).or_default().push(outcome);
             }
         }
-        let mut failures: Vec<Failures> = kinds.into_iter().map(|(kind, all)| Failures::of(kind, &all)).collect();
+        let mut failures: Vec<Failures> =
+            kinds.into_iter().map(|(kind, all)| Failures::of(kind, &all)).collect();
         failures.sort_by_key(|failures| std::cmp::Reverse(failures.count));
         let tokens: usize = outcomes.iter().map(|outcome| outcome.tokens).sum();
         Self {

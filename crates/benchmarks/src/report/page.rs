@@ -1,9 +1,10 @@
 //! The report as a page that needs no other file.
 
-use minijinja::{Environment, context};
+use minijinja::Environment;
+use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::{Example, Report, RunReport};
+use super::{Example, Failures, Report, RunReport};
 use crate::BenchmarkError;
 
 /// The page. Its name's ending has the values in it escaped.
@@ -15,19 +16,24 @@ pub(super) fn render(report: &Report) -> Result<String, BenchmarkError> {
     environment.add_template(PAGE.0, PAGE.1)?;
     let runs: Vec<&RunReport> = std::iter::once(&report.run).chain(&report.others).collect();
     let page = environment.get_template(PAGE.0)?;
-    Ok(page.render(context! {
-        benchmark => report.run.header.benchmark,
-        runs => runs.iter().map(|run| summary(run)).collect::<Vec<_>>(),
-        scores => scores(&runs),
-        groups => groups(&runs),
-        failures => report.run.failures.iter().map(|failures| json!({
-            "kind": clean(&failures.kind),
-            "count": failures.count,
-            "examples": failures.examples.iter().map(example).collect::<Vec<_>>(),
-        })).collect::<Vec<_>>(),
-        paper => report.paper,
-        own => own_row(report),
-    })?)
+    let values = json!({
+        "benchmark": report.run.header.benchmark,
+        "runs": runs.iter().map(|run| summary(run)).collect::<Vec<_>>(),
+        "scores": scores(&runs),
+        "groups": groups(&runs),
+        "failures": report.run.failures.iter().map(failures).collect::<Vec<_>>(),
+        "paper": report.paper,
+        "own": own_row(report),
+    });
+    Ok(page.render(minijinja::Value::from(Serde(values)))?)
+}
+
+fn failures(failures: &Failures) -> Value {
+    json!({
+        "kind": clean(&failures.kind),
+        "count": failures.count,
+        "examples": failures.examples.iter().map(example).collect::<Vec<_>>(),
+    })
 }
 
 fn summary(run: &RunReport) -> Value {
@@ -61,7 +67,7 @@ fn groups(runs: &[&RunReport]) -> Vec<Value> {
     names.sort_unstable();
     names.dedup();
     let shown = |run: &RunReport, name: &String| match run.groups.get(name) {
-        Some(group) => format!("{} / {}", group.right, group.total),
+        Some(group) => format!("{} of {}", group.right, group.total),
         None => "-".to_owned(),
     };
     let row = |name: &&String| {

@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_benchmarks::{
-    Ask, Benchmark, BenchmarkError, Header, Outcome, OutcomeLog, Replier, Replies, Reply, Request, RunSettings, run,
+    Ask, Benchmark, BenchmarkError, Header, Outcome, OutcomeLog, Replier, Replies, Reply, Request,
+    RunSettings, run,
 };
 
 /// A folder of the small set of our own.
@@ -28,7 +29,9 @@ impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Script<F> {
 
 impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Replier for Script<F> {
     async fn replies(&mut self, requests: &[Request], _: &RunSettings) -> Result<Replies, BenchmarkError> {
-        let places = requests.iter().map(|request| ((request.index >> 16) as usize, (request.index & 0xffff) as usize));
+        let places = requests
+            .iter()
+            .map(|request| ((request.index >> 16) as usize, (request.index & 0xffff) as usize));
         let places: Vec<(usize, usize)> = places.collect();
         self.asked.extend(&places);
         let replies = requests.iter().zip(places);
@@ -42,7 +45,11 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Runs a whole benchmark with a replier, and returns the outcomes in the order of the cases.
-pub fn outcomes(benchmark: &dyn Benchmark, replier: &mut impl Replier, settings: &RunSettings) -> Vec<Outcome> {
+pub fn outcomes(
+    benchmark: &dyn Benchmark,
+    replier: &mut impl Replier,
+    settings: &RunSettings,
+) -> Vec<Outcome> {
     let dir = tempfile::tempdir().unwrap();
     let header = Header::new(benchmark, "test", settings);
     let mut log = OutcomeLog::open(&dir.path().join("outcomes.jsonl"), &header).unwrap();

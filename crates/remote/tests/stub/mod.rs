@@ -11,6 +11,7 @@ use serde_json::Value;
 pub struct Asked {
     pub path: String,
     /// The lines between the first and the body, in lower case.
+    #[allow(dead_code, reason = "not every test needs it")]
     pub headers: Vec<String>,
     pub body: Value,
 }
