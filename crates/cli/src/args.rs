@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod benchmarks;
 mod data;
 mod study;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
+pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
 pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
 pub use study::StudyArgs;
 
@@ -33,6 +35,7 @@ Examples:
   toolrl train grpo --policy DIR --data FILE       your own model and data
   toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
   toolrl data inspect FILE                         what a dataset holds
+  toolrl eval bfcl --policy DIR --data DIR --out DIR   one of the paper's benchmarks (also api-bank, bamboogle)
   toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
 
 Standard output holds results; progress and logs go to standard error.";
@@ -43,7 +46,7 @@ pub enum Command {
     /// Train a policy by a recipe, and evaluate it before and after
     #[command(after_help = TRAIN_HELP)]
     Train(TrainArgs),
-    /// Evaluate a policy on held-out tasks
+    /// Evaluate a policy on held-out tasks, or on a benchmark
     #[command(after_help = EVAL_HELP)]
     Eval(EvalArgs),
     /// Compute a step of a run again, and compare it with what was written down
@@ -139,17 +142,23 @@ pub struct ReplayArgs {
 const EVAL_HELP: &str = "\
 Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default.
 With --data every row of the file is a task. Standard output gets the table; --out gets eval.json and
-outcomes.jsonl, every reply with its score.";
+outcomes.jsonl, every reply with its score.
+
+The paper's benchmarks: toolrl eval bfcl --help, and likewise api-bank and bamboogle.";
 
 /// Arguments of `toolrl eval`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct EvalArgs {
-    /// What to evaluate; held-out is the only one so far
+    /// A benchmark of the paper, instead of held-out tasks
+    #[command(subcommand)]
+    pub benchmark: Option<BenchmarkCommand>,
+    /// What to evaluate on where it is no benchmark: held-out
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
-    #[arg(long, value_name = "DIR")]
-    pub policy: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub policy: Option<PathBuf>,
     /// Tasks in the released form, instead of the recipe's held-out ones
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,

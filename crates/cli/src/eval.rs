@@ -15,12 +15,15 @@ use toolrl_train::{EvalSettings, evaluate_policy, load_data};
 use crate::args::EvalArgs;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{hub, recipes};
+use crate::{benchmarks, hub, recipes};
 
-/// Evaluates a policy; the table goes to standard output.
+/// Evaluates a policy on held-out tasks, or on a benchmark; the table goes to standard output.
 pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
+    if let Some(benchmark) = &args.benchmark {
+        return benchmarks::evaluate(benchmark);
+    }
     if let Some(name) = args.names.iter().find(|name| *name != "held-out") {
-        bail!("no evaluation {name:?}: expected held-out");
+        bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
     }
     let recipe = recipes::find(&args.recipe, &args.overrides)?;
     let rubric = Rubric::from_config(&recipe.reward, registry)?;
@@ -30,11 +33,12 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     };
     let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
     let before = args.before.as_deref().map(read_report).transpose()?;
-    let dir = hub::directory(&args.policy)?;
+    let given = args.policy.as_deref().context("--policy is missing")?;
+    let dir = hub::directory(given)?;
     let policy = Policy::load(&dir, recipe.precision, &Device::flex())?;
     let chat = Arc::new(Chat::load(&dir)?);
     chat.check_vocabulary(policy.config().vocab_size)?;
-    let name = args.policy.display().to_string();
+    let name = given.display().to_string();
     let settings =
         EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
     let progress = &mut Progress::new();

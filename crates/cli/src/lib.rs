@@ -17,6 +17,7 @@
 
 mod args;
 mod bench;
+mod benchmarks;
 mod data;
 mod eval;
 mod hub;
@@ -87,12 +88,14 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The workspace's own crates; others speak from `warn` on.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
+    "toolrl_benchmarks",
     "toolrl_cli",
     "toolrl_data",
     "toolrl_eval",
     "toolrl_engine",
     "toolrl_policy",
+    "toolrl_remote",
     "toolrl_study",
     "toolrl_train",
 ];

@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
@@ -15,11 +15,25 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("toolrl-api-bank", &["toolrl-grammar"]),
     ("toolrl-bamboogle", &["toolrl-grammar"]),
     ("toolrl-services", &["toolrl-grammar"]),
+    ("toolrl-remote", &[]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
     ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    (
+        "toolrl-benchmarks",
+        &[
+            "toolrl-bfcl",
+            "toolrl-services",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
+            "toolrl-remote",
+            "toolrl-rollout",
+            "toolrl-chat",
+            "toolrl-grammar",
+        ],
+    ),
     (
         "toolrl-train",
         &[
@@ -38,6 +52,12 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         "toolrl-cli",
         &[
+            "toolrl-benchmarks",
+            "toolrl-bfcl",
+            "toolrl-services",
+            "toolrl-api-bank",
+            "toolrl-bamboogle",
+            "toolrl-remote",
             "toolrl-study",
             "toolrl-workbench",
             "toolrl-train",
@@ -60,7 +80,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 13] = [
+const WITHOUT_BURN: [&str; 15] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
@@ -69,6 +89,8 @@ const WITHOUT_BURN: [&str; 13] = [
     "toolrl-api-bank",
     "toolrl-bamboogle",
     "toolrl-services",
+    "toolrl-remote",
+    "toolrl-benchmarks",
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",

@@ -29,7 +29,7 @@ pub enum Handler {
 }
 
 /// Names and arguments of the calls to execute.
-pub(crate) type Calls<'a> = Vec<(PyStr<'a>, Object<'a>)>;
+pub type Calls<'a> = Vec<(PyStr<'a>, Object<'a>)>;
 
 impl Handler {
     /// Every handler.
@@ -64,12 +64,16 @@ impl Handler {
         self,
         reply: &T,
     ) -> Result<Vec<PyStr<'static>>, DecodeError> {
-        let calls = self.calls(reply.as_ref())?;
+        let calls = self.calls(reply)?;
         Ok(calls.iter().map(|(name, arguments)| decode::source(name, arguments)).collect())
     }
 
     /// Names and arguments of the calls to execute.
-    pub(crate) fn calls(self, reply: &[u8]) -> Result<Calls<'_>, DecodeError> {
+    ///
+    /// # Errors
+    /// [`DecodeError`] as in [`decode_execute`].
+    pub fn calls<T: AsRef<[u8]> + ?Sized>(self, reply: &T) -> Result<Calls<'_>, DecodeError> {
+        let reply = reply.as_ref();
         match self {
             Self::Toolrl => decode::calls(reply),
             Self::Native(format) => {

@@ -1,0 +1,128 @@
+//! API-Bank: one prompt, one reply, one right call.
+
+use std::path::Path;
+
+use toolrl_api_bank::{Case, Level, Reply as Read, Tally, load, score};
+use toolrl_grammar::json::Value;
+
+use crate::outcome::excerpt;
+use crate::{Ask, Benchmark, BenchmarkError, CaseKey, Conversation, Outcome, Reply, Score, of_data};
+
+/// API-Bank's three levels by the released matching, with hard match as a measure beside it.
+#[derive(Clone, Debug)]
+pub struct ApiBank {
+    cases: Vec<Case>,
+    keys: Vec<CaseKey>,
+    data: String,
+}
+
+impl ApiBank {
+    /// Reads the cases from the folder of the three levels' files.
+    ///
+    /// # Errors
+    /// As [`load`]: a missing file's error says where it comes from.
+    pub fn load(folder: &Path) -> Result<Self, BenchmarkError> {
+        let cases = load(folder, &Level::ALL)?;
+        let key = |case: &Case| CaseKey { id: case.key(), group: group(case.level) };
+        let files: Vec<_> = Level::ALL.iter().map(|level| folder.join(level.file_name())).collect();
+        let files: Vec<&Path> = files.iter().map(std::path::PathBuf::as_path).collect();
+        Ok(Self { keys: cases.iter().map(key).collect(), data: of_data(&files)?, cases })
+    }
+}
+
+/// The name of a level's group.
+fn group(level: Level) -> String {
+    format!("level_{level}")
+}
+
+impl Benchmark for ApiBank {
+    fn name(&self) -> &'static str {
+        "api-bank"
+    }
+
+    fn handler(&self) -> String {
+        "toolrl, prompts of the data".into()
+    }
+
+    fn data(&self) -> String {
+        self.data.clone()
+    }
+
+    fn cases(&self) -> &[CaseKey] {
+        &self.keys
+    }
+
+    fn open(&self, index: usize) -> Result<Box<dyn Conversation + '_>, BenchmarkError> {
+        let case = &self.cases[index];
+        let outcome = Outcome {
+            id: case.key(),
+            group: group(case.level),
+            asked: excerpt(&case.user),
+            expected: excerpt(&format!("{} {}", case.answer.name.lossy(), case.answer.parameters)),
+            ..Outcome::default()
+        };
+        Ok(Box::new(OneReply { case, outcome }))
+    }
+
+    fn scores(&self, outcomes: &[Outcome]) -> Vec<Score> {
+        let mut tally = Tally::default();
+        for outcome in outcomes {
+            let level = Level::ALL.into_iter().find(|level| group(*level) == outcome.group);
+            let hard = outcome.measures.get("hard").is_some_and(|hard| *hard == 1.0);
+            if let Some(level) = level {
+                tally.count(level, toolrl_api_bank::Score { released: outcome.right, hard });
+            }
+        }
+        let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+        let overall = tally.overall();
+        let mut scores = vec![Score::share("Overall", share(overall.released, overall.total))];
+        for level in Level::ALL {
+            let tally = tally.level(level);
+            scores.push(Score::share(format!("Level {level}"), share(tally.released, tally.total)));
+        }
+        scores.push(Score::share("Hard match", share(overall.hard, overall.total)));
+        scores
+    }
+}
+
+/// A case that needs one reply.
+struct OneReply<'a> {
+    case: &'a Case,
+    outcome: Outcome,
+}
+
+impl Conversation for OneReply<'_> {
+    fn ask(&self) -> Option<Ask> {
+        let is_open = self.outcome.replies.is_empty();
+        is_open.then(|| Ask::of(self.case.system.clone(), self.case.user.clone()))
+    }
+
+    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
+        let outcome = &mut self.outcome;
+        outcome.count(&reply);
+        let score = score(&reply.text, &self.case.answer);
+        outcome.measures.insert("hard".into(), f64::from(u8::from(score.hard)));
+        outcome.right = score.released;
+        if !score.released {
+            outcome.fail(failure(&reply.text, self.case));
+        }
+        outcome.replies = vec![vec![reply.text]];
+        Ok(())
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+}
+
+/// What is wrong with a reply that does not make the right call.
+fn failure(reply: &str, case: &Case) -> &'static str {
+    let calls = Read::parse(reply).calls;
+    let names =
+        |call: &Value<'_>| call.get("name").and_then(Value::as_bytes) == Some(case.answer.name.as_bytes());
+    match (calls.is_empty(), calls.iter().any(names)) {
+        (true, _) => "no_call",
+        (false, true) => "wrong_parameters",
+        (false, false) => "wrong_tool",
+    }
+}

@@ -1,0 +1,68 @@
+//! A case of one turn: one prompt, one reply, one verdict.
+
+use toolrl_bfcl::{Case, Handler, check};
+use toolrl_chat::Message;
+
+use super::Bfcl;
+use super::text::{expected, whole};
+use crate::outcome::excerpt;
+use crate::{Ask, BenchmarkError, Conversation, Outcome, Reply};
+
+/// A case that needs one reply.
+pub(super) struct SingleTurn<'a> {
+    bfcl: &'a Bfcl,
+    case: &'a Case,
+    ask: Ask,
+    outcome: Outcome,
+}
+
+impl<'a> SingleTurn<'a> {
+    pub(super) fn new(bfcl: &'a Bfcl, case: &'a Case) -> Result<Self, BenchmarkError> {
+        let messages = case.turns.iter().flatten();
+        let ask = match bfcl.settings.handler {
+            Handler::Toolrl => {
+                let prompt = bfcl.settings.prompts.first_turn(case);
+                Ask::of(prompt.system, prompt.user)
+            }
+            Handler::Native(_) => Ask {
+                messages: messages
+                    .clone()
+                    .map(|message| Message::new(&message.role, &message.content))
+                    .collect(),
+                tools: bfcl.tools(&case.id, &case.functions, case.category)?,
+            },
+        };
+        let asked = messages.filter(|message| message.role == "user").last();
+        let outcome = Outcome {
+            id: case.id.clone(),
+            group: case.category.name().into(),
+            asked: excerpt(asked.map_or("", |message| &message.content)),
+            expected: excerpt(&expected(&case.target)),
+            ..Outcome::default()
+        };
+        Ok(Self { bfcl, case, ask, outcome })
+    }
+}
+
+impl Conversation for SingleTurn<'_> {
+    fn ask(&self) -> Option<Ask> {
+        self.outcome.replies.is_empty().then(|| self.ask.clone())
+    }
+
+    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
+        let settings = &self.bfcl.settings;
+        let text = whole(&reply, settings.handler);
+        let outcome = &mut self.outcome;
+        outcome.count(&reply);
+        match check(self.case, Some(&settings.handler.decode_ast(&text)), settings.names)? {
+            Ok(()) => outcome.right = true,
+            Err(error) => outcome.fail(error.name()),
+        }
+        outcome.replies = vec![vec![text]];
+        Ok(())
+    }
+
+    fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+}

@@ -1,0 +1,71 @@
+//! What the tests share: fixtures, and a replier that says what a test writes down.
+
+#![allow(dead_code, reason = "not every test needs all of it")]
+
+use std::path::{Path, PathBuf};
+
+use toolrl_benchmarks::{
+    Ask, Benchmark, BenchmarkError, Header, Outcome, OutcomeLog, Replier, Replies, Reply, Request,
+    RunSettings, run,
+};
+
+/// A folder of the small set of our own.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
+}
+
+/// Replies by the place of the case, the number of replies before, and what is asked.
+pub struct Script<F> {
+    pub reply: F,
+    /// The case's place and the number of replies before, of everything asked.
+    pub asked: Vec<(usize, usize)>,
+}
+
+impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Script<F> {
+    pub fn new(reply: F) -> Self {
+        Self { reply, asked: Vec::new() }
+    }
+}
+
+impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Replier for Script<F> {
+    async fn replies(&mut self, requests: &[Request], _: &RunSettings) -> Result<Replies, BenchmarkError> {
+        let places = requests
+            .iter()
+            .map(|request| ((request.index >> 16) as usize, (request.index & 0xffff) as usize));
+        let places: Vec<(usize, usize)> = places.collect();
+        self.asked.extend(&places);
+        let replies = requests.iter().zip(places);
+        Ok(replies.map(|(request, (case, step))| (self.reply)(case, step, &request.ask)).collect())
+    }
+}
+
+/// Runs work to its end.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+}
+
+/// Runs a whole benchmark with a replier, and returns the outcomes in the order of the cases.
+pub fn outcomes(
+    benchmark: &dyn Benchmark,
+    replier: &mut impl Replier,
+    settings: &RunSettings,
+) -> Vec<Outcome> {
+    let dir = tempfile::tempdir().unwrap();
+    let header = Header::new(benchmark, "test", settings);
+    let mut log = OutcomeLog::open(&dir.path().join("outcomes.jsonl"), &header).unwrap();
+    block_on(run(benchmark, replier, &mut log, settings, |_, _| ())).unwrap();
+    let mut outcomes = log.outcomes().to_vec();
+    let place = |outcome: &Outcome| benchmark.cases().iter().position(|case| case.id == outcome.id);
+    outcomes.sort_by_key(place);
+    outcomes
+}
+
+/// Calls in ToolRL's form.
+pub fn calls(calls: &[&str]) -> Reply {
+    Reply::of(format!("<think> so </think>\n<tool_call>\n{}\n</tool_call>", calls.join("\n")))
+}
+
+/// An answer in ToolRL's form.
+pub fn answer(text: &str) -> Reply {
+    Reply::of(format!("<think> so </think>\n<response> {text} </response>"))
+}

@@ -1,0 +1,192 @@
+//! Requests with time-outs and retries.
+
+use std::io::Read;
+use std::time::SystemTime;
+
+use serde_json::Value;
+use ureq::{Agent, Proxy};
+
+use crate::retry::{is_passing, may_pass, retry_after};
+use crate::{RemoteError, Settings};
+
+/// The most bytes of an answer that are read.
+const LONGEST_ANSWER: u64 = 64 << 20;
+
+/// The most characters of a server's complaint that an error shows.
+const LONGEST_MESSAGE: usize = 500;
+
+/// A server. Its connections are kept and shared by threads.
+#[derive(Clone, Debug)]
+pub struct Client {
+    agent: Agent,
+    settings: Settings,
+}
+
+/// What came of one attempt.
+enum Attempt {
+    Answer(Value),
+    /// It may work later, perhaps after the wait that the server asks for.
+    Again(RemoteError, Option<std::time::Duration>),
+    Failed(RemoteError),
+}
+
+impl Client {
+    /// A client of the server at these settings' address. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`RemoteError::Settings`] for an address that is none of `http://` or `https://`, and for a proxy
+    /// that is none.
+    pub fn new(mut settings: Settings) -> Result<Self, RemoteError> {
+        let fail = |problem: String| RemoteError::Settings { url: settings.base_url.clone(), problem };
+        if !["http://", "https://"].iter().any(|scheme| settings.base_url.starts_with(scheme)) {
+            return Err(fail("an address begins with http:// or https://".into()));
+        }
+        let proxy = settings.proxy.as_deref().map(Proxy::new).transpose();
+        let proxy = proxy.map_err(|error| fail(format!("the proxy: {error}")))?;
+        let config = Agent::config_builder()
+            .timeout_global(Some(settings.timeout))
+            .timeout_connect(Some(settings.connect_timeout))
+            .http_status_as_error(false)
+            // A redirected POST would lose its body, or take the key elsewhere.
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .max_idle_connections_per_host(settings.threads)
+            .proxy(proxy)
+            .build();
+        settings.base_url.truncate(settings.base_url.trim_end_matches('/').len());
+        Ok(Self { agent: config.into(), settings })
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The address of a path below the base; of the empty path, the base.
+    pub(crate) fn url(&self, path: &str) -> String {
+        match path {
+            "" => self.settings.base_url.clone(),
+            path => format!("{}/{path}", self.settings.base_url),
+        }
+    }
+
+    /// Posts JSON to a path below the base and returns the JSON of the answer. It waits and repeats as
+    /// [`crate::Retries`] says where the server is busy, away or broken.
+    ///
+    /// # Errors
+    /// [`RemoteError`] when it is refused, or still gets no answer after the last attempt.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
+        let url = self.url(path);
+        let retries = &self.settings.retries;
+        let mut attempts = 1;
+        loop {
+            let (error, asked) = match self.attempt(&url, body, attempts) {
+                Attempt::Answer(answer) => return Ok(answer),
+                Attempt::Failed(error) => return Err(error),
+                Attempt::Again(error, asked) => (error, asked),
+            };
+            if attempts >= retries.attempts {
+                return Err(error);
+            }
+            if let Some(wait) = asked.filter(|wait| *wait > retries.longest_retry_after) {
+                return Err(RemoteError::Busy { url, wait });
+            }
+            let wait = retries.wait(attempts - 1, fastrand::f64()).max(asked.unwrap_or_default());
+            tracing::warn!("{error}; again in {:.1} s", wait.as_secs_f64());
+            std::thread::sleep(wait);
+            attempts += 1;
+        }
+    }
+
+    fn attempt(&self, url: &str, body: &Value, attempts: u32) -> Attempt {
+        let failed = |source: ureq::Error| {
+            let passing = may_pass(&source);
+            let error = RemoteError::Transport { url: url.into(), attempts, source: Box::new(source) };
+            if passing { Attempt::Again(error, None) } else { Attempt::Failed(error) }
+        };
+        let mut request = self.agent.post(url);
+        if let Some(key) = &self.settings.key {
+            request = request.header("authorization", key.bearer());
+        }
+        let mut response = match request.send_json(body) {
+            Ok(response) => response,
+            Err(source) => return failed(source),
+        };
+        let status = response.status().as_u16();
+        let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let asked = header.and_then(|header| retry_after(header, SystemTime::now()));
+        let mut answer = Vec::new();
+        let reader = response.body_mut().with_config().limit(LONGEST_ANSWER).reader();
+        if let Err(source) = reader.take(LONGEST_ANSWER).read_to_end(&mut answer) {
+            return failed(ureq::Error::Io(source));
+        }
+        if (200..300).contains(&status) {
+            return match serde_json::from_slice(&answer) {
+                Ok(answer) => Attempt::Answer(answer),
+                Err(error) => {
+                    Attempt::Failed(RemoteError::Form { url: url.into(), problem: error.to_string() })
+                }
+            };
+        }
+        let message = complaint(&answer);
+        if !is_passing(status) && says_too_long(&message) {
+            return Attempt::Failed(RemoteError::TooLong { url: url.into(), message });
+        }
+        let error = RemoteError::Status { url: url.into(), status, message, attempts };
+        if is_passing(status) { Attempt::Again(error, asked) } else { Attempt::Failed(error) }
+    }
+}
+
+/// What a server says is wrong: the `message` of its `error`, or the text of its answer, shortened.
+fn complaint(answer: &[u8]) -> String {
+    let value: Option<Value> = serde_json::from_slice(answer).ok();
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let said = value.as_ref().and_then(|value| {
+        let error = value.get("error").unwrap_or(value);
+        [error.get("message"), Some(error), value.get("detail")].into_iter().flatten().find_map(text)
+    });
+    let said = said.unwrap_or_else(|| String::from_utf8_lossy(answer).into_owned());
+    let line: Vec<&str> = said.split_whitespace().collect();
+    line.join(" ").chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// Whether a complaint is about the model's context: what vLLM, SGLang, llama.cpp, TGI and OpenAI say.
+fn says_too_long(message: &str) -> bool {
+    let message = message.to_lowercase();
+    let parts = ["context length", "context_length", "context size", "context window", "maximum context"];
+    parts
+        .iter()
+        .chain(&["too many tokens", "inputs tokens", "prompt is too long"])
+        .any(|part| message.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn complaints_are_found_and_shortened() {
+        let long = "x".repeat(2000);
+        let cases = [
+            (r#"{"error": {"message": "no\nsuch  model", "code": 404}}"#, "no such model"),
+            (r#"{"error": "away"}"#, "away"),
+            (r#"{"message": "hm"}"#, "hm"),
+            (r#"{"detail": "Not Found"}"#, "Not Found"),
+            ("<html>", "<html>"),
+            ("", ""),
+            (&long, &long[..LONGEST_MESSAGE]),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(complaint(answer.as_bytes()), expected);
+        }
+    }
+
+    #[test]
+    fn addresses_are_checked_and_joined() {
+        for address in ["localhost:8000", "ftp://a", ""] {
+            assert!(Client::new(Settings::new(address)).is_err(), "{address}");
+        }
+        let client = Client::new(Settings::new("http://a/v1/")).unwrap();
+        assert_eq!((client.url("x"), client.url("")), ("http://a/v1/x".into(), "http://a/v1".into()));
+    }
+}

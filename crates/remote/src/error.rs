@@ -1,0 +1,75 @@
+//! Why a server gave no answer.
+
+use std::time::Duration;
+
+/// Why a server gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// The address is none, or the settings cannot be used.
+    #[error("{url:?}: {problem}")]
+    Settings {
+        /// The address.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The server refused the request.
+    #[error("{url}: the server answered {status}: {message}{}", hint(*status))]
+    Status {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server said, shortened.
+        message: String,
+        /// How often it was asked.
+        attempts: u32,
+    },
+    /// The request is longer than the model's context: this server never takes it.
+    #[error("{url}: the request is longer than the model's context: {message}")]
+    TooLong {
+        /// The address.
+        url: String,
+        /// What the server said, shortened.
+        message: String,
+    },
+    /// The server could not be reached, or broke off.
+    #[error("{url}: no answer in {attempts} attempts: {source}")]
+    Transport {
+        /// The address.
+        url: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// What failed the last time.
+        source: Box<ureq::Error>,
+    },
+    /// The server asks for a longer wait than the settings allow.
+    #[error("{url}: the server asks to wait {} seconds, which is too long; go on later", wait.as_secs())]
+    Busy {
+        /// The address.
+        url: String,
+        /// What it asks for.
+        wait: Duration,
+    },
+    /// The answer has another form than it should.
+    #[error("{url}: the answer is not what it should be: {problem}")]
+    Form {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The request was not sent, since another one of its batch had failed.
+    #[error("not asked, because another request failed")]
+    NotAsked,
+}
+
+/// What often lies behind a status.
+fn hint(status: u16) -> &'static str {
+    match status {
+        401 | 403 => " (is the API key right?)",
+        404 => " (are the address, which usually ends in /v1, and the model's name right?)",
+        _ => "",
+    }
+}
