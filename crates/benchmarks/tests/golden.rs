@@ -69,7 +69,7 @@ fn the_right_calls_are_right() {
     let is_wrong = |outcome: &&&Outcome| !outcome.right && outcome.id != "multi_turn_base_154";
     let wrong: Vec<_> = known
         .iter()
-        .filter(|outcome| !outcome.right)
+        .filter(is_wrong)
         .map(|outcome| (&outcome.id, &outcome.failure))
         .collect();
     assert!(known.len() >= 500, "{}", known.len());

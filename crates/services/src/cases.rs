@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use toolrl_grammar::json;
 
+use crate::ServicesError;
 use crate::service::{Class, Context};
 use crate::session::{Session, Side};
-use crate::ServicesError;
 
 /// A category of multi-turn cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,7 +158,8 @@ fn for_each_line(
     path: &Path,
     mut handle: impl FnMut(&json::Value<'_>) -> Result<(), ServicesError>,
 ) -> Result<(), ServicesError> {
-    let bytes = std::fs::read(path).map_err(|source| ServicesError::Read { path: path.to_owned(), source })?;
+    let bytes =
+        std::fs::read(path).map_err(|source| ServicesError::Read { path: path.to_owned(), source })?;
     for (i, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
@@ -172,11 +173,7 @@ fn for_each_line(
     Ok(())
 }
 
-pub(crate) fn field(
-    field: &'static str,
-    expected: &'static str,
-    line: &json::Value<'_>,
-) -> ServicesError {
+pub(crate) fn field(field: &'static str, expected: &'static str, line: &json::Value<'_>) -> ServicesError {
     let found = line.get(field).map_or("nothing", json::Value::type_name).to_owned();
     ServicesError::Field { field, expected, found }
 }

@@ -52,7 +52,15 @@ mod tests {
             (&FILES, &["content", "names", "unchanged"]),
             (
                 &TRADING,
-                &["watch_list", "transactions", "MA(5)", "MA(20)", "Technology", "Automobile", "order_details"],
+                &[
+                    "watch_list",
+                    "transactions",
+                    "MA(5)",
+                    "MA(20)",
+                    "Technology",
+                    "Automobile",
+                    "order_details",
+                ],
             ),
             (&TRAVEL, &["credit_cards", "bookings"]),
             (&VEHICLE, &["car_status", "weather", "parking_brake", "cities"]),

@@ -2,6 +2,7 @@
 
 use toolrl_grammar::json;
 
+use crate::ServicesError;
 use crate::python::{Outcome, Raised, parse_call, rewrite};
 use crate::service::{Class, Context, Scenario, Service, result_text};
 use crate::services::{
@@ -9,7 +10,6 @@ use crate::services::{
     travel::Travel, vehicle::Vehicle,
 };
 use crate::value::{Dict, Value};
-use crate::ServicesError;
 
 /// Names that are refused before they are looked up.
 const REFUSED: [&str; 8] = ["kill", "exit", "quit", "remove", "unlink", "popen", "Popen", "run"];
@@ -125,17 +125,13 @@ impl Session {
     pub fn same_state(&self, other: &Self) -> bool {
         let pairs = self.instances.iter().zip(&other.instances);
         self.instances.len() == other.instances.len()
-            && pairs.into_iter().all(|(a, b)| {
-                a.class == b.class && a.service.attributes() == b.service.attributes()
-            })
+            && pairs
+                .into_iter()
+                .all(|(a, b)| a.class == b.class && a.service.attributes() == b.service.attributes())
     }
 }
 
-fn load(
-    class: Class,
-    scenario: &Scenario<'_>,
-    context: Context,
-) -> Result<Box<dyn Service>, ServicesError> {
+fn load(class: Class, scenario: &Scenario<'_>, context: Context) -> Result<Box<dyn Service>, ServicesError> {
     Ok(match class {
         Class::GorillaFileSystem => Box::new(Files::load(scenario, context)?),
         Class::MathAPI => Box::new(Math),

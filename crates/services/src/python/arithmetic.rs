@@ -11,7 +11,7 @@ use crate::value::Value;
 const MAX_BITS: u64 = 20_000;
 
 /// The most code points or items of a repeated string or list.
-const MAX_REPEATED: usize = 1 << 24;
+const MAX_REPEATED: usize = 1 << 22;
 
 /// An operator, as the messages of its exceptions write it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +82,8 @@ fn others(operator: Operator, a: &Value, b: &Value) -> Outcome {
             let (own, other) = (a.type_name(), b.type_name());
             Err(Raised::type_error(format!("can only concatenate {own} (not \"{other}\") to {own}")))
         }
-        (Multiply, Value::Str(_) | Value::List(_), times) | (Multiply, times, Value::Str(_) | Value::List(_)) => {
+        (Multiply, Value::Str(_) | Value::List(_), times)
+        | (Multiply, times, Value::Str(_) | Value::List(_)) => {
             let sequence = if std::ptr::eq(times, b) { a } else { b };
             repeated(sequence, times)
         }

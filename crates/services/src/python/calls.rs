@@ -50,7 +50,11 @@ mod tests {
     /// The keywords of a call as `repr`s.
     fn keywords(text: &str) -> String {
         let call = parse_call(text).unwrap();
-        call.keywords.iter().map(|(key, value)| format!("{key}={}", value.repr())).collect::<Vec<_>>().join(" ")
+        call.keywords
+            .iter()
+            .map(|(key, value)| format!("{key}={}", value.repr()))
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     #[test]
@@ -58,10 +62,16 @@ mod tests {
         let cases = [
             ("f(a='x', b=\"it's\")", "a='x' b=\"it's\""),
             (r"f(a='it\'s \x41\u00e9\U0001F600\n\0\101')", "a=\"it's Aé😀\\n\\x00A\""),
-            (r"f(a='\q\
-b')", r"a='\\qb'"),
+            (
+                r"f(a='\q\
+b')",
+                r"a='\\qb'",
+            ),
             ("f(a=1, b=-2.5, c=1e3, d=-0.0, e=.5, f=1_000)", "a=1 b=-2.5 c=1000.0 d=-0.0 e=0.5 f=1000"),
-            ("f(a=[1, [True, None],], b={}, c={'k': [False], 2: 'v'})", "a=[1, [True, None]] b={} c={'k': [False], 2: 'v'}"),
+            (
+                "f(a=[1, [True, None],], b={}, c={'k': [False], 2: 'v'})",
+                "a=[1, [True, None]] b={} c={'k': [False], 2: 'v'}",
+            ),
             ("f(a='x' 'y')", "a='xy'"),
             (" f ( a = 1 , ) ", "a=1"),
             ("f()", ""),
@@ -76,8 +86,25 @@ b')", r"a='\\qb'"),
     #[test]
     fn what_is_no_call_of_literals_is_an_error() {
         let cases = [
-            "", "f", "f(", "f(a=)", "f(a=1", "f(a=1) g", "(a=1)", "f(a='x)", "f(a b=1)", "f(class=1)", "f(a={1})",
-            "f(a=1, 2)", "f(a=1, a=2)", "f(a=01)", "f(a=g())", "f(a={'k' 1})", "1f()", "f(,)", "f(a=1 2)",
+            "",
+            "f",
+            "f(",
+            "f(a=)",
+            "f(a=1",
+            "f(a=1) g",
+            "(a=1)",
+            "f(a='x)",
+            "f(a b=1)",
+            "f(class=1)",
+            "f(a={1})",
+            "f(a=1, 2)",
+            "f(a=1, a=2)",
+            "f(a=01)",
+            "f(a=g())",
+            "f(a={'k' 1})",
+            "1f()",
+            "f(,)",
+            "f(a=1 2)",
         ];
         for text in cases {
             assert!(parse_call(text).is_err(), "{text}");

@@ -3,12 +3,12 @@
 use num_bigint::BigInt;
 use num_traits::{Signed, ToPrimitive, Zero};
 
-use super::numbers::{Number, number};
+use super::numbers::{Number, binary_parts, number};
 use super::{Outcome, Raised, whole_of};
 use crate::value::Value;
 
 /// The most digits of a result.
-const MAX_PRECISION: usize = 10_000;
+const MAX_PRECISION: usize = 20_000;
 
 /// `coefficient * 10^exponent`, not negative.
 struct Decimal {
@@ -25,6 +25,9 @@ pub(crate) fn square_root(value: &Value, precision: &Value) -> Outcome {
         let name = precision.type_name();
         Raised::type_error(format!("'{name}' object cannot be interpreted as an integer"))
     })?;
+    if digits.to_i64().is_none() {
+        return Err(Raised::overflow("Python int too large to convert to C ssize_t"));
+    }
     if !digits.is_positive() || digits > 999_999_999_999_999_999i64.into() {
         return Err(Raised::value_error("valid range for prec is [1, MAX_PREC]"));
     }
@@ -40,9 +43,7 @@ pub(crate) fn square_root(value: &Value, precision: &Value) -> Outcome {
 
 /// A finite float as a decimal, exactly.
 fn exact(x: f64) -> Decimal {
-    let bits = x.abs().to_bits();
-    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i64);
-    let (mantissa, power) = if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+    let (mantissa, power) = binary_parts(x);
     if mantissa == 0 {
         return Decimal { coefficient: BigInt::ZERO, exponent: 0 };
     }

@@ -29,9 +29,13 @@ enum Logarithm {
 /// What mpmath raises for what is no number, and for base 1.
 pub(crate) fn logarithm(value: &Value, base: &Value, places: &Value) -> Outcome {
     let places = places_of(places)?;
-    let precision = ((places + 1) as f64 * BITS_PER_DIGIT).round_ties_even().max(1.0) as u64;
-    let value = natural(&real_of(value, precision)?, precision);
-    let base = natural(&real_of(base, precision)?, precision);
+    let bits = (places.min(MAX_PLACES) + 1) as f64 * BITS_PER_DIGIT;
+    let precision = bits.round_ties_even().max(1.0) as u64;
+    let (value, base) = (real_of(value, precision)?, real_of(base, precision)?);
+    if places > MAX_PLACES {
+        return Err(Raised::too_large());
+    }
+    let (value, base) = (natural(&value, precision), natural(&base, precision));
     let shown = match ((precision as f64 / BITS_PER_DIGIT).round_ties_even() - 1.0).max(1.0) as usize {
         15 => 17,
         digits => digits + 3,
@@ -52,8 +56,7 @@ fn places_of(places: &Value) -> Outcome<i64> {
             )));
         }
     };
-    let bounded = whole.to_i64().unwrap_or(i64::MAX);
-    if bounded > MAX_PLACES { Err(Raised::too_large()) } else { Ok(bounded.max(-2)) }
+    Ok(whole.to_i64().unwrap_or(i64::MAX).max(-2))
 }
 
 /// A value as mpmath converts it: numbers exactly, text rounded.
@@ -61,6 +64,10 @@ fn real_of(value: &Value, precision: u64) -> Outcome<Real> {
     match (number(value), value) {
         (Some(Number::Int(n)), _) => Ok(Real::integer(n)),
         (Some(Number::Float(x)), _) => Ok(Real::float(x)),
+        // mpmath takes it for a complex number, and fails where it is none.
+        (None, Value::Str(text)) if text.to_lowercase().contains('j') => {
+            Err(Raised::other("'NoneType' object has no attribute 'group'"))
+        }
         (None, Value::Str(text)) => match Real::parse(text, precision) {
             Some(real) => real,
             None => Err(not_a_number(value)),
@@ -99,12 +106,17 @@ fn quotient(a: &Logarithm, b: &Logarithm, precision: u64, digits: usize) -> Outc
     if let (Logarithm::Real(a), Logarithm::Real(b)) = (a, b) {
         return Ok(format!("mpf('{}')", a.over(b, precision)?.text(digits)));
     }
+    let complex = |real: &Real, imaginary: &Real| {
+        format!("mpc(real='{}', imag='{}')", real.text(digits), imaginary.text(digits))
+    };
+    if let (Logarithm::Complex(real, imaginary), Logarithm::Real(b)) = (a, b) {
+        return Ok(complex(&real.over(b, precision)?, &imaginary.over(b, precision)?));
+    }
     // (a + bi) / (c + di) = ((ac + bd) + (bc - ad)i) / (c² + d²), exactly, then rounded.
     let norm = b_real.times(&b_real)?.plus(&b_imaginary.times(&b_imaginary)?)?;
     let real = a_real.times(&b_real)?.plus(&a_imaginary.times(&b_imaginary)?)?;
     let imaginary = a_imaginary.times(&b_real)?.minus(&a_real.times(&b_imaginary)?)?;
-    let part = |x: &Real| Ok(x.over(&norm, precision)?.text(digits));
-    Ok(format!("mpc(real='{}', imag='{}')", part(&real)?, part(&imaginary)?))
+    Ok(complex(&real.over(&norm, precision)?, &imaginary.over(&norm, precision)?))
 }
 
 impl Logarithm {

@@ -8,12 +8,13 @@ use super::{Outcome, Raised};
 use crate::value::Value;
 
 /// A number of Python's `int` (or `bool`, which is one) or `float`.
-pub(super) enum Number {
+pub(crate) enum Number {
     Int(BigInt),
     Float(f64),
 }
 
-pub(super) fn number(value: &Value) -> Option<Number> {
+/// The number that a value is, if it is one.
+pub(crate) fn number(value: &Value) -> Option<Number> {
     match value {
         Value::Bool(flag) => Some(Number::Int(i64::from(*flag).into())),
         Value::Int(n) => Some(Number::Int(n.clone())),
@@ -39,9 +40,19 @@ pub(super) fn float_of_int(n: &BigInt) -> Outcome<f64> {
     }
 }
 
+/// A finite float's magnitude as `mantissa * 2^exponent`, exactly.
+pub(super) fn binary_parts(x: f64) -> (u64, i64) {
+    let bits = x.abs().to_bits();
+    let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i64);
+    if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) }
+}
+
 /// What an integer of too many digits raises when it is written as text.
 pub(crate) fn too_many_digits() -> Raised {
-    Raised::value_error(format!("Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion"))
+    Raised::value_error(format!(
+        "Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion; \
+         use sys.set_int_max_str_digits() to increase the limit"
+    ))
 }
 
 /// Python's `float(value)`.
@@ -58,7 +69,8 @@ pub(crate) fn float_of(value: &Value) -> Outcome<f64> {
 
 /// Python's `float(text)`: white space around it, single underscores between digits, `inf` and `nan`.
 pub(super) fn float_of_text(text: &str) -> Outcome<f64> {
-    let fail = || Raised::value_error(format!("could not convert string to float: {}", Value::from(text).repr()));
+    let fail =
+        || Raised::value_error(format!("could not convert string to float: {}", Value::from(text).repr()));
     let trimmed = text.trim_matches(super::text::is_space);
     let digits = without_underscores(trimmed).ok_or_else(fail)?;
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(&digits);
@@ -85,7 +97,7 @@ pub(crate) fn int_of_text(text: &str) -> Outcome<BigInt> {
     if unsigned.len() > MAX_INTEGER_DIGITS {
         return Err(Raised::value_error(format!(
             "Exceeds the limit ({MAX_INTEGER_DIGITS} digits) for integer string conversion: \
-             value has {} digits",
+             value has {} digits; use sys.set_int_max_str_digits() to increase the limit",
             unsigned.len()
         )));
     }

@@ -47,8 +47,8 @@ impl Random {
         }
         for _ in 1..STATE {
             let last = self.state[i - 1];
-            self.state[i] = (self.state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941))
-                .wrapping_sub(i as u32);
+            self.state[i] =
+                (self.state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941)).wrapping_sub(i as u32);
             i = self.after(i);
         }
         self.state[0] = 0x8000_0000;

@@ -10,7 +10,8 @@ pub(crate) fn rewrite(text: &str, qualified: impl Fn(&str) -> Option<String>) ->
         let from_word = &rest[start..];
         let (word, after) = from_word.split_at(from_word.find(|c| !is_word(c)).unwrap_or(from_word.len()));
         let trimmed = after.trim_start_matches(super::text::is_space);
-        let called = trimmed.starts_with('(') && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let called =
+            trimmed.starts_with('(') && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         rest = if called { trimmed } else { after };
         match qualified(word).filter(|_| called) {
             Some(name) => out.push_str(&name),

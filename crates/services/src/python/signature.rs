@@ -50,7 +50,8 @@ impl Function {
             return fail(self.too_many(positional.len()));
         }
         let missing: Vec<String> = (self.required.iter().zip(&slots))
-            .filter_map(|(name, slot)| slot.is_none().then(|| format!("'{name}'")))
+            .filter(|(_, slot)| slot.is_none())
+            .map(|(name, _)| format!("'{name}'"))
             .collect();
         if !missing.is_empty() {
             let plural = if missing.len() == 1 { "" } else { "s" };

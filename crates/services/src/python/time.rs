@@ -31,7 +31,7 @@ impl Moment {
 /// Python's `datetime.strptime(value, format)`.
 pub(crate) fn parse_time(value: &Value, format: &str) -> Outcome<Moment> {
     let Value::Str(text) = value else {
-        let name = value.type_name();
+        let name = if *value == Value::None { "None" } else { value.type_name() };
         return Err(Raised::type_error(format!("strptime() argument 1 must be str, not {name}")));
     };
     let mut fields = Fields { moment: Moment { year: 1900, ..Moment::MIN }, afternoon: None };
@@ -142,7 +142,9 @@ fn lengths(field: char, text: &str) -> Vec<usize> {
             offer(byte(0) == b'2' && digit(1, b'0', b'3') || digit(0, b'0', b'1') && any(1), 2);
             offer(any(0), 1);
         }
-        'p' => offer(text.get(..2).is_some_and(|p| matches!(p.to_ascii_lowercase().as_str(), "am" | "pm")), 2),
+        'p' => {
+            offer(text.get(..2).is_some_and(|p| matches!(p.to_ascii_lowercase().as_str(), "am" | "pm")), 2)
+        }
         _ => {
             let sixty = field == 'S' && byte(0) == b'6' && digit(1, b'0', b'1');
             offer(sixty || digit(0, b'0', b'5') && any(1), 2);

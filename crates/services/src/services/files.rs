@@ -174,7 +174,8 @@ impl Files {
     }
 
     fn make_directory(&mut self, name: &Value) -> Outcome {
-        let refused = |reason: &str| Ok(refused(format!("mkdir: cannot create directory '{name}': {reason}")));
+        let refused =
+            |reason: &str| Ok(refused(format!("mkdir: cannot create directory '{name}': {reason}")));
         if !Self::is_valid_name(name)? {
             return refused("Invalid character");
         }
@@ -335,7 +336,7 @@ impl Service for Files {
         let root = self.tree.value(self.root);
         vec![
             ("long_context", self.context.is_long().into()),
-            // What contains itself has no end, and is equal to nothing but itself.
+            // Directories without an end have no value; the reason stands in its place.
             ("root", root.unwrap_or_else(|raised| Value::Opaque(raised.text))),
         ]
     }

@@ -2,9 +2,7 @@
 
 use super::{count, refused};
 use crate::ServicesError;
-use crate::python::{
-    Function, IdSet, Operator, Outcome, Raised, Random, arithmetic, function, lower,
-};
+use crate::python::{Function, IdSet, Operator, Outcome, Raised, Random, arithmetic, function, lower};
 use crate::service::{Scenario, Service, no_function};
 use crate::value::{Dict, Key, Value, dict};
 
@@ -20,6 +18,9 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     function("search_messages", &["keyword"], &[]),
     function("get_message_stats", &[], &[]),
 ];
+
+/// How many ids are given before the search for a free one is given up.
+const MOST_IDS: usize = 80_000;
 
 pub(crate) struct Messages {
     random: Random,
@@ -85,21 +86,23 @@ impl Messages {
         dict! {"login_status": true, "message": format!("User '{id}' logged in successfully.")}
     }
 
-    fn new_id(&mut self) -> Value {
-        loop {
+    /// An id that no message has yet.
+    fn new_id(&mut self) -> Outcome {
+        while self.generated_ids.len() < MOST_IDS {
             let id = self.random.integer(10_000, 99_999);
             if !self.generated_ids.contains(id) {
                 self.generated_ids.insert(id);
-                return dict! {"new_id": Value::Int(id.into())};
+                return Ok(dict! {"new_id": Value::Int(id.into())});
             }
         }
+        Err(Raised::too_large())
     }
 
     fn send(&mut self, receiver: &Value, message: &Value) -> Outcome {
         if !self.is_user_id(receiver) {
             return Ok(refused(format!("Receiver ID '{receiver}' not found.")));
         }
-        let id = self.new_id();
+        let id = self.new_id()?;
         let mut sent = Dict::default();
         sent.insert(Key::of(receiver)?, message.clone());
         self.inbox.push(sent.into());
@@ -112,16 +115,18 @@ impl Messages {
     }
 
     /// The receiver and the text of each message, in the inbox's order.
-    fn messages(&self) -> impl DoubleEndedIterator<Item = Outcome<(&Key, &Value)>> {
+    fn messages(&self) -> impl DoubleEndedIterator<Item = Outcome<(&Key, &Value)>> + ExactSizeIterator {
         self.inbox.iter().map(|message| match message {
-            Value::Dict(entries) => entries.iter().next().ok_or_else(|| Raised::other("list index out of range")),
+            Value::Dict(entries) => {
+                entries.iter().next().ok_or_else(|| Raised::other("list index out of range"))
+            }
             other => Err(Raised::attribute(other.type_name(), "items")),
         })
     }
 
     fn delete_last(&mut self, receiver: &Value) -> Outcome {
         let mut last = None;
-        for (i, message) in self.messages().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        for (i, message) in self.messages().enumerate().rev() {
             let (own, _) = message?;
             if own.value() == *receiver {
                 last = Some((i, own.value()));
@@ -145,12 +150,9 @@ impl Messages {
         let mut by_receiver = Dict::default();
         for message in self.messages() {
             let (receiver, text) = message?;
-            let mut texts = match by_receiver.at(receiver) {
-                Some(Value::List(texts)) => texts.clone(),
-                _ => Vec::new(),
-            };
-            texts.push(text.clone());
-            by_receiver.insert(receiver.clone(), texts.into());
+            if let Value::List(texts) = by_receiver.set_default(receiver.clone(), Vec::new().into()) {
+                texts.push(text.clone());
+            }
         }
         Ok(dict! {"messages": by_receiver})
     }
@@ -211,7 +213,11 @@ impl Service for Messages {
     fn call(&mut self, function: &str, slots: &[Option<&Value>]) -> Outcome {
         let needs_login = matches!(
             function,
-            "send_message" | "delete_message" | "view_messages_sent" | "search_messages" | "get_message_stats"
+            "send_message"
+                | "delete_message"
+                | "view_messages_sent"
+                | "search_messages"
+                | "get_message_stats"
         );
         if needs_login && !self.user.truthy() {
             return Ok(refused("No user is currently logged in."));

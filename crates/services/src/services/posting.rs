@@ -83,13 +83,7 @@ impl Posts {
         if self.tweets.find(id)?.is_none() {
             return Ok(not_found(id));
         }
-        let user = Key::of(&self.username)?;
-        if self.retweets.at(&user).is_none() {
-            self.retweets.insert(user, Vec::new().into());
-        }
-        let Some(own) = self.retweets.find_mut(&self.username)? else {
-            return no_function("retweet");
-        };
+        let own = self.retweets.set_default(Key::of(&self.username)?, Vec::new().into());
         if contains(own, id)? {
             return Ok(dict! {"retweet_status": "Already retweeted"});
         }
@@ -101,12 +95,8 @@ impl Posts {
         if self.tweets.find(id)?.is_none() {
             return Ok(not_found(id));
         }
-        if self.comments.find(id)?.is_none() {
-            self.comments.insert(Key::of(id)?, Vec::new().into());
-        }
-        if let Some(comments) = self.comments.find_mut(id)? {
-            append(comments, dict! {"username": self.username.clone(), "content": content.clone()})?;
-        }
+        let comments = self.comments.set_default(Key::of(id)?, Vec::new().into());
+        append(comments, dict! {"username": self.username.clone(), "content": content.clone()})?;
         Ok(dict! {"comment_status": "Comment added successfully"})
     }
 

@@ -159,7 +159,9 @@ fn not_found(id: &Value) -> Value {
 impl Service for Tickets {
     fn call(&mut self, function: &str, slots: &[Option<&Value>]) -> Outcome {
         match (function, slots) {
-            ("create_ticket", &[Some(title), description, priority]) => self.create(title, description, priority),
+            ("create_ticket", &[Some(title), description, priority]) => {
+                self.create(title, description, priority)
+            }
             ("get_ticket", &[Some(id)]) => self.get(id),
             ("close_ticket", &[Some(id)]) => self.settle(id, "Closed", "closed", None),
             ("resolve_ticket", &[Some(id), Some(resolution)]) => {

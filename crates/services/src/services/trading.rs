@@ -85,11 +85,16 @@ impl Trading {
     fn order(&self, id: &Value) -> Outcome {
         let Some(order) = self.orders.find(id)? else {
             let known = Value::List(self.orders.keys());
-            return Ok(refused(format!("Order with ID {id} not found.Here is the list of orders_id: {known}")));
+            return Ok(refused(format!(
+                "Order with ID {id} not found.Here is the list of orders_id: {known}"
+            )));
         };
         if !self.context.is_long() {
             return Ok(order.clone());
         }
+        let Value::Dict(entries) = order else {
+            return Err(Raised::attribute(order.type_name(), "copy"));
+        };
         let symbol = item(order, "symbol")?.to_string();
         let mut metadata = Dict::default();
         if let Value::Dict(details) = TRADING.get("order_details") {
@@ -97,12 +102,9 @@ impl Trading {
                 metadata.insert(name.clone(), text.to_string().replace("{symbol}", &symbol).into());
             }
         }
-        let mut order = match order {
-            Value::Dict(order) => order.clone(),
-            other => return Err(Raised::attribute(other.type_name(), "copy")),
-        };
-        order.set("metadata", metadata);
-        Ok(order.into())
+        let mut detailed = entries.clone();
+        detailed.set("metadata", metadata);
+        Ok(detailed.into())
     }
 
     fn cancel(&mut self, id: &Value) -> Outcome {

@@ -245,7 +245,10 @@ impl Service for Travel {
             }
             ("travel_get_login_status", []) => Ok(dict! {"status": self.is_logged_in()}),
             ("get_budget_fiscal_year", _) => Ok(dict! {"budget_fiscal_year": "2018"}),
-            ("register_credit_card", &[Some(token), Some(number), Some(expiry), Some(holder), Some(code)]) => {
+            (
+                "register_credit_card",
+                &[Some(token), Some(number), Some(expiry), Some(holder), Some(code)],
+            ) => {
                 let rest = [
                     ("expiration_date", expiry),
                     ("cardholder_name", holder),

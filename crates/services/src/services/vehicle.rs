@@ -5,9 +5,7 @@ mod map;
 use super::refused;
 use crate::ServicesError;
 use crate::long_context::VEHICLE;
-use crate::python::{
-    Function, Operator, Outcome, Raised, Random, arithmetic, float_of, function, iterate,
-};
+use crate::python::{Function, Operator, Outcome, Raised, Random, arithmetic, float_of, function, iterate};
 use crate::service::{Context, Scenario, Service, no_function};
 use crate::value::{Dict, Key, Order, Value, dict};
 
@@ -173,7 +171,9 @@ impl Vehicle {
         mode: Option<&Value>,
     ) -> Outcome {
         let fan = fan.cloned().unwrap_or_else(|| 50.into());
-        if !(Value::from(0).compares(Order::LessOrEqual, &fan)? && fan.compares(Order::LessOrEqual, &100.into())?) {
+        if !(Value::from(0).compares(Order::LessOrEqual, &fan)?
+            && fan.compares(Order::LessOrEqual, &100.into())?)
+        {
             return Ok(refused("Fan speed must be between 0 and 100."));
         }
         self.temperature = temperature.clone();
@@ -288,7 +288,7 @@ impl Vehicle {
         }
         self.next_vehicle = distance.into();
         let status = if activate.truthy() { "active" } else { "inactive" };
-        if activate.truthy() && (speed < 0.0 || speed > 120.0 || speed % 5.0 != 0.0) {
+        if activate.truthy() && (!(0.0..=120.0).contains(&speed) || speed % 5.0 != 0.0) {
             return Ok(refused("Invalid speed"));
         }
         self.cruise = status.into();
@@ -376,7 +376,8 @@ impl Service for Vehicle {
             ("cruiseStatus", self.cruise.clone()),
             ("destination", self.destination.clone()),
         ];
-        attributes.extend(TIRES.iter().zip(&self.tires).map(|((name, _), pressure)| (*name, pressure.clone())));
+        attributes
+            .extend(TIRES.iter().zip(&self.tires).map(|((name, _), pressure)| (*name, pressure.clone())));
         attributes.push(("long_context", self.context.is_long().into()));
         attributes
     }

@@ -6,7 +6,7 @@ use num_bigint::BigInt;
 use num_traits::FromPrimitive;
 
 use super::Value;
-use crate::python::{Outcome, Raised};
+use crate::python::{Number, Outcome, Raised, number};
 
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
@@ -86,21 +86,9 @@ fn numbers(a: &Value, b: &Value) -> Option<Option<Ordering>> {
 
 fn with_float(a: &BigInt, b: f64) -> Option<Ordering> {
     match BigInt::from_f64(b.trunc()) {
-        Some(whole) => Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal))),
+        Some(whole) => {
+            Some(a.cmp(&whole).then_with(|| 0.0.partial_cmp(&b.fract()).unwrap_or(Ordering::Equal)))
+        }
         None => 0.0.partial_cmp(&b),
-    }
-}
-
-enum Number {
-    Int(BigInt),
-    Float(f64),
-}
-
-fn number(value: &Value) -> Option<Number> {
-    match value {
-        Value::Bool(flag) => Some(Number::Int(i64::from(*flag).into())),
-        Value::Int(n) => Some(Number::Int(n.clone())),
-        Value::Float(x) => Some(Number::Float(*x)),
-        _ => None,
     }
 }

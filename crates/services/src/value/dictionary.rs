@@ -74,7 +74,7 @@ impl Hash for Key {
             (_, Some(n)) => n.hash(state),
             (Self::Str(text), _) => text.hash(state),
             (Self::Float(x), _) => x.to_bits().hash(state),
-            _ => ().hash(state),
+            _ => 0u8.hash(state),
         }
     }
 }
@@ -135,6 +135,11 @@ impl Dict {
     /// Python's `dict[key] = value`.
     pub(crate) fn insert(&mut self, key: Key, value: Value) {
         self.0.insert(key, value);
+    }
+
+    /// Python's `dict.setdefault(key, default)`.
+    pub(crate) fn set_default(&mut self, key: Key, default: Value) -> &mut Value {
+        self.0.entry(key).or_insert(default)
     }
 
     /// Takes an entry out; those after it keep their order.

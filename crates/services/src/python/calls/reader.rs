@@ -13,8 +13,8 @@ const MAX_NESTING: usize = 200;
 /// Words that cannot be the name of a keyword argument.
 const RESERVED: [&str; 35] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def",
-    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda",
-    "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
+    "del", "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is",
+    "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with", "yield",
 ];
 
 pub(super) struct Reader<'a> {
@@ -187,7 +187,8 @@ impl<'a> Reader<'a> {
     }
 
     fn string(&mut self, quote: char, out: &mut String) -> Outcome<()> {
-        let unterminated = || Raised::other("unterminated string literal (detected at line 1) (<string>, line 1)");
+        let unterminated =
+            || Raised::other("unterminated string literal (detected at line 1) (<string>, line 1)");
         loop {
             let end = self.rest.find([quote, '\\', '\n']).ok_or_else(unterminated)?;
             out.push_str(&self.rest[..end]);
@@ -234,7 +235,8 @@ impl<'a> Reader<'a> {
 
     /// A code point of so many hexadecimal digits; a lone surrogate is replaced.
     fn hexadecimal(&mut self, count: usize) -> Outcome<char> {
-        let digits = self.rest.get(..count).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits =
+            self.rest.get(..count).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or_else(invalid)?;
         self.rest = &self.rest[count..];
         Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))

@@ -59,7 +59,11 @@ fn inverse_tangent_of_inverse(n: u64, scale: u64) -> BigInt {
     let mut odd = 1u64;
     while !power.is_zero() {
         let term = &power / odd;
-        if odd % 4 == 1 { total += term } else { total -= term }
+        if odd % 4 == 1 {
+            total += term
+        } else {
+            total -= term
+        }
         power /= n * n;
         odd += 2;
     }

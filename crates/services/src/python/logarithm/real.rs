@@ -3,7 +3,7 @@
 use num_bigint::{BigInt, Sign};
 use num_traits::{Signed, ToPrimitive, Zero};
 
-use crate::python::numbers::float_of_text;
+use crate::python::numbers::{binary_parts, float_of_text};
 use crate::python::{Outcome, Raised, int_of_text};
 
 /// The largest decimal exponent that text may have.
@@ -34,10 +34,7 @@ impl Real {
         if x.is_infinite() {
             return Self::Infinite { negative: x < 0.0 };
         }
-        let bits = x.abs().to_bits();
-        let (fraction, biased) = (bits & ((1 << 52) - 1), (bits >> 52) as i64);
-        let (mantissa, exponent) =
-            if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+        let (mantissa, exponent) = binary_parts(x);
         let mantissa = BigInt::from(mantissa);
         Self::Finite { mantissa: if x < 0.0 { -mantissa } else { mantissa }, exponent }
     }

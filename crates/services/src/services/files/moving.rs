@@ -14,54 +14,49 @@ enum Action {
 
 impl Files {
     pub(super) fn mv(&mut self, source: &Value, destination: &Value) -> Outcome {
-        let fail = |reason: &str| Ok(refused(format!("mv: cannot move '{source}'{reason}")));
-        let Some(item) = self.held(source)? else {
-            return fail(": No such file or directory");
-        };
-        if contains(destination, &"/".into())? {
-            return Ok(refused(
-                "mv: no path allowed in destination. Only file name and folder name is supported for this operation.",
-            ));
-        }
-        let into = match self.directory_at(destination)? {
-            Some(None) => return fail(&format!(" to '{destination}': Not a directory")),
-            Some(Some(into)) => {
-                let held = self.tree.contents(self.contents_of(into));
-                if held.contains_key(&source.to_string()) {
-                    return fail(&format!(" to '{destination}/{source}': File exists"));
-                }
-                Some(into)
-            }
-            None => None,
-        };
-        let here = self.here();
-        self.tree.contents_mut(here).shift_remove(&source.to_string());
-        self.put(item, into, source, destination, Action::Move)
+        self.transfer(Action::Move, source, destination)
     }
 
     pub(super) fn cp(&mut self, source: &Value, destination: &Value) -> Outcome {
-        let fail = |reason: &str| Ok(refused(format!("cp: cannot copy '{source}'{reason}")));
+        self.transfer(Action::Copy, source, destination)
+    }
+
+    fn transfer(&mut self, action: Action, source: &Value, destination: &Value) -> Outcome {
+        let (command, verb, no_path) = match action {
+            Action::Move => ("mv", "move", "no path allowed"),
+            Action::Copy => ("cp", "copy", "don't allow path"),
+        };
+        let fail = |reason: &str| Ok(refused(format!("{command}: cannot {verb} '{source}'{reason}")));
         let Some(item) = self.held(source)? else {
             return fail(": No such file or directory");
         };
         if contains(destination, &"/".into())? {
-            return Ok(refused(
-                "cp: don't allow path in destination. Only file name and folder name is supported for this operation.",
-            ));
+            return Ok(refused(format!(
+                "{command}: {no_path} in destination. Only file name and folder name is supported for this \
+                 operation."
+            )));
         }
         let into = match self.directory_at(destination)? {
             Some(None) => return fail(&format!(" to '{destination}': Not a directory")),
             Some(Some(into)) => {
-                // The released check looks for a name with a path, which only a scenario can have made.
-                let held = self.tree.contents(self.contents_of(into));
-                if held.contains_key(&format!("{destination}/{source}")) {
+                // For a copy, the released check looks for a name with a path, which only a scenario can
+                // have made.
+                let taken = match action {
+                    Action::Move => source.to_string(),
+                    Action::Copy => format!("{destination}/{source}"),
+                };
+                if self.tree.contents(self.contents_of(into)).contains_key(&taken) {
                     return fail(&format!(" to '{destination}/{source}': File exists"));
                 }
                 Some(into)
             }
             None => None,
         };
-        self.put(item, into, source, destination, Action::Copy)
+        if action == Action::Move {
+            let here = self.here();
+            self.tree.contents_mut(here).shift_remove(&source.to_string());
+        }
+        self.put(action, item, into, source, destination)
     }
 
     /// The object under a name that the working directory holds.
@@ -79,11 +74,11 @@ impl Files {
     /// under the destination's.
     fn put(
         &mut self,
+        action: Action,
         item: NodeId,
         into: Option<NodeId>,
         source: &Value,
         destination: &Value,
-        action: Action,
     ) -> Outcome {
         let (holder, name) = match into {
             Some(into) => (into, source.to_string()),

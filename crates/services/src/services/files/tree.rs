@@ -129,7 +129,11 @@ impl Tree {
     ///
     /// # Errors
     /// When there is more to visit, or deeper, than a walk takes.
-    pub(super) fn walk(&self, from: NodeId, mut visit: impl FnMut(&[&str], &Node) -> Outcome<()>) -> Outcome<()> {
+    pub(super) fn walk(
+        &self,
+        from: NodeId,
+        mut visit: impl FnMut(&[&str], &Node) -> Outcome<()>,
+    ) -> Outcome<()> {
         let entries = |id| self.contents_of(id).map(|contents| self.contents(contents).iter());
         let mut open: Vec<_> = entries(from).into_iter().collect();
         let mut path: Vec<&str> = Vec::new();

@@ -1,0 +1,81 @@
+//! The leaderboard's cases: golden verdicts and traces of the released evaluator.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use toolrl_grammar::json::{self, Value};
+use toolrl_services::{Cases, Class, rows};
+
+/// What differs between the golden rows of a file and their answers, in these fields.
+fn differences(file: &str, rows: usize, fields: &[&str]) -> Vec<String> {
+    let (Some(lines), Some(data)) = (common::golden_lines(file), common::shared("data/bfcl_v3")) else {
+        return Vec::new();
+    };
+    let cases = Cases::load(&data).expect("the cases load");
+    assert_eq!(lines.len(), rows);
+    let mut differences = Vec::new();
+    for line in &lines {
+        let row = json::parse(line).expect("the golden row is JSON");
+        let answer = rows::answer(line.as_bytes(), &cases).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let answer = json::parse(&answer).expect("the answer is JSON");
+        for field in fields {
+            let (wanted, found) = (row.get(field).expect("the field"), answer.get(field).expect("the field"));
+            if !json::equal(wanted, found) {
+                differences.push(format!(
+                    "{}, {field}: wanted {wanted}, found {found}",
+                    row.get("id").expect("an id")
+                ));
+            }
+        }
+    }
+    differences
+}
+
+fn assert_none(differences: &[String]) {
+    let shown = differences.iter().take(10).cloned().collect::<Vec<_>>().join("\n");
+    assert!(differences.is_empty(), "{} fields differ:\n{shown}", differences.len());
+}
+
+#[test]
+fn every_verdict_agrees() {
+    assert_none(&differences("bfcl_mt_verdicts_dev.jsonl.gz", 1_904, &["valid", "error_type"]));
+}
+
+#[test]
+fn every_trace_agrees() {
+    assert_none(&differences("bfcl_mt_traces_dev.jsonl.gz", 544, &["turns", "final_state"]));
+}
+
+#[test]
+fn the_functions_are_those_of_the_documentation() {
+    let Some(folder) = common::shared("data/bfcl_v3/multi_turn_func_doc") else {
+        return;
+    };
+    for class in Class::ALL {
+        let text = std::fs::read_to_string(folder.join(class.documentation())).expect("the documentation");
+        let name = |line: &str| match json::parse(line).expect("a line of JSON").get("name") {
+            Some(Value::Str(name)) => name.lossy().into_owned(),
+            _ => panic!("no name: {line}"),
+        };
+        let documented: BTreeSet<String> = text.lines().map(name).collect();
+        let own: BTreeSet<String> = class.functions().map(str::to_string).collect();
+        assert_eq!(own, documented, "{class:?}");
+    }
+}
+
+#[test]
+fn every_case_is_loaded_and_starts() {
+    let Some(data) = common::shared("data/bfcl_v3") else {
+        return;
+    };
+    let cases = Cases::load(&data).expect("the cases load");
+    assert_eq!(cases.len(), 800);
+    for case in cases.iter() {
+        let mut session = case.session(toolrl_services::Side::GroundTruth).expect("the case starts");
+        for call in case.ground_truth.iter().flatten() {
+            let result = session.execute(call);
+            assert!(!result.contains("(<string>, line 1)"), "{}: {call}: {result}", case.id);
+        }
+    }
+}
