@@ -57,8 +57,8 @@ fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>) -> fmt::Result {
     f.write_char('"')
 }
 
-/// Python's `repr` of a float, as JSON: the fewest digits that read back as the same number, of
-/// two equally near the even one, with an exponent below 1e-4 and from 1e16 on.
+/// Python's `repr` of a float, as JSON: the fewest digits that read back as the same number, with
+/// an exponent below 1e-4 and from 1e16 on.
 pub fn float_repr(x: f64) -> String {
     if x.is_nan() {
         return "NaN".into();
@@ -74,26 +74,27 @@ pub fn float_repr(x: f64) -> String {
         return format!("{digits}e{sign}{:02}", exponent.abs());
     }
     let sign = if digits.starts_with('-') { "-" } else { "" };
-    let figures: String = digits.chars().filter(char::is_ascii_digit).collect();
+    let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
     match usize::try_from(exponent) {
-        Ok(above) if figures.len() > above + 1 => {
-            let (whole, fraction) = figures.split_at(above + 1);
-            format!("{sign}{whole}.{fraction}")
-        }
-        Ok(above) => format!("{sign}{figures:0<width$}.0", width = above + 1),
-        Err(_) => format!("{sign}0.{}{figures}", "0".repeat(exponent.unsigned_abs() as usize - 1)),
+        Err(_) => format!(
+            "{sign}0.{:0>width$}",
+            digits,
+            width = digits.len() + exponent.unsigned_abs() as usize - 1
+        ),
+        Ok(whole) if digits.len() <= whole + 1 => format!("{sign}{digits:0<width$}.0", width = whole + 1),
+        Ok(whole) => format!("{sign}{}.{}", &digits[..whole + 1], &digits[whole + 1..]),
     }
 }
 
-/// The fewest digits in scientific notation. The standard library's own are as few, but of two
-/// equally near it does not take the even one. Only numbers of so many digits can be so near.
+/// The fewest digits that read back as the same number, in scientific form. Where two such texts are
+/// equally near, Python takes the one that ends in an even digit, and Rust may take the other.
 fn shortest(x: f64) -> String {
     let scientific = format!("{x:e}");
-    let places = scientific.split('e').next().map_or(0, |digits| digits.trim_start_matches('-').len());
-    if places < 17 {
+    let digits = scientific.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    // With fewer digits than 15, two neighbours are too far apart for both to read back.
+    if digits < 15 {
         return scientific;
     }
-    // Rounded exactly, halves to even.
-    let even = format!("{x:.places$e}", places = places - 2);
+    let even = format!("{x:.*e}", digits - 1);
     if even.parse() == Ok(x) { even } else { scientific }
 }
