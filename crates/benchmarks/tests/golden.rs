@@ -67,11 +67,8 @@ fn the_right_calls_are_right() {
     let known: Vec<_> = outcomes.iter().filter(|outcome| traces.contains_key(&outcome.id)).collect();
     // Case 154 has five turns and an answer of six, so that no run of it has the answer's number of turns.
     let is_wrong = |outcome: &&&Outcome| !outcome.right && outcome.id != "multi_turn_base_154";
-    let wrong: Vec<_> = known
-        .iter()
-        .filter(is_wrong)
-        .map(|outcome| (&outcome.id, &outcome.failure))
-        .collect();
+    let wrong: Vec<_> =
+        known.iter().filter(is_wrong).map(|outcome| (&outcome.id, &outcome.failure)).collect();
     assert!(known.len() >= 500, "{}", known.len());
     assert!(wrong.is_empty(), "{} of {} are wrong: {wrong:?}", wrong.len(), known.len());
 }

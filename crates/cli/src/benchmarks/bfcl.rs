@@ -70,7 +70,10 @@ fn categories(names: &[String]) -> anyhow::Result<Option<Vec<Category>>> {
                 let exec = Category::of_groups(&[Group::RetiredExec]);
                 exec.into_iter().filter(|category| *category != Category::Rest).collect()
             }
-            name => vec![name.parse().context("--categories (or a group: non_live, live, single_turn, multi_turn, exec)")?],
+            name => vec![
+                name.parse()
+                    .context("--categories (or a group: non_live, live, single_turn, multi_turn, exec)")?,
+            ],
         };
         found.extend(of_name);
     }

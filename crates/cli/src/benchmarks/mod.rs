@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use toolrl_api_bank::Level;
 use toolrl_api_bank::rows::Row;
 use toolrl_bamboogle::DialogueSettings;
-use toolrl_benchmarks::{ApiBank, Bamboogle, ExactMatch, Judge, LocalIndex, ModelJudge, Search, SearchService};
+use toolrl_benchmarks::{
+    ApiBank, Bamboogle, ExactMatch, Judge, LocalIndex, ModelJudge, Search, SearchService,
+};
 
 use crate::args::{ApiBankArgs, BamboogleArgs, BenchmarkCommand};
 
@@ -37,7 +39,9 @@ fn bamboogle(args: &BamboogleArgs) -> anyhow::Result<()> {
     let search: Box<dyn Search> = match (&args.documents, &args.search) {
         (Some(folder), _) => Box::new(LocalIndex::of_folder(folder)?),
         (None, Some(url)) => Box::new(SearchService::new(model::client(url, None, &args.model)?)),
-        (None, None) => bail!("give --documents with a folder to search, or --search with a service's address"),
+        (None, None) => {
+            bail!("give --documents with a folder to search, or --search with a service's address")
+        }
     };
     let judge: Box<dyn Judge> = match (&args.judge, &args.judge_model) {
         (Some(url), Some(name)) => {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use toolrl_benchmarks::{
-    Benchmark, Endpoint, Header, LocalPolicy, Outcome, OutcomeLog, Replier, Report, RunReport, RunSettings, compare,
-    of_policy, run as run_cases,
+    Benchmark, Endpoint, Header, LocalPolicy, Outcome, OutcomeLog, Replier, Report, RunReport, RunSettings,
+    compare, of_policy, run as run_cases,
 };
 use toolrl_chat::Chat;
 use toolrl_engine::Engine;
@@ -24,7 +24,11 @@ use crate::progress::Progress;
 use crate::train::block_on;
 
 /// Runs a benchmark, writes its files and prints its scores; returns the outcomes in the order of the cases.
-pub(super) fn run(benchmark: &dyn Benchmark, args: &RunArgs, model: &ModelArgs) -> anyhow::Result<Vec<Outcome>> {
+pub(super) fn run(
+    benchmark: &dyn Benchmark,
+    args: &RunArgs,
+    model: &ModelArgs,
+) -> anyhow::Result<Vec<Outcome>> {
     let Some(out) = &args.out else {
         bail!("--out is missing: the folder that the outcomes and the report go to");
     };
@@ -48,7 +52,8 @@ fn settings(args: &RunArgs, model: &ModelArgs) -> anyhow::Result<RunSettings> {
         bail!("--max-new-tokens should be at least 1");
     }
     let (temperature, top_p) = (model.temperature, model.top_p);
-    if !(temperature >= 0.0 && temperature.is_finite()) || !(top_p > 0.0 && top_p <= 1.0) {
+    let is_possible = temperature >= 0.0 && temperature.is_finite() && top_p > 0.0 && top_p <= 1.0;
+    if !is_possible {
         bail!("--temperature {temperature} should be 0 or more, --top-p {top_p} above 0 and at most 1");
     }
     let together = if model.policy.is_some() { model.slots } else { model.threads };

@@ -106,7 +106,8 @@ fn a_policy_runs_every_benchmark() {
         assert_eq!(logged(&dir.path().join("other")).len(), 1);
         std::fs::remove_dir_all(dir.path().join("other")).unwrap();
     }
-    let export = ["eval", "bfcl", "--data", BFCL, "--policy", POLICY, "--out", "bfcl", "--export", "official"];
+    let export =
+        ["eval", "bfcl", "--data", BFCL, "--policy", POLICY, "--out", "bfcl", "--export", "official"];
     toolrl(dir.path(), &[&export[..], &SMALL].concat()).ok();
     let official = dir.path().join("official/Salesforce_xLAM-2-1b-fc-r/BFCL_v3_simple_result.json");
     assert_eq!(json_lines(&std::fs::read_to_string(official).unwrap()).len(), 2);
@@ -167,7 +168,20 @@ fn exchange(stream: TcpStream, text: &str, milliseconds: u64) -> std::io::Result
 fn a_run_that_is_killed_goes_on_with_no_case_lost_or_twice() {
     let dir = tempfile::tempdir().unwrap();
     let url = serve("<think> a </think>\n<response> b </response>", 150);
-    let args = ["eval", "bfcl", "--data", BFCL, "--out", "out", "--endpoint", &url, "--model", "m", "--threads", "1"];
+    let args = [
+        "eval",
+        "bfcl",
+        "--data",
+        BFCL,
+        "--out",
+        "out",
+        "--endpoint",
+        &url,
+        "--model",
+        "m",
+        "--threads",
+        "1",
+    ];
     let out = dir.path().join("out");
     let mut child = Command::new(env!("CARGO_BIN_EXE_toolrl"));
     let mut child =
@@ -184,7 +198,8 @@ fn a_run_that_is_killed_goes_on_with_no_case_lost_or_twice() {
     let mut log = std::fs::OpenOptions::new().append(true).open(out.join("outcomes.jsonl")).unwrap();
     log.write_all(b"{\"id\": \"tor").unwrap();
     let table = toolrl(dir.path(), &args).ok();
-    let mut ids: Vec<String> = logged(&out).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<String> =
+        logged(&out).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), 18, "{table}");
     ids.sort();
     ids.dedup();
@@ -205,7 +220,8 @@ fn what_is_wrong_is_named() {
     let prompt = file(dir, "prompt.json", "{}");
     let key = ["--api-key-env", "TOOLRL_NO_SUCH_VARIABLE"];
     let served = ["--data", BFCL, "--out", "o", "--endpoint", "http://127.0.0.1:1/v1"];
-    let bfcl = |args: &[&str]| [&["bfcl"], args].concat().iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    let bfcl =
+        |args: &[&str]| [&["bfcl"], args].concat().iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
     let cases: [(Vec<String>, &[&str]); 12] = [
         (bfcl(&["--verdicts", &row, "--data", BFCL]), &["row.jsonl, line 1", "output"]),
         (bfcl(&["--verdicts", &unknown, "--data", BFCL]), &["unknown.jsonl, line 1", "simple_99"]),
@@ -216,7 +232,10 @@ fn what_is_wrong_is_named() {
         (bfcl(&["--prompts", "--data", BFCL, "--categories", "simpel"]), &["simpel", "parallel_multiple"]),
         (bfcl(&["--policy", POLICY, "--data", BFCL]), &["--out"]),
         (bfcl(&["--data", BFCL, "--out", "o"]), &["--policy", "--endpoint"]),
-        (bfcl(&["--data", BFCL, "--out", "o", "--policy", POLICY, "--handler", "x"]), &["\"x\"", "native-hermes"]),
+        (
+            bfcl(&["--data", BFCL, "--out", "o", "--policy", POLICY, "--handler", "x"]),
+            &["\"x\"", "native-hermes"],
+        ),
         (bfcl(&[&served[..], &["--model", "m"], &key].concat()), &["TOOLRL_NO_SUCH_VARIABLE"]),
         (bfcl(&served), &["--model"]),
     ];
@@ -227,12 +246,15 @@ fn what_is_wrong_is_named() {
             assert!(message.contains(part), "{args:?}: {part:?} is not in {message:?}");
         }
     }
-    for (name, part) in [("api-bank", "github.com/qiancheng0/ToolRL"), ("bamboogle", "github.com/qiancheng0/ToolRL")] {
+    for (name, part) in
+        [("api-bank", "github.com/qiancheng0/ToolRL"), ("bamboogle", "github.com/qiancheng0/ToolRL")]
+    {
         let args = ["eval", name, "--policy", POLICY, "--data", "gone", "--out", "o"];
         let search: &[&str] = if name == "bamboogle" { &["--documents", DOCUMENTS] } else { &[] };
         let message = toolrl(dir, &[&args, search].concat()).error();
         assert!(message.contains(part) && message.contains("gone"), "{message}");
     }
-    let message = toolrl(dir, &["eval", "bamboogle", "--policy", POLICY, "--data", BAMBOOGLE, "--out", "o"]).error();
+    let message =
+        toolrl(dir, &["eval", "bamboogle", "--policy", POLICY, "--data", BAMBOOGLE, "--out", "o"]).error();
     assert!(message.contains("--documents"), "{message}");
 }
