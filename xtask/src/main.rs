@@ -28,6 +28,7 @@ Commands of the workspace:
 Every other command is one of `toolrl`, built as needed and run with the arguments as they are:
   cargo xtask train              trains the quickstart policy and reports before and after
   cargo xtask eval --policy DIR  evaluates a model directory
+  cargo xtask study quick        compares fine-tuning and GRPO over three seeds
   cargo xtask toolrl --help      lists all of them
 ";
 

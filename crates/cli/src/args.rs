@@ -2,16 +2,18 @@
 
 mod bench;
 mod benchmarks;
+mod data;
 mod study;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::reward;
+use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
 pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
+pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
 pub use study::StudyArgs;
 
 /// Trains language models to call tools by reinforcement learning.
@@ -32,6 +34,7 @@ Examples:
   toolrl train --set train.steps=5                 the same, five steps
   toolrl train grpo --policy DIR --data FILE       your own model and data
   toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
+  toolrl data inspect FILE                         what a dataset holds
   toolrl eval bfcl --policy DIR --data DIR --out DIR   one of the paper's benchmarks (also api-bank, bamboogle)
   toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
 
@@ -46,10 +49,15 @@ pub enum Command {
     /// Evaluate a policy on held-out tasks, or on a benchmark
     #[command(after_help = EVAL_HELP)]
     Eval(EvalArgs),
+    /// Compute a step of a run again, and compare it with what was written down
+    Replay(ReplayArgs),
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),
-    /// Score replies, or explain their scores
+    /// Make training data from public datasets, or say what a dataset holds
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Score replies; explain, compare, attack and forecast rewards
     #[command(subcommand)]
     Reward(RewardCommand),
     /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
@@ -76,6 +84,10 @@ SFT then GRPO:      toolrl train sft --then grpo --policy DIR --data FILE
 
 --dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
 
+Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second one ends at once. A run that was
+cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it
+had not been.
+
 The run directory gets config.toml, metrics.jsonl, completions/*.parquet, events/ (TensorBoard),
 checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output gets the
 table of the evaluations before and after.";
@@ -83,9 +95,18 @@ table of the evaluations before and after.";
 /// Arguments of `toolrl train`.
 #[derive(Debug, Args)]
 pub struct TrainArgs {
-    /// An embedded recipe's name, or a TOML file
-    #[arg(default_value = "quickstart")]
-    pub recipe: String,
+    /// An embedded recipe's name, or a TOML file [default: quickstart]
+    pub recipe: Option<String>,
+    /// Go on with the run in this directory from its last checkpoint
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "policy", "data", "run_dir", "then"])]
+    pub resume: Option<PathBuf>,
+    /// With --resume: from the checkpoint of this step
+    #[arg(long, value_name = "N", requires = "resume")]
+    pub from_step: Option<u64>,
+    /// With --resume: go on though the recipe, the data or the program is not what it was; the changes are
+    /// recorded in resumes.jsonl
+    #[arg(long, requires = "resume")]
+    pub allow_changes: bool,
     /// The policy to start from: a model directory in Hugging Face form, or its name on the Hub
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
@@ -105,6 +126,17 @@ pub struct TrainArgs {
     /// Print the resolved recipe and do nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// Arguments of `toolrl replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The run's directory
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// The step, from 1; it is computed from the last checkpoint before it
+    #[arg(long, value_name = "N")]
+    pub step: u64,
 }
 
 const EVAL_HELP: &str = "\
@@ -145,15 +177,6 @@ pub struct EvalArgs {
     /// Evaluate on the first N tasks
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-}
-
-/// The commands on rewards.
-#[derive(Debug, Subcommand)]
-pub enum RewardCommand {
-    /// Score each row; one JSON line a row
-    Score(reward::ScoreArgs),
-    /// Say for each row what was matched with what and what cost each point
-    Explain(reward::ExplainArgs),
 }
 
 /// The commands on policies.

@@ -18,6 +18,7 @@
 mod args;
 mod bench;
 mod benchmarks;
+mod data;
 mod eval;
 mod hub;
 mod inspect;
@@ -25,7 +26,9 @@ mod lines;
 mod policy;
 mod progress;
 mod recipes;
+mod replay;
 mod reward;
+mod signals;
 mod starter;
 mod study;
 mod train;
@@ -37,12 +40,13 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{BenchCommand, Cli, Command, PolicyCommand, RewardCommand};
+use args::{BenchCommand, Cli, Command, DataCommand, PolicyCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
+    leave_terms_panics_to_their_count();
     // Inside the thread pool, so that each operation finds its threads awake.
     match rayon::scope(|_| dispatch(cli.command, &registry)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -57,9 +61,11 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
     match command {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
+        Command::Replay(args) => replay::replay(&args, registry),
         Command::Study(args) => study::study(&args, registry),
-        Command::Reward(RewardCommand::Score(args)) => reward::score(&args),
-        Command::Reward(RewardCommand::Explain(args)) => reward::explain(&args),
+        Command::Reward(command) => reward::run(&command, registry),
+        Command::Data(DataCommand::Build(args)) => data::build(&args),
+        Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
@@ -93,6 +99,16 @@ const CRATES: [&str; 9] = [
     "toolrl_study",
     "toolrl_train",
 ];
+
+/// A reward term's panic is counted and shown as its failure: thousands of messages would hide the rest.
+fn leave_terms_panics_to_their_count() {
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !toolrl_reward::is_scoring() {
+            others(panic);
+        }
+    }));
+}
 
 fn log_to_stderr(verbose: bool) {
     let level = if verbose { "debug" } else { "info" };

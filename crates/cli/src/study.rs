@@ -12,7 +12,7 @@ use toolrl_train::record::Summary;
 use crate::args::StudyArgs;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{recipes, starter};
+use crate::{recipes, signals, starter};
 
 /// Name and text of every embedded study.
 const EMBEDDED: [(&str, &str); 2] =
@@ -34,7 +34,7 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     if !start.join("model.safetensors").exists() {
         starter::unpack(&start)?;
     }
-    block_on(plan.run(registry, &mut Lines::new()))?;
+    block_on(plan.run(registry, &signals::stop()?, &mut Lines::new()))?;
     print!("{}", markdown(&Results::read(&plan)?));
     println!("report {}", out.join("report.html").display());
     Ok(())

@@ -4,19 +4,25 @@ use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
 use toolrl_reward::Registry;
-use toolrl_train::{DataSource, FilesConfig, PolicySource, Recipe, Rubrics, refuse_used, run};
+use toolrl_train::{
+    Changes, DataSource, FilesConfig, Job, PolicySource, Recipe, Resume, Rubrics, refuse_used, run,
+};
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
-use crate::{hub, recipes, starter};
+use crate::{hub, recipes, signals, starter};
 
-/// Runs a recipe, and those that follow it, each from the policy that the one before left; the tables of the
-/// evaluations go to standard output.
+/// Runs a recipe, and those that follow it, each from the policy that the one before left; or goes on with a run. The
+/// tables of the evaluations go to standard output.
 pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
+    if let Some(run_dir) = &args.resume {
+        return resume(run_dir, args, registry);
+    }
     let mut policy = args.policy.clone();
     // Everything that is asked for is read before anything is done.
     let mut stages = Vec::new();
-    for (place, name) in std::iter::once(&args.recipe).chain(&args.then).enumerate() {
+    let named = args.recipe.as_deref().unwrap_or("quickstart");
+    for (place, name) in std::iter::once(named).chain(args.then.iter().map(String::as_str)).enumerate() {
         let mut recipe = recipes::find(name, &args.overrides)?;
         apply(&mut recipe, policy.as_deref(), args.data.as_deref());
         let rubrics = recipe.rubrics(registry)?;
@@ -36,21 +42,42 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         refuse_used(&run_dir)?;
         stages.push((recipe, rubrics, run_dir));
     }
-    stages.into_iter().try_for_each(|(recipe, rubrics, run_dir)| stage(recipe, &rubrics, &run_dir))
+    let stop = signals::stop()?;
+    for (mut recipe, rubrics, run_dir) in stages {
+        match &mut recipe.policy {
+            None => {
+                let dir = run_dir.join("start");
+                starter::unpack(&dir)?;
+                recipe.policy = Some(PolicySource::Dir(dir));
+            }
+            Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
+            Some(PolicySource::Fresh(_)) => {}
+        }
+        tracing::info!("run directory {}", run_dir.display());
+        let (before, resume) = (None, None);
+        let (recipe, rubrics, run_dir) = (&recipe, &rubrics, run_dir.as_path());
+        finish(Job { recipe, rubrics, run_dir, before, resume, stop: stop.clone() })?;
+    }
+    Ok(())
 }
 
-fn stage(mut recipe: Recipe, rubrics: &Rubrics, run_dir: &Path) -> anyhow::Result<()> {
-    match &mut recipe.policy {
-        None => {
-            let dir = run_dir.join("start");
-            starter::unpack(&dir)?;
-            recipe.policy = Some(PolicySource::Dir(dir));
-        }
-        Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
-        Some(PolicySource::Fresh(_)) => {}
+/// Goes on with a run that was stopped or cut off.
+fn resume(run_dir: &Path, args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
+    let changes = if args.allow_changes { Changes::Record } else { Changes::Refuse };
+    let resume = Resume::of(run_dir, &args.overrides, args.from_step, changes)?;
+    let recipe = &resume.recipe;
+    if args.dry_run {
+        print!("{}", recipe.to_toml()?);
+        return Ok(());
     }
-    tracing::info!("run directory {}", run_dir.display());
-    let outcome = block_on(run(&recipe, rubrics, run_dir, None, &mut Progress::new()))?;
+    let rubrics = recipe.rubrics(registry)?;
+    tracing::info!("resuming {} after step {}", run_dir.display(), resume.step);
+    let stop = signals::stop()?;
+    finish(Job { recipe, rubrics: &rubrics, run_dir, before: None, resume: Some(&resume), stop })
+}
+
+fn finish(job: Job<'_>) -> anyhow::Result<()> {
+    let outcome = block_on(run(job, &mut Progress::new()))?;
     let summary = &outcome.summary;
     print!("{}", EvalReport::comparison(&summary.before, &summary.after));
     println!("policy {}", outcome.policy.display());
@@ -77,8 +104,16 @@ pub(crate) fn block_on<T, E>(work: impl Future<Output = Result<T, E>>) -> anyhow
 where
     E: Into<anyhow::Error>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(work).map_err(Into::into)
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    // A call that a reward term gave up on may hang for ever.
+    runtime.shutdown_background();
+    done.map_err(Into::into)
+}
+
+/// A runtime whose one thread of its own serves the timers and sockets of reward terms that wait.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
 }
 
 /// The first `runs/NAME-NUMBER` that is not there, `others` of them left out.

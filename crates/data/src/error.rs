@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use serde::{Serialize, Serializer};
+
 use crate::HeldOut;
 
 /// Why data could not be read, written or made.
@@ -81,12 +83,22 @@ pub enum DataError {
         /// What it is.
         found: String,
     },
+    /// Settings from which no dataset can be built.
+    #[error("data build: `{field}`: expected {expected}, found {found}")]
+    Build {
+        /// The setting.
+        field: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
     /// A prompt template that cannot be used.
     #[error("prompt template: {0}")]
     Template(minijinja::Error),
 }
 
-/// Where in a file something stands.
+/// Where in a file something stands. It serializes as it displays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A line, counted from 1.
@@ -101,5 +113,11 @@ impl fmt::Display for Place {
             Self::Line(number) => write!(f, "line {number}"),
             Self::Row(number) => write!(f, "row {number}"),
         }
+    }
+}
+
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

@@ -6,17 +6,22 @@
 
 mod error;
 mod gold_check;
+mod lengths;
 mod load;
 mod random;
 mod sample;
 mod split;
 mod stats;
+mod template;
 mod write;
 
+pub mod build;
+pub mod inspect;
 pub mod world;
 
 pub use error::{DataError, Place};
-pub use gold_check::{GoldReport, Unscorable};
+pub use gold_check::{GoldFault, GoldReport, Unscorable};
+pub use lengths::{Bin, Lengths};
 pub use load::{Loaded, load};
 pub use sample::{Message, Role, Sample, TaskKind};
 pub use split::{HeldOut, Split, split};

@@ -20,7 +20,7 @@ pub struct Sample {
 }
 
 /// One message of a prompt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks.
     pub role: Role,
@@ -66,7 +66,7 @@ pub enum TaskKind {
     SeveralCalls,
     /// No call: an answer in words.
     NoCall,
-    /// A call that uses a value of an earlier turn's observation.
+    /// A call after earlier turns. In the tool world it uses a value of an earlier observation.
     History,
     /// A call whose function and parameter names are opaque, so that only descriptions tell.
     Masked,

@@ -9,7 +9,9 @@ use arrow::array::{ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, 
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
 use serde_json::json;
 
 use crate::{DataError, Message, Sample};
@@ -38,7 +40,7 @@ pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
     writer.flush().map_err(io)
 }
 
-/// Writes a Parquet table of the same fields as [`write_jsonl`].
+/// Writes a Parquet table of the same fields as [`write_jsonl`], compressed by zstd.
 ///
 /// # Errors
 /// [`DataError::Io`] when the file cannot be made, [`DataError::Parquet`] when it cannot be written.
@@ -46,7 +48,8 @@ pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
     let file = File::create(path).map_err(|source| DataError::Io { path: path.into(), source })?;
     let parquet = |source: ParquetError| DataError::Parquet { path: path.into(), source };
     let batch = batch(samples).map_err(|error| parquet(error.into()))?;
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).map_err(parquet)?;
+    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties.build())).map_err(parquet)?;
     writer.write(&batch).map_err(parquet)?;
     writer.close().map_err(parquet)?;
     Ok(())

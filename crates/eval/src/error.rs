@@ -24,4 +24,12 @@ pub enum EvalError {
         /// Replies that came back.
         found: usize,
     },
+    /// The scorer broke its promise of one score per reply.
+    #[error("the scorer returned {found} scores for {expected} replies")]
+    Scores {
+        /// Replies handed in.
+        expected: usize,
+        /// Scores that came back.
+        found: usize,
+    },
 }

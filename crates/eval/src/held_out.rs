@@ -33,8 +33,8 @@ pub struct Evaluation {
 /// Asks a policy for one greedy reply to each task, and scores it.
 ///
 /// # Arguments
-/// - `score`: the reward of a reply; it must not depend on a training step. An error counts as a task
-///   without a reward.
+/// - `score`: the rewards of some replies, in their order; they must not depend on a training step. An error
+///   counts as a task without a reward.
 /// - `progress`: told the number of tasks done and of all tasks, after each batch.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub struct Evaluation {
 pub async fn evaluate<S: Sampler>(
     sampler: &mut S,
     held_out: &HeldOut<'_>,
-    mut score: impl FnMut(&Sample, &str) -> Result<TaskScore, ScoreError>,
+    mut score: impl AsyncFnMut(&[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Evaluation, EvalError> {
     let samples = held_out.samples;
@@ -56,9 +56,14 @@ pub async fn evaluate<S: Sampler>(
         if (found, groups.len()) != (batch.len(), batch.len()) {
             return Err(EvalError::Replies { expected: batch.len(), found });
         }
-        for (sample, group) in batch.iter().zip(&groups) {
-            outcomes.extend(group.trajectories.iter().map(|t| Outcome::of(sample, t, &mut score)));
+        let replies = groups.iter().flat_map(|group| &group.trajectories);
+        let pairs: Vec<_> = batch.iter().zip(replies.clone()).map(|(s, t)| (s, t.text.as_str())).collect();
+        let scores = score(&pairs).await;
+        if scores.len() != batch.len() {
+            return Err(EvalError::Scores { expected: batch.len(), found: scores.len() });
         }
+        let scored = batch.iter().zip(replies).zip(scores);
+        outcomes.extend(scored.map(|((sample, reply), score)| Outcome::of(sample, reply, score)));
         progress(outcomes.len(), samples.len());
     }
     let report = EvalReport::of(held_out.policy, &outcomes);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toolrl_data::{Sample, TaskKind};
 use toolrl_grammar::{ReplyKind, strict, text};
+use toolrl_reward::Score;
 use toolrl_rollout::{FinishReason, Trajectory};
 
 use crate::is_exact;
@@ -15,6 +16,24 @@ pub struct TaskScore {
     pub total: f64,
     /// Its parts, by term.
     pub components: BTreeMap<String, f64>,
+    /// Why a term has no value of its own, by term; terms that did not fail are not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, String>,
+}
+
+impl TryFrom<Score> for TaskScore {
+    type Error = ScoreError;
+
+    /// A reply that a failed term leaves out has no reward.
+    fn try_from(score: Score) -> Result<Self, ScoreError> {
+        let failures: BTreeMap<_, _> =
+            score.failures().map(|(id, failure)| (id.to_owned(), failure.cause.to_string())).collect();
+        if score.skipped {
+            let each = failures.iter().map(|(id, cause)| format!("reward term {id:?}: {cause}"));
+            return Err(each.collect::<Vec<_>>().join("; ").into());
+        }
+        Ok(Self { total: score.total, components: score.metrics().collect(), failures })
+    }
 }
 
 /// Why a reply has no reward: for instance a gold reply that the rubric cannot read.
@@ -48,13 +67,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Reads and scores one reply.
-    pub(crate) fn of(
-        sample: &Sample,
-        reply: &Trajectory,
-        score: &mut impl FnMut(&Sample, &str) -> Result<TaskScore, ScoreError>,
-    ) -> Self {
-        let (score, error) = match score(sample, &reply.text) {
+    /// One reply with its score.
+    pub(crate) fn of(sample: &Sample, reply: &Trajectory, score: Result<TaskScore, ScoreError>) -> Self {
+        let (score, error) = match score {
             Ok(score) => (Some(score), None),
             Err(error) => (None, Some(error.to_string())),
         };

@@ -18,8 +18,11 @@ pub struct Rates {
     /// Share of replies that make the gold calls and no other, 0 to 1; a task without a call is exact
     /// when none is made.
     pub exact_call_rate: f64,
-    /// Mean of every reward component, by its term's name.
+    /// Mean of every reward component, by its term's name, over the tasks that have it.
     pub components: BTreeMap<String, f64>,
+    /// How many replies each of the reward's terms failed on; terms that never failed are not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failures: BTreeMap<String, usize>,
 }
 
 impl Rates {
@@ -28,9 +31,15 @@ impl Rates {
         let outcomes: Vec<_> = outcomes.into_iter().collect();
         let scores: Vec<_> = outcomes.iter().filter_map(|o| o.score.as_ref()).collect();
         let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
-        let mut components = BTreeMap::new();
+        let mut sums = BTreeMap::new();
         for (name, value) in scores.iter().flat_map(|s| &s.components) {
-            *components.entry(name.clone()).or_insert(0.0) += value / scores.len() as f64;
+            let (sum, count) = sums.entry(name.clone()).or_insert((0.0, 0.0));
+            *sum += value;
+            *count += 1.0;
+        }
+        let mut failures = BTreeMap::new();
+        for term in scores.iter().flat_map(|s| s.failures.keys()) {
+            *failures.entry(term.clone()).or_insert(0) += 1;
         }
         let total: f64 = scores.iter().map(|s| s.total).sum();
         Self {
@@ -39,7 +48,8 @@ impl Rates {
             mean_reward: total / scores.len().max(1) as f64,
             format_rate: share(outcomes.iter().filter(|o| o.well_formed).count(), outcomes.len()),
             exact_call_rate: share(outcomes.iter().filter(|o| o.exact).count(), outcomes.len()),
-            components,
+            components: sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect(),
+            failures,
         }
     }
 }

@@ -96,6 +96,7 @@ mod tests {
             format_rate: 0.75,
             exact_call_rate: mean_reward / 4.0,
             components: BTreeMap::from([("format".to_owned(), 0.75)]),
+            failures: BTreeMap::new(),
         };
         EvalReport {
             policy: "dir".into(),

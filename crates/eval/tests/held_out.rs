@@ -65,7 +65,13 @@ fn score(sample: &Sample, reply: &str) -> Result<TaskScore, ScoreError> {
         return Err("the gold reply has no name".into());
     }
     let total = if reply == sample.gold { 4.0 } else { -3.0 };
-    Ok(TaskScore { total, components: BTreeMap::from([("correctness".to_owned(), total - 1.0)]) })
+    let components = BTreeMap::from([("correctness".to_owned(), total - 1.0)]);
+    Ok(TaskScore { total, components, ..TaskScore::default() })
+}
+
+/// The same for some replies.
+async fn scores(replies: &[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>> {
+    replies.iter().map(|(sample, reply)| score(sample, reply)).collect()
 }
 
 fn samples() -> Vec<Sample> {
@@ -91,7 +97,7 @@ async fn rates_count_replies_by_kind_and_by_tools() {
         let mut seen = Vec::new();
         let mut sampler = Prepared::new(&TEXTS);
         let progress = |done, all| seen.push((done, all));
-        let found = evaluate(&mut sampler, &held_out, score, progress).await.unwrap();
+        let found = evaluate(&mut sampler, &held_out, scores, progress).await.unwrap();
         assert_eq!(seen.last(), Some(&(5, 5)));
         assert!(sampler.params.iter().all(|p| *p == SamplingParams::greedy(7)));
         reports.push(found);
@@ -122,13 +128,18 @@ async fn no_tasks_and_missing_replies_are_errors() {
     let (chat, samples) = (chat(dir.path()).unwrap(), samples());
     let held_out = HeldOut { policy: "p", chat: &chat, samples: &[], max_new_tokens: 7, batch_size: 2 };
     let mut sampler = Prepared::new(&TEXTS);
-    let error = evaluate(&mut sampler, &held_out, score, |_, _| ()).await.unwrap_err();
+    let error = evaluate(&mut sampler, &held_out, scores, |_, _| ()).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no task to evaluate on");
 
     sampler.members = 0;
     let held_out = HeldOut { samples: &samples, ..held_out };
-    let error = evaluate(&mut sampler, &held_out, score, |_, _| ()).await.unwrap_err();
+    let error = evaluate(&mut sampler, &held_out, scores, |_, _| ()).await.unwrap_err();
     assert_eq!(error.to_string(), "the sampler returned 0 replies to 2 prompts");
+
+    sampler.members = 1;
+    let none = async |_: &[(&Sample, &str)]| Vec::new();
+    let error = evaluate(&mut sampler, &held_out, none, |_, _| ()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the scorer returned 0 scores for 2 replies");
 }
 
 #[tokio::test]
@@ -137,7 +148,7 @@ async fn tools_are_told_apart_only_where_some_are_held_out() {
     let chat = chat(dir.path()).unwrap();
     let samples = [sample(0, CALL, TaskKind::OneCall, false)];
     let held_out = HeldOut { policy: "p", chat: &chat, samples: &samples, max_new_tokens: 7, batch_size: 1 };
-    let found = evaluate(&mut Prepared::new(&TEXTS), &held_out, score, |_, _| ()).await.unwrap();
+    let found = evaluate(&mut Prepared::new(&TEXTS), &held_out, scores, |_, _| ()).await.unwrap();
     assert_eq!((found.report.seen_tools, found.report.unseen_tools), (None, None));
 }
 
@@ -158,4 +169,20 @@ fn a_rubric_scores_without_a_step() {
     }
     let broken = sample(1, "<think> no <tool_call> here </think>", TaskKind::Other, false);
     assert!(rubric_score(&rubric, &broken, CALL).is_err());
+}
+
+/// A term that fails leaves its cause with the task, counted; where it skips replies, they have no reward.
+#[test]
+fn failed_terms_are_counted_and_shown() {
+    use toolrl_reward::{AnyTerm, FnTerm, OnFailure, Rubric, WeightedTerm};
+    let wanted = sample(0, CALL, TaskKind::OneCall, false);
+    let rubric = |on_failure| {
+        let nan = FnTerm::new("nan", (0.0, 1.0), |_: &_, _: &_, _: &_| f64::NAN);
+        Rubric::of(vec![WeightedTerm { term: AnyTerm::Sync(Box::new(nan)), weight: 1.0, on_failure }])
+            .unwrap()
+    };
+    let found = rubric_score(&rubric(OnFailure::Zero), &wanted, CALL).unwrap();
+    assert_eq!((found.total, found.failures["nan"].as_str()), (0.0, "its value is NaN"));
+    let error = rubric_score(&rubric(OnFailure::SkipReply), &wanted, CALL).unwrap_err().to_string();
+    assert_eq!(error, "reward term \"nan\": its value is NaN");
 }

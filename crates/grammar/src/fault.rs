@@ -65,6 +65,24 @@ pub enum SyntaxErrorKind {
         /// The deepest that is read: [`crate::json::MAX_DEPTH`].
         limit: usize,
     },
+    /// No list of calls in brackets stands where one must.
+    #[error("expected '[' and a list of calls")]
+    ExpectedCalls,
+    /// What stands there is no name with arguments in parentheses.
+    #[error("expected a call: a name, then `(` and arguments or `)`")]
+    ExpectedCall,
+    /// An argument that does not begin with its parameter's name.
+    #[error("expected a parameter's name and '='")]
+    ExpectedParameter,
+    /// A parameter that a call gives twice.
+    #[error("the parameter is given twice")]
+    RepeatedParameter,
+    /// No Python literal stands where one must.
+    #[error("expected a Python literal")]
+    ExpectedPythonLiteral,
+    /// A dictionary's key that has no place in JSON.
+    #[error("expected a string, a number, True, False or None as a key, and ':'")]
+    ExpectedPythonKey,
     /// A tag that must be there is not.
     #[error("{tag} is missing")]
     MissingTag {

@@ -26,6 +26,7 @@ mod fault;
 mod span;
 
 pub mod json;
+pub mod pythonic;
 pub mod reply;
 pub mod text;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use toolrl_grammar::{ReplyKind, Span, json, parse, reply::last_thoughts, strict, text};
+use toolrl_grammar::{ReplyKind, Span, json, parse, pythonic, reply::last_thoughts, strict, text};
 
 const KINDS: [ReplyKind; 4] =
     [ReplyKind::ToolCall, ReplyKind::Response, ReplyKind::Both, ReplyKind::Thoughts];
@@ -28,11 +28,15 @@ fn read_in_every_way(input: &[u8]) {
         }
     }
     last_thoughts(input).into_iter().for_each(inside);
+    match pythonic::parse(input) {
+        Ok(calls) => calls.iter().for_each(|call| inside(call.span)),
+        Err(error) => inside(error.span),
+    }
     assert!(text::count_words(text::strip(input)) <= input.len());
 }
 
 /// Pieces of which texts near the grammar are made.
-const PIECES: [&[u8]; 24] = [
+const PIECES: [&[u8]; 32] = [
     b"<think>",
     b"</think>",
     b"\n",
@@ -57,6 +61,14 @@ const PIECES: [&[u8]; 24] = [
     b"\xe2\x80\xa8",
     b" ",
     b"true",
+    b"[f(",
+    b"g(x=",
+    b"(",
+    b")",
+    b"='",
+    b"'",
+    b"\"\"\"",
+    b"007",
 ];
 
 proptest! {
@@ -123,6 +135,15 @@ fn a_megabyte_takes_linear_time() {
             "one key",
             Box::new(|n| [b"<tool_call>{", "\"a\":1,".repeat(n / 6).as_bytes(), b"\"a\":1}"].concat()),
         ),
+        ("open parentheses", Box::new(|n| [b"[f(a=", "(".repeat(n).as_bytes()].concat())),
+        ("a name of parentheses", Box::new(|n| [b"[f", "(a".repeat(n / 2).as_bytes()].concat())),
+        ("a name of empty arguments", Box::new(|n| [b"[f", "()".repeat(n / 2).as_bytes()].concat())),
+        ("a name of numbers", Box::new(|n| [b"[f", "(1 ".repeat(n / 3).as_bytes()].concat())),
+        ("calls", Box::new(|n| [b"[", "f(a=1),".repeat(n / 7).as_bytes(), b"]"].concat())),
+        ("arguments", Box::new(|n| [b"[f(", "a='b',".repeat(n / 6).as_bytes(), b")]"].concat())),
+        ("dictionaries", Box::new(|n| [b"[f(a=", "{1:".repeat(n / 3).as_bytes()].concat())),
+        ("triple quotes", Box::new(|n| [b"[f(a=''' ", "''\\'".repeat(n / 4).as_bytes()].concat())),
+        ("underscores", Box::new(|n| [b"[f(a=1", "_".repeat(n).as_bytes(), b")]"].concat())),
         ("broken utf-8", Box::new(|n| b"\xe2\x80".repeat(n / 2))),
     ];
     for (name, make) in makers {

@@ -83,6 +83,19 @@ impl Critic {
         self.0.parameters()
     }
 
+    /// As [`Policy::trained_values`].
+    pub fn trained_values(&self) -> Vec<Vec<f32>> {
+        self.0.trained_values()
+    }
+
+    /// As [`Policy::set_trained_values`].
+    ///
+    /// # Errors
+    /// Those of [`Policy::set_trained_values`].
+    pub fn set_trained_values(&mut self, values: &[Vec<f32>]) -> Result<(), PolicyError> {
+        self.0.set_trained_values(values)
+    }
+
     /// As [`Policy::update`].
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         self.0.update(change);

@@ -45,6 +45,16 @@ pub enum PolicyError {
     /// The files that stand beside the weights could not be written.
     #[error(transparent)]
     Companions(Box<dyn std::error::Error + Send + Sync>),
+    /// Values that are put back are those of another policy.
+    #[error("trained parameter {parameter} has {expected:?} values, and {found:?} were given")]
+    Values {
+        /// Which parameter, from 0, of those that are trained.
+        parameter: usize,
+        /// Its values; none where the policy has no such parameter.
+        expected: Option<usize>,
+        /// Those that were given.
+        found: Option<usize>,
+    },
     /// Adapters cannot be made as asked for.
     #[error("lora: {0}")]
     Lora(String),

@@ -35,4 +35,4 @@ pub use memory::{Memory, Workload};
 pub use pass::{Activations, Derivatives, Pass, PassSettings};
 pub use policy::{ParameterValues, Policy};
 pub use precision::Precision;
-pub use toolrl_kernels::{CacheSpans, Heads, Ids, Packing};
+pub use toolrl_kernels::{CacheSpans, Heads, Ids, Packing, vector_instructions};

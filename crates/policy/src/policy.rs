@@ -182,11 +182,33 @@ impl Policy {
         self.masters = update.masters;
     }
 
-    /// The values of the trained parameters.
-    fn trained_values(&self) -> Vec<Vec<f32>> {
+    /// The exact values of the parameters that are trained, in the order of [`Policy::update`]: of a policy in bf16 that
+    /// is in training, the f32 values that its weights are roundings of. With [`Policy::set_trained_values`] they
+    /// survive a save and a load to the bit, which the weights alone do not.
+    pub fn trained_values(&self) -> Vec<Vec<f32>> {
+        if let Some(masters) = &self.masters {
+            return masters.clone();
+        }
         let mut read = ReadTrained { trained: Trained::of(self), out: Vec::new() };
         self.decoder.visit(&mut read);
         read.out
+    }
+}
+
+impl Policy {
+    /// Puts back the values of [`Policy::trained_values`].
+    ///
+    /// # Errors
+    /// [`PolicyError::Values`] for values of another policy; the policy is then as it was.
+    pub fn set_trained_values(&mut self, values: &[Vec<f32>]) -> Result<(), PolicyError> {
+        let own: Vec<usize> = self.trained_values().iter().map(Vec::len).collect();
+        let found: Vec<usize> = values.iter().map(Vec::len).collect();
+        if let Some(parameter) = (0..own.len().max(found.len())).find(|&i| own.get(i) != found.get(i)) {
+            let (expected, found) = (own.get(parameter).copied(), found.get(parameter).copied());
+            return Err(PolicyError::Values { parameter, expected, found });
+        }
+        self.update(|i, own| own.copy_from_slice(&values[i]));
+        Ok(())
     }
 }
 

@@ -52,6 +52,14 @@ impl Explanation<'_> {
         if term.weight != 1.0 {
             write!(self.out, ", weight {}", term.weight)?;
         }
+        if let Some(failure) = &term.failure {
+            return writeln!(
+                self.out,
+                ": failed, on_failure = {:?}: {}",
+                failure.policy.as_str(),
+                failure.cause
+            );
+        }
         match &term.score.breakdown {
             Breakdown::None => writeln!(self.out),
             Breakdown::Note(note) => writeln!(self.out, ": {note}"),

@@ -1,7 +1,8 @@
 //! Named, weighted reward terms over a parsed reply, each score with its breakdown.
 //!
-//! Invariant: a reward is a pure function of the reply's text, the reference, the rubric and the
-//! context. No file, no environment, no clock; a bad reply has a low score, never an error.
+//! Invariant: a reward is a function of the reply's text, the reference, the rubric and the context, and of
+//! whatever a term of one's own asks. No file, no environment. A bad reply has a low score, never an error; a
+//! term that fails is counted with its cause, and ends the work only where a recipe says so ([`OnFailure`]).
 //!
 //! A [`Rubric`] sums weighted [`Term`]s. Three are built in: [`Format`], [`Correctness`] and
 //! [`Length`]; [`Rubric::toolrl`] is the reward of ToolRL (arXiv 2504.13958), and with
@@ -17,14 +18,18 @@
 //! assert_eq!(score.unwrap().total, 1.0);
 //! ```
 //!
-//! For a term of one's own, implement [`Term`] and register it in a [`Registry`];
-//! `docs/rewards.md` shows one whole.
+//! A term of one's own is a closure ([`Registry::register_fn`]), a type that implements [`Term`], or one that
+//! has to be waited for ([`AsyncTerm`]); `docs/rewards.md` shows each whole.
 
+mod asynchronous;
 mod breakdown;
+mod closure;
+mod config;
 mod context;
 mod correctness;
 mod error;
 mod explain;
+mod failure;
 mod format;
 mod length;
 mod parts;
@@ -32,25 +37,31 @@ mod reference;
 mod registry;
 mod rubric;
 mod scale;
+mod score;
 mod term;
 
 pub mod released;
 pub mod rows;
 
+pub use asynchronous::{AsyncTerm, Limits, ScoreFuture};
 pub use breakdown::{
     Breakdown, CallPoints, CallScore, Comparison, Defect, Loss, Outcome, Points, Side, Unscorable,
 };
+pub use closure::{AsyncFnTerm, FnTerm};
+pub use config::{RubricConfig, TermConfig};
 pub use context::{Context, Progress};
 pub use correctness::{Correctness, CorrectnessSettings, Granularity, Matching};
 pub use error::RewardError;
 pub use explain::explain;
+pub use failure::{FailureCause, OnFailure, TermFailure, is_scoring};
 pub use format::{Format, FormatSettings};
 pub use length::{Length, LengthSettings, LengthTarget};
 pub use parts::{Part, PartId, parts};
 pub use reference::Reference;
 pub use registry::{Registry, settings};
-pub use rubric::{Rubric, RubricConfig, Score, ScoredTerm, TermConfig};
+pub use rubric::{AnyTerm, Reply, Rubric, WeightedTerm};
 pub use scale::Scale;
+pub use score::{Score, ScoredTerm};
 pub use term::{Component, Term, TermScore};
 
 /// Runs the guide's examples as tests.

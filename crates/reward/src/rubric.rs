@@ -1,52 +1,92 @@
 //! Terms that add up to a reward.
 
-use serde::{Deserialize, Serialize};
+use futures_lite::future;
 use toolrl_grammar::Parsed;
 
-use crate::{Context, Correctness, Format, Reference, Registry, RewardError, Term, TermScore};
+use crate::asynchronous::{bounded, call};
+use crate::failure::guarded;
+use crate::{
+    AsyncTerm, Context, Correctness, FailureCause, Format, Limits, OnFailure, Reference, Registry,
+    RewardError, RubricConfig, Score, ScoredTerm, Term, TermConfig, TermFailure, TermScore,
+};
 
 /// Weighted terms in order.
 pub struct Rubric {
-    terms: Vec<(f64, Box<dyn Term>)>,
+    terms: Vec<WeightedTerm>,
 }
 
-/// A reward with all that it is made of.
-#[derive(Clone, Debug)]
-pub struct Score {
-    /// The sum over the terms of weight times value, in their order. Nothing is normalised.
-    pub total: f64,
-    /// One entry per term, in the rubric's order.
-    pub terms: Vec<ScoredTerm>,
-}
-
-/// One term of a [`Score`].
-#[derive(Clone, Debug)]
-pub struct ScoredTerm {
-    /// The term's id.
-    pub id: String,
-    /// Its weight; with 0 it is only a metric.
+/// A term of a [`Rubric`], and how it takes part.
+pub struct WeightedTerm {
+    /// The term.
+    pub term: AnyTerm,
+    /// What its value is multiplied by; with 0 it is only logged.
     pub weight: f64,
-    /// The least and the greatest value it could have had.
-    pub range: (f64, f64),
-    /// What it said.
-    pub score: TermScore,
+    /// What a reply counts for on which it fails.
+    pub on_failure: OnFailure,
 }
+
+impl WeightedTerm {
+    /// A term with its weight, and with [`OnFailure::Minimum`].
+    pub fn new(weight: f64, term: Box<dyn Term>) -> Self {
+        Self { term: AnyTerm::Sync(term), weight, on_failure: OnFailure::default() }
+    }
+}
+
+/// A term of either kind.
+pub enum AnyTerm {
+    /// One that answers at once.
+    Sync(Box<dyn Term>),
+    /// One that is waited for.
+    Async(Box<dyn AsyncTerm>, Limits),
+}
+
+impl AnyTerm {
+    /// The term's id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Sync(term) => term.id(),
+            Self::Async(term, _) => term.id(),
+        }
+    }
+
+    /// The term's range.
+    pub fn range(&self, context: &Context) -> (f64, f64) {
+        match self {
+            Self::Sync(term) => term.range(context),
+            Self::Async(term, _) => term.range(context),
+        }
+    }
+}
+
+/// A reply that was read, and the reference that it is scored against.
+pub type Reply<'a> = (Parsed<'a>, &'a Reference);
+
+/// What a term gave for a reply.
+type Outcome = Result<TermScore, FailureCause>;
 
 impl Rubric {
-    /// A rubric of these terms, each with its weight.
+    /// A rubric of these terms, each with its weight, and with [`OnFailure::Minimum`].
+    ///
+    /// # Errors
+    /// As [`Rubric::of`].
+    pub fn new(terms: Vec<(f64, Box<dyn Term>)>) -> Result<Self, RewardError> {
+        Self::of(terms.into_iter().map(|(weight, term)| WeightedTerm::new(weight, term)).collect())
+    }
+
+    /// A rubric of these terms.
     ///
     /// # Errors
     /// [`RewardError::NoTerms`], [`RewardError::RepeatedTerm`] or [`RewardError::Weight`].
-    pub fn new(terms: Vec<(f64, Box<dyn Term>)>) -> Result<Self, RewardError> {
+    pub fn of(terms: Vec<WeightedTerm>) -> Result<Self, RewardError> {
         if terms.is_empty() {
             return Err(RewardError::NoTerms);
         }
-        for (i, (weight, term)) in terms.iter().enumerate() {
+        for (i, WeightedTerm { term, weight, .. }) in terms.iter().enumerate() {
             let id = || term.id().to_string();
             if !weight.is_finite() {
                 return Err(RewardError::Weight { id: id(), weight: *weight });
             }
-            if terms[..i].iter().any(|(_, earlier)| earlier.id() == term.id()) {
+            if terms[..i].iter().any(|earlier| earlier.term.id() == term.id()) {
                 return Err(RewardError::RepeatedTerm { id: id() });
             }
         }
@@ -56,36 +96,47 @@ impl Rubric {
     /// The rubric of a recipe.
     ///
     /// # Errors
-    /// As [`Rubric::new`]; [`RewardError::UnknownTerm`]; or what a term says of its settings.
+    /// As [`Rubric::of`]; [`RewardError::UnknownTerm`]; or what a term says of its settings.
     pub fn from_config(config: &RubricConfig, registry: &Registry) -> Result<Self, RewardError> {
-        let build = |term: &TermConfig| Ok((term.weight, registry.build(&term.id, &term.settings)?));
-        Self::new(config.terms.iter().map(build).collect::<Result<_, RewardError>>()?)
+        let build = |config: &TermConfig| {
+            let term = config.with_limits(registry.build(&config.id, &config.settings)?)?;
+            Ok(WeightedTerm { term, weight: config.weight, on_failure: config.on_failure })
+        };
+        Self::of(config.terms.iter().map(build).collect::<Result<_, RewardError>>()?)
     }
 
     /// The paper's reward, in [-3, 4]: format and correctness with their default settings.
     pub fn toolrl() -> Self {
         let format: Box<dyn Term> = Box::new(Format::default());
-        Self { terms: vec![(1.0, format), (1.0, Box::new(Correctness::default()))] }
+        let correctness: Box<dyn Term> = Box::new(Correctness::default());
+        Self { terms: vec![WeightedTerm::new(1.0, format), WeightedTerm::new(1.0, correctness)] }
     }
 
     /// The terms' ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.terms.iter().map(|(_, term)| term.id())
+        self.terms.iter().map(|weighted| weighted.term.id())
+    }
+
+    /// The terms, in order.
+    pub fn terms(&self) -> &[WeightedTerm] {
+        &self.terms
     }
 
     /// The least and the greatest total in this context.
     pub fn range(&self, context: &Context) -> (f64, f64) {
-        self.terms.iter().fold((0.0, 0.0), |(least, greatest), (weight, term)| {
+        let weighted = self.terms.iter().filter(|weighted| weighted.weight != 0.0);
+        weighted.fold((0.0, 0.0), |(least, greatest), WeightedTerm { term, weight, .. }| {
             let (min, max) = term.range(context);
             let (a, b) = (weight * min, weight * max);
             (least + a.min(b), greatest + a.max(b))
         })
     }
 
-    /// Scores a reply.
+    /// Scores a reply. An asynchronous term is waited for; [`Rubric::score_batch`] waits for those of many
+    /// replies at once.
     ///
     /// # Errors
-    /// The first error of a term.
+    /// The failure of a term under [`OnFailure::Stop`]. Any other stands in its [`ScoredTerm`].
     ///
     /// ```
     /// use toolrl_reward::{Context, Reference, Rubric};
@@ -106,73 +157,76 @@ impl Rubric {
         reference: &Reference,
         context: &Context,
     ) -> Result<Score, RewardError> {
-        let mut total = 0.0;
-        let mut terms = Vec::with_capacity(self.terms.len());
-        for (weight, term) in &self.terms {
-            let score = term.score(parsed, reference, context)?;
-            if *weight != 0.0 {
-                total += weight * score.value;
+        let outcome = |weighted: &WeightedTerm| match &weighted.term {
+            AnyTerm::Sync(term) => at_once(&**term, parsed, reference, context),
+            AnyTerm::Async(term, limits) => {
+                future::block_on(call(&**term, *limits, parsed, reference, context))
             }
-            let range = term.range(context);
-            terms.push(ScoredTerm { id: term.id().to_string(), weight: *weight, range, score });
-        }
-        Ok(Score { total, terms })
+        };
+        self.sum(self.terms.iter().map(outcome), context)
     }
+
+    /// Scores of some replies, in their order. What asynchronous terms say of them is waited for at once.
+    ///
+    /// # Errors
+    /// Each reply's, as of [`Rubric::score`].
+    pub async fn score_batch(
+        &self,
+        replies: &[Reply<'_>],
+        context: &Context,
+    ) -> Vec<Result<Score, RewardError>> {
+        let columns = self.terms.iter().map(|weighted| async move {
+            match &weighted.term {
+                AnyTerm::Sync(term) => replies.iter().map(|(p, r)| at_once(&**term, p, r, context)).collect(),
+                AnyTerm::Async(term, limits) => {
+                    let calls = replies.iter().map(|(p, r)| call(&**term, *limits, p, r, context));
+                    bounded(calls, limits.concurrency).await
+                }
+            }
+        });
+        let columns: Vec<Vec<Outcome>> = bounded(columns, usize::MAX).await;
+        let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+        replies.iter().map(|_| self.sum(columns.iter_mut().filter_map(Iterator::next), context)).collect()
+    }
+
+    /// Adds up what the terms gave for one reply.
+    fn sum(&self, outcomes: impl Iterator<Item = Outcome>, context: &Context) -> Result<Score, RewardError> {
+        let mut score = Score { total: 0.0, terms: Vec::with_capacity(self.terms.len()), skipped: false };
+        for (weighted, outcome) in self.terms.iter().zip(outcomes) {
+            let WeightedTerm { term, weight, on_failure } = weighted;
+            let range = term.range(context);
+            let (given, failure) = match outcome.and_then(finite) {
+                Ok(given) => (given, None),
+                Err(cause) if *on_failure == OnFailure::Stop && *weight != 0.0 => {
+                    return Err(RewardError::Term { id: term.id().to_string(), source: Box::new(cause) });
+                }
+                Err(cause) => {
+                    let (value, skip) = on_failure.value(*weight, range);
+                    score.skipped |= skip;
+                    (TermScore::new(value), Some(TermFailure { cause, policy: *on_failure }))
+                }
+            };
+            if *weight != 0.0 {
+                score.total += weight * given.value;
+            }
+            let id = term.id().to_string();
+            score.terms.push(ScoredTerm { id, weight: *weight, range, score: given, failure });
+        }
+        Ok(score)
+    }
+}
+
+/// What a term gives at once.
+fn at_once(term: &dyn Term, parsed: &Parsed<'_>, reference: &Reference, context: &Context) -> Outcome {
+    guarded(|| term.score(parsed, reference, context))?.map_err(|error| FailureCause::Error(error.into()))
+}
+
+fn finite(score: TermScore) -> Outcome {
+    if score.value.is_finite() { Ok(score) } else { Err(FailureCause::NotFinite(score.value)) }
 }
 
 impl std::fmt::Debug for Rubric {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_map().entries(self.terms.iter().map(|(weight, term)| (term.id(), weight))).finish()
-    }
-}
-
-impl Score {
-    /// The value of a term, before its weight.
-    pub fn value(&self, id: &str) -> Option<f64> {
-        self.terms.iter().find(|term| term.id == id).map(|term| term.score.value)
-    }
-
-    /// Every number worth a metric: each term's value under its id, and its components under
-    /// `id/component`.
-    pub fn metrics(&self) -> impl Iterator<Item = (String, f64)> + '_ {
-        self.terms.iter().flat_map(|term| {
-            let component = |c: &crate::Component| (format!("{}/{}", term.id, c.name), c.value);
-            std::iter::once((term.id.clone(), term.score.value))
-                .chain(term.score.components.iter().map(component))
-        })
-    }
-}
-
-/// A rubric as a recipe states it: a list of terms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RubricConfig {
-    /// The terms, in the order in which they are summed.
-    pub terms: Vec<TermConfig>,
-}
-
-/// A term as a recipe states it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TermConfig {
-    /// The id it is registered under.
-    pub id: String,
-    /// Its weight, 1 when left out; with 0 it is only a metric.
-    #[serde(default = "unit_weight")]
-    pub weight: f64,
-    /// Every other key: the term's own settings, which the term checks.
-    #[serde(flatten)]
-    pub settings: toml::Table,
-}
-
-fn unit_weight() -> f64 {
-    1.0
-}
-
-impl Default for RubricConfig {
-    /// The rubric of [`Rubric::toolrl`].
-    fn default() -> Self {
-        let term =
-            |id: &str| TermConfig { id: id.to_string(), weight: unit_weight(), settings: toml::Table::new() };
-        Self { terms: vec![term(Format::ID), term(Correctness::ID)] }
+        f.debug_map().entries(self.terms.iter().map(|w| (w.term.id(), w.weight))).finish()
     }
 }

@@ -18,7 +18,8 @@ pub trait Term: Send + Sync {
     /// Scores a reply against the reference.
     ///
     /// # Errors
-    /// Whatever keeps the reply from having a score. A bad reply is no error: it scores low.
+    /// Whatever keeps the reply from having a score; [`crate::OnFailure`] says what comes of it. A bad reply
+    /// is no error: it scores low.
     fn score(
         &self,
         parsed: &Parsed<'_>,
@@ -53,6 +54,12 @@ impl TermScore {
     pub fn with_component(mut self, name: impl Into<Cow<'static, str>>, value: f64) -> Self {
         self.components.push(Component { name: name.into(), value });
         self
+    }
+}
+
+impl From<f64> for TermScore {
+    fn from(value: f64) -> Self {
+        Self::new(value)
     }
 }
 

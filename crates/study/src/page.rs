@@ -85,25 +85,20 @@ fn html_table(results: &Results, table: &Table) -> String {
          </section>\n",
         escape(&table.title),
         escape(&table.paper),
-        charts(results, table),
+        chart(results, table).map_or_else(String::new, |chart| chart.render()),
     )
 }
 
-/// The arms' training rewards: means over the seeds.
-fn charts(results: &Results, table: &Table) -> String {
-    let series: Vec<Series> = arms(results, table)
-        .into_iter()
-        .filter(|arm| !arm.curve.0.is_empty())
-        .map(|arm| Series {
-            name: arm.name.clone(),
-            points: arm.curve.0.iter().map(|p| (p.step as f64, p.mean)).collect(),
-        })
-        .collect();
-    if series.is_empty() {
-        return String::new();
-    }
-    let title = "Training reward, mean over seeds".to_owned();
-    Chart { title, y_label: "reward as trained".to_owned(), series }.render()
+/// The arms' training rewards, means over the seeds; none where no arm samples.
+pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
+    let with_curve = arms(results, table).into_iter().filter(|arm| !arm.curve.0.is_empty());
+    let series = |arm: &ArmResult| Series {
+        name: arm.name.clone(),
+        points: arm.curve.0.iter().map(|p| (p.step as f64, p.mean)).collect(),
+    };
+    let series: Vec<Series> = with_curve.map(series).collect();
+    let title = format!("{}: training reward, mean over seeds", table.title);
+    (!series.is_empty()).then(|| Chart { title, y_label: "reward as trained".to_owned(), series })
 }
 
 fn html_findings(results: &Results) -> String {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use toolrl_eval::EvalReport;
 use toolrl_reward::Registry;
 use toolrl_train::record::Summary;
-use toolrl_train::{DataSource, Observer, PolicySource, Recipe, run};
+use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Resume, Stop, run};
 
 use crate::{Arm, Results, Stage, Study, StudyError};
 
@@ -107,8 +107,7 @@ impl Plan {
     }
 
     fn planned(&self, arm: &Arm, place: usize, seed: u64, recipe: Recipe) -> PlannedRun {
-        let slug: String =
-            arm.name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
+        let slug = slug(&arm.name);
         let dir = self.dir.join("runs").join(format!("{slug}-stage{}-seed{seed}", place + 1));
         let of = if arm.stages.len() > 1 {
             format!(", stage {} of {}", place + 1, arm.stages.len())
@@ -118,12 +117,17 @@ impl Plan {
         PlannedRun { dir, recipe, title: format!("{}{of}, seed {seed}", arm.name) }
     }
 
-    /// Does every run that is not done, and writes the results after each. What a run that was cut off left is removed
-    /// and the run begins anew.
+    /// Does every run that is not done, and writes the results after each. A run that was cut off goes on from its last
+    /// checkpoint; without one it begins anew.
     ///
     /// # Errors
     /// [`StudyError`]; runs that are done stay, and the next call goes on after them.
-    pub async fn run(&self, registry: &Registry, observer: &mut dyn StudyObserver) -> Result<(), StudyError> {
+    pub async fn run(
+        &self,
+        registry: &Registry,
+        stop: &Stop,
+        observer: &mut dyn StudyObserver,
+    ) -> Result<(), StudyError> {
         let mut evaluated = Evaluated::default();
         let (clock, mut fresh) = (Instant::now(), 0);
         for (i, planned) in self.runs.iter().enumerate() {
@@ -132,7 +136,7 @@ impl Plan {
                 Some(summary) => summary,
                 None => {
                     fresh += 1;
-                    planned.run(registry, evaluated.of(&planned.recipe), observer.of_run()).await?
+                    planned.run(registry, evaluated.of(&planned.recipe), stop, observer.of_run()).await?
                 }
             };
             evaluated.keep(planned, &summary);
@@ -167,11 +171,7 @@ impl PlannedRun {
         }
         let config = self.dir.join("config.toml");
         let text = std::fs::read_to_string(&config).map_err(StudyError::io(&config))?;
-        let of_same_settings = Recipe::parse(&text, &[]).is_ok_and(|found| {
-            // The folder may have been moved since.
-            Recipe { policy: None, ..found } == Recipe { policy: None, ..self.recipe.clone() }
-        });
-        if !of_same_settings {
+        if !Recipe::parse(&text, &[]).is_ok_and(|found| same_settings(&found, &self.recipe)) {
             return Err(StudyError::OtherSettings { dir: self.dir.clone() });
         }
         Ok(Some(Summary::read(&path)?))
@@ -181,17 +181,35 @@ impl PlannedRun {
         &self,
         registry: &Registry,
         before: Option<EvalReport>,
+        stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<Summary, StudyError> {
-        if self.dir.join("config.toml").exists() {
+        let failed = |source| StudyError::Run { dir: self.dir.clone(), source };
+        let begun = self.dir.join("config.toml").exists();
+        let resume =
+            begun.then(|| Resume::of(&self.dir, &[], None, Changes::Refuse)).transpose().map_err(failed)?;
+        // Without a checkpoint there is nothing to go on with, and what was cut off may be of other settings.
+        let resume = resume.filter(|resume| resume.step > 0 && same_settings(&resume.recipe, &self.recipe));
+        if begun && resume.is_none() {
             tracing::info!("{} was cut off: it begins anew", self.dir.display());
             std::fs::remove_dir_all(&self.dir).map_err(StudyError::io(&self.dir))?;
         }
-        let failed = |source| StudyError::Run { dir: self.dir.clone(), source };
         let rubrics = self.recipe.rubrics(registry).map_err(failed)?;
-        let outcome = run(&self.recipe, &rubrics, &self.dir, before, observer).await.map_err(failed)?;
+        let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
+        let job = Job { recipe, rubrics: &rubrics, run_dir, before, resume: resume.as_ref(), stop };
+        let outcome = run(job, observer).await.map_err(failed)?;
         Ok(outcome.summary)
     }
+}
+
+/// A name as part of a file's name.
+pub(crate) fn slug(name: &str) -> String {
+    name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
+
+/// Whether two recipes are the same but for where their policy lies: the folder may have been moved.
+fn same_settings(a: &Recipe, b: &Recipe) -> bool {
+    Recipe { policy: None, ..a.clone() } == Recipe { policy: None, ..b.clone() }
 }
 
 /// Evaluations that are known already: the same policy over the same tasks by the same reward.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use toolrl_eval::EvalReport;
 use toolrl_train::record::{Summary, read_metrics, write_whole};
 
+use crate::plan::slug;
 use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
 
 /// The results of a study, as far as it is done: `study.json`.
@@ -94,7 +95,7 @@ impl Results {
         })
     }
 
-    /// Writes `study.json`, `report.html` and `tables.md` into a folder.
+    /// Writes `study.json`, `report.html`, `tables.md` and a picture of each table's curves into a folder.
     ///
     /// # Errors
     /// [`StudyError::Record`].
@@ -103,6 +104,12 @@ impl Results {
         write_whole(&dir.join("study.json"), &json)?;
         write_whole(&dir.join("tables.md"), page::markdown(self).as_bytes())?;
         write_whole(&dir.join("report.html"), page::page(self).as_bytes())?;
+        for table in self.study.tables() {
+            if let Some(chart) = page::chart(self, &table) {
+                let name = format!("curves-{}.svg", slug(&table.title));
+                write_whole(&dir.join(name), chart.file().as_bytes())?;
+            }
+        }
         Ok(())
     }
 

@@ -3,8 +3,9 @@
 use toolrl_grpo::{BatchExtent, ValueSequence, value_loss};
 use toolrl_policy::{Activations, Critic, Policy};
 
+use crate::checkpoint::State;
 use crate::learner::{Update, add};
-use crate::optimizer::{NotFinite, Optimizer};
+use crate::optimizer::{Optimizer, Refused};
 use crate::pack::Pack;
 use crate::{CriticConfig, TrainError};
 
@@ -42,6 +43,19 @@ impl CriticLearner {
         &self.critic
     }
 
+    /// All that a checkpoint needs beside the critic's directory.
+    pub(crate) fn state(&self) -> State {
+        let (moments, updates) = self.optimizer.state();
+        State { values: self.critic.trained_values(), moments: moments.to_vec(), updates, norms: Vec::new() }
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore(&mut self, state: State) -> Result<(), TrainError> {
+        self.critic.set_trained_values(&state.values)?;
+        self.optimizer.restore(state.moments, state.updates);
+        Ok(())
+    }
+
     pub(crate) fn lr(&self, step: u64, steps: u64) -> f64 {
         self.optimizer.lr(step, steps)
     }
@@ -75,8 +89,15 @@ impl CriticLearner {
         }
         if !gradients.is_empty() {
             let critic = &mut self.critic;
-            let stepped = self.optimizer.step(&gradients, lr, |change| critic.update(change));
-            done.update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
+            let stepped = self.optimizer.step(&gradients, lr, f64::INFINITY, |change| critic.update(change));
+            let (Refused::NotFinite(norm) | Refused::AboveLimit(norm)) = match stepped {
+                Ok(stepped) => {
+                    done.update.grad_norm = stepped.norm;
+                    return Ok(done);
+                }
+                Err(refused) => refused,
+            };
+            return Err(TrainError::Gradient { step, norm });
         }
         Ok(done)
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::record;
+
 /// Everything that can end a run. What it had written until then is whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -86,6 +88,118 @@ pub enum TrainError {
     /// A record of the run could not be written.
     #[error(transparent)]
     Record(#[from] record::RecordError),
+    /// A file of a checkpoint that its manifest calls whole is not what this program writes.
+    #[error("{path}: {what}")]
+    CheckpointFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// There is no such checkpoint.
+    #[error("{dir}: {}", no_checkpoint(*.step, .steps))]
+    NoCheckpoint {
+        /// The folder of the run's checkpoints.
+        dir: PathBuf,
+        /// The step that was asked for; the last where it is none.
+        step: Option<u64>,
+        /// Those that are there.
+        steps: Vec<u64>,
+    },
+    /// A checkpoint is not what was written.
+    #[error("{dir} is damaged: {what}{}", offered(*.previous))]
+    Damaged {
+        /// The checkpoint.
+        dir: PathBuf,
+        /// What is damaged.
+        what: String,
+        /// The step of the last whole checkpoint before it.
+        previous: Option<u64>,
+    },
+    /// There is no run to go on with.
+    #[error("{dir} holds no run to resume: it has no config.toml")]
+    NoRun {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The run has no such step.
+    #[error("{path}: there is no step {step}")]
+    NoRow {
+        /// The run's metrics.
+        path: PathBuf,
+        /// The step.
+        step: u64,
+    },
+    /// The run is over.
+    #[error("{dir} is finished: its policy is in final, and there is nothing to resume")]
+    Finished {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Something that decides a run's results is not what it was.
+    #[error("{dir} would go on otherwise than it began: {} (--allow-changes goes on, and records it)", what.join("; "))]
+    Changed {
+        /// The run's directory.
+        dir: PathBuf,
+        /// What changed, each with its old and its new value.
+        what: Vec<String>,
+    },
+    /// Another process is at work in the run directory.
+    #[error("{dir} is in use by another process")]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The run was asked to stop. Its state is saved.
+    #[error("stopped after step {step}; go on with: toolrl train --resume {dir}")]
+    Stopped {
+        /// The last step that is done.
+        step: u64,
+        /// The run's directory.
+        dir: PathBuf,
+    },
+    /// The gradient is far larger than those before it; the policy was not changed by this update.
+    #[error(
+        "step {step}: the gradient's norm is {norm}, above {limit}, which train.guards.grad_spike allows"
+    )]
+    Spike {
+        /// The step, from 1.
+        step: u64,
+        /// Its norm.
+        norm: f64,
+        /// What is allowed.
+        limit: f64,
+    },
+    /// Weights that an update should have changed are what they were.
+    #[error("step {step}: an update with a gradient of norm {norm} changed no weight")]
+    Unchanged {
+        /// The step, from 1.
+        step: u64,
+        /// The gradient's norm.
+        norm: f64,
+    },
+    /// Sampler and trainer give the sampled tokens different log-probabilities.
+    #[error(
+        "step {step}: sampler and trainer differ by {gap} nats a token, more than train.guards.max_logprob_gap = {most}"
+    )]
+    LogprobGap {
+        /// The step, from 1.
+        step: u64,
+        /// Mean over tokens of the difference.
+        gap: f64,
+        /// What the recipe allows.
+        most: f64,
+    },
+    /// Updates were left out one after the other.
+    #[error("step {step}: {skipped} updates in a row were left out, the last because {last}")]
+    TooManySkips {
+        /// The step, from 1.
+        step: u64,
+        /// How many.
+        skipped: u32,
+        /// Why the last was.
+        last: String,
+    },
     /// A run directory that holds another run.
     #[error("{dir} is not empty: name another run directory, or remove it")]
     RunDirInUse {
@@ -102,4 +216,27 @@ pub enum TrainError {
     },
 }
 
-use crate::record;
+impl TrainError {
+    /// Whether an update's numbers are at fault: nothing was changed by it, and the run could go on without it.
+    pub(crate) fn is_fault(&self) -> bool {
+        matches!(self, Self::Loss { .. } | Self::Gradient { .. } | Self::Spike { .. })
+    }
+}
+
+fn no_checkpoint(step: Option<u64>, steps: &[u64]) -> String {
+    let there: Vec<String> = steps.iter().map(u64::to_string).collect();
+    match (step, there.is_empty()) {
+        (_, true) => "there is no checkpoint".to_owned(),
+        (Some(step), false) => {
+            format!("there is no checkpoint of step {step}; there are {}", there.join(", "))
+        }
+        (None, false) => format!("there are {}", there.join(", ")),
+    }
+}
+
+fn offered(previous: Option<u64>) -> String {
+    match previous {
+        Some(step) => format!("; that of step {step} is whole (--from-step {step})"),
+        None => "; there is no whole one before it".to_owned(),
+    }
+}

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_engine::Engine;
-use toolrl_eval::{Evaluation, HeldOut, TaskScore, evaluate};
+use toolrl_eval::{Evaluation, HeldOut, ScoreError, TaskScore, evaluate};
 use toolrl_grammar::parse;
 use toolrl_policy::Policy;
-use toolrl_reward::{Context, Reference, Rubric};
+use toolrl_reward::{Context, Reference, RewardError, Rubric};
 
 use crate::{Observer, TrainError};
+
+/// What observers hear of as the stage of an evaluation.
+pub(crate) const EVALUATE: &str = "evaluate";
 
 /// How a policy is evaluated.
 #[derive(Clone, Copy, Debug)]
@@ -43,14 +46,32 @@ pub async fn evaluate_policy(
         batch_size: settings.slots * 4,
     };
     let mut engine = Engine::new(policy, Some(chat.clone()), settings.slots);
-    observer.begin("evaluate", samples.len() as u64);
-    let score = |sample: &Sample, reply: &str| -> Result<TaskScore, toolrl_eval::ScoreError> {
-        let reference = Reference::parse(&sample.gold)?;
-        let score = rubric.score(&parse(reply), &reference, &Context::evaluation())?;
-        Ok(TaskScore { total: score.total, components: score.metrics().collect() })
-    };
+    observer.begin(EVALUATE, samples.len() as u64);
+    let score = async |replies: &[(&Sample, &str)]| scores(rubric, replies).await;
     let evaluation =
         evaluate(&mut engine, &held_out, score, |done, _| observer.progress(done as u64, "")).await;
     observer.end();
-    Ok(evaluation?)
+    let evaluation = evaluation?;
+    for (term, count) in &evaluation.report.overall.failures {
+        tracing::warn!("evaluation: reward term {term:?} failed on {count} of {} replies", samples.len());
+    }
+    if let Some(error) = evaluation.outcomes.iter().find_map(|outcome| outcome.error.as_ref()) {
+        let without = evaluation.report.overall.errors;
+        tracing::warn!("evaluation: {without} of {} replies have no reward: {error}", samples.len());
+    }
+    Ok(evaluation)
+}
+
+/// The rewards of some replies.
+async fn scores(rubric: &Rubric, replies: &[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>> {
+    let references: Vec<_> = replies.iter().map(|(sample, _)| Reference::parse(&sample.gold)).collect();
+    let pairs = replies.iter().zip(&references);
+    let readable: Vec<_> =
+        pairs.filter_map(|((_, reply), gold)| Some((parse(*reply), gold.as_ref().ok()?))).collect();
+    let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
+    let score = |gold: &Result<Reference, RewardError>| match gold {
+        Ok(_) => scores.next().ok_or("no score")??.try_into(),
+        Err(error) => Err(error.to_string().into()),
+    };
+    references.iter().map(score).collect()
 }

@@ -1,44 +1,49 @@
 //! Which sampled replies a report shows: the best and the worst of evenly spread steps.
 
-use toolrl_reward::{Context, Rubric};
+use std::path::Path;
 
-use crate::record::Completion;
+use toolrl_grammar::parse;
+use toolrl_reward::{Context, Reference, Rubric, explain};
+
+use crate::TrainError;
+use crate::record::{Completion, completions_path, read_completions};
 use crate::report::Example;
 use crate::rl::Credited;
-use crate::score::{Scored, explanation};
+use crate::score::Scored;
 use crate::task::Task;
 
 /// Steps that the report shows replies of.
 const STEPS: u64 = 6;
 
-/// Collects examples while a run goes on.
-#[derive(Default)]
-pub(crate) struct Examples(pub Vec<Example>);
-
-impl Examples {
-    /// Keeps the best and the worst reply of every so many steps, first and last included.
-    pub(crate) fn add(
-        &mut self,
-        step: u64,
-        steps: u64,
-        credited: &[Credited],
-        tasks: &[Task],
-        rubric: &Rubric,
-    ) {
-        let every = steps.div_ceil(STEPS).max(1);
-        if step != 1 && step != steps && !step.is_multiple_of(every) {
-            return;
+/// The best and the worst reply of every so many steps of a run, first and last included, from what it wrote down.
+pub(crate) fn examples(run_dir: &Path, steps: u64, rubric: &Rubric) -> Result<Vec<Example>, TrainError> {
+    let every = steps.div_ceil(STEPS).max(1);
+    let shown = (1..=steps).filter(|&step| step == 1 || step == steps || step.is_multiple_of(every));
+    let mut examples = Vec::new();
+    for step in shown {
+        let path = completions_path(run_dir, step);
+        if !path.exists() {
+            continue;
         }
-        let reward = |reply: &Credited| AsRef::<Scored>::as_ref(reply).reward;
-        let by_reward = |a: &&Credited, b: &&Credited| reward(a).total_cmp(&reward(b));
-        let (best, worst) = (credited.iter().max_by(by_reward), credited.iter().min_by(by_reward));
-        for reply in best.into_iter().chain(worst) {
-            let scored: &Scored = reply.as_ref();
-            let task = &tasks[scored.task];
-            let explanation = explanation(scored, task, rubric, &Context::training(step, steps));
-            self.0.push(Example { completion: completion(step, reply, task), explanation });
+        let rows = read_completions(&path)?;
+        let by_reward = |a: &&Completion, b: &&Completion| a.reward.total_cmp(&b.reward);
+        let (best, worst) = (rows.iter().max_by(by_reward), rows.iter().min_by(by_reward));
+        for row in best.into_iter().chain(worst) {
+            let explanation = explanation(row, rubric, &Context::training(step, steps));
+            examples.push(Example { completion: row.clone(), explanation });
         }
     }
+    Ok(examples)
+}
+
+/// Why a reply has its score, as text.
+fn explanation(row: &Completion, rubric: &Rubric, context: &Context) -> String {
+    let parsed = parse(&row.completion);
+    let explained = Reference::parse(&row.gold).and_then(|reference| {
+        let score = rubric.score(&parsed, &reference, context)?;
+        Ok(explain(&parsed, &reference, &score))
+    });
+    explained.unwrap_or_else(|error| error.to_string())
 }
 
 /// A scored reply as a row of the completions file.

@@ -12,9 +12,10 @@ use toolrl_grpo::{
 };
 use toolrl_policy::{Activations, Derivatives, PassSettings, Policy, Precision};
 
+use crate::guard::Guard;
 use crate::learner::{Learner, PackLoss, add};
 use crate::pack::{Pack, PackGroup, pack};
-use crate::{OptimizerConfig, TrainError};
+use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("TOOLRL_SHARED")
@@ -109,7 +110,8 @@ fn check(max_tokens: usize, activations: Activations) {
     let packs = packs(&replies, max_tokens);
     let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
     let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
-    let mut learner = Learner::new(policy, config, activations, 1.0);
+    let mut learner =
+        Learner::new(policy, config, activations, 1.0, Guard::new(GuardConfig::default(), Path::new("")));
     let mut seen = vec![Vec::new(); replies.len()];
     let expected = &reference["adamw"];
     for step in 0..3 {

@@ -39,8 +39,8 @@ impl Grpo<'_> {
             self.rl.update(learner, (step, lr), mini_batch, &mut updates)?;
         }
         laps.end("update");
-        let detail = StepDetail::Grpo(self.rl.metrics(&credited, &updates));
-        Ok((self.rl.row((step, lr), detail, &updates, laps), credited))
+        let detail = StepDetail::Grpo(self.rl.metrics(step, &credited, &updates));
+        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
     /// Groups of scored replies, sampled until there are enough of those that are trained on.
@@ -49,7 +49,8 @@ impl Grpo<'_> {
         let enough = self.config.rl.prompts * self.config.group_size;
         for round in 0..self.config.groups.rounds() {
             for group in self.rl.sample(learner.policy(), step, round).await? {
-                let rewards: Vec<f64> = group.iter().map(|reply| reply.reward).collect();
+                let rewarded = group.iter().filter(|reply| !reply.skipped);
+                let rewards: Vec<f64> = rewarded.map(|reply| reply.reward).collect();
                 let of_use = self.config.groups == GroupFilter::All || !has_no_spread(&rewards);
                 let used = of_use && sampled.used.len() < enough;
                 if used { &mut sampled.used } else { &mut sampled.left_out }.extend(group);
@@ -75,19 +76,30 @@ impl Grpo<'_> {
         used.chain(left_out.map(|m| m.credited(Credit::LeftOut, truncated))).collect()
     }
 
+    /// Replies that a failed term leaves out are compared with none.
     fn by_reply(&self, used: &[Measured]) -> Vec<Credit> {
-        let rewards = |group: &[Measured]| group.iter().map(Measured::reward).collect();
-        let groups: Vec<Vec<_>> = used.chunks(self.config.group_size).map(rewards).collect();
+        let groups = used.chunks(self.config.group_size).map(|group| rewarded(group, Measured::reward));
+        let groups: Vec<Vec<_>> = groups.collect();
         let advantages = self.config.advantage.of_batch(&groups, self.config.advantage_epsilon);
-        advantages.into_iter().flatten().map(Credit::Reply).collect()
+        let mut advantages = advantages.into_iter().flatten();
+        let credit = |reply: &Measured| match reply.scored.skipped {
+            true => Credit::LeftOut,
+            false => Credit::Reply(advantages.next().unwrap_or_default()),
+        };
+        used.iter().map(credit).collect()
     }
 
     fn by_span(&self, used: &[Measured]) -> Vec<Credit> {
-        let totals = |group: &[Measured]| group.iter().map(|reply| reply.reward().total).collect();
-        let groups: Vec<Vec<f64>> = used.chunks(self.config.group_size).map(totals).collect();
+        let groups = used.chunks(self.config.group_size);
+        let totals = groups.clone().map(|group| rewarded(group, |reply| reply.reward().total));
+        let totals: Vec<Vec<f64>> = totals.collect();
         // A recipe whose advantage has no scale is refused.
-        let scales = self.config.advantage.scales(&groups, self.config.advantage_epsilon).unwrap_or_default();
-        let groups = used.chunks(self.config.group_size).zip(scales);
-        groups.flat_map(|(group, scale)| spans::credit(group, &self.rl.chat, scale)).collect()
+        let scales = self.config.advantage.scales(&totals, self.config.advantage_epsilon).unwrap_or_default();
+        groups.zip(scales).flat_map(|(group, scale)| spans::credit(group, &self.rl.chat, scale)).collect()
     }
+}
+
+/// Something of each reply of a group that has a reward.
+fn rewarded<T>(group: &[Measured], of: impl Fn(&Measured) -> T) -> Vec<T> {
+    group.iter().filter(|reply| !reply.scored.skipped).map(of).collect()
 }

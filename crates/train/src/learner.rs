@@ -6,10 +6,11 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
-use crate::OptimizerConfig;
-use crate::TrainError;
-use crate::optimizer::{NotFinite, Optimizer, PART};
+use crate::checkpoint::State;
+use crate::guard::Guard;
+use crate::optimizer::{Optimizer, PART, Refused};
 use crate::pack::Pack;
+use crate::{OptimizerConfig, TrainError};
 
 /// What a loss says of one pack, reply after reply in the pack's order.
 pub(crate) struct PackLoss {
@@ -26,6 +27,8 @@ pub(crate) struct Update {
     pub tokens: u64,
     /// Clipping and AdamW.
     pub optimizer_seconds: f64,
+    /// Whether a guard left it out.
+    pub skipped: bool,
 }
 
 /// A policy in training.
@@ -34,6 +37,9 @@ pub(crate) struct Learner {
     optimizer: Optimizer,
     activations: Activations,
     inverse_temperature: f32,
+    guard: Guard,
+    /// The checksum of the trained values after the last update.
+    weights: Option<u32>,
 }
 
 impl Learner {
@@ -44,13 +50,41 @@ impl Learner {
         config: OptimizerConfig,
         activations: Activations,
         temperature: f32,
+        guard: Guard,
     ) -> Self {
         let inverse_temperature = if temperature > 0.0 { 1.0 / temperature } else { 1.0 };
-        Self { policy, optimizer: Optimizer::new(config), activations, inverse_temperature }
+        Self {
+            policy,
+            optimizer: Optimizer::new(config),
+            activations,
+            inverse_temperature,
+            guard,
+            weights: None,
+        }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// The checksum of the trained values after the last update of this process.
+    pub(crate) fn weights(&self) -> Option<u32> {
+        self.weights
+    }
+
+    /// All that a checkpoint needs beside the policy's directory.
+    pub(crate) fn state(&self) -> State {
+        let (moments, updates) = self.optimizer.state();
+        let (values, norms) = (self.policy.trained_values(), self.guard.norms());
+        State { values, moments: moments.to_vec(), updates, norms }
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore(&mut self, state: State) -> Result<(), TrainError> {
+        self.policy.set_trained_values(&state.values)?;
+        self.optimizer.restore(state.moments, state.updates);
+        self.guard.restore(state.norms);
+        Ok(())
     }
 
     pub(crate) fn into_policy(self) -> Policy {
@@ -69,6 +103,23 @@ impl Learner {
     /// One optimiser step over `packs`: `loss` is asked for each pack's loss and derivatives, given
     /// the tokens' log-probabilities and entropies.
     pub(crate) fn update(
+        &mut self,
+        step: u64,
+        packs: &[Pack],
+        lr: f64,
+        loss: impl FnMut(&Pack, &[f32], &[f32]) -> Result<PackLoss, TrainError>,
+    ) -> Result<Update, TrainError> {
+        match self.try_update(step, packs, lr, loss) {
+            Ok(update) => Ok(update),
+            Err(error) if error.is_fault() => {
+                self.guard.fault(step, packs, error)?;
+                Ok(Update { skipped: true, ..Update::default() })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn try_update(
         &mut self,
         step: u64,
         packs: &[Pack],
@@ -96,9 +147,19 @@ impl Learner {
         }
         let begin = Instant::now();
         let policy = &mut self.policy;
-        let stepped = self.optimizer.step(&gradients, lr, |change| policy.update(change));
+        let limit = self.guard.limit();
+        let stepped = self.optimizer.step(&gradients, lr, limit, |change| policy.update(change));
         update.optimizer_seconds = begin.elapsed().as_secs_f64();
-        update.grad_norm = stepped.map_err(|NotFinite(norm)| TrainError::Gradient { step, norm })?;
+        let stepped = stepped.map_err(|refused| match refused {
+            Refused::NotFinite(norm) => TrainError::Gradient { step, norm },
+            Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit },
+        })?;
+        let before = self.weights.replace(stepped.weights);
+        if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.weights) {
+            return Err(TrainError::Unchanged { step, norm: stepped.norm });
+        }
+        self.guard.passed(stepped.norm);
+        update.grad_norm = stepped.norm;
         Ok(update)
     }
 }

@@ -8,6 +8,7 @@
 //! `ppo.rs` read as the stages of a step.
 
 mod bench;
+mod checkpoint;
 mod critic;
 mod error;
 mod evaluation;
@@ -15,7 +16,9 @@ mod examples;
 #[cfg(test)]
 mod golden_tests;
 mod grpo;
+mod guard;
 mod learner;
+mod lock;
 mod observer;
 mod optimizer;
 mod order;
@@ -23,22 +26,29 @@ mod pack;
 mod ppo;
 mod recipe;
 pub mod record;
+mod replay;
 pub mod report;
+mod resume;
 mod rl;
 mod run;
 mod score;
 mod sft;
 mod start;
+mod stop;
 mod task;
 
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
+pub use checkpoint::Manifest;
 pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
     CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig,
-    Method, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
-    SftConfig, Truncated,
+    GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe,
+    RlConfig, Rubrics, SftConfig, Truncated,
 };
-pub use run::{RunOutcome, refuse_used, run};
+pub use replay::{Replay, replay};
+pub use resume::{Changes, Resume};
+pub use run::{Job, RunOutcome, refuse_used, run};
+pub use stop::Stop;
 pub use task::{Data, load_data};

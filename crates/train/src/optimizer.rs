@@ -16,9 +16,23 @@ pub(crate) struct Optimizer {
     updates: u32,
 }
 
-/// A gradient without a finite norm.
-#[derive(Debug, PartialEq)]
-pub(crate) struct NotFinite(pub f64);
+/// Why an update was refused. The model and the optimiser are as they were.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Refused {
+    /// The gradient has no finite norm.
+    NotFinite(f64),
+    /// Its norm is above the limit.
+    AboveLimit(f64),
+}
+
+/// An update that was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stepped {
+    /// The gradient's norm before clipping.
+    pub norm: f64,
+    /// The checksum of all values after the update: the CRC-32C of the parts' own.
+    pub weights: u32,
+}
 
 impl Optimizer {
     pub(crate) fn new(config: OptimizerConfig) -> Self {
@@ -30,34 +44,55 @@ impl Optimizer {
         self.config.lr * self.config.schedule.factor(step as usize, steps as usize)
     }
 
-    /// Changes a model by its gradients, and returns their norm before clipping. `update` hands over each parameter's
-    /// number and values.
+    /// Changes a model by its gradients, unless their norm is above `limit`. `update` hands over each parameter's number
+    /// and values.
     pub(crate) fn step(
         &mut self,
         gradients: &[Vec<f32>],
         lr: f64,
+        limit: f64,
         update: impl FnOnce(&mut dyn FnMut(usize, &mut [f32])),
-    ) -> Result<f64, NotFinite> {
+    ) -> Result<Stepped, Refused> {
         // Added up in one order, whatever the number of threads.
         let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
         let squares: Vec<f64> = parts.into_par_iter().map(squared_norm).collect();
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
-            return Err(NotFinite(norm));
+            return Err(Refused::NotFinite(norm));
+        }
+        if norm > limit {
+            return Err(Refused::AboveLimit(norm));
         }
         if self.moments.is_empty() {
             self.moments = gradients.iter().map(|g| (vec![0.0; g.len()], vec![0.0; g.len()])).collect();
         }
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
-        let mut fits = true;
+        let (mut fits, mut weights) = (true, 0);
         update(&mut |i, values| {
             let (mean, mean_square) = &mut self.moments[i];
             let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
             let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
-            fits &= parts.all(|((p, g), (m, v))| adamw_step(p, g, m, v, &step).is_ok());
+            let updated = parts.map(|((p, g), (m, v))| {
+                let fits = adamw_step(p, g, m, v, &step).is_ok();
+                (fits, crc32c::crc32c(bytemuck::cast_slice(p)))
+            });
+            for (part_fits, crc) in updated.collect::<Vec<_>>() {
+                fits &= part_fits;
+                weights = crc32c::crc32c_append(weights, &crc.to_le_bytes());
+            }
         });
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
-        Ok(norm)
+        Ok(Stepped { norm, weights })
+    }
+
+    /// The moments of every parameter, and the number of updates.
+    pub(crate) fn state(&self) -> (&[(Vec<f32>, Vec<f32>)], u32) {
+        (&self.moments, self.updates)
+    }
+
+    /// Puts them back.
+    pub(crate) fn restore(&mut self, moments: Vec<(Vec<f32>, Vec<f32>)>, updates: u32) {
+        (self.moments, self.updates) = (moments, updates);
     }
 }

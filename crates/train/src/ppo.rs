@@ -59,8 +59,9 @@ impl Ppo<'_> {
             explained_variance: explained,
             lr: critic.lr(step - 1, self.config.rl.steps),
         };
-        let detail = StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(&credited, &updates), critic });
-        Ok((self.rl.row((step, lr), detail, &updates, laps), credited))
+        let detail =
+            StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(step, &credited, &updates), critic });
+        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
     /// The step's updates of critic and policy, mini-batch by mini-batch. While the critic warms up the policy

@@ -72,6 +72,8 @@ impl<'a> Sft<'a> {
             grad_norm: update.grad_norm,
             lr,
             tokens_trained: update.tokens,
+            skipped_updates: usize::from(update.skipped),
+            weights: learner.weights().map(|crc| format!("{crc:08x}")),
             seconds: BTreeMap::from([("update".to_owned(), clock.elapsed().as_secs_f64())]),
         })
     }

@@ -4,19 +4,20 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
-    ("toolrl-services", &["toolrl-grammar"]),
-    ("toolrl-remote", &[]),
     ("toolrl-bfcl", &["toolrl-grammar"]),
     ("toolrl-api-bank", &["toolrl-grammar"]),
     ("toolrl-bamboogle", &["toolrl-grammar"]),
+    ("toolrl-services", &["toolrl-grammar"]),
+    ("toolrl-remote", &[]),
     ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
+    ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
     ("toolrl-policy", &["toolrl-kernels"]),
     ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
     ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
@@ -58,6 +59,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "toolrl-bamboogle",
             "toolrl-remote",
             "toolrl-study",
+            "toolrl-workbench",
             "toolrl-train",
             "toolrl-eval",
             "toolrl-engine",
@@ -78,9 +80,10 @@ const ALLOWED: [(&str, &[&str]); 20] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 14] = [
+const WITHOUT_BURN: [&str; 15] = [
     "toolrl-grammar",
     "toolrl-reward",
+    "toolrl-workbench",
     "toolrl-data",
     "toolrl-bfcl",
     "toolrl-api-bank",

@@ -11,7 +11,7 @@ Embedded studies:
           and the members of the GRPO family; three seeds; hours
 
 A study that is cut off goes on where it was when it is started again. The folder gets runs/ (a run directory
-each, as of toolrl train), study.json, report.html (tables, curves, findings) and tables.md. Standard output
+each, as of toolrl train), study.json, report.html (tables, curves, findings), tables.md and curves-*.svg. Standard output
 gets the tables.
 
 A study of your own is a TOML file: --dry-run prints an embedded one to begin with.";

@@ -4,12 +4,15 @@
 
 mod bad_input;
 mod benchmarks;
+mod data;
 mod eval;
 mod hub;
 mod policy;
+mod resume;
 mod reward;
 mod study;
 mod train;
+mod workbench;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

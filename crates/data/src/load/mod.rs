@@ -17,6 +17,8 @@ use crate::{DataError, GoldReport, Place, Sample};
 pub struct Loaded {
     /// The samples, in the file's order; never empty.
     pub samples: Vec<Sample>,
+    /// Where each sample stands in the file.
+    pub places: Vec<Place>,
     /// Which of them have a gold reply that cannot be scored against.
     pub gold: GoldReport,
 }
@@ -49,11 +51,12 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
         let (count, of) = (gold.unscorable.len(), gold.checked);
         tracing::warn!(path = %path.display(), count, of, "gold replies that cannot be scored");
     }
-    Ok(Loaded { samples, gold })
+    let places = rows.iter().map(|(at, _)| *at).collect();
+    Ok(Loaded { samples, places, gold })
 }
 
 /// The rows of a file of any supported form, each with its place.
-fn rows(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
+pub(crate) fn rows(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
     let io = |source| DataError::Io { path: path.into(), source };
     let mut file = File::open(path).map_err(io)?;
     let mut start = Vec::new();

@@ -1,21 +1,20 @@
 //! From the parts of a task to its prompt.
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::context;
 use serde_json::{Map, Value, json};
 
 use super::config::Template;
 use super::listing::Listed;
 use super::python_json;
 use super::tool::Param;
-use crate::{DataError, Message, Role};
+use crate::template::PromptTemplate;
+use crate::{DataError, Message};
 
 const COMPACT: &str = include_str!("prompt.jinja");
-const NAME: &str = "prompt";
 
 /// A compiled prompt template.
 pub(crate) struct Renderer {
-    environment: Environment<'static>,
+    template: PromptTemplate,
 }
 
 /// An earlier turn, as text.
@@ -38,12 +37,7 @@ impl Renderer {
             Template::File(path) => std::fs::read_to_string(path)
                 .map_err(|source| DataError::Io { path: path.clone(), source })?,
         };
-        let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(DataError::Template)?;
-        environment.set_syntax(syntax);
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.add_template_owned(NAME, text).map_err(DataError::Template)?;
-        Ok(Self { environment })
+        Ok(Self { template: PromptTemplate::new(text)? })
     }
 
     /// The two messages of a task.
@@ -55,14 +49,7 @@ impl Renderer {
     ) -> Result<Vec<Message>, DataError> {
         let tools: Vec<_> = tools.iter().map(tool_value).collect();
         let history: Vec<_> = history.iter().map(turn_value).collect();
-        let variables = context! { tools, history, request };
-        let template = self.environment.get_template(NAME).map_err(DataError::Template)?;
-        let mut captured = template.render_captured(variables).map_err(DataError::Template)?;
-        let mut message = |role: Role| {
-            let content = captured.with_state_mut(|state| state.render_block(role.as_str()));
-            Ok(Message { role, content: content.map_err(DataError::Template)?.trim().to_owned() })
-        };
-        Ok(vec![message(Role::System)?, message(Role::User)?])
+        self.template.messages(context! { tools, history, request })
     }
 }
 

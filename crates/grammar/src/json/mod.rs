@@ -27,9 +27,9 @@ mod write;
 
 pub use compare::{equal, identical_or_equal};
 pub use entries::{Entry, entries};
-pub use read::parse;
+pub use read::{parse, parse_prefix};
 pub use value::{Object, PyInt, PyStr, Value};
-pub use write::float_repr;
+pub use write::{Unicode, float_repr};
 
 /// The most digits of an integer: the default of `sys.set_int_max_str_digits`.
 pub const MAX_INTEGER_DIGITS: usize = 4300;

@@ -15,6 +15,21 @@ pub fn parse<T: AsRef<[u8]> + ?Sized>(text: &T) -> Result<Value<'_>, SyntaxError
     finish(text, document(text))
 }
 
+/// Reads the JSON value with which the text begins, and how many bytes it takes. What follows is not looked at.
+///
+/// # Errors
+/// [`SyntaxError`] where no value begins or it is broken.
+///
+/// ```
+/// let (value, len) = toolrl_grammar::json::parse_prefix("[1, 2] and words").unwrap();
+/// assert_eq!((value.to_string().as_str(), len), ("[1, 2]", 6));
+/// ```
+pub fn parse_prefix<T: AsRef<[u8]> + ?Sized>(text: &T) -> Result<(Value<'_>, usize), SyntaxError> {
+    let text = text.as_ref();
+    let read = value(text).map(|(rest, value)| (&rest[rest.len()..], (value, text.len() - rest.len())));
+    finish(text, read)
+}
+
 /// `document = space value space`, without a byte-order mark.
 fn document(input: &[u8]) -> Parse<'_, Value<'_>> {
     if input.starts_with("\u{feff}".as_bytes()) {

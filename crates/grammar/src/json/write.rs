@@ -1,60 +1,111 @@
-//! Python's `json.dumps`: ASCII only, so that lone surrogates survive.
+//! Python's `json.dumps`, in ASCII as by default, or with `ensure_ascii=False`.
 
 use std::fmt::{self, Display, Write};
 
 use super::{PyInt, PyStr, Value};
-use crate::text::code_points;
+use crate::text::{code_points, lossy};
 
 /// Writes as `json.dumps` does: `", "` and `": "`, escapes for what is not ASCII, `NaN`, `Infinity`.
 impl Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("null"),
-            Self::Bool(flag) => write!(f, "{flag}"),
-            Self::Int(PyInt::Small(n)) => write!(f, "{n}"),
-            Self::Int(PyInt::Big(digits)) => f.write_str(digits),
-            Self::Float(x) => f.write_str(&float_repr(*x)),
-            Self::Str(text) => write_string(f, text),
-            Self::List(items) => {
-                f.write_char('[')?;
-                for (i, item) in items.iter().enumerate() {
-                    write!(f, "{}{item}", if i == 0 { "" } else { ", " })?;
-                }
-                f.write_char(']')
+        write_value(f, self, Charset::Ascii)
+    }
+}
+
+/// Displays a value as `json.dumps(value, ensure_ascii=False)` writes it. Only lone surrogates, which no
+/// text can hold, are escaped.
+///
+/// ```
+/// use toolrl_grammar::json::{self, Unicode};
+///
+/// let value = json::parse(r#"{"city": "Zürich"}"#).unwrap();
+/// assert_eq!(value.to_string(), r#"{"city": "Z\u00fcrich"}"#);
+/// assert_eq!(Unicode(&value).to_string(), r#"{"city": "Zürich"}"#);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Unicode<'v, 'a>(pub &'v Value<'a>);
+
+impl Display for Unicode<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_value(f, self.0, Charset::Unicode)
+    }
+}
+
+/// Which characters stand for themselves.
+#[derive(Clone, Copy)]
+enum Charset {
+    Ascii,
+    Unicode,
+}
+
+fn write_value(f: &mut fmt::Formatter<'_>, value: &Value<'_>, charset: Charset) -> fmt::Result {
+    match value {
+        Value::Null => f.write_str("null"),
+        Value::Bool(flag) => write!(f, "{flag}"),
+        Value::Int(PyInt::Small(n)) => write!(f, "{n}"),
+        Value::Int(PyInt::Big(digits)) => f.write_str(digits),
+        Value::Float(x) => f.write_str(&float_repr(*x)),
+        Value::Str(text) => write_string(f, text, charset),
+        Value::List(items) => {
+            f.write_char('[')?;
+            for (i, item) in items.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { ", " })?;
+                write_value(f, item, charset)?;
             }
-            Self::Object(entries) => {
-                f.write_char('{')?;
-                for (i, (key, value)) in entries.iter().enumerate() {
-                    f.write_str(if i == 0 { "" } else { ", " })?;
-                    write_string(f, key)?;
-                    write!(f, ": {value}")?;
-                }
-                f.write_char('}')
+            f.write_char(']')
+        }
+        Value::Object(entries) => {
+            f.write_char('{')?;
+            for (i, (key, value)) in entries.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { ", " })?;
+                write_string(f, key, charset)?;
+                f.write_str(": ")?;
+                write_value(f, value, charset)?;
             }
+            f.write_char('}')
         }
     }
 }
 
-fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>) -> fmt::Result {
+fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>, charset: Charset) -> fmt::Result {
     f.write_char('"')?;
-    for code in code_points(text.as_bytes()) {
-        match code {
-            0x22 => f.write_str("\\\"")?,
-            0x5C => f.write_str("\\\\")?,
-            0x08 => f.write_str("\\b")?,
-            0x0C => f.write_str("\\f")?,
-            0x0A => f.write_str("\\n")?,
-            0x0D => f.write_str("\\r")?,
-            0x09 => f.write_str("\\t")?,
-            0x20..=0x7E => f.write_char(code as u8 as char)?,
-            0..=0xFFFF => write!(f, "\\u{code:04x}")?,
-            _ => {
-                let above = code - 0x10000;
-                write!(f, "\\u{:04x}\\u{:04x}", 0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))?;
-            }
-        }
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let (plain, after) =
+            rest.split_at(rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len()));
+        f.write_str(&lossy(plain))?;
+        let special = after.iter().position(|byte| is_plain(*byte)).unwrap_or(after.len());
+        rest = &after[special..];
+        code_points(&after[..special]).try_for_each(|code| write_special(f, code, charset))?;
     }
     f.write_char('"')
+}
+
+/// Whether a byte is a character that every string shows as it is.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7E) && byte != b'"' && byte != b'\\'
+}
+
+/// Writes a character that is escaped, or not ASCII.
+fn write_special(f: &mut fmt::Formatter<'_>, code: u32, charset: Charset) -> fmt::Result {
+    match (code, charset) {
+        (0x22, _) => f.write_str("\\\""),
+        (0x5C, _) => f.write_str("\\\\"),
+        (0x08, _) => f.write_str("\\b"),
+        (0x0C, _) => f.write_str("\\f"),
+        (0x0A, _) => f.write_str("\\n"),
+        (0x0D, _) => f.write_str("\\r"),
+        (0x09, _) => f.write_str("\\t"),
+        (0x7F.., Charset::Unicode) => match char::from_u32(code) {
+            Some(c) => f.write_char(c),
+            None => write!(f, "\\u{code:04x}"),
+        },
+        (0..=0xFFFF, _) => write!(f, "\\u{code:04x}"),
+        _ => {
+            let above = code - 0x10000;
+            write!(f, "\\u{:04x}\\u{:04x}", 0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))
+        }
+    }
 }
 
 /// Python's `repr` of a float, as JSON: the fewest digits that read back as the same number, with

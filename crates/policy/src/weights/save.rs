@@ -21,21 +21,33 @@ pub(crate) fn save(
     dir: &Path,
     companions: impl FnOnce(&Path) -> Result<(), PolicyError>,
 ) -> Result<(), PolicyError> {
+    let partial = beside(dir, "partial");
+    remove(&partial)?;
+    let saved = fill(policy, &partial, companions).and_then(|()| replace(dir, &partial));
+    if saved.is_err() {
+        // The disk may be full. The first error is the one to tell.
+        let _ = remove(&partial);
+    }
+    saved
+}
+
+fn fill(
+    policy: &Policy,
+    partial: &Path,
+    companions: impl FnOnce(&Path) -> Result<(), PolicyError>,
+) -> Result<(), PolicyError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| PolicyError::Write { path, source }
     };
-    let partial = beside(dir, "partial");
-    remove(&partial)?;
-    std::fs::create_dir_all(&partial).map_err(failed(&partial))?;
+    std::fs::create_dir_all(partial).map_err(failed(partial))?;
     let write = |name: &str, bytes: &[u8]| {
         let path = partial.join(name);
         std::fs::write(&path, bytes).map_err(failed(&path))
     };
-    companions(&partial)?;
+    companions(partial)?;
     if let Some(lora) = policy.lora() {
-        lora::save(policy, lora, &partial)?;
-        return replace(dir, &partial);
+        return lora::save(policy, lora, partial);
     }
     write("config.json", pretty(&config(policy)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
@@ -47,7 +59,7 @@ pub(crate) fn save(
     for (i, shard) in shards.iter().enumerate() {
         write_tensors(shard, &partial.join(file_name(i, shards.len())))?;
     }
-    replace(dir, &partial)
+    Ok(())
 }
 
 /// Puts a filled directory in the place of another, which is removed.

@@ -1,5 +1,6 @@
 //! One GRPO step by itself, timed stage by stage: what `toolrl bench step` runs.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,9 +11,10 @@ use toolrl_grpo::{BatchExtent, LossConfig, Sequence, group_normalized, policy_lo
 use toolrl_policy::{Activations, Derivatives, Packing, Pass, Policy};
 use toolrl_rollout::{Group, Prompt, Sampler, SamplingParams, StreamKey, Trajectory};
 
+use crate::guard::Guard;
 use crate::learner::{Learner, PackLoss};
 use crate::pack::{Pack, PackGroup, pack};
-use crate::{OptimizerConfig, TrainError};
+use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 /// How a group's prompt is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -93,7 +95,9 @@ impl Bench {
     /// Steps of `policy`, whose tokenizer is `chat`.
     pub fn new(policy: Policy, chat: Arc<Chat>, settings: BenchSettings) -> Self {
         let temperature = settings.sampling.temperature;
-        let learner = Learner::new(policy, settings.optimizer.clone(), settings.activations, temperature);
+        let guard = Guard::new(GuardConfig::default(), Path::new(""));
+        let learner =
+            Learner::new(policy, settings.optimizer.clone(), settings.activations, temperature, guard);
         Self { learner, chat, settings, step: 0 }
     }
 

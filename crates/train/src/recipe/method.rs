@@ -1,9 +1,10 @@
 //! The training methods.
 
 use serde::{Deserialize, Serialize};
+use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-use crate::{GrpoConfig, OptimizerConfig, PpoConfig, SftConfig, TrainError};
+use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,11 +55,49 @@ impl Method {
         }
     }
 
+    /// How many of the last checkpoints are kept.
+    pub fn checkpoint_keep(&self) -> usize {
+        match self {
+            Self::Sft(sft) => sft.checkpoint_keep,
+            Self::Grpo(grpo) => grpo.rl.checkpoint_keep,
+            Self::Ppo(ppo) => ppo.rl.checkpoint_keep,
+        }
+    }
+
+    /// What happens when numbers go wrong.
+    pub fn guards(&self) -> GuardConfig {
+        match self {
+            Self::Sft(sft) => sft.guards,
+            Self::Grpo(grpo) => grpo.rl.guards,
+            Self::Ppo(ppo) => ppo.rl.guards,
+        }
+    }
+
+    /// The keys of a method's table whose settings are shared with another's; none of other methods.
+    pub(crate) fn keys(method: &str) -> Vec<String> {
+        let rl = RlConfig {
+            lora: Some(LoraConfig::default()),
+            kl_penalty: Some(KlPenalty::default()),
+            overlong: Some(Overlong { buffer: 0, penalty: 1.0 }),
+            ..RlConfig::default()
+        };
+        let table = match method {
+            "grpo" => toml::Table::try_from(GrpoConfig { rl, ..GrpoConfig::default() }),
+            "ppo" => toml::Table::try_from(PpoConfig { rl, ..PpoConfig::default() }),
+            _ => return Vec::new(),
+        };
+        table.map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
+    }
+
     /// Settings that must not be 0.
     pub(crate) fn positive(&self) -> Vec<(&'static str, usize)> {
         let (rl, group_size) = match self {
             Self::Sft(sft) => {
-                return vec![("train.batch", sft.batch), ("train.max_tokens", sft.max_tokens)];
+                return vec![
+                    ("train.batch", sft.batch),
+                    ("train.max_tokens", sft.max_tokens),
+                    ("train.checkpoint_keep", sft.checkpoint_keep),
+                ];
             }
             Self::Grpo(grpo) => (&grpo.rl, grpo.group_size),
             Self::Ppo(ppo) => (&ppo.rl, ppo.group_size),
@@ -68,6 +107,7 @@ impl Method {
             ("train.group_size", group_size),
             ("train.updates", rl.updates),
             ("train.max_prompt_tokens", rl.max_prompt_tokens),
+            ("train.checkpoint_keep", rl.checkpoint_keep),
         ]
     }
 

@@ -1,6 +1,7 @@
 //! A recipe: everything that decides a run, as TOML with unknown keys refused.
 
 mod data;
+mod guards;
 mod method;
 mod optimizer;
 mod policy;
@@ -15,6 +16,7 @@ use toolrl_rollout::SamplingParams;
 use crate::TrainError;
 
 pub use data::{DataSource, FilesConfig};
+pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
 pub use policy::{FreshPolicy, PolicySource};
@@ -42,7 +44,7 @@ pub struct Recipe {
     #[serde(default)]
     pub data: DataSource,
     /// The reward's terms; ToolRL's format and correctness by default.
-    #[serde(default = "toolrl_terms")]
+    #[serde(default)]
     pub reward: RubricConfig,
     /// How replies are sampled in training.
     #[serde(default)]
@@ -102,12 +104,6 @@ fn default_slots() -> usize {
     32
 }
 
-fn toolrl_terms() -> RubricConfig {
-    let term =
-        |id: &str| toolrl_reward::TermConfig { id: id.to_owned(), weight: 1.0, settings: toml::Table::new() };
-    RubricConfig { terms: vec![term("format"), term("correctness")] }
-}
-
 impl Recipe {
     /// Reads a recipe, then sets each `key=value` of `overrides`, a key being a path such as
     /// `train.steps` and a value TOML (a bare word is taken as a string).
@@ -126,7 +122,8 @@ impl Recipe {
                 .ok_or_else(|| TrainError::Recipe(format!("--set {assignment}: expected key=value")))?;
             set(&mut table, key.trim(), value.trim())?;
         }
-        table.try_into::<Self>().map_err(|e| TrainError::Recipe(e.message().to_owned()))?.checked()
+        let method = method_of(&table);
+        table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
     }
 
     /// The recipe as TOML: what lies beside every checkpoint.
@@ -165,11 +162,26 @@ impl Recipe {
 
 /// A TOML error on one line, with the line where it stands.
 fn located(text: &str, error: &toml::de::Error) -> TrainError {
-    let message = error.message();
+    let method = toml::from_str(text).map(|table| method_of(&table)).unwrap_or_default();
+    let message = with_keys(error.message(), &method);
     TrainError::Recipe(match error.span() {
         Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
-        None => message.to_owned(),
+        None => message,
     })
+}
+
+fn method_of(table: &toml::Table) -> String {
+    let method = table.get("train").and_then(|train| train.get("method")?.as_str());
+    method.unwrap_or_default().to_owned()
+}
+
+/// Tells the keys that there are of one that there is not: serde does not know them all where settings are shared.
+fn with_keys(message: &str, method: &str) -> String {
+    let keys = Method::keys(method);
+    if !message.starts_with("unknown field") || message.contains("expected") || keys.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message}, expected one of {}", keys.join(", "))
 }
 
 /// Sets one value of a table by the path of its key.

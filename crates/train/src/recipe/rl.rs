@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::{AdvantageKind, Gae, KlPenalty, LossConfig};
 use toolrl_policy::{Activations, LoraConfig};
 
-use crate::{OptimizerConfig, TrainError};
+use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 /// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +35,13 @@ pub struct RlConfig {
     pub truncated: Truncated,
     /// AdamW.
     pub optimizer: OptimizerConfig,
-    /// Steps between checkpoints; 0 saves the last policy alone.
+    /// Steps between checkpoints; 0 saves one when the run is stopped, and the last policy.
     pub checkpoint_every: u64,
+    /// How many of the last checkpoints are kept, beside the best one: that with the highest mean reward, or of SFT
+    /// the lowest mean loss, over the steps since the one before it.
+    pub checkpoint_keep: usize,
+    /// What happens when numbers go wrong.
+    pub guards: GuardConfig,
 }
 
 impl Default for RlConfig {
@@ -55,6 +60,8 @@ impl Default for RlConfig {
             truncated: Truncated::default(),
             optimizer: OptimizerConfig::default(),
             checkpoint_every: 0,
+            checkpoint_keep: 3,
+            guards: GuardConfig::default(),
         }
     }
 }
@@ -230,6 +237,7 @@ impl RlConfig {
         if let Some(overlong) = self.overlong.filter(|overlong| !overlong.penalty.is_finite()) {
             return wrong(format!("train.overlong.penalty = {} should be a number", overlong.penalty));
         }
+        self.guards.check()?;
         self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
     }
 

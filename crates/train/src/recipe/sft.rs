@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toolrl_policy::{Activations, LoraConfig};
 
-use crate::{OptimizerConfig, TrainError};
+use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 /// Settings of SFT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,8 +28,13 @@ pub struct SftConfig {
     pub lora: Option<LoraConfig>,
     /// AdamW.
     pub optimizer: OptimizerConfig,
-    /// Steps between checkpoints; 0 saves the last policy alone.
+    /// Steps between checkpoints; 0 saves one when the run is stopped, and the last policy.
     pub checkpoint_every: u64,
+    /// How many of the last checkpoints are kept, beside the best one: that with the highest mean reward, or of SFT
+    /// the lowest mean loss, over the steps since the one before it.
+    pub checkpoint_keep: usize,
+    /// What happens when numbers go wrong.
+    pub guards: GuardConfig,
 }
 
 impl Default for SftConfig {
@@ -46,6 +51,8 @@ impl Default for SftConfig {
             lora: None,
             optimizer,
             checkpoint_every: 0,
+            checkpoint_keep: 3,
+            guards: GuardConfig::default(),
         }
     }
 }
@@ -59,6 +66,6 @@ impl SftConfig {
         if !(0.0..=1.0).contains(&self.prompt_loss) {
             return wrong(format!("train.prompt_loss = {} should be 0 to 1", self.prompt_loss));
         }
-        Ok(())
+        self.guards.check()
     }
 }

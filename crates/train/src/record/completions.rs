@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, StringArray, UInt64Array};
+use arrow::datatypes::{DataType, Float64Type, UInt64Type};
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use toolrl_rollout::FinishReason;
 
@@ -66,6 +69,66 @@ pub fn write_completions(path: &Path, rows: &[Completion]) -> Result<(), RecordE
     writer.write(&batch).map_err(RecordError::parquet(path))?;
     writer.close().map_err(RecordError::parquet(path))?;
     write_whole(path, &bytes)
+}
+
+/// Reads what [`write_completions`] wrote.
+///
+/// # Errors
+/// [`RecordError::Io`]; [`RecordError::Parquet`], also for a column that is missing or of another type.
+pub fn read_completions(path: &Path) -> Result<Vec<Completion>, RecordError> {
+    let file = std::fs::File::open(path).map_err(RecordError::io(path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
+    let mut rows = Vec::new();
+    for batch in reader.map_err(RecordError::parquet(path))? {
+        let batch = batch.map_err(RecordError::parquet(path))?;
+        rows.extend(read_batch(&batch).map_err(RecordError::parquet(path))?);
+    }
+    Ok(rows)
+}
+
+fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
+    let column = |name: &str, kind: DataType| {
+        let found = batch.column_by_name(name).filter(|column| *column.data_type() == kind);
+        found.ok_or_else(|| ParquetError::General(format!("no column {name:?} of type {kind}")))
+    };
+    let texts = |name| Ok::<_, ParquetError>(column(name, DataType::Utf8)?.as_string::<i32>());
+    let whole = |name| Ok::<_, ParquetError>(column(name, DataType::UInt64)?.as_primitive::<UInt64Type>());
+    let floats = |name| Ok::<_, ParquetError>(column(name, DataType::Float64)?.as_primitive::<Float64Type>());
+    let (step, prompt_index, member, tokens) =
+        (whole("step")?, whole("prompt_index")?, whole("member")?, whole("tokens")?);
+    let (sample_id, kind, prompt) = (texts("sample_id")?, texts("kind")?, texts("prompt")?);
+    let (completion, gold, finish) = (texts("completion")?, texts("gold")?, texts("finish")?);
+    let (reward, advantage, logprob_sum) = (floats("reward")?, floats("advantage")?, floats("logprob_sum")?);
+    let schema = batch.schema();
+    let names = schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with("reward_"));
+    let components: Vec<_> = names
+        .map(|name| Ok((name["reward_".len()..].to_owned(), floats(name)?)))
+        .collect::<Result<_, ParquetError>>()?;
+    let row = |i: usize| Completion {
+        step: step.value(i),
+        prompt_index: prompt_index.value(i),
+        sample_id: sample_id.value(i).to_owned(),
+        kind: kind.value(i).to_owned(),
+        member: member.value(i) as usize,
+        prompt: prompt.value(i).to_owned(),
+        completion: completion.value(i).to_owned(),
+        gold: gold.value(i).to_owned(),
+        reward: reward.value(i),
+        components: components
+            .iter()
+            .filter(|(_, values)| values.is_valid(i))
+            .map(|(name, values)| (name.clone(), values.value(i)))
+            .collect(),
+        advantage: advantage.value(i),
+        finish: if finish.value(i) == finish_name(FinishReason::Stop) {
+            FinishReason::Stop
+        } else {
+            FinishReason::Length
+        },
+        tokens: tokens.value(i) as usize,
+        logprob_sum: logprob_sum.value(i),
+    };
+    Ok((0..batch.num_rows()).map(row).collect())
 }
 
 /// Name, content and whether it may be null, of every column.
@@ -127,10 +190,6 @@ fn floats(
 mod tests {
     use std::fs::File;
 
-    use arrow::array::{Array, AsArray};
-    use arrow::datatypes::{Float64Type, UInt64Type};
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
     use super::*;
 
     fn row(member: usize, components: &[(&str, f64)]) -> Completion {
@@ -159,6 +218,7 @@ mod tests {
         assert!(path.ends_with("completions/step-00007.parquet"));
         let rows = [row(0, &[("format", 1.0)]), row(1, &[("format", 0.0), ("length", 0.5)])];
         write_completions(&path, &rows).unwrap();
+        assert_eq!(read_completions(&path).unwrap(), rows);
         let file = File::open(&path).unwrap();
         let mut reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap().build().unwrap();
         let batch = reader.next().unwrap().unwrap();

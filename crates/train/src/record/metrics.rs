@@ -21,6 +21,12 @@ pub struct StepMetrics {
     pub lr: f64,
     /// Tokens that had a gradient.
     pub tokens_trained: u64,
+    /// Updates that a guard left out.
+    #[serde(default)]
+    pub skipped_updates: usize,
+    /// The checksum of the trained values after the step's last update, as eight hexadecimal digits.
+    #[serde(default)]
+    pub weights: Option<String>,
     /// Seconds by stage, for instance `sample`, `score`, `update`.
     pub seconds: BTreeMap<String, f64>,
 }
@@ -89,6 +95,9 @@ pub struct GrpoMetrics {
     pub reward: Spread,
     /// Mean of every reward component, by its term's name.
     pub components: BTreeMap<String, f64>,
+    /// How many replies each of the reward's terms failed on; terms that never failed are not there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub reward_failures: BTreeMap<String, usize>,
     /// Length of the replies.
     pub reply_length: ReplyLength,
     /// Share of replies that ended by a stop token; the others met the limit on new tokens.
@@ -139,6 +148,17 @@ impl Spread {
             max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         }
     }
+}
+
+/// The mean of each name's values, over the replies that have one.
+pub(crate) fn means<'a>(values: impl IntoIterator<Item = (&'a String, &'a f64)>) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for (name, value) in values {
+        let (sum, count) = sums.entry(name.clone()).or_insert((0.0, 0.0));
+        *sum += value;
+        *count += 1.0;
+    }
+    sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect()
 }
 
 /// Tokens of a reply.
@@ -201,6 +221,8 @@ mod tests {
             grad_norm: 1.5,
             lr: 1e-6,
             tokens_trained: 12,
+            skipped_updates: 0,
+            weights: None,
             seconds: BTreeMap::from([("sample".into(), 2.0)]),
         };
         let json = serde_json::to_value(&row).unwrap();

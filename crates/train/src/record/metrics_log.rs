@@ -99,6 +99,8 @@ mod tests {
             grad_norm: 0.5,
             lr: 1e-5,
             tokens_trained: 100,
+            skipped_updates: 0,
+            weights: None,
             seconds: [("update".to_owned(), 0.1)].into(),
         }
     }

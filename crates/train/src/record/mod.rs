@@ -11,10 +11,11 @@ mod metrics;
 mod metrics_log;
 mod summary;
 
-pub use completions::{Completion, completions_path, write_completions};
+pub use completions::{Completion, completions_path, read_completions, write_completions};
 pub use error::RecordError;
 pub use events::EventWriter;
 pub use file::write_whole;
+pub(crate) use metrics::means;
 pub use metrics::{
     CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
     StepMetrics,

@@ -37,9 +37,15 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let terms =
         names(metrics.iter().filter_map(|row| row.detail.sampled()).flat_map(|g| g.components.keys()));
     let term = |name: &String| grpo(metrics, name, |g| g.components.get(name).copied());
+    let failing =
+        names(metrics.iter().filter_map(|row| row.detail.sampled()).flat_map(|g| g.reward_failures.keys()));
+    let failures = |name: &String| {
+        grpo(metrics, name, |g| Some(g.reward_failures.get(name).copied().unwrap_or(0) as f64))
+    };
     vec![
         chart("Mean reward", "reward", vec![line("", |g| Some(g.reward.mean))]),
         chart("Reward components", "mean reward of the term", terms.into_iter().map(term).collect()),
+        chart("Failures of reward terms", "replies", failing.into_iter().map(failures).collect()),
         chart(
             "Reply length",
             "tokens",

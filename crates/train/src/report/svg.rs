@@ -28,6 +28,8 @@ const LEFT: f64 = 74.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 44.0;
+/// Between the lines of a legend.
+const LEGEND_ROW: f64 = 18.0;
 /// Colours that `style.css` has.
 const COLOURS: usize = 8;
 /// Lines longer than this are drawn thin behind their moving mean.
@@ -48,6 +50,34 @@ impl Chart {
             escape(&self.title),
             frame.axes(&self.y_label),
             self.legend(),
+        )
+    }
+
+    /// The chart as a file of its own, its legend within it: for a page that is not a report.
+    pub fn file(&self) -> String {
+        let frame = Frame::around(&self.series);
+        let lines: String =
+            self.series.iter().enumerate().map(|(i, s)| line(s, i % COLOURS, &frame)).collect();
+        let row = |(i, s): (usize, &Series)| {
+            let y = HEIGHT + LEGEND_ROW * i as f64;
+            format!(
+                "<g class=\"c{}\"><path class=\"curve\" d=\"M{LEFT} {y:.0}h24\"/></g>\
+                 <text class=\"label\" x=\"{}\" y=\"{:.0}\">{}</text>\n",
+                i % COLOURS,
+                LEFT + 32.0,
+                y + 4.0,
+                escape(&s.name),
+            )
+        };
+        let legend: String = self.series.iter().enumerate().map(row).collect();
+        let height = HEIGHT + LEGEND_ROW * self.series.len() as f64;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+             height=\"{height}\" font-family=\"system-ui, sans-serif\">\n<title>{}</title>\n<style>{}</style>\n\
+             <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--card)\"/>\n{}{lines}{legend}</svg>\n",
+            escape(&self.title),
+            super::STYLE,
+            frame.axes(&self.y_label),
         )
     }
 
@@ -231,6 +261,16 @@ mod tests {
             }
             assert!(values.iter().all(|&v| (0.0..=1.0).contains(&ticks.share(v))));
         }
+    }
+
+    #[test]
+    fn a_file_is_whole_and_escaped() {
+        let series = |name: &str| Series { name: name.to_owned(), points: vec![(1.0, 0.5), (2.0, 1.5)] };
+        let chart =
+            Chart { title: "<t>".into(), y_label: "r".into(), series: vec![series("a&b"), series("c")] };
+        let file = chart.file();
+        assert!(file.starts_with("<svg xmlns=") && file.ends_with("</svg>\n"));
+        assert!(file.contains("a&amp;b") && !file.contains("<t>") && file.matches("<polyline").count() == 2);
     }
 
     #[test]

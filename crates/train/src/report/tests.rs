@@ -32,6 +32,8 @@ fn grpo_row(step: u64) -> StepMetrics {
         grad_norm: 1.0 + noise,
         lr: 1e-4,
         tokens_trained: 4000,
+        skipped_updates: 0,
+        weights: None,
         seconds: BTreeMap::from([("sample".to_owned(), 1.5 + noise), ("update".to_owned(), 2.5)]),
     }
 }

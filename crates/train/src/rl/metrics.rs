@@ -7,7 +7,9 @@ use toolrl_grpo::has_no_spread;
 use toolrl_rollout::FinishReason;
 
 use super::{Credited, Rl, Updates};
-use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics};
+use crate::learner::Learner;
+use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
+use crate::score::count_failures;
 
 /// Seconds by stage.
 pub(crate) struct Laps {
@@ -29,31 +31,29 @@ impl Laps {
 
 impl Rl<'_> {
     /// What the step measures over all that it sampled.
-    pub(crate) fn metrics(&self, credited: &[Credited], updates: &Updates) -> GrpoMetrics {
+    pub(crate) fn metrics(&self, step: u64, credited: &[Credited], updates: &Updates) -> GrpoMetrics {
         let scored = || credited.iter().map(|reply| &reply.measured.scored);
-        let rewards: Vec<f64> = scored().map(|s| s.reward).collect();
+        let rewards = |replies: &[Credited]| {
+            let rewarded = replies.iter().map(|reply| &reply.measured.scored).filter(|s| !s.skipped);
+            rewarded.map(|s| s.reward).collect::<Vec<f64>>()
+        };
         let lengths = || scored().map(|s| s.trajectory.tokens.len());
         let stopped = scored().filter(|s| s.trajectory.finish == FinishReason::Stop).count();
-        let n = rewards.len().max(1) as f64;
+        let n = credited.len().max(1) as f64;
         let tokens_sampled = lengths().sum::<usize>();
         let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();
-        let mut sums = BTreeMap::<String, (f64, usize)>::new();
-        for (name, value) in scored().flat_map(|s| &s.components) {
-            let (sum, replies) = sums.entry(name.clone()).or_default();
-            *sum += value;
-            *replies += 1;
-        }
         let left_out = |group: &&[Credited]| group.iter().all(|reply| reply.sequence().is_none());
         GrpoMetrics {
-            reward: Spread::of(&rewards),
-            components: sums.into_iter().map(|(name, (sum, n))| (name, sum / n as f64)).collect(),
+            reward: Spread::of(&rewards(credited)),
+            components: means(scored().flat_map(|s| &s.components)),
+            reward_failures: count_failures(step, scored()),
             reply_length: ReplyLength { mean: tokens_sampled as f64 / n, max: lengths().max().unwrap_or(0) },
             stop_rate: stopped as f64 / n,
             groups: credited.len() / self.group_size,
             // A group of one is compared with nothing.
             zero_variance_groups: match self.group_size {
                 1 => 0,
-                size => rewards.chunks(size).filter(|g| has_no_spread(g)).count(),
+                size => credited.chunks(size).filter(|g| has_no_spread(&rewards(g))).count(),
             },
             left_out_groups: credited.chunks(self.group_size).filter(left_out).count(),
             update: updates.diagnostics,
@@ -67,14 +67,17 @@ impl Rl<'_> {
     pub(crate) fn row(
         &self,
         (step, lr): (u64, f64),
+        learner: &Learner,
         detail: StepDetail,
         updates: &Updates,
         laps: Laps,
     ) -> StepMetrics {
-        let n = updates.by_update.len().max(1) as f64;
+        let n = updates.by_update.iter().filter(|u| !u.skipped).count().max(1) as f64;
         StepMetrics {
             step,
             detail,
+            skipped_updates: updates.by_update.iter().filter(|u| u.skipped).count(),
+            weights: learner.weights().map(|crc| format!("{crc:08x}")),
             loss: updates.by_update.iter().map(|u| u.loss).sum::<f64>() / n,
             grad_norm: updates.by_update.iter().map(|u| u.grad_norm).sum::<f64>() / n,
             lr,

@@ -52,7 +52,7 @@ impl Rl<'_> {
         let key = StreamKey { seed, step };
         let groups = engine.sample(&prompts, self.group_size, &self.recipe.sampling, key).await;
         let groups = groups.map_err(|source| TrainError::Sample { step, source })?;
-        score(groups, self.tasks, &positions, self.rubric, (step, self.config.steps))
+        score(groups, self.tasks, &positions, self.rubric, (step, self.config.steps)).await
     }
 
     /// Adds what the update needs to know of each reply before it is credited. `scored` holds whole groups.

@@ -83,11 +83,12 @@ impl Measured {
         rewards
     }
 
-    /// Credits the reply, unless it met the limit on new tokens and such replies have no loss.
+    /// Credits the reply, unless a failed term of the reward leaves it out, or it met the limit on new tokens and such
+    /// replies have no loss.
     pub(crate) fn credited(self, credit: Credit, truncated: Truncated) -> Credited {
         let cut_off = self.scored.trajectory.finish == FinishReason::Length;
-        let masked = truncated == Truncated::Mask && cut_off;
-        Credited { measured: self, credit: if masked { Credit::LeftOut } else { credit } }
+        let left_out = self.scored.skipped || (truncated == Truncated::Mask && cut_off);
+        Credited { measured: self, credit: if left_out { Credit::LeftOut } else { credit } }
     }
 }
 

@@ -15,32 +15,32 @@ use super::{Credit, Measured};
 /// reward-to-go of policy gradients (Sutton and Barto, "Reinforcement Learning", section 13.3), part by part. The first
 /// token of a reply has the reply's whole advantage.
 pub(crate) fn credit(group: &[Measured], chat: &Chat, scale: f64) -> Vec<Credit> {
-    let totals: Vec<f64> = group.iter().map(|reply| reply.reward().total).collect();
+    let rewarded: Vec<&Measured> = group.iter().filter(|reply| !reply.scored.skipped).collect();
+    let totals: Vec<f64> = rewarded.iter().map(|reply| reply.reward().total).collect();
     if has_no_spread(&totals) {
         return vec![Credit::Reply(0.0); group.len()];
     }
     let mean_total = totals.iter().sum::<f64>() / totals.len() as f64;
-    let means = means(group);
-    let of_reply = |(reply, total): (&Measured, &f64)| {
+    let means = means(&rewarded);
+    let of_reply = |reply: &Measured| {
+        if reply.scored.skipped {
+            return Credit::LeftOut;
+        }
+        let whole = (reply.reward().total - mean_total) / scale;
         let trajectory = &reply.scored.trajectory;
         let decoded = chat.decode(&trajectory.tokens, false).unwrap_or_default();
         if !decoded.starts_with(&trajectory.text) {
             // Special tokens within the reply: its text says nothing of where its tokens are.
-            return Credit::Reply((total - mean_total) / scale);
+            return Credit::Reply(whole);
         }
         let starts: Vec<usize> = chat.spans(&trajectory.tokens).into_iter().map(|span| span.start).collect();
-        Credit::Tokens(to_go(
-            &settled(&reply.scored.parts, &means),
-            (total - mean_total) / scale,
-            scale,
-            &starts,
-        ))
+        Credit::Tokens(to_go(&settled(&reply.scored.parts, &means), whole, scale, &starts))
     };
-    group.iter().zip(&totals).map(of_reply).collect()
+    group.iter().map(of_reply).collect()
 }
 
 /// Mean reward of every part over the group; a reply that lacks a part earned nothing by it.
-fn means(group: &[Measured]) -> BTreeMap<&PartId, f64> {
+fn means<'g>(group: &[&'g Measured]) -> BTreeMap<&'g PartId, f64> {
     let mut means = BTreeMap::new();
     for part in group.iter().flat_map(|reply| &reply.scored.parts) {
         *means.entry(&part.id).or_insert(0.0) += part.reward / group.len() as f64;

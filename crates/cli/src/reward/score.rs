@@ -1,4 +1,4 @@
-//! `toolrl reward`: scores rows of replies, or explains their scores.
+//! `toolrl reward score`.
 
 use std::fs::File;
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -20,14 +20,6 @@ pub struct ScoreArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Arguments of `toolrl reward explain`.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ExplainArgs {
-    /// Rows of `solution_str` and `ground_truth`, one JSON object a line; may be gzipped
-    #[arg(long, value_name = "FILE")]
-    pub rows: PathBuf,
-}
-
 /// Writes one line of JSON per row, in the rows' order: its score, or why it has none.
 ///
 /// # Errors
@@ -44,26 +36,6 @@ pub fn score(args: &ScoreArgs) -> anyhow::Result<()> {
 
 fn score_rows(lines: &mut Lines, out: &mut impl Write) -> anyhow::Result<()> {
     each_row(lines, out, |row, out| writeln!(out, "{}", scored(row)))
-}
-
-/// Writes for each row which calls were matched, what they earned and what cost each point.
-///
-/// # Errors
-/// A file that cannot be read, or a line that is no row.
-pub fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
-    let mut lines = Lines::open(&args.rows)?;
-    let mut number = 0;
-    each_row(&mut lines, &mut BufWriter::new(io::stdout().lock()), |row, out| {
-        number += 1;
-        match &row.id {
-            Some(id) => writeln!(out, "row {number} ({id})")?,
-            None => writeln!(out, "row {number}")?,
-        }
-        match row.explain() {
-            Ok(text) => writeln!(out, "{text}"),
-            Err(error) => writeln!(out, "error: {error}\n"),
-        }
-    })
 }
 
 /// Hands each row to `write`. A reader that has gone away ends the work, and is no error.

@@ -1,0 +1,143 @@
+//! The arguments of `toolrl data`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use toolrl_data::build::Take;
+
+/// The commands on datasets.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// Make training data from downloaded datasets: ToolACE, xLAM, and Hammer's masking
+    #[command(after_help = BUILD_HELP)]
+    Build(DataBuildArgs),
+    /// Say what a dataset holds: kinds, lengths, tools, duplicates, gold replies that cannot be scored
+    #[command(after_help = INSPECT_HELP)]
+    Inspect(DataInspectArgs),
+}
+
+const BUILD_HELP: &str = "\
+Sources, as their authors publish them (JSON, JSON lines or Parquet; may be gzipped):
+  --toolace  Team-ACE/ToolACE, data.json: {system, conversations} with pythonic calls,
+             [Get Weather(city=\"Rome\")]
+  --xlam     Salesforce/xlam-function-calling-60k: {query, tools, answers}; in a row without
+             answers no tool fits
+  --hammer   rows as of --xlam: functions and parameters get random names, and some prompts lose
+             the tools that they need (--irrelevance), after Hammer (arXiv 2410.04587)
+Each takes FILE, or FILE:N for N samples, or FILE:all. Without N it is the paper's count: 2000 of
+ToolACE, 1000 of each other. --seed alone decides which; a row that --xlam took is not masked again.
+
+A dialogue becomes one sample for each reply, with the turns before it in the prompt. The datasets
+hold no thoughts: gold replies get a fixed one, which RL does not compare. SFT would learn it.
+
+The directory gets train.parquet and train.jsonl (the same samples; either is a --data FILE of
+train), with --hold-out eval.parquet and eval.jsonl, report.json (what became of every row) and
+recipe.toml (these settings, to be given back as RECIPE).
+
+Examples:
+  toolrl data build --toolace data.json --xlam xlam.json --hammer xlam.json --out data/mix
+  toolrl data build --xlam xlam.json:all --prompt my_prompt.jinja --out data/xlam
+  toolrl data build data/mix/recipe.toml --seed 2 --out data/mix-2
+  toolrl train grpo --policy DIR --data data/mix/train.parquet";
+
+/// Arguments of `toolrl data build`.
+#[derive(Debug, Args)]
+pub struct DataBuildArgs {
+    /// A TOML file of settings instead of the options for sources (docs/data.md); unknown keys are refused
+    #[arg(value_name = "RECIPE", required_unless_present_any = ["toolace", "xlam", "hammer"])]
+    pub recipe: Option<PathBuf>,
+    /// ToolACE; may be repeated
+    #[arg(long, value_name = "FILE[:N]", conflicts_with = "recipe")]
+    pub toolace: Vec<FileAndCount>,
+    /// xLAM-function-calling-60k, or rows of its form; may be repeated
+    #[arg(long, value_name = "FILE[:N]", conflicts_with = "recipe")]
+    pub xlam: Vec<FileAndCount>,
+    /// Rows of xLAM's form, to be masked; may be repeated
+    #[arg(long, value_name = "FILE[:N]", conflicts_with = "recipe")]
+    pub hammer: Vec<FileAndCount>,
+    /// The directory to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Decides which samples are taken, their order and the masks [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// The share of the Hammer samples that lose the tools they need [default: 0.1]
+    #[arg(long, value_name = "SHARE")]
+    pub irrelevance: Option<f64>,
+    /// Keep at least N samples apart to evaluate on, whole dialogues together [default: 0]
+    #[arg(long, value_name = "N")]
+    pub hold_out: Option<usize>,
+    /// A prompt template of your own (docs/data.md)
+    #[arg(long, value_name = "FILE")]
+    pub prompt: Option<PathBuf>,
+    /// Write over the files of an earlier build
+    #[arg(long)]
+    pub force: bool,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+const INSPECT_HELP: &str = "\
+PATH is whatever train --data reads: JSON, JSON lines or Parquet. With --policy, lengths are counted
+in that policy's tokens too, prompts as its chat template writes them: compare them with
+train.max_prompt_tokens and sampling.max_new_tokens.";
+
+/// Arguments of `toolrl data inspect`.
+#[derive(Debug, Args)]
+pub struct DataInspectArgs {
+    /// The dataset
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// Count tokens too: a model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// Print one JSON object, with the place of every duplicate and every unscorable reply
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A file, and how many samples are taken of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileAndCount {
+    /// The file.
+    pub file: PathBuf,
+    /// How many.
+    pub take: Take,
+}
+
+impl FromStr for FileAndCount {
+    type Err = String;
+
+    /// `FILE` or `FILE:N`. What stands behind the last colon belongs to the name unless it is a count.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let counted = text.rsplit_once(':').and_then(|(file, count)| Some((file, count.parse().ok()?)));
+        let (file, take) = counted.unwrap_or((text, Take::default()));
+        if file.is_empty() { Err("no file".to_owned()) } else { Ok(Self { file: file.into(), take }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toolrl_data::build::NamedTake;
+
+    use super::*;
+
+    #[test]
+    fn a_count_stands_behind_the_last_colon() {
+        let cases = [
+            ("a.json", Some(("a.json", Take::Named(NamedTake::Paper)))),
+            ("a.json:20", Some(("a.json", Take::Count(20)))),
+            ("a.json:all", Some(("a.json", Take::Named(NamedTake::All)))),
+            ("C:/a.json", Some(("C:/a.json", Take::Named(NamedTake::Paper)))),
+            ("C:/a.json:0", Some(("C:/a.json", Take::Count(0)))),
+            (":3", None),
+            ("", None),
+        ];
+        for (text, expected) in cases {
+            let expected = expected.map(|(file, take)| FileAndCount { file: file.into(), take });
+            assert_eq!(text.parse().ok(), expected, "{text}");
+        }
+    }
+}

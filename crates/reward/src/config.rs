@@ -1,0 +1,98 @@
+//! A rubric as a recipe states it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AnyTerm, Correctness, Format, OnFailure, RewardError};
+
+/// A rubric as a recipe states it: a list of terms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RubricConfig {
+    /// The terms, in the order in which they are summed.
+    pub terms: Vec<TermConfig>,
+}
+
+/// A term as a recipe states it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TermConfig {
+    /// The id it is registered under.
+    pub id: String,
+    /// Its weight, 1 when left out; with 0 it is only a metric.
+    #[serde(default = "unit_weight")]
+    pub weight: f64,
+    /// What a reply counts for on which it fails.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub on_failure: OnFailure,
+    /// Seconds that one score of an asynchronous term may take; 30 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<f64>,
+    /// Scores of an asynchronous term under way at a time; 16 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<usize>,
+    /// Every other key: the term's own settings, which the term checks.
+    #[serde(flatten)]
+    pub settings: toml::Table,
+}
+
+/// A day, in seconds.
+const LONGEST_TIMEOUT: f64 = 86_400.0;
+
+fn unit_weight() -> f64 {
+    1.0
+}
+
+fn is_default(on_failure: &OnFailure) -> bool {
+    *on_failure == OnFailure::default()
+}
+
+impl TermConfig {
+    /// The term of this id with weight 1 and its default settings.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            weight: unit_weight(),
+            on_failure: OnFailure::default(),
+            timeout_seconds: None,
+            concurrency: None,
+            settings: toml::Table::new(),
+        }
+    }
+
+    /// The term with the limits that are stated here.
+    pub(crate) fn with_limits(&self, term: AnyTerm) -> Result<AnyTerm, RewardError> {
+        let refused = |message: String| RewardError::Settings { id: self.id.clone(), source: message.into() };
+        let (term, mut limits) = match term {
+            AnyTerm::Async(term, limits) => (term, limits),
+            AnyTerm::Sync(_) if self.timeout_seconds.is_none() && self.concurrency.is_none() => {
+                return Ok(term);
+            }
+            AnyTerm::Sync(_) => {
+                let message = "timeout_seconds and concurrency are for asynchronous terms; this one is none";
+                return Err(refused(message.to_owned()));
+            }
+        };
+        if let Some(seconds) = self.timeout_seconds {
+            if !(seconds > 0.0 && seconds <= LONGEST_TIMEOUT) {
+                let wanted = format!("should be above 0 and at most {LONGEST_TIMEOUT}");
+                return Err(refused(format!("timeout_seconds = {seconds} {wanted}")));
+            }
+            limits.timeout = Duration::from_secs_f64(seconds);
+        }
+        if let Some(concurrency) = self.concurrency {
+            if concurrency == 0 {
+                return Err(refused("concurrency should be at least 1".to_owned()));
+            }
+            limits.concurrency = concurrency;
+        }
+        Ok(AnyTerm::Async(term, limits))
+    }
+}
+
+impl Default for RubricConfig {
+    /// The rubric of [`crate::Rubric::toolrl`].
+    fn default() -> Self {
+        Self { terms: [Format::ID, Correctness::ID].map(TermConfig::new).into() }
+    }
+}

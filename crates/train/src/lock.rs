@@ -1,0 +1,40 @@
+//! One process a run directory.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use crate::TrainError;
+
+/// Holds a run directory until it is dropped, or the process ends in whatever way: the lock is the system's, and a file
+/// that a dead process left does not lock anything.
+#[derive(Debug)]
+pub(crate) struct RunLock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl RunLock {
+    pub(crate) fn take(run_dir: &Path) -> Result<Self, TrainError> {
+        let path = run_dir.join("lock");
+        let failed = |source| TrainError::Write { path: path.clone(), source };
+        std::fs::create_dir_all(run_dir).map_err(failed)?;
+        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(TrainError::Locked { dir: run_dir.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_is_refused_while_the_first_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = dir.path().join("run");
+        let first = RunLock::take(&run).unwrap();
+        assert!(matches!(RunLock::take(&run), Err(TrainError::Locked { .. })));
+        drop(first);
+        RunLock::take(&run).unwrap();
+    }
+}

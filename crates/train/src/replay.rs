@@ -1,0 +1,143 @@
+//! A step of a run computed again, and compared with what was written down.
+
+use std::path::{Path, PathBuf};
+
+use toolrl_reward::Registry;
+
+use crate::checkpoint::Checkpoints;
+use crate::evaluation::EVALUATE;
+use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_metrics};
+use crate::resume::{Identity, copy_files};
+use crate::{Changes, Job, Observer, Recipe, Resume, Stop, TrainError, run};
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replay {
+    /// The step.
+    pub step: u64,
+    /// The step of the checkpoint that it began with; 0 for the run's beginning.
+    pub from: u64,
+    /// Replies that were compared; 0 for a step that samples none.
+    pub replies: usize,
+    /// What is not the same to the bit.
+    pub differences: Vec<String>,
+    /// Where the replayed files are, if anything differs.
+    pub kept: Option<PathBuf>,
+}
+
+/// Computes a step of a run again from the last checkpoint before it, and compares its replies, rewards and metrics
+/// with those that the run wrote down. The run is not touched.
+///
+/// # Errors
+/// [`TrainError`], as of a run; [`TrainError::NoRow`] for a step that the run has not done.
+pub async fn replay(
+    run_dir: &Path,
+    step: u64,
+    registry: &Registry,
+    observer: &mut dyn Observer,
+) -> Result<Replay, TrainError> {
+    let logged = row(run_dir, step)?;
+    let config = run_dir.join("config.toml");
+    let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
+    let recipe = Recipe::parse(&text, &[])?;
+    let checkpoints = Checkpoints::of(run_dir);
+    let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
+    let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);
+    let scratch = run_dir.join(format!("replay-step-{step:05}"));
+    copy_files(run_dir, &scratch, &["config.toml", Identity::NAME, "before.json"])?;
+    let from = from.unwrap_or(0);
+    let resume = Resume::at(recipe, from, checkpoint, Changes::Refuse);
+    let rubrics = resume.recipe.rubrics(registry)?;
+    let stop = Stop::default();
+    let mut until = Until { step, stop: stop.clone(), trains: false, inner: observer };
+    let job = Job {
+        recipe: &resume.recipe,
+        rubrics: &rubrics,
+        run_dir: &scratch,
+        before: None,
+        resume: Some(&resume),
+        stop,
+    };
+    match run(job, &mut until).await {
+        // The last step of a run ends it.
+        Ok(_) | Err(TrainError::Stopped { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let mut differences = compared(&logged, &row(&scratch, step)?);
+    let (was, now) = (replies(run_dir, step)?, replies(&scratch, step)?);
+    differences.extend(different_replies(&was, &now));
+    let kept = if differences.is_empty() {
+        std::fs::remove_dir_all(&scratch)
+            .map_err(|source| TrainError::Write { path: scratch.clone(), source })?;
+        None
+    } else {
+        Some(scratch)
+    };
+    Ok(Replay { step, from, replies: now.len(), differences, kept })
+}
+
+/// Asks a run to stop after a step.
+struct Until<'a> {
+    step: u64,
+    stop: Stop,
+    /// Whether the stage is one of steps, and not an evaluation.
+    trains: bool,
+    inner: &'a mut dyn Observer,
+}
+
+impl Observer for Until<'_> {
+    fn begin(&mut self, stage: &str, total: u64) {
+        self.trains = stage != EVALUATE;
+        self.inner.begin(stage, total);
+    }
+
+    fn progress(&mut self, done: u64, message: &str) {
+        if self.trains && done >= self.step {
+            self.stop.request();
+        }
+        self.inner.progress(done, message);
+    }
+
+    fn end(&mut self) {
+        self.inner.end();
+    }
+}
+
+fn row(run_dir: &Path, step: u64) -> Result<StepMetrics, TrainError> {
+    let path = run_dir.join("metrics.jsonl");
+    let rows = read_metrics(&path)?;
+    rows.into_iter().find(|row| row.step == step).ok_or(TrainError::NoRow { path, step })
+}
+
+fn replies(run_dir: &Path, step: u64) -> Result<Vec<Completion>, TrainError> {
+    let path = completions_path(run_dir, step);
+    if path.exists() { Ok(read_completions(&path)?) } else { Ok(Vec::new()) }
+}
+
+/// The numbers of two rows that differ, seconds left out.
+fn compared(was: &StepMetrics, now: &StepMetrics) -> Vec<String> {
+    let numbers = |row: &StepMetrics| StepMetrics { seconds: Default::default(), ..row.clone() }.scalars();
+    let (was_numbers, now_numbers) = (numbers(was), numbers(now));
+    let mut differences = Vec::new();
+    if was.weights != now.weights {
+        let text = |weights: &Option<String>| weights.clone().unwrap_or_else(|| "none".to_owned());
+        differences.push(format!("weights: {} -> {}", text(&was.weights), text(&now.weights)));
+    }
+    for (name, value) in &was_numbers {
+        match now_numbers.iter().find(|(other, _)| other == name) {
+            Some((_, other)) if other.to_bits() == value.to_bits() => {}
+            Some((_, other)) => differences.push(format!("{name}: {value} -> {other}")),
+            None => differences.push(format!("{name}: {value} -> none")),
+        }
+    }
+    differences
+}
+
+/// The replies that differ.
+fn different_replies(was: &[Completion], now: &[Completion]) -> Vec<String> {
+    if was.len() != now.len() {
+        return vec![format!("replies: {} -> {}", was.len(), now.len())];
+    }
+    let differ = was.iter().zip(now).filter(|(a, b)| a != b);
+    differ.map(|(a, _)| format!("the reply of sample {}, member {}", a.sample_id, a.member)).collect()
+}

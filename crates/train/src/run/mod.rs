@@ -1,0 +1,151 @@
+//! A whole run: evaluation, training, evaluation, report, all in one directory.
+
+mod records;
+mod trainer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use toolrl_chat::Chat;
+use toolrl_eval::EvalReport;
+use toolrl_policy::Policy;
+use toolrl_reward::Rubric;
+
+use crate::lock::RunLock;
+use crate::record::{Summary, write_whole};
+use crate::resume::Identity;
+use crate::start::Start;
+use crate::task::{Data, load_data};
+use crate::{EvalSettings, Observer, Recipe, Resume, Rubrics, Stop, TrainError, evaluate_policy};
+use records::Records;
+use trainer::Trainer;
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// Everything that decides the run.
+    pub recipe: &'a Recipe,
+    /// The rubrics of its rewards.
+    pub rubrics: &'a Rubrics,
+    /// Where its files go.
+    pub run_dir: &'a Path,
+    /// The evaluation of the policy that the run begins with, where it is known already.
+    pub before: Option<EvalReport>,
+    /// Where the run goes on, if it is one that was cut off.
+    pub resume: Option<&'a Resume>,
+    /// Asked after every step.
+    pub stop: Stop,
+}
+
+/// What a run made.
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    /// The evaluations before and after.
+    pub summary: Summary,
+    /// The trained policy's directory.
+    pub policy: PathBuf,
+    /// The report.
+    pub report: PathBuf,
+}
+
+/// Does a recipe, or the rest of one, with everything it leaves behind in the run directory.
+///
+/// # Errors
+/// [`TrainError`]; what was written until then stays, and is whole. [`TrainError::Stopped`] when it was asked to stop.
+pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
+    let Job { recipe, rubrics, run_dir, .. } = job;
+    let clock = Instant::now();
+    if job.resume.is_none() {
+        refuse_used(run_dir)?;
+    }
+    let data = load_data(&recipe.data, recipe.seed)?;
+    let device = Device::flex();
+    let start = Start::of(recipe, &data, run_dir, &device)?;
+    // From here on the directory is written to.
+    let _lock = RunLock::take(run_dir)?;
+    let identity = Identity::of(&data);
+    match job.resume {
+        Some(resume) => resume.check(run_dir, &identity)?,
+        None => identity.write(run_dir)?,
+    }
+    let mut records = Records::open(recipe, run_dir, job.resume)?;
+    tracing::info!(
+        policy = %start.dir.display(),
+        parameters = start.policy.num_params(),
+        train = data.train.len(),
+        held_out = data.held_out.len(),
+        unscorable = data.gold.unscorable.len(),
+        done = job.resume.map_or(0, |resume| resume.step),
+        "starting"
+    );
+    let held_out = HeldOut { recipe, data: &data, rubric: rubrics.of_evaluation(), chat: &start.chat };
+    let before = match job.before.clone().or_else(|| known(run_dir)) {
+        Some(known) => known,
+        None => held_out.evaluate(&start.policy, &start.dir, observer).await?,
+    };
+    let json = serde_json::to_vec_pretty(&before).unwrap_or_default();
+    write_whole(&run_dir.join(BEFORE), &json)?;
+    tracing::info!("before training\n{}", before.table());
+
+    let chat = start.chat.clone();
+    let (policy, steps) =
+        Trainer { job: &job, data: &data, chat: chat.clone(), records: &mut records, observer }
+            .train(start.policy, &device)
+            .await?;
+    let final_dir = run_dir.join("final");
+    policy.save(&final_dir, |dir| chat.save_files(dir))?;
+    let after = held_out.evaluate(&policy, &final_dir, observer).await?;
+    let seconds = clock.elapsed().as_secs_f64();
+    let compared = Default::default();
+    let summary =
+        Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after, compared };
+    let report = records.report(recipe, &summary, &rubrics.training)?;
+    // Last: what has a summary is finished.
+    summary.write(&run_dir.join("summary.json"))?;
+    Ok(RunOutcome { summary, policy: final_dir, report })
+}
+
+/// Refuses a directory that holds a run, before anything is written there.
+///
+/// # Errors
+/// [`TrainError::RunDirInUse`].
+pub fn refuse_used(run_dir: &Path) -> Result<(), TrainError> {
+    if run_dir.join("metrics.jsonl").exists() {
+        return Err(TrainError::RunDirInUse { dir: run_dir.to_owned() });
+    }
+    Ok(())
+}
+
+/// The evaluation of the policy that a run begins with.
+const BEFORE: &str = "before.json";
+
+/// The evaluation that this run made before it was cut off.
+fn known(run_dir: &Path) -> Option<EvalReport> {
+    serde_json::from_slice(&std::fs::read(run_dir.join(BEFORE)).ok()?).ok()
+}
+
+/// The tasks that a run's policies are evaluated on.
+struct HeldOut<'a> {
+    recipe: &'a Recipe,
+    data: &'a Data,
+    rubric: &'a Rubric,
+    chat: &'a Arc<Chat>,
+}
+
+impl HeldOut<'_> {
+    async fn evaluate(
+        &self,
+        policy: &Policy,
+        dir: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<EvalReport, TrainError> {
+        let Self { recipe, data, rubric, chat } = self;
+        let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
+        let name = dir.display().to_string();
+        let settings =
+            EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+        Ok(evaluate_policy(policy, chat, &data.held_out[..n], rubric, &settings, observer).await?.report)
+    }
+}

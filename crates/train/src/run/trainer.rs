@@ -1,0 +1,210 @@
+//! The steps of a run, with their checkpoints.
+
+use std::sync::Arc;
+
+use burn::tensor::Device;
+use toolrl_chat::Chat;
+use toolrl_policy::{Activations, Policy};
+
+use super::Job;
+use super::records::Records;
+use crate::checkpoint::{Checkpoints, State};
+use crate::critic::CriticLearner;
+use crate::grpo::Grpo;
+use crate::guard::Guard;
+use crate::learner::Learner;
+use crate::ppo::Ppo;
+use crate::record::StepMetrics;
+use crate::rl::Rl;
+use crate::sft::Sft;
+use crate::task::{Data, Task, tasks};
+use crate::{GrpoConfig, Method, Observer, OptimizerConfig, PpoConfig, RlConfig, SftConfig, TrainError};
+
+/// A run in training.
+pub(super) struct Trainer<'a, 'j> {
+    pub job: &'a Job<'j>,
+    pub data: &'a Data,
+    pub chat: Arc<Chat>,
+    pub records: &'a mut Records,
+    pub observer: &'a mut dyn Observer,
+}
+
+/// The files of a trainer's state in a checkpoint.
+const STATE: &str = "trainer/state.safetensors";
+const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
+
+impl Trainer<'_, '_> {
+    /// Trains what the run begins with, or goes on with what its checkpoint has.
+    pub(super) async fn train(mut self, start: Policy, device: &Device) -> Result<(Policy, u64), TrainError> {
+        let recipe = self.job.recipe;
+        let checkpoint = self.job.resume.and_then(|resume| resume.checkpoint.clone());
+        let policy = match (&checkpoint, recipe.train.lora()) {
+            // The weights, or the adapters with their base; the state then puts the exact values into them.
+            (Some(dir), _) => Policy::load(dir, recipe.precision, device)?,
+            (None, Some(lora)) => start.clone().with_lora(lora, recipe.seed)?,
+            (None, None) => start.clone(),
+        };
+        match &recipe.train {
+            Method::Sft(config) => self.sft(config, policy),
+            Method::Grpo(config) => self.grpo(config, &start, policy).await,
+            Method::Ppo(config) => self.ppo(config, &start, policy).await,
+        }
+    }
+
+    fn sft(&mut self, config: &SftConfig, policy: Policy) -> Result<(Policy, u64), TrainError> {
+        let seed = self.job.recipe.seed;
+        let sft = Sft::new(config, seed, &self.data.train, &self.chat, &policy)?;
+        let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
+        self.observer.begin("sft", sft.steps);
+        for step in self.first()..=sft.steps {
+            let metrics = sft.step(&mut learner, step)?;
+            self.record(&metrics, &learner, None, sft.steps)?;
+        }
+        self.observer.end();
+        Ok((learner.into_policy(), sft.steps))
+    }
+
+    async fn grpo(
+        &mut self,
+        config: &GrpoConfig,
+        start: &Policy,
+        policy: Policy,
+    ) -> Result<(Policy, u64), TrainError> {
+        let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
+        let tasks = tasks(data, &chat, config.rl.max_prompt_tokens)?;
+        let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
+        let mut learner = self.rl_learner(policy, &config.rl)?;
+        self.observer.begin("grpo", steps);
+        for step in self.first()..=steps {
+            let (metrics, credited) = grpo.step(&mut learner, step).await?;
+            self.records.completions(step, &credited, &tasks)?;
+            self.record(&metrics, &learner, None, steps)?;
+        }
+        self.observer.end();
+        Ok((learner.into_policy(), steps))
+    }
+
+    async fn ppo(
+        &mut self,
+        config: &PpoConfig,
+        start: &Policy,
+        policy: Policy,
+    ) -> Result<(Policy, u64), TrainError> {
+        let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
+        let tasks = tasks(data, &chat, config.rl.max_prompt_tokens)?;
+        let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
+        let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations);
+        if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
+            critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
+        }
+        let mut learner = self.rl_learner(policy, &config.rl)?;
+        self.observer.begin("ppo", steps);
+        for step in self.first()..=steps {
+            let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
+            self.records.completions(step, &credited, &tasks)?;
+            self.record(&metrics, &learner, Some(&critic), steps)?;
+        }
+        self.observer.end();
+        critic.critic().save(&self.job.run_dir.join("critic"), |to| self.chat.save_files(to))?;
+        Ok((learner.into_policy(), steps))
+    }
+
+    /// The number of the first step to do.
+    fn first(&self) -> u64 {
+        self.job.resume.map_or(0, |resume| resume.step) + 1
+    }
+
+    fn rl<'r>(&self, config: &'r RlConfig, group_size: usize, tasks: &'r [Task], start: &Policy) -> Rl<'r>
+    where
+        Self: 'r,
+    {
+        // Adapters leave the base as it was: it is the reference, and no second copy.
+        let reference = config.has_reference().then(|| start.without_lora());
+        let (recipe, rubric, chat) = (self.job.recipe, &self.job.rubrics.training, self.chat.clone());
+        Rl { recipe, config, group_size, tasks, chat, rubric, reference }
+    }
+
+    fn rl_learner(&self, policy: Policy, config: &RlConfig) -> Result<Learner, TrainError> {
+        let temperature = self.job.recipe.sampling.temperature;
+        self.learner(policy, &config.optimizer, config.activations, temperature)
+    }
+
+    fn learner(
+        &self,
+        policy: Policy,
+        optimizer: &OptimizerConfig,
+        activations: Activations,
+        temperature: f32,
+    ) -> Result<Learner, TrainError> {
+        let guard = Guard::new(self.job.recipe.train.guards(), self.job.run_dir);
+        let mut learner = Learner::new(policy, optimizer.clone(), activations, temperature, guard);
+        if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
+            learner.restore(State::read(&dir.join(STATE))?)?;
+        }
+        Ok(learner)
+    }
+
+    /// Writes a step's numbers, and a checkpoint where one is due; stops where that was asked for.
+    fn record(
+        &mut self,
+        metrics: &StepMetrics,
+        learner: &Learner,
+        critic: Option<&CriticLearner>,
+        steps: u64,
+    ) -> Result<(), TrainError> {
+        let step = metrics.step;
+        self.check_gap(metrics)?;
+        self.records.step(metrics)?;
+        self.observer.progress(step, &message(metrics));
+        if step == steps {
+            return Ok(());
+        }
+        let every = self.job.recipe.train.checkpoint_every();
+        let stops = self.job.stop.is_requested();
+        if stops || (every > 0 && step.is_multiple_of(every)) {
+            self.checkpoint(step, learner, critic)?;
+        }
+        if stops {
+            self.observer.end();
+            return Err(TrainError::Stopped { step, dir: self.job.run_dir.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn checkpoint(
+        &self,
+        step: u64,
+        learner: &Learner,
+        critic: Option<&CriticLearner>,
+    ) -> Result<(), TrainError> {
+        let checkpoints = Checkpoints::of(self.job.run_dir);
+        checkpoints.save(step, |dir| {
+            learner.policy().save(dir, |to| self.chat.save_files(to))?;
+            let folder = dir.join("trainer/critic");
+            std::fs::create_dir_all(&folder)
+                .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
+            learner.state().write(&dir.join(STATE))?;
+            critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))
+        })?;
+        let best = self.records.best(&checkpoints.steps());
+        checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
+    }
+
+    /// The sampler holds the trainer's weights where it gives the sampled tokens the trainer's log-probabilities.
+    fn check_gap(&self, metrics: &StepMetrics) -> Result<(), TrainError> {
+        let most = self.job.recipe.train.guards().max_logprob_gap;
+        let gap = metrics.detail.sampled().map_or(0.0, |replies| replies.logprob_gap.mean);
+        let step = metrics.step;
+        if gap <= most { Ok(()) } else { Err(TrainError::LogprobGap { step, gap, most }) }
+    }
+}
+
+/// A step in a few words.
+fn message(metrics: &StepMetrics) -> String {
+    match metrics.detail.sampled() {
+        None => format!("loss {:.3}", metrics.loss),
+        Some(replies) => {
+            format!("reward {:.2}, length {:.0}", replies.reward.mean, replies.reply_length.mean)
+        }
+    }
+}
