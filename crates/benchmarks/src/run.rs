@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use toolrl_remote::on_threads;
 use toolrl_rollout::SamplingParams;
 
+use crate::fingerprint::of_text;
 use crate::{Ask, Benchmark, BenchmarkError, Conversation, OutcomeLog, Replier, Reply};
 
 /// How cases are run.
@@ -48,13 +49,25 @@ struct Open<'b> {
     replies: usize,
 }
 
-/// What a replier is asked for: what it is asked, and a number that no other request of the run has.
+/// What a replier is asked for.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What it is asked.
     pub ask: Ask,
-    /// Names the request in the random streams: it depends on the case and on how many replies came before.
+    /// The case's place in the benchmark.
+    pub case: usize,
+    /// How many replies the case has had before.
+    pub step: usize,
+    /// Names the request in the random streams. It depends on the case's id and the step alone, so which other
+    /// cases are run changes no reply.
     pub index: u64,
+}
+
+impl Request {
+    fn new(ask: Ask, case: usize, step: usize, id: &str) -> Self {
+        let stream = u64::from_str_radix(&of_text(id)[..12], 16).unwrap_or_default();
+        Self { ask, case, step, index: (stream << 16) + step as u64 }
+    }
 }
 
 /// Runs every case that the log lacks, and logs its outcome.
@@ -93,7 +106,7 @@ pub async fn run<R: Replier>(
         if open.is_empty() {
             return Ok(());
         }
-        let (still_open, failure) = round(open, replier, settings).await;
+        let (still_open, failure) = round(benchmark, open, replier, settings).await;
         open = Vec::new();
         for case in still_open {
             match case.conversation.ask() {
@@ -115,6 +128,7 @@ pub async fn run<R: Replier>(
 /// Asks for a reply to every open case and hands it over. A case without a reply is dropped, and the first
 /// error returned.
 async fn round<'b, R: Replier>(
+    benchmark: &(impl Benchmark + ?Sized),
     open: Vec<Open<'b>>,
     replier: &mut R,
     settings: &RunSettings,
@@ -124,8 +138,8 @@ async fn round<'b, R: Replier>(
     let requests: Vec<Request> = asking
         .iter()
         .filter_map(|(ask, case)| {
-            let index = ((case.index as u64) << 16) + case.replies as u64;
-            ask.clone().map(|ask| Request { ask, index })
+            let id = &benchmark.cases()[case.index].id;
+            ask.clone().map(|ask| Request::new(ask, case.index, case.replies, id))
         })
         .collect();
     let replies = match replier.replies(&requests, settings).await {

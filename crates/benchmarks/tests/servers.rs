@@ -73,7 +73,8 @@ fn bamboogle_runs_whole() {
     });
     let service = SearchService::new(client(&format!("{service}/retrieve")));
     let judge = ModelJudge::new(client(&model), "judge");
-    let cases: [(Box<dyn Search>, Box<dyn Judge>, [&str; 2]); 3] = [
+    type Setting = (Box<dyn Search>, Box<dyn Judge>, [&'static str; 2]);
+    let cases: [Setting; 3] = [
         (Box::new(index.clone()), Box::new(ExactMatch), ["50.00%", "1.50"]),
         (Box::new(index), Box::new(judge.clone()), ["100.00%", "1.50"]),
         (Box::new(service), Box::new(judge), ["100.00%", "1.50"]),

@@ -155,14 +155,21 @@ impl Benchmark for Bfcl {
         }
         let board = Leaderboard::of(&tallies, Missing::LeftOut, exec);
         let columns = board.columns().into_iter().map(|column| {
-            let missing: Vec<&str> = column.missing.iter().map(|category| category.name()).collect();
-            let missing = match missing.as_slice() {
-                [] => None,
-                names => Some(format!("without {}", names.join(", "))),
-            };
-            let notes: Vec<String> = column.note.map(str::to_owned).into_iter().chain(missing).collect();
+            let notes: Vec<String> =
+                column.note.map(str::to_owned).into_iter().chain(left_out(&column.missing)).collect();
             Score { note: notes.join("; "), ..Score::share(column.name, column.value) }
         });
         columns.collect()
+    }
+}
+
+/// What a column leaves out, in words; the first few by name.
+fn left_out(missing: &[Category]) -> Option<String> {
+    const NAMED: usize = 4;
+    let names: Vec<&str> = missing.iter().take(NAMED).map(|category| category.name()).collect();
+    match missing.len().checked_sub(NAMED) {
+        _ if missing.is_empty() => None,
+        None | Some(0) => Some(format!("without {}", names.join(", "))),
+        Some(more) => Some(format!("without {} and {more} more", names.join(", "))),
     }
 }

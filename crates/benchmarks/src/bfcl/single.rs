@@ -32,7 +32,7 @@ impl<'a> SingleTurn<'a> {
                 tools: bfcl.tools(&case.id, &case.functions, case.category)?,
             },
         };
-        let asked = messages.filter(|message| message.role == "user").last();
+        let asked = messages.rev().find(|message| message.role == "user");
         let outcome = Outcome {
             id: case.id.clone(),
             group: case.category.name().into(),

@@ -29,10 +29,8 @@ impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Script<F> {
 
 impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Replier for Script<F> {
     async fn replies(&mut self, requests: &[Request], _: &RunSettings) -> Result<Replies, BenchmarkError> {
-        let places = requests
-            .iter()
-            .map(|request| ((request.index >> 16) as usize, (request.index & 0xffff) as usize));
-        let places: Vec<(usize, usize)> = places.collect();
+        let places: Vec<(usize, usize)> =
+            requests.iter().map(|request| (request.case, request.step)).collect();
         self.asked.extend(&places);
         let replies = requests.iter().zip(places);
         Ok(replies.map(|(request, (case, step))| (self.reply)(case, step, &request.ask)).collect())

@@ -26,7 +26,8 @@ fixtures/bfcl_v3 in this repository holds a few cases of our own, for a first lo
 Examples:
   toolrl eval bfcl --policy DIR --data bfcl_eval/data --out out
   toolrl eval bfcl --policy DIR --data bfcl_eval/data --out out --per-category 10
-  toolrl eval bfcl --endpoint http://localhost:8000/v1 --model NAME --handler native --data DIR --out out
+  toolrl eval bfcl --endpoint http://localhost:8000/v1 --model NAME --handler native \\
+      --data bfcl_eval/data --out out
   toolrl eval bfcl --data DIR --verdicts rows.jsonl.gz     verdicts on outputs that you have
   toolrl eval bfcl --data DIR --prompts --prompt FILE      hashes of the prompts
 

@@ -52,7 +52,8 @@ fn settings(args: &RunArgs, model: &ModelArgs) -> anyhow::Result<RunSettings> {
         bail!("--max-new-tokens should be at least 1");
     }
     let (temperature, top_p) = (model.temperature, model.top_p);
-    if !(temperature >= 0.0 && temperature.is_finite()) || !(top_p > 0.0 && top_p <= 1.0) {
+    let is_possible = temperature >= 0.0 && temperature.is_finite() && top_p > 0.0 && top_p <= 1.0;
+    if !is_possible {
         bail!("--temperature {temperature} should be 0 or more, --top-p {top_p} above 0 and at most 1");
     }
     let together = if model.policy.is_some() { model.slots } else { model.threads };
