@@ -197,7 +197,7 @@ mod tests {
             differences(&Recipe::parse(text, &[]).unwrap(), &Recipe::parse(text, &set).unwrap()).unwrap()
         };
         assert_eq!(with(&["train.checkpoint_every=5", "eval.limit=3", "name=b"]), [""; 0]);
-        assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 1e-6 -> 0.5"]);
+        assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);
         assert_eq!(with(&["train.overlong={ buffer = 3 }", "seed=2"]).len(), 3, "buffer, penalty, seed");
     }
 
