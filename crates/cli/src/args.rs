@@ -48,7 +48,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Evaluate a policy on held-out tasks, or on a benchmark
     #[command(after_help = EVAL_HELP)]
-    Eval(EvalArgs),
+    Eval(Box<EvalArgs>),
     /// Compute a step of a run again, and compare it with what was written down
     Replay(ReplayArgs),
     /// Run a grid of recipes over seeds, and compare what comes of them

@@ -39,7 +39,7 @@ pub enum StudyError {
         /// The run's directory.
         dir: PathBuf,
         /// What failed.
-        source: toolrl_train::TrainError,
+        source: Box<toolrl_train::TrainError>,
     },
     /// A finished run's record could not be read.
     #[error(transparent)]

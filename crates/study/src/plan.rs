@@ -184,7 +184,7 @@ impl PlannedRun {
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<Summary, StudyError> {
-        let failed = |source| StudyError::Run { dir: self.dir.clone(), source };
+        let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
         let begun = self.dir.join("config.toml").exists();
         let resume =
             begun.then(|| Resume::of(&self.dir, &[], None, Changes::Refuse)).transpose().map_err(failed)?;

@@ -8,11 +8,14 @@ use crate::OptimizerConfig;
 /// Elements that one thread takes at a time.
 pub(crate) const PART: usize = 1 << 16;
 
+/// AdamW's two moments of a parameter: of its gradient, and of the gradient's square.
+pub(crate) type Moments = (Vec<f32>, Vec<f32>);
+
 /// The optimiser's state: two moments a parameter, in f32.
 #[derive(Debug)]
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
-    moments: Vec<(Vec<f32>, Vec<f32>)>,
+    moments: Vec<Moments>,
     updates: u32,
 }
 
@@ -87,12 +90,12 @@ impl Optimizer {
     }
 
     /// The moments of every parameter, and the number of updates.
-    pub(crate) fn state(&self) -> (&[(Vec<f32>, Vec<f32>)], u32) {
+    pub(crate) fn state(&self) -> (&[Moments], u32) {
         (&self.moments, self.updates)
     }
 
     /// Puts them back.
-    pub(crate) fn restore(&mut self, moments: Vec<(Vec<f32>, Vec<f32>)>, updates: u32) {
+    pub(crate) fn restore(&mut self, moments: Vec<Moments>, updates: u32) {
         (self.moments, self.updates) = (moments, updates);
     }
 }

@@ -27,23 +27,31 @@ fn start(dir: &Path, args: &[&str], settings: &[&str]) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// What must be the same: weights, metrics without their seconds, and every completion.
-fn results(run: &Path) -> (Vec<u8>, Vec<Value>, Vec<(PathBuf, Vec<u8>)>) {
-    let weights = std::fs::read(run.join("final/model.safetensors")).unwrap();
+/// What must be the same.
+struct Results {
+    weights: Vec<u8>,
+    /// Metrics without their seconds.
+    rows: Vec<Value>,
+    completions: std::collections::BTreeMap<PathBuf, Vec<u8>>,
+}
+
+fn results(run: &Path) -> Results {
     let mut rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
     rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds").unwrap()));
-    let files = std::fs::read_dir(run.join("completions")).unwrap().map(|entry| entry.unwrap().path());
-    let mut completions: Vec<_> =
-        files.map(|path| (PathBuf::from(path.file_name().unwrap()), std::fs::read(path).unwrap())).collect();
-    completions.sort();
-    (weights, rows, completions)
+    let folder = run.join("completions");
+    let of_run = |(path, bytes): (PathBuf, _)| (path.strip_prefix(&folder).unwrap().to_owned(), bytes);
+    Results {
+        weights: std::fs::read(run.join("final/model.safetensors")).unwrap(),
+        rows,
+        completions: crate::contents(&folder).into_iter().map(of_run).collect(),
+    }
 }
 
 fn assert_same(run: &Path, whole: &Path, what: &str) {
     let (a, b) = (results(run), results(whole));
-    assert_eq!(a.1, b.1, "{what}: metrics");
-    assert!(a.2 == b.2, "{what}: completions");
-    assert!(a.0 == b.0, "{what}: weights");
+    assert_eq!(a.rows, b.rows, "{what}: metrics");
+    assert!(a.completions == b.completions, "{what}: completions");
+    assert!(a.weights == b.weights, "{what}: weights");
 }
 
 /// Numbers that look random and are the same each time.

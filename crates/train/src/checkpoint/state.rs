@@ -7,6 +7,7 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors, View};
 
 use crate::TrainError;
+use crate::optimizer::Moments;
 
 /// A model in training, apart from its directory.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,7 +15,7 @@ pub(crate) struct State {
     /// The trained parameters, exactly.
     pub values: Vec<Vec<f32>>,
     /// AdamW's two moments of each; empty before the first update.
-    pub moments: Vec<(Vec<f32>, Vec<f32>)>,
+    pub moments: Vec<Moments>,
     /// Updates so far.
     pub updates: u32,
     /// The norms of the last updates' gradients.

@@ -44,7 +44,9 @@ impl GuardConfig {
             Err(TrainError::Recipe(format!("train.guards.{key} = {value} should be {expected}")))
         };
         match self.grad_spike {
-            Some(factor) if !(factor > 1.0) => return wrong("grad_spike", factor, "above 1"),
+            Some(factor) if factor.is_nan() || factor <= 1.0 => {
+                return wrong("grad_spike", factor, "above 1");
+            }
             _ => {}
         }
         if self.max_logprob_gap > 0.0 {
