@@ -4,7 +4,7 @@
 //! holds; a run that was killed goes on where it stopped, with no case lost and none asked twice.
 //!
 //! A [`Benchmark`] has cases, each of which opens a [`Conversation`]: it says what needs a reply now, takes
-//! the reply, and in the end is an [`Outcome`]. [`run`] drives many conversations in rounds: in each, a
+//! the reply, and in the end is an [`Outcome`]. [`run()`] drives many conversations in rounds: in each, a
 //! [`Replier`] is asked for all replies that are needed, so that a local engine decodes them together and
 //! an endpoint is asked for several at a time. Outcomes go to an [`OutcomeLog`] as they come.
 //!

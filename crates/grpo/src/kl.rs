@@ -12,7 +12,7 @@ use crate::surrogate::Term;
 pub enum KlEstimator {
     /// `logp - ref_logp`. In a loss its derivative is 1 whatever the reference: it pushes all
     /// sampled tokens down alike and does not pull to the reference. It belongs in a reward, see
-    /// [`kl_penalty`].
+    /// [`KlPenalty`].
     K1,
     /// `(logp - ref_logp)^2 / 2`, whose derivative is the gradient of the reverse divergence.
     K2,

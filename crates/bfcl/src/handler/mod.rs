@@ -45,7 +45,7 @@ impl Handler {
         }
     }
 
-    /// The calls of a reply as [`crate::check`] takes them.
+    /// The calls of a reply as [`crate::check()`] takes them.
     pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(self, reply: &T) -> Value<'_> {
         match self {
             Self::Toolrl => decode_ast(reply),
