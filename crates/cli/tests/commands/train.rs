@@ -81,6 +81,25 @@ fn a_dry_run_prints_a_recipe_and_makes_nothing() {
     assert!(printed.contains("train = \"mine.jsonl\""), "{printed}");
 }
 
+/// A step of more prompts than tasks asks a task twice, and gets other replies.
+#[test]
+fn a_task_that_comes_twice_in_a_step_is_answered_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = ["data.world.train=2", "train.prompts=4", "train.steps=1", "sampling.temperature=1.2"];
+    train(dir.path(), &["--run-dir", "run"], &[&TINY_GRPO[..], &settings].concat()).ok();
+    let rows = ["reward", "explain", "--rows", "run", "--recipe", "run/config.toml"];
+    let said = toolrl(dir.path(), &rows).ok();
+    assert_eq!(said.matches("total ").count(), 16, "{said}");
+    let row = &metrics(&dir.path().join("run"))[0];
+    assert_eq!(row["groups"], 4);
+    let path = dir.path().join("run/completions/step-00001.parquet");
+    let replies = toolrl_train::record::read_completions(&path).unwrap();
+    let of = |group: usize| replies[4 * group..][..4].iter().map(|r| &r.completion).collect::<Vec<_>>();
+    let twins: Vec<usize> = (1..4).filter(|&g| replies[4 * g].sample_id == replies[0].sample_id).collect();
+    assert_eq!(twins.len(), 1, "two tasks, each twice");
+    assert_ne!(of(0), of(twins[0]));
+}
+
 /// One recipe after the other, the second from what the first left.
 #[test]
 fn recipes_follow_each_other() {

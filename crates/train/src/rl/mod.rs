@@ -5,6 +5,7 @@ mod reply;
 pub(crate) mod spans;
 mod update;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
@@ -47,7 +48,7 @@ impl Rl<'_> {
         // Rounds are apart like seeds are, so that what a step samples depends on nothing but its number.
         let seed = self.recipe.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let positions = batch(seed, step - 1, self.config.prompts, self.tasks.len());
-        let prompts: Vec<Prompt> = positions.iter().map(|&p| self.tasks[p].prompt.clone()).collect();
+        let prompts = prompts(&positions, self.tasks);
         let mut engine = Engine::new(policy, Some(self.chat.clone()), self.recipe.slots);
         let key = StreamKey { seed, step };
         let groups = engine.sample(&prompts, self.group_size, &self.recipe.sampling, key).await;
@@ -89,6 +90,20 @@ impl Rl<'_> {
         }
         pack(&groups, self.config.micro_tokens)
     }
+}
+
+/// The prompts of these tasks. A task that comes again in a step, where a step has more prompts than there are tasks, has
+/// another index each time: the replies to it are others.
+fn prompts(positions: &[usize], tasks: &[Task]) -> Vec<Prompt> {
+    let mut times = HashMap::new();
+    let prompt = |&position: &usize| {
+        let earlier = times.entry(position).or_insert(0);
+        let prompt = &tasks[position].prompt;
+        let index = prompt.index + *earlier * tasks.len() as u64;
+        *earlier += 1;
+        Prompt { index, ..prompt.clone() }
+    };
+    positions.iter().map(prompt).collect()
 }
 
 /// Numbers of every token, reply by reply, out of those of each pack's tokens.
