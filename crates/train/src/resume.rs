@@ -29,6 +29,8 @@ pub struct Resume {
     /// The checkpoint; none where the run was cut off before its first one, and so begins anew.
     pub(crate) checkpoint: Option<PathBuf>,
     pub(crate) changes: Changes,
+    /// Whether policies are evaluated as they were when the run began.
+    pub(crate) same_evaluation: bool,
     changed: Vec<String>,
 }
 
@@ -55,20 +57,21 @@ impl Resume {
         }
         let (before, recipe) = (Recipe::parse(&text, &[])?, Recipe::parse(&text, overrides)?);
         let changed = differences(&before, &recipe)?;
+        let same_evaluation = before.eval == recipe.eval;
         if changes == Changes::Refuse && !changed.is_empty() {
             return Err(TrainError::Changed { dir: run_dir.to_owned(), what: changed });
         }
         let checkpoints = Checkpoints::of(run_dir);
         if step.is_none() && checkpoints.steps().is_empty() {
-            return Ok(Self { recipe, step: 0, checkpoint: None, changes, changed });
+            return Ok(Self { recipe, step: 0, checkpoint: None, changes, same_evaluation, changed });
         }
         let (step, dir) = checkpoints.verified(step)?;
-        Ok(Self { recipe, step, checkpoint: Some(dir), changes, changed })
+        Ok(Self { recipe, step, checkpoint: Some(dir), changes, same_evaluation, changed })
     }
 
     /// A recipe that goes on at a step that is known.
     pub(crate) fn at(recipe: Recipe, step: u64, checkpoint: Option<PathBuf>, changes: Changes) -> Self {
-        Self { recipe, step, checkpoint, changes, changed: Vec::new() }
+        Self { recipe, step, checkpoint, changes, same_evaluation: true, changed: Vec::new() }
     }
 
     /// Compares what else decides the results with what it was, and records the resume.

@@ -184,7 +184,10 @@ fn what_would_change_results_is_refused_by_name_and_recorded_when_allowed() {
     std::fs::write(&identity, text.replace(&data, "00000000")).unwrap();
     let message = resume(&[]).error();
     assert!(message.contains("data, by its checksum: 00000000 -> "), "{message}");
-    resume(&["--allow-changes", "--set", "train.optimizer.lr=2e-4"]).ok();
+    resume(&["--allow-changes", "--set", "train.optimizer.lr=2e-4", "--set", "eval.limit=3"]).ok();
+    // Both evaluations are over the tasks that were asked for last.
+    let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    assert_eq!((&summary["before"]["tasks"], &summary["after"]["tasks"]), (&3.into(), &3.into()));
     let rows = json_lines(&std::fs::read_to_string(run.join("resumes.jsonl")).unwrap());
     let changed = rows[0]["changed"].to_string();
     assert!(changed.contains("train.optimizer.lr") && changed.contains("checksum"), "{changed}");

@@ -81,7 +81,9 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         "starting"
     );
     let held_out = HeldOut { recipe, data: &data, rubric: rubrics.of_evaluation(), chat: &start.chat };
-    let before = match job.before.clone().or_else(|| known(run_dir)) {
+    // One that lies there is of this run only where this run goes on, and evaluates as it did.
+    let goes_on = job.resume.is_some_and(|resume| resume.same_evaluation);
+    let before = match job.before.clone().or_else(|| goes_on.then(|| known(run_dir)).flatten()) {
         Some(known) => known,
         None => held_out.evaluate(&start.policy, &start.dir, observer).await?,
     };
