@@ -23,6 +23,7 @@ mod eval;
 mod hub;
 mod inspect;
 mod lines;
+mod memory;
 mod policy;
 mod progress;
 mod recipes;
@@ -44,6 +45,7 @@ use args::{BenchCommand, Cli, Command, DataCommand, PolicyCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
+    memory::keep_freed();
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
     leave_terms_panics_to_their_count();

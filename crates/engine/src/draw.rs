@@ -1,5 +1,6 @@
 //! Drawing one token from logits.
 
+use toolrl_kernels::Categorical;
 use toolrl_rollout::SamplingParams;
 
 /// A drawn token.
@@ -17,68 +18,15 @@ pub struct Draw {
 /// the logits are not finite numbers.
 pub fn draw(logits: &[f32], params: &SamplingParams, uniform: f64) -> Option<Draw> {
     let greedy = params.temperature == 0.0;
-    let inverse = if greedy { 1.0 } else { 1.0 / params.temperature };
-    let (best, top) = argmax(logits)?;
-    let shifted = |z: f32| (z - top) * inverse;
-    let total: f64 = logits.iter().map(|&z| f64::from(shifted(z).exp())).sum();
-    if !total.is_finite() {
-        return None;
-    }
+    let distribution = Categorical::new(logits, if greedy { 1.0 } else { 1.0 / params.temperature })?;
     let token = if greedy {
-        best
+        distribution.most_probable()
     } else if params.top_p < 1.0 {
-        nucleus(logits, shifted, total, f64::from(params.top_p), uniform)
+        distribution.invert_nucleus(f64::from(params.top_p), uniform)
     } else {
-        let weights = logits.iter().map(|&z| f64::from(shifted(z).exp())).enumerate();
-        invert(weights, uniform * total).unwrap_or(best)
+        distribution.invert(uniform)
     };
-    let logprob = f64::from(shifted(logits[token])) - total.ln();
-    Some(Draw { token: token as u32, logprob: logprob as f32 })
-}
-
-/// The largest logit and its first place; `None` for NaN or nothing finite.
-fn argmax(logits: &[f32]) -> Option<(usize, f32)> {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (i, &z) in logits.iter().enumerate() {
-        if z.is_nan() {
-            return None;
-        }
-        if z > best.1 {
-            best = (i, z);
-        }
-    }
-    best.1.is_finite().then_some(best)
-}
-
-/// The first item at which the running sum of the weights exceeds `target`; the last item with
-/// weight where rounding keeps the sum below it.
-fn invert(weights: impl Iterator<Item = (usize, f64)>, target: f64) -> Option<usize> {
-    let (mut sum, mut last) = (0.0, None);
-    for (i, weight) in weights {
-        sum += weight;
-        if weight > 0.0 {
-            last = Some(i);
-            if sum > target {
-                break;
-            }
-        }
-    }
-    last
-}
-
-/// Draws from the smallest set of most probable tokens that reaches probability `top_p` (Holtzman
-/// et al., "The Curious Case of Neural Text Degeneration", arXiv 1904.09751).
-fn nucleus(logits: &[f32], shifted: impl Fn(f32) -> f32, total: f64, top_p: f64, uniform: f64) -> usize {
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    let weight = |i: usize| f64::from(shifted(logits[i]).exp());
-    let (mut kept, mut mass) = (0, 0.0);
-    while kept < order.len() && (kept == 0 || mass < top_p * total) {
-        mass += weight(order[kept]);
-        kept += 1;
-    }
-    let best = order[0];
-    invert(order[..kept].iter().map(|&i| (i, weight(i))), uniform * mass).unwrap_or(best)
+    Some(Draw { token: token as u32, logprob: distribution.logprob(token) as f32 })
 }
 
 #[cfg(test)]

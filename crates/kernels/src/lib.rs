@@ -13,6 +13,7 @@
 //! from one configuration.
 
 mod autodiff;
+mod awake;
 mod backend;
 mod cpu;
 mod flex;
@@ -26,7 +27,9 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
+pub use awake::awake;
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
+pub use cpu::categorical::Categorical;
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;
 pub use spans::CacheSpans;

@@ -3,6 +3,8 @@
 //! The queries that see the same keys stand side by side in a vector's lanes: those of the heads that share a
 //! key-value head, of all members of a group whose prompt is cached once. A cached number is read once for all.
 
+use std::cell::Cell;
+
 use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -33,10 +35,46 @@ pub(crate) fn decode_attention<E: Element>(
     let out_ptr = Shared(out.as_mut_ptr());
     batches(spans, heads).into_par_iter().with_max_len(1).for_each(|queries| {
         let batch = Batch { q, cache, spans, heads, queries: &queries };
+        // Taken out, and not borrowed: a thread that waits may begin another task.
+        let mut scratch = SCRATCH.take();
         // SAFETY: these queries' outputs belong to this task alone.
-        unsafe { batch.attend(out_ptr) };
+        unsafe { batch.attend(&mut scratch, out_ptr) };
+        SCRATCH.set(scratch);
     });
     out
+}
+
+thread_local! {
+    /// What this thread's last batch was computed in: memory that is there already, and in a cache.
+    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
+}
+
+/// Intermediate values of a batch.
+struct Scratch {
+    /// Queries, row by row.
+    rows: Vec<f32>,
+    columns: Columns,
+    scores: Vec<f32>,
+    prefix: Partial,
+    own: Partial,
+}
+
+impl Scratch {
+    const fn new() -> Self {
+        Self {
+            rows: Vec::new(),
+            columns: Columns::new(),
+            scores: Vec::new(),
+            prefix: Partial::new(),
+            own: Partial::new(),
+        }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// One head's query of one sequence.
@@ -77,16 +115,18 @@ struct Batch<'a, E> {
 impl<E: Element> Batch<'_, E> {
     /// # Safety
     /// No other task may touch these queries' outputs.
-    unsafe fn attend(&self, out: Shared) {
+    unsafe fn attend(&self, scratch: &mut Scratch, out: Shared) {
         let dim = self.heads.dim;
-        let prefix = self.over(self.queries, self.spans[self.queries[0].sequence].prefix);
+        let Scratch { rows, columns, scores, prefix, own } = scratch;
+        self.over(self.queries, self.spans[self.queries[0].sequence].prefix, (rows, columns, scores), prefix);
         let mut lane = 0;
         for of_sequence in self.queries.chunk_by(|a, b| a.sequence == b.sequence) {
-            let own = self.over(of_sequence, self.spans[of_sequence[0].sequence].own);
+            let span = self.spans[of_sequence[0].sequence].own;
+            self.over(of_sequence, span, (rows, columns, scores), own);
             for (own_lane, query) in of_sequence.iter().enumerate() {
                 // SAFETY: as the caller promises.
                 let out = unsafe { std::slice::from_raw_parts_mut(out.at(self.start(query)), dim) };
-                join([(&prefix, lane), (&own, own_lane)], out);
+                join([(&*prefix, lane), (&*own, own_lane)], out);
                 lane += 1;
             }
         }
@@ -97,22 +137,31 @@ impl<E: Element> Batch<'_, E> {
         (query.sequence * self.heads.query + query.head) * self.heads.dim
     }
 
-    /// Attention of some queries over a run of cached rows, given as (start, len).
-    fn over(&self, queries: &[Query], (start, len): (usize, usize)) -> Partial {
+    /// Attention of some queries over a run of cached rows, given as (start, len), to `partial`.
+    fn over(
+        &self,
+        queries: &[Query],
+        (start, len): (usize, usize),
+        (rows, columns, scores): (&mut Vec<f32>, &mut Columns, &mut Vec<f32>),
+        partial: &mut Partial,
+    ) {
         let Heads { kv, dim, .. } = self.heads;
+        partial.lanes = 0;
         if len == 0 {
-            return Partial::default();
+            return;
         }
-        let rows = queries.iter().flat_map(|query| &self.q[self.start(query)..][..dim]);
-        let rows: Vec<f32> = rows.map(|q| q * self.heads.scale()).collect();
+        rows.clear();
+        for query in queries {
+            rows.extend(self.q[self.start(query)..][..dim].iter().map(|q| q * self.heads.scale()));
+        }
+        columns.fill(rows, dim);
         let first = (start * kv + queries[0].head / self.heads.group()) * dim;
         let (k, v) = (&self.cache.k[first..], &self.cache.v[first..]);
-        Arch::new().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: &Columns::of(&rows, dim) })
+        Arch::new().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: columns, scores, partial });
     }
 }
 
 /// Attention over a run of keys, before it is divided by the sum of the weights. Empty over no keys.
-#[derive(Default)]
 struct Partial {
     /// Numbers of a vector.
     lanes: usize,
@@ -122,6 +171,12 @@ struct Partial {
     sum: Vec<f32>,
     /// The sum of e^(score - top) times value, `[dim, lanes]`.
     values: Vec<f32>,
+}
+
+impl Partial {
+    const fn new() -> Self {
+        Self { lanes: 0, top: Vec::new(), sum: Vec::new(), values: Vec::new() }
+    }
 }
 
 /// One query's attention over several runs of keys.
@@ -146,36 +201,45 @@ struct Run<'a, E> {
     stride: usize,
     dim: usize,
     queries: &'a Columns,
+    scores: &'a mut Vec<f32>,
+    partial: &'a mut Partial,
 }
 
 impl<E: Element> WithSimd for Run<'_, E> {
-    type Output = Partial;
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Partial {
-        let Self { k, v, len, stride, dim, queries } = self;
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { k, v, len, stride, dim, queries, scores, partial } = self;
+        let Partial { lanes, top, sum, values } = partial;
+        *lanes = S::F32_LANES;
         let lanes = S::F32_LANES;
-        let mut scores = Vec::with_capacity(len * lanes);
+        scores.clear();
         let columns = S::as_simd_f32s(&queries.data).0.as_chunks::<1>().0;
         for_all(simd, Lines { data: k, line: stride }, len, columns, |_, products| {
             scores.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
         });
-        let mut top = vec![f32::NEG_INFINITY; lanes];
+        refill(top, lanes, f32::NEG_INFINITY);
         for scores in scores.chunks_exact(lanes) {
             top.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.max(score));
         }
-        let mut sum = vec![0.0; lanes];
+        refill(sum, lanes, 0.0);
         for scores in scores.chunks_exact_mut(lanes) {
-            for ((sum, score), top) in sum.iter_mut().zip(scores).zip(&top) {
+            for ((sum, score), top) in sum.iter_mut().zip(scores).zip(&*top) {
                 *score = exp(*score - top);
                 *sum += *score;
             }
         }
-        let mut values = vec![0.0; dim * lanes];
-        let (weights, sums) = (S::as_simd_f32s(&scores).0, S::as_mut_simd_f32s(&mut values).0);
+        refill(values, dim * lanes, 0.0);
+        let (weights, sums) = (S::as_simd_f32s(scores).0, S::as_mut_simd_f32s(values).0);
         add_weighted(simd, Lines { data: v, line: stride }, weights, sums);
-        Partial { lanes, top, sum, values }
     }
+}
+
+/// `len` times the same number, in the memory that is there.
+fn refill(numbers: &mut Vec<f32>, len: usize, number: f32) {
+    numbers.clear();
+    numbers.resize(len, number);
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.

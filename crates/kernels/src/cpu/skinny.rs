@@ -73,16 +73,28 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
+    pub(crate) const fn new() -> Self {
+        Self { rows: 0, vectors: 0, data: Vec::new() }
+    }
+
     pub(crate) fn of(x: &[f32], width: usize) -> Self {
-        let (rows, lanes) = (x.len() / width, Arch::new().dispatch(Lanes));
-        let vectors = rows.div_ceil(lanes);
-        let mut data = vec![0.0; width * vectors * lanes];
+        let mut columns = Self::new();
+        columns.fill(x, width);
+        columns
+    }
+
+    /// Takes other rows, in the memory that is there.
+    pub(crate) fn fill(&mut self, x: &[f32], width: usize) {
+        let lanes = Arch::new().dispatch(Lanes);
+        self.rows = x.len() / width;
+        self.vectors = self.rows.div_ceil(lanes);
+        self.data.clear();
+        self.data.resize(width * self.vectors * lanes, 0.0);
         for (i, row) in x.chunks_exact(width).enumerate() {
-            for (out, x) in data[i..].iter_mut().step_by(vectors * lanes).zip(row) {
+            for (out, x) in self.data[i..].iter_mut().step_by(self.vectors * lanes).zip(row) {
                 *out = *x;
             }
         }
-        Self { rows, vectors, data }
     }
 }
 

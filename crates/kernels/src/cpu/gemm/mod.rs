@@ -118,7 +118,8 @@ pub(crate) unsafe fn gemm_raw(
         Threads::All if m * n * k >= PARALLEL_FROM => rayon::current_num_threads(),
         _ => 1,
     };
-    let plan = Plan::new(m, n, k, threads);
+    let packs_left = !(matches!(lhs.data, Floats::F32(_)) && lhs.strides.1 == 1);
+    let plan = Plan::new((m, k, n), packs_left, threads);
     let one = |task: usize| {
         let (rows, cols) = (plan.rows(task), plan.cols(task));
         // SAFETY: a part of the result, and of no other task's.

@@ -14,6 +14,10 @@ use super::{Mat, Out, pack};
 const DEPTH: usize = 384;
 /// Packed numbers of the right operand: 1.2 MB, of a second cache of 2 MB.
 const PACKED: usize = 300_000;
+/// By how much one thread lags behind another, as a share of what it computes: cores are shared with other programs.
+const UNEVEN: f64 = 0.1;
+/// Tasks a thread, at most, unless the right operand needs more.
+const ROUNDS: usize = 4;
 /// Narrow panels that are packed at a time: 48 rows, so that whole cache lines are read where the rows lie side by
 /// side.
 const PANELS: usize = 8;
@@ -31,21 +35,27 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(m: usize, n: usize, k: usize, threads: usize) -> Self {
+    /// `packs_left`: whether the left operand is packed, once a block of columns.
+    pub(super) fn new((m, k, n): (usize, usize, usize), packs_left: bool, threads: usize) -> Self {
         let tile = Arch::new().dispatch(TileFor(n));
         let depth = k.div_ceil(k.div_ceil(DEPTH));
         let fewest = n.div_ceil((PACKED / depth).max(tile.cols()));
-        // The left operand is packed once a block of columns, the right one once a task that shares the rows.
-        let cost = |&right: &usize| {
-            let down = threads.div_ceil(right);
-            let tasks = right * down;
-            let idle = (tasks.div_ceil(threads) * threads) as f64 / tasks as f64;
-            let flops = (m * n) as f64 / 32.0;
-            (flops + (m * right + n * down) as f64) * idle
+        let units = (m.div_ceil(tile.rows), n.div_ceil(tile.cols()));
+        let cuts = (fewest..(fewest + ROUNDS * threads).min(units.1 + 1)).flat_map(|right| {
+            (1..=ROUNDS).map(move |rounds| (right, (rounds * threads / right).clamp(1, units.0)))
+        });
+        // In multiply-adds of a vector: arithmetic of the rounds in which all threads compute the largest task, and
+        // operands read or packed.
+        let cost = |&(right, down): &(usize, usize)| {
+            let largest = units.0.div_ceil(down) * tile.rows * units.1.div_ceil(right) * tile.cols();
+            let rounds = (right * down).div_ceil(threads) as f64;
+            let left = if packs_left { m * right } else { m * right / 2 };
+            let moved = ((left + n * down) / threads) as f64;
+            (largest as f64 / 32.0 * rounds + moved) * (1.0 + UNEVEN / rounds)
         };
-        let right = (fewest..fewest + 2 * threads).min_by(|a, b| cost(a).total_cmp(&cost(b)));
-        let right = right.unwrap_or(fewest);
-        Self { m, n, tile, depth, right, down: threads.div_ceil(right) }
+        let cheapest = cuts.min_by(|a, b| cost(a).total_cmp(&cost(b)));
+        let (right, down) = if threads == 1 { (fewest, 1) } else { cheapest.unwrap_or((fewest, 1)) };
+        Self { m, n, tile, depth, right, down }
     }
 
     pub(super) fn tasks(&self) -> usize {
@@ -171,7 +181,7 @@ mod tests {
     #[test]
     fn tasks_cover_the_result_once() {
         for (m, n, k, threads) in [(1, 1, 1, 2), (9, 5000, 700, 3), (1140, 576, 1536, 2), (64, 64, 9, 16)] {
-            let plan = Plan::new(m, n, k, threads);
+            let plan = Plan::new((m, k, n), threads == 3, threads);
             let mut seen = vec![0; m * n];
             for task in 0..plan.tasks() {
                 for row in plan.rows(task) {
