@@ -136,6 +136,34 @@ impl Category {
         Self::ALL.into_iter().filter(|category| groups.contains(&category.group())).collect()
     }
 
+    /// The categories that names of categories and of groups (`non_live`, `live`, `single_turn`, `multi_turn`, `exec`)
+    /// stand for, each once, in the order of the names. Those whose calls need the network are left out of `exec`.
+    ///
+    /// # Errors
+    /// [`BfclError::UnknownCategory`].
+    pub fn of_names<S: AsRef<str>>(names: &[S]) -> Result<Vec<Self>, BfclError> {
+        let mut found: Vec<Self> = Vec::new();
+        for name in names {
+            let of_name = match name.as_ref().trim() {
+                "non_live" => Self::of_groups(&[Group::NonLive]),
+                "live" => Self::of_groups(&[Group::Live]),
+                "single_turn" => Self::single_turn(),
+                "multi_turn" => Self::of_groups(&[Group::MultiTurn]),
+                "exec" => {
+                    let exec = Self::of_groups(&[Group::RetiredExec]);
+                    exec.into_iter().filter(|category| category.rule() != Rule::NotRun).collect()
+                }
+                name => vec![name.parse()?],
+            };
+            for category in of_name {
+                if !found.contains(&category) {
+                    found.push(category);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The 13 categories of a single turn that the leaderboard counts.
     pub fn single_turn() -> Vec<Self> {
         Self::of_groups(&[Group::NonLive, Group::Live])

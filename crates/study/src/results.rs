@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toolrl_eval::EvalReport;
-use toolrl_train::record::{Summary, read_metrics, write_whole};
+use toolrl_train::record::{Summary, read_rows, write_whole};
 
 use crate::plan::slug;
 use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
@@ -72,7 +72,7 @@ impl Results {
                     runs.extend(untrained(plan, &summaries, seed));
                     continue;
                 };
-                metrics.push(read_metrics(&plan.runs[last].dir.join("metrics.jsonl"))?);
+                metrics.push(read_rows(&plan.runs[last].dir.join("metrics.jsonl"))?);
                 runs.push(ArmRun {
                     seed,
                     dir: Some(plan.runs[last].dir.clone()),

@@ -85,6 +85,9 @@ pub enum TrainError {
     /// An evaluation failed.
     #[error(transparent)]
     Eval(#[from] toolrl_eval::EvalError),
+    /// A benchmark's data could not be read, or its evaluation failed.
+    #[error(transparent)]
+    Benchmark(#[from] toolrl_benchmarks::BenchmarkError),
     /// A record of the run could not be written.
     #[error(transparent)]
     Record(#[from] record::RecordError),

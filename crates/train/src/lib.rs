@@ -43,9 +43,9 @@ pub use error::TrainError;
 pub use evaluation::{EvalSettings, evaluate_policy};
 pub use observer::Observer;
 pub use recipe::{
-    CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig,
-    GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource, PpoAdvantage, PpoConfig, Recipe,
-    RlConfig, Rubrics, SftConfig, Truncated,
+    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter,
+    GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource, PpoAdvantage,
+    PpoConfig, Recipe, RlConfig, Rubrics, SftConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

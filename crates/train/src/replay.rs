@@ -6,7 +6,7 @@ use toolrl_reward::Registry;
 
 use crate::checkpoint::Checkpoints;
 use crate::evaluation::EVALUATE;
-use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_metrics};
+use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 use crate::resume::{Identity, copy_files};
 use crate::{Changes, Job, Observer, Recipe, Resume, Stop, TrainError, run};
 
@@ -39,7 +39,9 @@ pub async fn replay(
     let logged = row(run_dir, step)?;
     let config = run_dir.join("config.toml");
     let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
-    let recipe = Recipe::parse(&text, &[])?;
+    let mut recipe = Recipe::parse(&text, &[])?;
+    // A replay compares steps: evaluations between them change none.
+    (recipe.eval.every, recipe.eval.benchmarks) = (0, Vec::new());
     let checkpoints = Checkpoints::of(run_dir);
     let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
     let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);
@@ -105,7 +107,7 @@ impl Observer for Until<'_> {
 
 fn row(run_dir: &Path, step: u64) -> Result<StepMetrics, TrainError> {
     let path = run_dir.join("metrics.jsonl");
-    let rows = read_metrics(&path)?;
+    let rows: Vec<StepMetrics> = read_rows(&path)?;
     rows.into_iter().find(|row| row.step == step).ok_or(TrainError::NoRow { path, step })
 }
 

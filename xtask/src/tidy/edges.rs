@@ -37,6 +37,9 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     (
         "toolrl-train",
         &[
+            "toolrl-benchmarks",
+            "toolrl-bfcl",
+            "toolrl-bamboogle",
             "toolrl-eval",
             "toolrl-engine",
             "toolrl-policy",

@@ -98,6 +98,8 @@ impl FromStr for Handler {
     type Err = BfclError;
 
     fn from_str(name: &str) -> Result<Self, BfclError> {
+        // Short for the form that most servers' templates have.
+        let name = if name == "native" { "native-hermes" } else { name };
         let found = Self::ALL.into_iter().find(|handler| handler.name() == name);
         found.ok_or_else(|| BfclError::UnknownHandler { name: name.into() })
     }

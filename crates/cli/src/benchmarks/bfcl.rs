@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_benchmarks::{Bfcl, BfclSettings, export};
 use toolrl_bfcl::rows::{Row, prompt_hash};
-use toolrl_bfcl::{Benchmark, Category, Group, Handler, Names, NativeFormat, PromptFile, Sources};
+use toolrl_bfcl::{Benchmark, Category, Handler, Names, PromptFile, Sources};
 use toolrl_services::Cases;
 
 use super::{model, rows};
@@ -41,10 +41,7 @@ pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
 }
 
 fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings> {
-    let handler = match args.handler.as_str() {
-        "native" => Handler::Native(NativeFormat::Hermes),
-        name => name.parse().context("--handler (native is short for native-hermes)")?,
-    };
+    let handler: Handler = args.handler.parse().context("--handler (native is short for native-hermes)")?;
     if args.prompt.is_some() && handler != Handler::Toolrl {
         bail!("--prompt is for the toolrl handler; {handler} has the prompt of the model's own template");
     }
@@ -56,29 +53,10 @@ fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings
     Ok(BfclSettings { categories, handler, prompts, names, per_category: args.per_category })
 }
 
-/// The categories that names of categories and groups stand for, each once; `None` for no name.
+/// The categories that were asked for; `None` for no name.
 fn categories(names: &[String]) -> anyhow::Result<Option<Vec<Category>>> {
-    let mut found: Vec<Category> = Vec::new();
-    for name in names {
-        let of_name = match name.trim() {
-            "non_live" => Category::of_groups(&[Group::NonLive]),
-            "live" => Category::of_groups(&[Group::Live]),
-            "single_turn" => Category::single_turn(),
-            "multi_turn" => Category::of_groups(&[Group::MultiTurn]),
-            // Calls of `rest` go to services on the network, so it cannot be run.
-            "exec" => {
-                let exec = Category::of_groups(&[Group::RetiredExec]);
-                exec.into_iter().filter(|category| *category != Category::Rest).collect()
-            }
-            name => vec![
-                name.parse()
-                    .context("--categories (or a group: non_live, live, single_turn, multi_turn, exec)")?,
-            ],
-        };
-        found.extend(of_name);
-    }
-    let mut seen = std::collections::HashSet::new();
-    found.retain(|category| seen.insert(*category));
+    let found = Category::of_names(names)
+        .context("--categories (or a group: non_live, live, single_turn, multi_turn, exec)")?;
     Ok(Some(found).filter(|found| !found.is_empty()))
 }
 

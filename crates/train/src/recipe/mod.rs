@@ -1,5 +1,6 @@
 //! A recipe: everything that decides a run, as TOML with unknown keys refused.
 
+mod benchmark;
 mod data;
 mod guards;
 mod method;
@@ -15,6 +16,7 @@ use toolrl_rollout::SamplingParams;
 
 use crate::TrainError;
 
+pub use benchmark::BenchmarkConfig;
 pub use data::{DataSource, FilesConfig};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
@@ -54,12 +56,12 @@ pub struct Recipe {
     pub slots: usize,
     /// The method and its settings.
     pub train: Method,
-    /// The evaluation before and after.
+    /// The evaluation before, during and after.
     #[serde(default)]
     pub eval: EvalConfig,
 }
 
-/// The evaluation before and after training.
+/// The evaluation before, during and after training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EvalConfig {
@@ -67,13 +69,18 @@ pub struct EvalConfig {
     pub max_new_tokens: usize,
     /// Evaluate on the first so many held-out tasks; all of them by default.
     pub limit: Option<usize>,
+    /// Evaluate after every so many steps as well; 0 for before and after alone.
+    pub every: u64,
     /// The reward that evaluations report; the one that is trained by, without its schedules, by default.
     pub reward: Option<RubricConfig>,
+    /// Benchmarks, or parts of them, that the policy is evaluated on too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub benchmarks: Vec<BenchmarkConfig>,
 }
 
 impl Default for EvalConfig {
     fn default() -> Self {
-        Self { max_new_tokens: 256, limit: None, reward: None }
+        Self { max_new_tokens: 256, limit: None, every: 0, reward: None, benchmarks: Vec::new() }
     }
 }
 
@@ -154,6 +161,11 @@ impl Recipe {
             if value == 0 {
                 return Err(TrainError::Recipe(format!("{key} should be at least 1")));
             }
+        }
+        if self.eval.benchmarks.iter().any(|benchmark| benchmark.max_new_tokens() == 0) {
+            return Err(TrainError::Recipe(
+                "eval.benchmarks: max_new_tokens should be at least 1".to_owned(),
+            ));
         }
         self.train.check()?;
         Ok(self)

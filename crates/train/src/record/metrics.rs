@@ -179,6 +179,12 @@ pub struct LogprobGap {
     pub max: f64,
 }
 
+impl super::StepRow for StepMetrics {
+    fn step(&self) -> u64 {
+        self.step
+    }
+}
+
 impl StepMetrics {
     /// Every number of the row under a name like `reward/mean`, the step itself left out.
     pub fn scalars(&self) -> Vec<(String, f64)> {

@@ -5,14 +5,16 @@
 
 mod completions;
 mod error;
+mod evaluation_row;
 mod events;
 mod file;
 mod metrics;
-mod metrics_log;
+mod step_log;
 mod summary;
 
 pub use completions::{Completion, completions_path, read_completions, write_completions};
 pub use error::RecordError;
+pub use evaluation_row::EvaluationRow;
 pub use events::EventWriter;
 pub use file::write_whole;
 pub(crate) use metrics::means;
@@ -20,5 +22,5 @@ pub use metrics::{
     CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
     StepMetrics,
 };
-pub use metrics_log::{MetricsLog, read_metrics};
+pub use step_log::{StepLog, StepRow, read_rows};
 pub use summary::Summary;

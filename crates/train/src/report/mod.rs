@@ -1,12 +1,13 @@
 //! `report.html`: a run on one page, in one file that needs no network.
 
 mod charts;
+mod evaluations;
 mod examples;
 mod html;
 mod results;
 mod svg;
 
-use crate::record::{Completion, StepMetrics, Summary};
+use crate::record::{Completion, EvaluationRow, StepMetrics, Summary};
 pub use html::escape;
 pub use svg::{Chart, Series};
 
@@ -17,6 +18,8 @@ pub struct ReportInput<'a> {
     pub title: &'a str,
     /// One row a step.
     pub metrics: &'a [StepMetrics],
+    /// The evaluations in the course of the run.
+    pub evaluations: &'a [EvaluationRow],
     /// The evaluation before and after, where there was one.
     pub summary: Option<&'a Summary>,
     /// Some sampled replies.
@@ -39,11 +42,12 @@ const STYLE: &str = include_str!("style.css");
 /// The whole page. Any text in the input is escaped.
 pub fn render(input: &ReportInput<'_>) -> String {
     let results = input.summary.map_or(String::new(), results::section);
+    let evaluations = evaluations::section(input.evaluations);
     let curves = charts::section(input.metrics);
     let examples = examples::section(input.examples);
     let config = escape(input.config);
     let body = format!(
-        "{results}{curves}{examples}<section>\n<h2>Configuration</h2>\n<details><summary>Every setting of the run, as \
+        "{results}{evaluations}{curves}{examples}<section>\n<h2>Configuration</h2>\n<details><summary>Every setting of the run, as \
          resolved</summary><pre>{config}</pre></details>\n</section>\n"
     );
     whole_page(input.title, &body)

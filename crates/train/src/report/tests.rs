@@ -89,7 +89,7 @@ fn example() -> Example {
 
 fn page(metrics: &[StepMetrics], summary: Option<&Summary>, examples: &[Example]) -> String {
     let config = "[train]\nsteps = 120 # <b>\n";
-    render(&ReportInput { title: "quickstart & more", metrics, summary, examples, config })
+    render(&ReportInput { title: "quickstart & more", metrics, evaluations: &[], summary, examples, config })
 }
 
 #[test]

@@ -1,24 +1,23 @@
 //! A whole run: evaluation, training, evaluation, report, all in one directory.
 
+mod evaluations;
 mod records;
 mod trainer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::Device;
-use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
-use toolrl_policy::Policy;
-use toolrl_reward::Rubric;
 
+use crate::evaluation::LoadedBenchmark;
 use crate::lock::RunLock;
 use crate::record::{Summary, write_whole};
 use crate::resume::Identity;
 use crate::start::Start;
-use crate::task::{Data, load_data};
-use crate::{EvalSettings, Observer, Recipe, Resume, Rubrics, Stop, TrainError, evaluate_policy};
+use crate::task::load_data;
+use crate::{Observer, Recipe, Resume, Rubrics, Stop, TrainError};
+use evaluations::{Evaluations, held_out_row};
 use records::Records;
 use trainer::Trainer;
 
@@ -63,6 +62,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let data = load_data(&recipe.data, recipe.seed)?;
     let device = Device::flex();
     let start = Start::of(recipe, &data, run_dir, &device)?;
+    let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
     let identity = Identity::of(&data);
@@ -80,25 +80,41 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         done = job.resume.map_or(0, |resume| resume.step),
         "starting"
     );
-    let held_out = HeldOut { recipe, data: &data, rubric: rubrics.of_evaluation(), chat: &start.chat };
+    let chat = start.chat.clone();
+    let evaluations = Evaluations {
+        recipe,
+        data: &data,
+        rubric: rubrics.of_evaluation(),
+        chat: &chat,
+        run_dir,
+        benchmarks,
+    };
     // One that lies there is of this run only where this run goes on, and evaluates as it did.
     let goes_on = job.resume.is_some_and(|resume| resume.same_evaluation);
     let before = match job.before.clone().or_else(|| goes_on.then(|| known(run_dir)).flatten()) {
         Some(known) => known,
-        None => held_out.evaluate(&start.policy, &start.dir, observer).await?,
+        None => evaluations.held_out(&start.policy, &start.dir.display().to_string(), observer).await?,
     };
     let json = serde_json::to_vec_pretty(&before).unwrap_or_default();
     write_whole(&run_dir.join(BEFORE), &json)?;
     tracing::info!("before training\n{}", before.table());
+    records.first_evaluation(held_out_row(0, &before, 0.0))?;
+    evaluations.on_benchmarks(0, &start.policy, &mut records, observer).await?;
 
-    let chat = start.chat.clone();
-    let (policy, steps) =
-        Trainer { job: &job, data: &data, chat: chat.clone(), records: &mut records, observer }
-            .train(start.policy, &device)
-            .await?;
+    let trainer = Trainer {
+        job: &job,
+        data: &data,
+        chat: chat.clone(),
+        records: &mut records,
+        evaluations: &evaluations,
+        observer,
+    };
+    let (policy, steps) = trainer.train(start.policy, &device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
-    let after = held_out.evaluate(&policy, &final_dir, observer).await?;
+    let after = evaluations.held_out(&policy, &final_dir.display().to_string(), observer).await?;
+    records.evaluation(held_out_row(steps, &after, 0.0))?;
+    evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
     let compared = Default::default();
     let summary =
@@ -126,28 +142,4 @@ const BEFORE: &str = "before.json";
 /// The evaluation that this run made before it was cut off.
 fn known(run_dir: &Path) -> Option<EvalReport> {
     serde_json::from_slice(&std::fs::read(run_dir.join(BEFORE)).ok()?).ok()
-}
-
-/// The tasks that a run's policies are evaluated on.
-struct HeldOut<'a> {
-    recipe: &'a Recipe,
-    data: &'a Data,
-    rubric: &'a Rubric,
-    chat: &'a Arc<Chat>,
-}
-
-impl HeldOut<'_> {
-    async fn evaluate(
-        &self,
-        policy: &Policy,
-        dir: &Path,
-        observer: &mut dyn Observer,
-    ) -> Result<EvalReport, TrainError> {
-        let Self { recipe, data, rubric, chat } = self;
-        let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
-        let name = dir.display().to_string();
-        let settings =
-            EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
-        Ok(evaluate_policy(policy, chat, &data.held_out[..n], rubric, &settings, observer).await?.report)
-    }
 }

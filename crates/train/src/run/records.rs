@@ -6,8 +6,8 @@ use toolrl_reward::Rubric;
 
 use crate::examples::{completion, examples};
 use crate::record::{
-    EventWriter, MetricsLog, StepMetrics, Summary, completions_path, read_metrics, write_completions,
-    write_whole,
+    EvaluationRow, EventWriter, StepLog, StepMetrics, Summary, completions_path, read_rows,
+    write_completions, write_whole,
 };
 use crate::report::{ReportInput, render};
 use crate::rl::Credited;
@@ -17,9 +17,11 @@ use crate::{Recipe, Resume, TrainError};
 /// The files of a run that grow with it.
 pub(super) struct Records {
     dir: PathBuf,
-    metrics: MetricsLog,
+    metrics: StepLog<StepMetrics>,
+    evaluations: StepLog<EvaluationRow>,
     events: EventWriter,
     rows: Vec<StepMetrics>,
+    evaluated: Vec<EvaluationRow>,
 }
 
 impl Records {
@@ -27,13 +29,36 @@ impl Records {
     /// again.
     pub(super) fn open(recipe: &Recipe, dir: &Path, resume: Option<&Resume>) -> Result<Self, TrainError> {
         write_whole(&dir.join("config.toml"), recipe.to_toml()?.as_bytes())?;
-        let path = dir.join("metrics.jsonl");
+        let (path, of_evaluations) = (dir.join("metrics.jsonl"), dir.join("evaluations.jsonl"));
         let metrics = match resume {
-            Some(resume) => MetricsLog::resume(&path, resume.step)?,
-            None => MetricsLog::create(&path)?,
+            Some(resume) => StepLog::resume(&path, resume.step)?,
+            None => StepLog::create(&path)?,
         };
-        let rows = if resume.is_some() { read_metrics(&path)? } else { Vec::new() };
-        Ok(Self { dir: dir.to_owned(), metrics, events: EventWriter::create(&dir.join("events"))?, rows })
+        let evaluations = match resume {
+            Some(resume) if resume.same_evaluation => StepLog::resume(&of_evaluations, resume.step)?,
+            _ => StepLog::create(&of_evaluations)?,
+        };
+        let (rows, evaluated) = (read_rows(&path)?, read_rows(&of_evaluations)?);
+        let events = EventWriter::create(&dir.join("events"))?;
+        Ok(Self { dir: dir.to_owned(), metrics, evaluations, events, rows, evaluated })
+    }
+
+    /// Writes down an evaluation.
+    pub(super) fn evaluation(&mut self, row: EvaluationRow) -> Result<(), TrainError> {
+        self.evaluations.append(&row)?;
+        self.events.append_scalars(row.step, &row.scalars())?;
+        self.evaluated.push(row);
+        Ok(())
+    }
+
+    /// Writes down that of the policy that the run began with, unless it is there.
+    pub(super) fn first_evaluation(&mut self, row: EvaluationRow) -> Result<(), TrainError> {
+        if self.is_evaluated(0, &row.evaluation) { Ok(()) } else { self.evaluation(row) }
+    }
+
+    /// Whether an evaluation after a step is written down.
+    pub(super) fn is_evaluated(&self, step: u64, evaluation: &str) -> bool {
+        self.evaluated.iter().any(|row| row.step == step && row.evaluation == evaluation)
     }
 
     pub(super) fn step(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
@@ -78,6 +103,7 @@ impl Records {
         let input = ReportInput {
             title: &recipe.name,
             metrics: &self.rows,
+            evaluations: &self.evaluated,
             summary: Some(summary),
             examples: &examples,
             config: &config,

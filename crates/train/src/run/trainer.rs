@@ -7,6 +7,7 @@ use toolrl_chat::Chat;
 use toolrl_policy::{Activations, Policy};
 
 use super::Job;
+use super::evaluations::Evaluations;
 use super::records::Records;
 use crate::checkpoint::{Checkpoints, State};
 use crate::critic::CriticLearner;
@@ -26,6 +27,7 @@ pub(super) struct Trainer<'a, 'j> {
     pub data: &'a Data,
     pub chat: Arc<Chat>,
     pub records: &'a mut Records,
+    pub evaluations: &'a Evaluations<'a>,
     pub observer: &'a mut dyn Observer,
 }
 
@@ -45,20 +47,20 @@ impl Trainer<'_, '_> {
             (None, None) => start.clone(),
         };
         match &recipe.train {
-            Method::Sft(config) => self.sft(config, policy),
+            Method::Sft(config) => self.sft(config, policy).await,
             Method::Grpo(config) => self.grpo(config, &start, policy).await,
             Method::Ppo(config) => self.ppo(config, &start, policy).await,
         }
     }
 
-    fn sft(&mut self, config: &SftConfig, policy: Policy) -> Result<(Policy, u64), TrainError> {
+    async fn sft(&mut self, config: &SftConfig, policy: Policy) -> Result<(Policy, u64), TrainError> {
         let seed = self.job.recipe.seed;
         let sft = Sft::new(config, seed, &self.data.train, &self.chat, &policy)?;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
-        self.observer.begin("sft", sft.steps);
+        self.begin("sft", sft.steps, &learner).await?;
         for step in self.first()..=sft.steps {
             let metrics = sft.step(&mut learner, step)?;
-            self.record(&metrics, &learner, None, sft.steps)?;
+            self.record(&metrics, &learner, None, ("sft", sft.steps)).await?;
         }
         self.observer.end();
         Ok((learner.into_policy(), sft.steps))
@@ -74,11 +76,11 @@ impl Trainer<'_, '_> {
         let tasks = tasks(data, &chat, config.rl.max_prompt_tokens)?;
         let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
-        self.observer.begin("grpo", steps);
+        self.begin("grpo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = grpo.step(&mut learner, step).await?;
             self.records.completions(step, &credited, &tasks)?;
-            self.record(&metrics, &learner, None, steps)?;
+            self.record(&metrics, &learner, None, ("grpo", steps)).await?;
         }
         self.observer.end();
         Ok((learner.into_policy(), steps))
@@ -98,11 +100,11 @@ impl Trainer<'_, '_> {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
         }
         let mut learner = self.rl_learner(policy, &config.rl)?;
-        self.observer.begin("ppo", steps);
+        self.begin("ppo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
             self.records.completions(step, &credited, &tasks)?;
-            self.record(&metrics, &learner, Some(&critic), steps)?;
+            self.record(&metrics, &learner, Some(&critic), ("ppo", steps)).await?;
         }
         self.observer.end();
         critic.critic().save(&self.job.run_dir.join("critic"), |to| self.chat.save_files(to))?;
@@ -144,13 +146,23 @@ impl Trainer<'_, '_> {
         Ok(learner)
     }
 
-    /// Writes a step's numbers, and a checkpoint where one is due; stops where that was asked for.
-    fn record(
+    /// Begins the steps, with the evaluation that a run lacks which was cut off between a checkpoint and it.
+    async fn begin(&mut self, stage: &str, steps: u64, learner: &Learner) -> Result<(), TrainError> {
+        let done = self.first() - 1;
+        if self.evaluations.is_due(done) {
+            self.evaluations.in_training(done, learner.policy(), self.records, self.observer).await?;
+        }
+        self.observer.begin(stage, steps);
+        Ok(())
+    }
+
+    /// Writes a step's numbers, with a checkpoint and evaluations where they are due; stops where that was asked for.
+    async fn record(
         &mut self,
         metrics: &StepMetrics,
         learner: &Learner,
         critic: Option<&CriticLearner>,
-        steps: u64,
+        (stage, steps): (&str, u64),
     ) -> Result<(), TrainError> {
         let step = metrics.step;
         self.check_gap(metrics)?;
@@ -167,6 +179,11 @@ impl Trainer<'_, '_> {
         if stops {
             self.observer.end();
             return Err(TrainError::Stopped { step, dir: self.job.run_dir.to_owned() });
+        }
+        if self.evaluations.is_due(step) {
+            self.observer.end();
+            self.evaluations.in_training(step, learner.policy(), self.records, self.observer).await?;
+            self.observer.begin(stage, steps);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Evaluation of a policy on held-out tasks, by the recipe's rubric at its fixed context.
 
+mod benchmarks;
+
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
@@ -11,6 +13,8 @@ use toolrl_policy::Policy;
 use toolrl_reward::{Context, Reference, RewardError, Rubric};
 
 use crate::{Observer, TrainError};
+
+pub(crate) use benchmarks::{Evaluated, LoadedBenchmark};
 
 /// What observers hear of as the stage of an evaluation.
 pub(crate) const EVALUATE: &str = "evaluate";

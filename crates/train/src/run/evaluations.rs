@@ -1,0 +1,97 @@
+//! The evaluations of a run's policy: before, every so many steps, and after.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use toolrl_chat::Chat;
+use toolrl_eval::EvalReport;
+use toolrl_policy::Policy;
+use toolrl_reward::Rubric;
+
+use super::records::Records;
+use crate::evaluation::{Evaluated, LoadedBenchmark};
+use crate::record::EvaluationRow;
+use crate::task::Data;
+use crate::{EvalSettings, Observer, Recipe, TrainError, evaluate_policy};
+
+/// The name of the evaluation on held-out tasks.
+const HELD_OUT: &str = "held-out";
+
+/// What a run's policies are evaluated on.
+pub(super) struct Evaluations<'a> {
+    pub recipe: &'a Recipe,
+    pub data: &'a Data,
+    pub rubric: &'a Rubric,
+    pub chat: &'a Arc<Chat>,
+    pub run_dir: &'a Path,
+    pub benchmarks: Vec<LoadedBenchmark>,
+}
+
+impl Evaluations<'_> {
+    /// The held-out tasks.
+    pub(super) async fn held_out(
+        &self,
+        policy: &Policy,
+        name: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<EvalReport, TrainError> {
+        let Self { recipe, data, rubric, chat, .. } = self;
+        let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
+        let settings = EvalSettings { name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+        Ok(evaluate_policy(policy, chat, &data.held_out[..n], rubric, &settings, observer).await?.report)
+    }
+
+    /// Whether the policy is evaluated after this step, one between the first and the last.
+    pub(super) fn is_due(&self, step: u64) -> bool {
+        let every = self.recipe.eval.every;
+        every > 0 && step > 0 && step.is_multiple_of(every)
+    }
+
+    /// Everything, after a step in the middle of a run; what is recorded of it already is left as it is.
+    pub(super) async fn in_training(
+        &self,
+        step: u64,
+        policy: &Policy,
+        records: &mut Records,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        if !records.is_evaluated(step, HELD_OUT) {
+            let clock = Instant::now();
+            let report = self.held_out(policy, &format!("step {step}"), observer).await?;
+            records.evaluation(held_out_row(step, &report, clock.elapsed().as_secs_f64()))?;
+        }
+        self.on_benchmarks(step, policy, records, observer).await
+    }
+
+    /// The benchmarks; those that are recorded already are left as they are.
+    pub(super) async fn on_benchmarks(
+        &self,
+        step: u64,
+        policy: &Policy,
+        records: &mut Records,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
+        let folder = self.run_dir.join(format!("evaluations/step-{step:05}"));
+        let (chat, slots) = (self.chat, self.recipe.slots);
+        for benchmark in &self.benchmarks {
+            if !records.is_evaluated(step, &benchmark.name) {
+                let of = Evaluated { policy, chat, slots, step, folder: &folder };
+                records.evaluation(benchmark.evaluate(of, observer).await?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The row of an evaluation on held-out tasks.
+pub(super) fn held_out_row(step: u64, report: &EvalReport, seconds: f64) -> EvaluationRow {
+    let rates = &report.overall;
+    let scores = [
+        ("mean reward", rates.mean_reward),
+        ("format rate", rates.format_rate),
+        ("exact-call rate", rates.exact_call_rate),
+    ];
+    let scores = scores.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    EvaluationRow { step, evaluation: HELD_OUT.to_owned(), cases: rates.tasks, seconds, scores }
+}
