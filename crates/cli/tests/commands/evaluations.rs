@@ -66,6 +66,11 @@ fn a_run_is_evaluated_in_its_course_and_a_resumed_one_has_each_row_once() {
     let report = std::fs::read_to_string(dir.path().join("whole/report.html")).unwrap();
     assert!(report.contains("Evaluations in the course of the run") && report.contains("api-bank, 2 cases"));
 
+    // Whether it is evaluated changes nothing of a run.
+    train(dir.path(), &["--run-dir", "plain"], &[&TINY_GRPO[..], &["train.steps=5"]].concat()).ok();
+    let weights = |run: &str| std::fs::read(dir.path().join(run).join("final/model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("plain"));
+
     // As if it had been killed after step 4: its checkpoint is of step 3.
     let run = dir.path().join("cut");
     train(dir.path(), &["mine.toml", "--run-dir", "cut"], &settings).ok();

@@ -126,6 +126,34 @@ fn a_signal_finishes_the_step_and_names_the_way_on() {
     assert!(message.contains("run is finished"), "{message}");
 }
 
+/// The second signal does not wait for the step: the process ends at once, and the last checkpoint is whole.
+#[cfg(unix)]
+#[test]
+fn a_second_signal_ends_the_process_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // A step of these takes seconds.
+    let slow = ["train.steps=40", "train.checkpoint_every=1", "train.prompts=16", "train.group_size=8"];
+    let settings = [&TINY_GRPO[..], &slow, &["sampling.max_new_tokens=160", "train.updates=8"]].concat();
+    let child = start(dir.path(), &["--run-dir", "run"], &settings);
+    let metrics = dir.path().join("run/metrics.jsonl");
+    while std::fs::metadata(&metrics).map_or(0, |m| m.len()) == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Past the checkpoint, into the next step.
+    while !dir.path().join("run/checkpoints/step-00001").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let interrupt = || Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    interrupt();
+    std::thread::sleep(Duration::from_millis(50));
+    interrupt();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let rows = json_lines(&std::fs::read_to_string(&metrics).unwrap()).len();
+    assert_eq!(rows, 1, "the second step was not waited for");
+    toolrl(dir.path(), &["train", "--resume", "run", "--set", "train.steps=2", "--allow-changes"]).ok();
+}
+
 /// Leaves a run as a kill after its last checkpoint would: unfinished.
 fn cut_off(run: &Path) {
     std::fs::remove_file(run.join("summary.json")).unwrap();
@@ -279,8 +307,7 @@ fn a_save_that_fails_leaves_the_last_good_checkpoint() {
 #[test]
 fn an_update_at_fault_is_left_out_and_its_batch_written() {
     let dir = tempfile::tempdir().unwrap();
-    // With this limit on the norm's rise every update after the first 32 is a spike or none; here the loss itself
-    // is no number from the second update on.
+    // At this rate the loss is no number from the second update on.
     let settings = [
         "train.batch=2",
         "train.steps=6",
@@ -298,6 +325,42 @@ fn an_update_at_fault_is_left_out_and_its_batch_written() {
     assert!(rows.iter().filter(|row| row["skipped_updates"] == 1).count() == 2, "{rows:?}");
     let faults: Vec<_> = dir.path().join("run/faults").read_dir().unwrap().collect();
     assert_eq!(faults.len(), 3, "{message}");
+}
+
+#[test]
+fn a_gradient_that_spikes_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    // After 32 updates every norm above their median is a spike of this factor.
+    let settings = [
+        "train.batch=1",
+        "train.steps=48",
+        "train.guards.grad_spike=1.0000001",
+        "train.guards.on_fault=skip",
+        "train.guards.max_skips=16",
+        "data.world.train=64",
+        "data.world.held_out=4",
+        "eval.limit=2",
+        "eval.max_new_tokens=8",
+    ];
+    train(dir.path(), &["quickstart-sft", "--run-dir", "run"], &settings).ok();
+    let rows = json_lines(&std::fs::read_to_string(dir.path().join("run/metrics.jsonl")).unwrap());
+    let skipped: Vec<usize> = (0..48).filter(|&i| rows[i]["skipped_updates"] == 1).collect();
+    assert!(!skipped.is_empty() && skipped.len() < 16 && skipped.iter().all(|&i| i >= 32), "{skipped:?}");
+    for step in skipped {
+        // An update that was left out changed no weight.
+        assert_eq!(rows[step]["weights"], rows[step - 1]["weights"]);
+        let fault = dir.path().join(format!("run/faults/step-{:05}.json", step + 1));
+        assert!(std::fs::read_to_string(fault).unwrap().contains("grad_spike allows"));
+    }
+}
+
+#[test]
+fn a_sampler_that_is_not_the_trainer_s_stops_the_run() {
+    let dir = tempfile::tempdir().unwrap();
+    // The two compute in different orders, which rounds differently: less than this is not to be had.
+    let settings = [&TINY_GRPO[..], &["train.guards.max_logprob_gap=1e-9"]].concat();
+    let message = train(dir.path(), &["--run-dir", "run"], &settings).error();
+    assert!(message.contains("step 1") && message.contains("max_logprob_gap"), "{message}");
 }
 
 /// PPO's critic, fine-tuning and adapters go on exactly too.

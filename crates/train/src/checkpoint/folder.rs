@@ -112,9 +112,10 @@ fn remove(dir: &Path) -> Result<(), TrainError> {
 }
 
 /// Waits until every file below a directory, and the directories, are on the disk.
-fn sync(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn sync(dir: &Path) -> std::io::Result<()> {
     let mut folders = std::collections::BTreeSet::from([dir.to_owned()]);
-    for name in files_below(dir)?.into_iter().chain([Manifest::NAME.to_owned()]) {
+    let manifest = Some(Manifest::NAME.to_owned()).filter(|name| dir.join(name).exists());
+    for name in files_below(dir)?.into_iter().chain(manifest) {
         let path = dir.join(name);
         File::open(&path)?.sync_all()?;
         folders.extend(path.parent().map(Path::to_owned));

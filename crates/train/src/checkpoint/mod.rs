@@ -8,6 +8,6 @@ mod folder;
 mod manifest;
 mod state;
 
-pub(crate) use folder::Checkpoints;
+pub(crate) use folder::{Checkpoints, sync};
 pub use manifest::Manifest;
 pub(crate) use state::State;

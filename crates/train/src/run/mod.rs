@@ -10,6 +10,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use toolrl_eval::EvalReport;
 
+use crate::checkpoint::sync;
 use crate::evaluation::LoadedBenchmark;
 use crate::lock::RunLock;
 use crate::record::{Summary, write_whole};
@@ -112,6 +113,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let (policy, steps) = trainer.train(start.policy, &device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
+    sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;
     let after = evaluations.held_out(&policy, &final_dir.display().to_string(), observer).await?;
     records.evaluation(held_out_row(steps, &after, 0.0))?;
     evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
