@@ -4,9 +4,10 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
+    ("toolrl-cube", &[]),
     ("toolrl-kernels", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
