@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use toolrl_policy::DeviceChoice;
 use toolrl_reward::Registry;
 
 use crate::checkpoint::Checkpoints;
@@ -26,20 +27,22 @@ pub struct Replay {
 }
 
 /// Computes a step of a run again from the last checkpoint before it, and compares its replies, rewards and metrics
-/// with those that the run wrote down. The run is not touched.
+/// with those that the run wrote down. `device` is where, instead of the run's own choice. The run is not touched.
 ///
 /// # Errors
 /// [`TrainError`], as of a run; [`TrainError::NoRow`] for a step that the run has not done.
 pub async fn replay(
     run_dir: &Path,
     step: u64,
+    device: Option<DeviceChoice>,
     registry: &Registry,
     observer: &mut dyn Observer,
 ) -> Result<Replay, TrainError> {
     let logged = row(run_dir, step)?;
     let config = run_dir.join("config.toml");
     let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
-    let recipe = Recipe::parse(&text, &[])?;
+    let mut recipe = Recipe::parse(&text, &[])?;
+    recipe.device = device.unwrap_or(recipe.device);
     let checkpoints = Checkpoints::of(run_dir);
     let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
     let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);

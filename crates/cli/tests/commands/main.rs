@@ -6,6 +6,7 @@ mod bad_input;
 mod benchmarks;
 mod data;
 mod eval;
+mod gpu;
 mod hub;
 mod policy;
 mod resume;

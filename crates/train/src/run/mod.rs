@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
 use toolrl_policy::Policy;
@@ -61,11 +60,11 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         refuse_used(run_dir)?;
     }
     let data = load_data(&recipe.data, recipe.seed)?;
-    let device = Device::flex();
-    let start = Start::of(recipe, &data, run_dir, &device)?;
+    let place = recipe.device.open()?;
+    let start = Start::of(recipe, &data, run_dir, &place.device)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
-    let identity = Identity::of(&data);
+    let identity = Identity::of(&data, &place.name);
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
@@ -73,6 +72,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(
         policy = %start.dir.display(),
+        device = %place.name,
         parameters = start.policy.num_params(),
         train = data.train.len(),
         held_out = data.held_out.len(),
@@ -94,7 +94,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let chat = start.chat.clone();
     let (policy, steps) =
         Trainer { job: &job, data: &data, chat: chat.clone(), records: &mut records, observer }
-            .train(start.policy, &device)
+            .train(start.policy, &place.device)
             .await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
