@@ -7,8 +7,8 @@ use super::metadata::{Package, Workspace};
 const ALLOWED: [(&str, &[&str]); 22] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
+    ("toolrl-kernels", &["toolrl-cube"]),
     ("toolrl-cube", &[]),
-    ("toolrl-kernels", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
