@@ -123,7 +123,7 @@ pub fn logprob_entropy_grad(
 }
 
 /// A workgroup reads one row. A unit keeps, over the logits z that it has seen, the largest t, the sum of e^(z - t)
-/// and that of (z - t) e^(z - t), lane by lane, and corrects the sums when t grows.
+/// and that of (z - t) e^(z - t), and corrects the sums when t grows.
 #[cube(launch_unchecked)]
 fn forward<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -144,35 +144,35 @@ fn forward<F: Float, N: Size>(
     }
     let start = row * vectors;
     let scale = Vector::<f32, N>::new(inverse_temperature);
-    let least = Vector::<f32, N>::new(-1e30f32);
+    let least = f32::new(-1e30);
     let mut top = least;
     let mut sum = Vector::<f32, N>::new(0.0f32);
     let mut weighted = Vector::<f32, N>::new(0.0f32);
     let mut column = UNIT_POS as usize;
     while column < vectors {
         // A logit of minus infinity weighs nothing, as does the start value, whose weight vanishes with the first.
-        let z = max(Vector::cast_from(logits[start + column]) * scale, least);
-        let higher = max(top, z);
+        let z = max(Vector::cast_from(logits[start + column]) * scale, Vector::new(least));
+        let mut higher = top;
+        #[unroll]
+        for i in 0..N::value() {
+            higher = max(higher, z.extract(i));
+        }
         let gap = top - higher;
-        let kept = gap.exp();
-        let shifted = z - higher;
+        let kept = Vector::new(gap.exp());
+        let shifted = z - Vector::new(higher);
         let weight = shifted.exp();
-        weighted = kept * (weighted + gap * sum) + weight * shifted;
+        weighted = kept * (weighted + Vector::new(gap) * sum) + weight * shifted;
         sum = sum * kept + weight;
         top = higher;
         column += comptime!(UNITS as usize);
     }
-    let mut highest = top.extract(0usize);
-    #[unroll]
-    for i in 1..N::value() {
-        highest = max(highest, top.extract(i));
-    }
-    let highest = team_max(highest, &mut scratch, UNITS, plane);
-    let gap = top - Vector::new(highest);
+    let highest = team_max(top, &mut scratch, UNITS, plane);
+    let gap = top - highest;
     let kept = gap.exp();
+    let (sum, weighted) = (vector_total(sum), vector_total(weighted));
     let corrected = kept * (weighted + gap * sum);
-    let sum = team_sum(vector_total(sum * kept), &mut scratch, UNITS, plane);
-    let weighted = team_sum(vector_total(corrected), &mut scratch, UNITS, plane);
+    let sum = team_sum(sum * kept, &mut scratch, UNITS, plane);
+    let weighted = team_sum(corrected, &mut scratch, UNITS, plane);
     if UNIT_POS == 0 {
         let target = targets[row] as usize;
         let of_vector = Vector::<f32, N>::cast_from(logits[start + target / N::value()]);

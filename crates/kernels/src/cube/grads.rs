@@ -26,7 +26,7 @@ impl FusedGrads for CubeBackend {
     }
 
     fn gather_rows_grad(grad: CubeTensor, ids: Ids, rows: usize) -> CubeTensor {
-        let (grad, width) = (contiguous(grad), width(&grad));
+        let (width, grad) = (width(&grad), contiguous(grad));
         let order = fits(GatherOrder::new(&grad.client, &ids, rows));
         let out = fits(toolrl_cube::gather_rows_grad(&grad.client, &buffer(&grad), &order, width));
         tensor(&grad, &out, [rows, width])
@@ -52,7 +52,7 @@ impl FusedGrads for CubeBackend {
     }
 
     fn add_row_grad(grad: CubeTensor) -> CubeTensor {
-        let (grad, width) = (contiguous(grad), width(&grad));
+        let (width, grad) = (width(&grad), contiguous(grad));
         let out = fits(toolrl_cube::sum_rows(&grad.client, &buffer(&grad), width));
         tensor(&grad, &out, [width])
     }

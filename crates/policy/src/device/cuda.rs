@@ -64,7 +64,7 @@ pub(super) fn probe() -> CudaReport {
 
 fn open(names: &[&'static str]) -> Option<(Library, &'static str)> {
     // SAFETY: these are NVIDIA's libraries, which may be loaded and initialised on any thread.
-    names.iter().find_map(|name| unsafe { Library::new(name) }.ok().map(|library| (library, *name)))
+    names.iter().find_map(|name| unsafe { Library::new(*name) }.ok().map(|library| (library, *name)))
 }
 
 /// A function of a library, or a line that says that it has none of that name.
