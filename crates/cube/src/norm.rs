@@ -121,7 +121,8 @@ fn inverse_rms<N: Size>(
         squares += x[i] * x[i];
     }
     let sum = team_sum(vector_total(squares), scratch, teams.width, teams.plane);
-    let width = comptime!((vectors * N::value()) as f32);
+    let lanes = N::value();
+    let width = comptime!((vectors * lanes) as f32);
     f32::new(1.0) / (sum / width + eps).sqrt()
 }
 
@@ -176,6 +177,7 @@ fn backward<F: Float, W: Float, N: Size>(
     let mut scratch = Shared::new_slice(comptime!((teams.width * teams.count) as usize));
     let (team, count) = comptime!((teams.width as usize, teams.count as usize));
     let per_unit = comptime!(vectors.div_ceil(team));
+    let lanes = N::value();
     let rows = x.len() / vectors;
     let mut dw = Array::<Vector<f32, N>>::new(per_unit);
     let mut held = Array::<Vector<f32, N>>::new(per_unit);
@@ -210,7 +212,7 @@ fn backward<F: Float, W: Float, N: Size>(
             product += weighted[i] * held[i];
         }
         let sum = team_sum(vector_total(product), &mut scratch, teams.width, teams.plane);
-        let mean = sum / comptime!((vectors * N::value()) as f32);
+        let mean = sum / comptime!((vectors * lanes) as f32);
         #[unroll]
         for i in 0..per_unit {
             let column = UNIT_POS_X as usize + i * team;

@@ -110,7 +110,7 @@ pub(crate) fn above<F: Float, N: Size>(
             thresholds[t] = found + (comptime!(t as u32 + 1) << shift);
         }
         reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, counted, walk);
-        let before = found;
+        let mut step = 0u32;
         #[unroll]
         for t in 0..3usize {
             let mut reached = sums[t] >= target;
@@ -118,9 +118,10 @@ pub(crate) fn above<F: Float, N: Size>(
                 reached = sums[t] > target;
             }
             if reached {
-                found = before + (comptime!(t as u32 + 1) << shift);
+                step = comptime!(t as u32 + 1).runtime();
             }
         }
+        found += step << shift;
     }
     found
 }

@@ -4,15 +4,13 @@
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::forward::{Run, check_qkv, forward_tile};
+use super::forward::{ALL, Run, check_qkv, forward_tile};
 use super::layout::{Heads, lanes};
 use crate::launch::{UNITS, divide, elementwise};
 use crate::{Buffer, CubeError, Dtype, Indices};
 
 /// Cached rows of a part. Parts are cut by position alone, so that a sequence's result does not depend on the others.
 const PART: usize = 256;
-/// Rows, of tokens and heads, of a part that a group shares: more members are cut into several.
-const SHARED_ROWS: usize = 64;
 
 /// The cached rows of one sequence: those of its prompt, which its group shares, then its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +45,7 @@ impl DecodePlan {
     ///
     /// # Errors
     /// [`CubeError::Index`] for a sequence that sees nothing (value: the sequence), [`CubeError::Size`] for sizes of
-    /// heads that do not fit.
+    /// heads that do not fit, [`CubeError::SharedMemory`] for heads that are too wide for the device.
     pub fn new(client: &Client, spans: &[CacheSpans], heads: Heads) -> Result<Self, CubeError> {
         heads.check()?;
         if let Some(value) = spans.iter().position(|s| s.prefix.1 + s.own.1 == 0) {
@@ -56,7 +54,8 @@ impl DecodePlan {
         let mut parts = Parts { places: vec![Vec::new(); spans.len()], ..Parts::default() };
         let mut order: Vec<usize> = (0..spans.len()).collect();
         order.sort_by_key(|&i| spans[i].prefix);
-        let most = (SHARED_ROWS / heads.group()).max(1);
+        let tile = forward_tile(client, heads, lanes(client, heads.dim), ALL)?;
+        let most = tile.rows / heads.group();
         let mut shared_rows = 0;
         for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
             for members in same.chunks(most) {
@@ -124,8 +123,8 @@ impl Parts {
 /// read.
 ///
 /// # Errors
-/// [`CubeError::Length`], [`CubeError::Size`] or [`CubeError::Storage`] when the buffers do not fit the plan,
-/// [`CubeError::SharedMemory`] for heads that are too wide.
+/// [`CubeError::Length`], [`CubeError::Index`], [`CubeError::Size`] or [`CubeError::Storage`] when the buffers do not fit
+/// the plan.
 pub fn decode_attention(
     client: &Client,
     q_si: &Buffer,

@@ -71,14 +71,15 @@ fn unit(dtype: Dtype) -> f64 {
 }
 
 /// Holds a buffer against a reference. The error of a number may be the rounding to its storage, twice over, and
-/// `terms` roundings in f32 of a number as large as the largest of the reference: sums of so many terms.
+/// `terms` roundings in f32 of a number as large as the largest of the reference, or of 1, the size of what goes in,
+/// where all are smaller: sums of so many terms.
 pub fn assert_close(what: &str, client: &Client, found: &Buffer, expected: &[f64], terms: usize) {
     let values = found.read(client).unwrap();
     assert_eq!(values.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0f64, |top, e| top.max(e.abs()));
+    let largest = expected.iter().fold(1.0f64, |top, e| top.max(e.abs()));
     let of_sum = largest * unit(Dtype::F32) * terms as f64;
     for (i, (&f, &e)) in values.iter().zip(expected).enumerate() {
-        let allowed = 2.0 * unit(found.dtype()) * e.abs() + of_sum + 1e-30;
+        let allowed = 2.0 * unit(found.dtype()) * e.abs() + of_sum;
         let error = (f64::from(f) - e).abs();
         assert!(
             error <= allowed,

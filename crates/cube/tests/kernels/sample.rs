@@ -77,7 +77,8 @@ fn check(client: &Client, dtype: Dtype, logits: &[f32], uniform: &[f32], params:
             continue;
         }
         assert_eq!(tokens[i] as usize, token, "row {i} of {vocabulary}, {params:?}, u {}", uniform[i]);
-        assert!((f64::from(logprobs[i]) - logprob).abs() < 2e-5, "{} for {logprob}", logprobs[i]);
+        let found = f64::from(logprobs[i]);
+        assert!((found - logprob).abs() < 2e-5, "row {i} of {vocabulary}, {params:?}: {found} for {logprob}");
     }
     near
 }
