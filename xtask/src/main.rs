@@ -3,6 +3,7 @@
 //! Invariant: nothing of the workspace and no burn is linked here, so that `cargo xtask` itself builds
 //! in seconds; whatever is heavy runs in a `cargo` that this program starts.
 
+mod bundle;
 mod forward;
 mod tidy;
 mod validate;
@@ -20,9 +21,11 @@ Usage: cargo xtask <COMMAND> [ARGUMENTS]...
 
 Commands of the workspace:
   validate [STEP]...  What CI checks, cheapest first; before a commit, run this.
-                      Steps: fmt, tidy, clippy, docs, alone, tests; all of them by default
+                      Steps: fmt, tidy, clippy, docs, cuda, alone, tests; all of them by default
   tidy                The rules of the repository alone: crate edges, module docs, file lengths,
                       printing, environment variables, cited paths, licences
+  gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo
+                      (docs/gpu.md)
   help                This text
 
 Every other command is one of `toolrl`, built as needed and run with the arguments as they are:
@@ -53,6 +56,9 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
         }
         Some("validate") => validate::run(&root()?, &arguments),
         Some("tidy") => tidy::run(&root()?),
+        Some("gpu") if arguments.first().is_some_and(|first| first == "bundle") => {
+            bundle::run(&root()?, &arguments[1..])
+        }
         Some("toolrl") => forward::toolrl(&arguments),
         _ => forward::toolrl(&[vec![command], arguments].concat()),
     }

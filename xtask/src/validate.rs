@@ -21,6 +21,8 @@ enum Step {
     Clippy,
     /// Documentation builds, warnings denied.
     Docs,
+    /// The program for NVIDIA GPUs linted, which type-checks it: nothing of CUDA is needed for that.
+    Cuda,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
     /// All tests together.
@@ -28,11 +30,12 @@ enum Step {
 }
 
 /// The steps in the order they run, with their names.
-const STEPS: [(&str, Step); 6] = [
+const STEPS: [(&str, Step); 7] = [
     ("fmt", Step::Fmt),
     ("tidy", Step::Tidy),
     ("clippy", Step::Clippy),
     ("docs", Step::Docs),
+    ("cuda", Step::Cuda),
     ("alone", Step::Alone),
     ("tests", Step::Tests),
 ];
@@ -63,21 +66,31 @@ fn chosen(names: &[OsString]) -> anyhow::Result<Vec<(&'static str, Step)>> {
     Ok(STEPS.into_iter().filter(|(name, _)| wanted(name)).collect())
 }
 
+/// The package that is no default member, by the reason that stands in the workspace's manifest. [`alone`] tests it.
+const GPU_KERNELS: [&str; 2] = ["--package", "toolrl-cube"];
+
 /// Whether a step finds nothing wrong.
 fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
     match step {
         Step::Fmt => succeeds(root, &["fmt", "--all", "--check"], &[]),
         Step::Tidy => Ok(tidy::run(root)? == ExitCode::SUCCESS),
         Step::Clippy => {
-            succeeds(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
+            let of = |of: &[&str]| [&["clippy"], of, &["--all-targets", "--", "-D", "warnings"]].concat();
+            Ok(succeeds(root, &of(&[]), &[])? && succeeds(root, &of(&GPU_KERNELS), &[])?)
         }
-        Step::Docs => succeeds(
+        Step::Docs => {
+            let of = |of: &[&str]| [&["doc"], of, &["--no-deps", "--document-private-items"]].concat();
+            let strict = [("RUSTDOCFLAGS", "-D warnings")];
+            Ok(succeeds(root, &of(&[]), &strict)? && succeeds(root, &of(&GPU_KERNELS), &strict)?)
+        }
+        // As on docs.rs: cubecl then fetches no LLVM, which only a program that is run needs.
+        Step::Cuda => succeeds(
             root,
-            &["doc", "--workspace", "--no-deps", "--document-private-items"],
-            &[("RUSTDOCFLAGS", "-D warnings")],
+            &["clippy", "--package", "toolrl-cli", "--features", "cuda", "--", "-D", "warnings"],
+            &[("DOCS_RS", "1")],
         ),
         Step::Alone => alone(root),
-        Step::Tests => succeeds(root, &["test", "--workspace"], &[]),
+        Step::Tests => succeeds(root, &["test"], &[]),
     }
 }
 
@@ -126,7 +139,7 @@ mod tests {
 
     #[test]
     fn all_steps_run_cheapest_first() {
-        assert_eq!(names(&[]).unwrap(), ["fmt", "tidy", "clippy", "docs", "alone", "tests"]);
+        assert_eq!(names(&[]).unwrap(), ["fmt", "tidy", "clippy", "docs", "cuda", "alone", "tests"]);
     }
 
     #[test]

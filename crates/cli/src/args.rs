@@ -3,17 +3,22 @@
 mod bench;
 mod benchmarks;
 mod data;
+mod doctor;
+mod gpu;
 mod study;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use toolrl_policy::DeviceChoice;
 
 use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
 pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
 pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
+pub use doctor::DoctorArgs;
+pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use study::StudyArgs;
 
 /// Trains language models to call tools by reinforcement learning.
@@ -63,6 +68,12 @@ pub enum Command {
     /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Say what can be computed on here, and what would go wrong
+    #[command(after_help = doctor::HELP)]
+    Doctor(DoctorArgs),
+    /// Check a GPU against the CPU, and measure it
+    #[command(subcommand)]
+    Gpu(GpuCommand),
     /// Time what training is made of
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -123,6 +134,9 @@ pub struct TrainArgs {
     /// Where the run's files go [default: runs/NAME-NUMBER]; with --then each recipe's go into a folder in it
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
     /// Print the resolved recipe and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -137,6 +151,9 @@ pub struct ReplayArgs {
     /// The step, from 1; it is computed from the last checkpoint before it
     #[arg(long, value_name = "N")]
     pub step: u64,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the run's recipe's]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
 }
 
 const EVAL_HELP: &str = "\
@@ -177,6 +194,9 @@ pub struct EvalArgs {
     /// Evaluate on the first N tasks
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
 }
 
 /// The commands on policies.
@@ -219,6 +239,9 @@ pub struct GenerateArgs {
     /// Hold weights, activations and the cache in bf16
     #[arg(long)]
     pub bf16: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: DeviceChoice,
 }
 
 /// Arguments of `toolrl policy logprobs`.
@@ -233,6 +256,9 @@ pub struct LogprobsArgs {
     /// Hold weights, activations and the cache in bf16
     #[arg(long)]
     pub bf16: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: DeviceChoice,
 }
 
 /// Arguments of `toolrl policy inspect`.

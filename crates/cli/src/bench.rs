@@ -3,22 +3,21 @@
 use std::collections::HashSet;
 
 use anyhow::{Context as _, ensure};
-use burn::tensor::Device;
 use serde_json::json;
 use toolrl_policy::{Activations, Policy};
-use toolrl_rollout::{Prompt, SamplingParams};
+use toolrl_rollout::{Prompt, SamplingParams, Trajectory};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
 
 use crate::args::BenchStepArgs;
-use crate::hub;
 use crate::policy::{precision, prompts, tokenizer};
 use crate::train::block_on;
+use crate::{device, hub};
 
 /// One line a step, as JSON or as a table's row.
 pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
     ensure!(args.groups > 0 && args.group_size > 0, "--groups and --group-size should be at least 1");
     let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &Device::flex())?;
+    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let chat =
         tokenizer(&dir, &policy)?.context("the rewards need a tokenizer.json in the model directory")?;
     let prompts = prompts(&args.prompts, Some(&chat))?;
@@ -28,7 +27,7 @@ pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
         if args.compare.is_some() { vec![Layout::Shared, Layout::Plain] } else { vec![Layout::Shared] };
     let mut benches: Vec<_> = layouts
         .iter()
-        .map(|&layout| Bench::new(policy.clone(), chat.clone(), settings(args, layout)))
+        .map(|&layout| Bench::new(policy.clone(), Some(chat.clone()), settings(args, layout)))
         .collect();
     drop(policy);
     let mut rows = Vec::new();
@@ -63,8 +62,8 @@ fn settings(args: &BenchStepArgs, layout: Layout) -> BenchSettings {
     }
 }
 
-fn distinct_words(reply: &str) -> f64 {
-    reply.split_whitespace().collect::<HashSet<_>>().len() as f64 / 50.0
+fn distinct_words(reply: &Trajectory) -> f64 {
+    reply.text.split_whitespace().collect::<HashSet<_>>().len() as f64 / 50.0
 }
 
 fn print(step: &BenchStep, as_json: bool) {

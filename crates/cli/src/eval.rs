@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use burn::tensor::Device;
 use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
@@ -15,7 +14,7 @@ use toolrl_train::{EvalSettings, evaluate_policy, load_data};
 use crate::args::EvalArgs;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{benchmarks, hub, recipes};
+use crate::{benchmarks, device, hub, recipes};
 
 /// Evaluates a policy on held-out tasks, or on a benchmark; the table goes to standard output.
 pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -25,7 +24,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     if let Some(name) = args.names.iter().find(|name| *name != "held-out") {
         bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
     }
-    let recipe = recipes::find(&args.recipe, &args.overrides)?;
+    let recipe = recipes::find(&args.recipe, &device::among(&args.overrides, args.device))?;
     let rubric = Rubric::from_config(&recipe.reward, registry)?;
     let samples = match &args.data {
         Some(path) => toolrl_data::load(path)?.samples,
@@ -35,7 +34,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let before = args.before.as_deref().map(read_report).transpose()?;
     let given = args.policy.as_deref().context("--policy is missing")?;
     let dir = hub::directory(given)?;
-    let policy = Policy::load(&dir, recipe.precision, &Device::flex())?;
+    let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
     let chat = Arc::new(Chat::load(&dir)?);
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = given.display().to_string();

@@ -87,7 +87,7 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
 }
 
 /// Bytes in the unit that fits.
-fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let (gib, mib) = ((1u64 << 30) as f64, (1u64 << 20) as f64);
     let bytes = bytes as f64;
     if bytes >= gib { format!("{:.2} GiB", bytes / gib) } else { format!("{:.1} MiB", bytes / mib) }

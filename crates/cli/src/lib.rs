@@ -19,7 +19,10 @@ mod args;
 mod bench;
 mod benchmarks;
 mod data;
+mod device;
+mod doctor;
 mod eval;
+mod gpu;
 mod hub;
 mod inspect;
 mod lines;
@@ -41,7 +44,7 @@ use clap::Parser;
 use toolrl_reward::Registry;
 use tracing_subscriber::EnvFilter;
 
-use args::{BenchCommand, Cli, Command, DataCommand, PolicyCommand};
+use args::{BenchCommand, Cli, Command, DataCommand, GpuCommand, PolicyCommand};
 
 /// Runs the command line with these reward terms, and returns the process's exit code.
 pub fn main_with(registry: Registry) -> ExitCode {
@@ -72,6 +75,8 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),
         Command::Policy(PolicyCommand::Merge(args)) => policy::merge(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Gpu(GpuCommand::Check(args)) => gpu::check(&args, registry),
         Command::Bench(BenchCommand::Step(args)) => bench::step(&args),
     }
 }

@@ -13,9 +13,9 @@ use toolrl_policy::{Packing, Pass, Policy, Precision};
 use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
-use crate::hub;
 use crate::lines::Lines;
 use crate::train::block_on;
+use crate::{device, hub};
 
 /// Rows whose replies are computed before any is written.
 const ROWS: usize = 256;
@@ -23,7 +23,7 @@ const ROWS: usize = 256;
 /// One JSON line a row: `output_ids`, `text` and `finish`.
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &Device::flex())?;
+    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let chat = tokenizer(&dir, &policy)?;
     let params = SamplingParams {
         temperature: args.temperature,
@@ -43,7 +43,8 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
 
 /// One JSON line a row: `logprobs`, null first.
 pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&hub::directory(&args.policy)?, precision(args.bf16), &Device::flex())?;
+    let dir = hub::directory(&args.policy)?;
+    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let vocabulary = policy.config().vocab_size;
     let rows = read(&args.rows, |row, _| {
         let ids = input_ids(row.get("input_ids").context("input_ids is missing")?)?;

@@ -9,7 +9,8 @@ use crate::train::block_on;
 
 /// Computes a step of a run again; whether it is the same goes to standard output.
 pub(crate) fn replay(args: &ReplayArgs, registry: &Registry) -> anyhow::Result<()> {
-    let found = block_on(toolrl_train::replay(&args.run, args.step, registry, &mut Progress::new()))?;
+    let found =
+        block_on(toolrl_train::replay(&args.run, args.step, args.device, registry, &mut Progress::new()))?;
     let from = if found.from == 0 { "the beginning".to_owned() } else { format!("step {}", found.from) };
     let Some(kept) = &found.kept else {
         println!(

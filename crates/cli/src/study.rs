@@ -12,7 +12,7 @@ use toolrl_train::record::Summary;
 use crate::args::StudyArgs;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{recipes, signals, starter};
+use crate::{device, recipes, signals, starter};
 
 /// Name and text of every embedded study.
 const EMBEDDED: [(&str, &str); 2] =
@@ -57,7 +57,7 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
     if !args.seeds.is_empty() {
         study.seeds = args.seeds.clone();
     }
-    study.set.extend(args.overrides.iter().cloned());
+    study.set.extend(device::among(&args.overrides, args.device));
     if args.only.is_empty() {
         return Ok(study);
     }

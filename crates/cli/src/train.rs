@@ -10,7 +10,7 @@ use toolrl_train::{
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
-use crate::{hub, recipes, signals, starter};
+use crate::{device, hub, recipes, signals, starter};
 
 /// Runs a recipe, and those that follow it, each from the policy that the one before left; or goes on with a run. The
 /// tables of the evaluations go to standard output.
@@ -19,11 +19,12 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         return resume(run_dir, args, registry);
     }
     let mut policy = args.policy.clone();
+    let overrides = device::among(&args.overrides, args.device);
     // Everything that is asked for is read before anything is done.
     let mut stages = Vec::new();
     let named = args.recipe.as_deref().unwrap_or("quickstart");
     for (place, name) in std::iter::once(named).chain(args.then.iter().map(String::as_str)).enumerate() {
-        let mut recipe = recipes::find(name, &args.overrides)?;
+        let mut recipe = recipes::find(name, &overrides)?;
         apply(&mut recipe, policy.as_deref(), args.data.as_deref());
         let rubrics = recipe.rubrics(registry)?;
         let run_dir = match &args.run_dir {
@@ -64,7 +65,7 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
 /// Goes on with a run that was stopped or cut off.
 fn resume(run_dir: &Path, args: &TrainArgs, registry: &Registry) -> anyhow::Result<()> {
     let changes = if args.allow_changes { Changes::Record } else { Changes::Refuse };
-    let resume = Resume::of(run_dir, &args.overrides, args.from_step, changes)?;
+    let resume = Resume::of(run_dir, &device::among(&args.overrides, args.device), args.from_step, changes)?;
     let recipe = &resume.recipe;
     if args.dry_run {
         print!("{}", recipe.to_toml()?);

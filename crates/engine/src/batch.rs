@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_kernels::{Packing, awake};
+use toolrl_kernels::{Packing, Sampling, awake, is_cpu};
 use toolrl_policy::{KvCache, Policy};
 use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
 
@@ -42,6 +42,8 @@ pub(crate) struct Batch<'a> {
     params: &'a SamplingParams,
     key: StreamKey,
     members: usize,
+    /// Whether steps are computed by this process's threads.
+    on_cpu: bool,
     layout: Layout,
     cache: KvCache,
     regions: Regions,
@@ -71,6 +73,7 @@ impl<'a> Batch<'a> {
             params,
             key,
             members,
+            on_cpu: is_cpu(&policy.decoder().head().device()),
             layout,
             cache: KvCache::new(policy, layout.rows()),
             regions: Regions::new(slots),
@@ -87,7 +90,10 @@ impl<'a> Batch<'a> {
             let told = self.finished.len();
             self.admit()?;
             if !self.active.is_empty() {
-                awake(|| self.step())?;
+                match self.on_cpu {
+                    true => awake(|| self.step())?,
+                    false => self.step()?,
+                }
             }
             self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {
@@ -165,15 +171,33 @@ impl<'a> Batch<'a> {
         let spans = spans.collect();
         let last = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
         let decoder = self.policy.decoder();
-        let logits = floats(decoder.logits(decoder.decode(Arc::new(last), spans, &mut self.cache)));
-        let vocabulary = logits.len() / active.len();
-        let rows = active.par_iter().zip(logits.par_chunks_exact(vocabulary));
-        let draws = rows.map(|(a, logits)| self.draw(a, logits)).collect();
+        let logits = decoder.logits(decoder.decode(Arc::new(last), spans, &mut self.cache));
+        let draws = match self.draw_there(&active, &logits) {
+            Some(draws) => draws,
+            None => {
+                let logits = floats(logits);
+                let vocabulary = logits.len() / active.len();
+                let rows = active.par_iter().zip(logits.par_chunks_exact(vocabulary));
+                rows.map(|(a, logits)| self.draw(a, logits)).collect()
+            }
+        };
         self.take(active, draws)
     }
 
     fn draw(&self, a: &Active, logits: &[f32]) -> Option<Draw> {
         draw(logits, self.params, a.stream.uniform(a.tokens.len() as u64))
+    }
+
+    /// Draws on the device that holds the logits, unless it is the CPU.
+    fn draw_there(&self, active: &[Active], logits: &Tensor<2>) -> Option<Vec<Option<Draw>>> {
+        if self.on_cpu {
+            return None;
+        }
+        let uniforms: Vec<f64> = active.iter().map(|a| a.stream.uniform(a.tokens.len() as u64)).collect();
+        let SamplingParams { temperature, top_p, .. } = *self.params;
+        let draws = toolrl_kernels::draw(logits, &uniforms, &Sampling { temperature, top_p })?;
+        let drawn = draws.tokens.into_iter().zip(draws.logprobs);
+        Some(drawn.map(|(token, logprob)| token.map(|token| Draw { token, logprob })).collect())
     }
 
     /// Appends the drawn tokens; replies that end leave, the others go on.

@@ -168,6 +168,10 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         Self::FloatTensorPrimitive::new(B::decode_attention(q, k, v, spans, heads))
     }
 
+    fn sum_by_id(rows: FloatTensor<Self>, ids: Ids, count: usize) -> FloatTensor<Self> {
+        Self::FloatTensorPrimitive::new(B::sum_by_id(rows.into_parts().0, ids, count))
+    }
+
     fn write_rows(
         cache: FloatTensor<Self>,
         new: FloatTensor<Self>,

@@ -12,7 +12,7 @@ use crate::{CacheSpans, Heads, Packing, RopeTable};
 pub type Ids = Arc<Vec<u32>>;
 
 /// Forward passes. Shapes are those of the functions of the crate's root.
-#[backend_extension(Autodiff, Flex)]
+#[backend_extension(Autodiff, Flex, Cube: cfg(feature = "cube"))]
 pub trait FusedOps: Backend {
     /// See [`crate::linear`].
     fn project(x: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -49,6 +49,8 @@ pub trait FusedOps: Backend {
         spans: Arc<Vec<CacheSpans>>,
         heads: Heads,
     ) -> FloatTensor<Self>;
+    /// See [`crate::sum_by_id`]. Has no gradient.
+    fn sum_by_id(rows: FloatTensor<Self>, ids: Ids, count: usize) -> FloatTensor<Self>;
     /// See [`crate::write_rows`]. Has no gradient.
     fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Arc<Vec<usize>>)
     -> FloatTensor<Self>;

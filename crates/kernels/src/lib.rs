@@ -16,7 +16,10 @@ mod autodiff;
 mod awake;
 mod backend;
 mod cpu;
+#[cfg(feature = "cube")]
+mod cube;
 mod flex;
+mod on_device;
 mod packing;
 pub mod reference;
 mod rope;
@@ -30,6 +33,9 @@ use burn::tensor::Tensor;
 pub use awake::awake;
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use cpu::categorical::Categorical;
+#[cfg(feature = "cuda")]
+pub use on_device::cuda_headers;
+pub use on_device::{Draws, Sampling, draw, is_cpu};
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;
 pub use spans::CacheSpans;
@@ -143,6 +149,15 @@ pub fn decode_attention(
 ) -> Tensor<2> {
     let [q, k, v] = [q_si, k_ci, v_ci].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::decode_attention(q, k, v, spans, heads))
+}
+
+/// Row i of the result is the sum of the rows whose id is i, f32: the gradient of [`embedding`] by its table. Has no
+/// gradient.
+///
+/// # Shapes
+/// `[t, i]` and t ids below `count` to `[count, i]`.
+pub fn sum_by_id(rows_ti: Tensor<2>, ids: Ids, count: usize) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::sum_by_id(rows_ti.into_dispatch(), ids, count))
 }
 
 /// The cache with its rows `at` replaced by `new_si`: in place when the caller holds the only

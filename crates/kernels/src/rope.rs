@@ -22,6 +22,12 @@ impl RopeTable {
         self.half
     }
 
+    /// Cosines and sines of all rows, row after row.
+    #[cfg(feature = "cube")]
+    pub(crate) fn columns(&self) -> (&[f32], &[f32]) {
+        (&self.cos, &self.sin)
+    }
+
     /// Cosines and sines of a row, [`RopeTable::half`] each.
     pub fn row(&self, row: usize) -> (&[f32], &[f32]) {
         let at = row * self.half..(row + 1) * self.half;

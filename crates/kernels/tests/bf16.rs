@@ -1,6 +1,7 @@
 //! Every fused operation on bf16 tensors against itself on the same numbers in f32: one rounding apart in
 //! what is stored as bf16, equal but for the order of sums in what is f32.
 
+#![cfg(not(feature = "wgpu"))]
 #![allow(clippy::unwrap_used, reason = "a test's helpers")]
 
 mod common;

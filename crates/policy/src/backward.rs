@@ -8,7 +8,7 @@ use toolrl_kernels::{RopeTable, attention};
 
 use crate::decoder::Decoder;
 use crate::policy::{Policy, Trained, floats};
-use crate::{Activations, Pass};
+use crate::{Activations, ParameterGradients, Pass};
 
 /// A backward pass that is to be run. `read_out` makes of the decoder and a batch's final hidden states the numbers
 /// that a loss looks at.
@@ -37,7 +37,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         mut self,
         activations: Activations,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
+    ) -> Result<ParameterGradients, E> {
         match activations {
             Activations::Keep => {
                 let x = leaf(self.decoder.embed(self.pass.tokens.clone()));
@@ -59,7 +59,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     }
 
     /// Given the gradients of all that follows the last layer's output `x`: those of every parameter.
-    fn through_layers(&self, inputs: Vec<Tensor<2>>, x: &Tensor<2>, grads: &Gradients) -> Vec<Vec<f32>> {
+    fn through_layers(&self, inputs: Vec<Tensor<2>>, x: &Tensor<2>, grads: &Gradients) -> ParameterGradients {
         let (decoder, pass) = (&self.decoder, self.pass);
         let mut by_x = x.grad(grads);
         let mut embed = self.gradients_of(&decoder.model.embed_tokens, grads);
@@ -76,26 +76,24 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
             layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
         }
         self.add_embeddings(&mut embed, by_x);
-        let layers = layers.into_iter().rev().flatten();
-        embed.into_iter().chain(layers).chain(norm).chain(head).chain(score).collect()
+        for part in layers.into_iter().rev().chain([norm, head, score]) {
+            embed.extend(part);
+        }
+        embed
     }
 
     /// Adds the gradient by each token's embedding to its row of the table's, the first of `gradients`. (A graph
     /// that began with the table would make a second gradient of the table's size.)
-    fn add_embeddings(&self, gradients: &mut [Vec<f32>], by_x: Option<Tensor<2>>) {
-        let (None, Some(table), Some(by_x)) = (self.policy.lora(), gradients.first_mut(), by_x) else {
-            return;
-        };
-        let [_, width] = by_x.dims();
-        for (&token, by_row) in self.pass.tokens.iter().zip(floats(by_x).chunks_exact(width)) {
-            let row = &mut table[token as usize * width..][..width];
-            row.iter_mut().zip(by_row).for_each(|(total, more)| *total += more);
+    fn add_embeddings(&self, gradients: &mut ParameterGradients, by_x: Option<Tensor<2>>) {
+        if let (None, Some(by_x)) = (self.policy.lora(), by_x) {
+            gradients.add_rows(&self.pass.tokens, by_x);
         }
     }
 
     /// Gradients of a module's trained parameters after a backward pass, in the module's order.
-    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> Vec<Vec<f32>> {
-        let mut read = GradientsOf { grads, trained: Trained::of(self.policy), out: Vec::new() };
+    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> ParameterGradients {
+        let mut read =
+            GradientsOf { grads, trained: Trained::of(self.policy), out: ParameterGradients::default() };
         module.visit(&mut read);
         read.out
     }
@@ -148,7 +146,7 @@ fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
 struct GradientsOf<'a> {
     grads: &'a Gradients,
     trained: Trained,
-    out: Vec<Vec<f32>>,
+    out: ParameterGradients,
 }
 
 impl ModuleVisitor for GradientsOf<'_> {
@@ -165,7 +163,6 @@ impl ModuleVisitor for GradientsOf<'_> {
             return;
         }
         let tensor = param.val();
-        let zeros = || vec![0.0; tensor.shape().num_elements()];
-        self.out.push(tensor.grad(self.grads).map_or_else(zeros, floats));
+        self.out.push(&tensor, tensor.grad(self.grads));
     }
 }

@@ -98,6 +98,14 @@ impl ModelConfig {
         Err(PolicyError::Unsupported { path, option, value, supported: ARCHITECTURES })
     }
 
+    /// Reads the content of a `config.json`.
+    ///
+    /// # Errors
+    /// Those of [`ModelConfig::load`], but for reading.
+    pub fn from_value(raw: Value) -> Result<Self, PolicyError> {
+        Self::from_json(raw, Path::new("config.json"))
+    }
+
     /// A small Llama for training from scratch.
     pub fn tiny(vocab_size: usize, hidden_size: usize, layers: usize, heads: Heads, stop_token: u32) -> Self {
         let raw = json!({

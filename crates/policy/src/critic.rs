@@ -11,7 +11,9 @@ use crate::backward::Backward;
 use crate::config::{CAUSAL, CRITIC};
 use crate::decoder::{Decoder, Linear};
 use crate::policy::floats;
-use crate::{Activations, ModelConfig, ParameterValues, Pass, Policy, PolicyError, Precision};
+use crate::{
+    Activations, ModelConfig, ParameterGradients, ParameterValues, Pass, Policy, PolicyError, Precision,
+};
 
 /// Estimates the return that is still to come (Schulman et al., "Proximal Policy Optimization Algorithms", arXiv
 /// 1707.06347), token by token. Its directory is transformers' `...ForTokenClassification` with one label.
@@ -73,7 +75,7 @@ impl Critic {
         pass: &Pass,
         activations: Activations,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
+    ) -> Result<ParameterGradients, E> {
         Backward::new(&self.0, pass, |decoder: &Decoder, hidden| read_out(decoder, hidden, pass))
             .run(activations, loss)
     }

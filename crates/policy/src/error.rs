@@ -55,6 +55,14 @@ pub enum PolicyError {
         /// Those that were given.
         found: Option<usize>,
     },
+    /// A device is not there, or cannot be used.
+    #[error("cannot compute on {device}: {problem}")]
+    Device {
+        /// The device that was asked for.
+        device: String,
+        /// What is missing, and what to do.
+        problem: String,
+    },
     /// Adapters cannot be made as asked for.
     #[error("lora: {0}")]
     Lora(String),

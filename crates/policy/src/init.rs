@@ -5,8 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::ModelConfig;
 use crate::decoder::{Attention, Backbone, Constants, Decoder, Embedding, Layer, Linear, Mlp, Norm};
+use crate::{ModelConfig, Precision};
 
 /// Gives the values of each parameter, asked for by name and shape.
 pub(crate) trait Source {
@@ -34,6 +34,32 @@ pub(crate) struct Nothing;
 impl Source for Nothing {
     fn values(&mut self, _: &str, _: &[usize]) -> Option<TensorData> {
         None
+    }
+}
+
+/// Weights that mean nothing: ones for norms, zeros for biases, and the same small numbers again and again else.
+pub(crate) struct Noise {
+    precision: Precision,
+    numbers: Vec<f32>,
+}
+
+impl Noise {
+    pub(crate) fn new(precision: Precision) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        // A prime many, so that rows begin at different ones.
+        let numbers = (0..1_000_003).map(|_| rng.random_range(-0.03..0.03)).collect();
+        Self { precision, numbers }
+    }
+}
+
+impl Source for Noise {
+    fn values(&mut self, name: &str, shape: &[usize]) -> Option<TensorData> {
+        let n = shape.iter().product();
+        let values = match shape.len() {
+            1 => vec![if name.ends_with(".bias") { 0.0 } else { 1.0 }; n],
+            _ => self.numbers.iter().copied().cycle().take(n).collect(),
+        };
+        Some(self.precision.data(values, shape.to_vec()))
     }
 }
 

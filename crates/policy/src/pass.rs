@@ -6,6 +6,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 use toolrl_kernels::{Ids, Packing, embedding, logprob_entropy};
 
+use crate::ParameterGradients;
 use crate::backward::Backward;
 use crate::decoder::Decoder;
 use crate::policy::Policy;
@@ -75,7 +76,7 @@ impl Policy {
         pass: &Pass,
         settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
+    ) -> Result<ParameterGradients, E> {
         let n = pass.targets.len();
         let read_out = |decoder: &Decoder, hidden| pass.head(decoder, hidden, settings.inverse_temperature);
         let mut backward = Backward::new(self, pass, read_out);

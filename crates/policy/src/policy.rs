@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::init::{Fresh, Nothing, build};
+use crate::init::{Fresh, Noise, Nothing, build};
 use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, Precision, lora, weights};
 
 /// A decoder with what belongs to it.
@@ -99,6 +99,13 @@ impl Policy {
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
         let (config, generation) = (Arc::new(config), Arc::new(generation));
+        Self { decoder, lora: None, masters: None, config, generation, source: None }
+    }
+
+    /// A policy whose weights mean nothing, made as fast as they can be written: for measuring time and memory.
+    pub fn untrained(config: ModelConfig, precision: Precision, device: &Device) -> Self {
+        let decoder = build(&config, &mut Noise::new(precision), device);
+        let (config, generation) = (Arc::new(config), Arc::default());
         Self { decoder, lora: None, masters: None, config, generation, source: None }
     }
 

@@ -48,7 +48,10 @@ fn pass() -> Pass {
 
 /// Gradients of half the squared values' sum.
 fn gradients(critic: &Critic, activations: Activations) -> Vec<Vec<f32>> {
-    critic.gradients(&pass(), activations, |values| Ok::<_, Infallible>(values.to_vec())).unwrap()
+    critic
+        .gradients(&pass(), activations, |values| Ok::<_, Infallible>(values.to_vec()))
+        .unwrap()
+        .into_values()
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn gradients(policy: &Policy, activations: Activations, seed: u64) -> Vec<Vec<f3
     let loss = |logp: &[f32], _: &[f32]| {
         Ok::<_, Infallible>(Derivatives { by_logp: vec![1.0; logp.len()], by_entropy: Vec::new() })
     };
-    policy.gradients(&pass(), &settings, loss).unwrap()
+    policy.gradients(&pass(), &settings, loss).unwrap().into_values()
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn gradients(policy: &Policy, activations: Activations) -> Vec<Vec<f32>> {
         Ok::<_, Infallible>(Derivatives { by_logp, by_entropy: vec![0.1; logp.len()] })
     };
     let settings = PassSettings { inverse_temperature: 0.8, activations, seed: 1 };
-    policy.gradients(&pass(), &settings, loss).unwrap()
+    policy.gradients(&pass(), &settings, loss).unwrap().into_values()
 }
 
 fn norm(x: impl IntoIterator<Item = f32>) -> f32 {

@@ -1,10 +1,10 @@
 //! The trainer's hold on the critic: values of packs, gradients, updates.
 
 use toolrl_grpo::{BatchExtent, ValueSequence, value_loss};
-use toolrl_policy::{Activations, Critic, Policy};
+use toolrl_policy::{Activations, Critic, ParameterGradients, Policy};
 
 use crate::checkpoint::State;
-use crate::learner::{Update, add};
+use crate::learner::Update;
 use crate::optimizer::{Optimizer, Refused};
 use crate::pack::Pack;
 use crate::{CriticConfig, TrainError};
@@ -75,7 +75,7 @@ impl CriticLearner {
         let lengths = || packs.iter().flat_map(|pack| &pack.replies).map(|&(_, len)| len);
         let extent = BatchExtent { sequences: lengths().count(), tokens: lengths().sum() };
         let mut done = CriticUpdate::default();
-        let mut gradients: Vec<Vec<f32>> = Vec::new();
+        let mut gradients = ParameterGradients::default();
         for pack in packs {
             let of_pack = self.critic.gradients(&pack.pass, self.activations, |values| {
                 let output = value_loss(&sequences(pack, values, targets), extent, self.value_clip);
@@ -85,11 +85,13 @@ impl CriticLearner {
                 done.clipped += output.clipped;
                 Ok::<_, TrainError>(output.d_values)
             })?;
-            add(&mut gradients, of_pack);
+            gradients.add(of_pack);
         }
         if !gradients.is_empty() {
             let critic = &mut self.critic;
-            let stepped = self.optimizer.step(&gradients, lr, f64::INFINITY, |change| critic.update(change));
+            let stepped = self
+                .optimizer
+                .step(&gradients.into_values(), lr, f64::INFINITY, |change| critic.update(change));
             let (Refused::NotFinite(norm) | Refused::AboveLimit(norm)) = match stepped {
                 Ok(stepped) => {
                     done.update.grad_norm = stepped.norm;

@@ -163,7 +163,7 @@ fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>
     let config = LossConfig { aggregation, kl, ..LossConfig::default() };
     let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
     for max_tokens in [usize::MAX, 24] {
-        let (mut total, mut gradients) = (0.0, Vec::<Vec<f32>>::new());
+        let (mut total, mut gradients) = (0.0, ParameterGradients::default());
         for pack in packs(&replies, max_tokens) {
             let of_pack = policy.gradients(&pack.pass, &settings, |logp, _| {
                 let PackLoss { loss, derivatives } =
@@ -171,11 +171,11 @@ fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>
                 total += loss;
                 Ok::<_, TrainError>(derivatives)
             });
-            add(&mut gradients, of_pack.unwrap());
+            gradients.add(of_pack.unwrap());
         }
         let value = expected["loss_f64"].as_f64().unwrap();
         assert!((total - value).abs() < 1e-5 * value.abs(), "{variant}: loss {total} against {value}");
-        for (parameter, gradient) in policy.parameters().iter().zip(&gradients) {
+        for (parameter, gradient) in policy.parameters().iter().zip(gradients.into_values()) {
             let expected = &expected["grad_f64"][&parameter.name];
             let norm = expected["norm"].as_f64().unwrap();
             let got = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();

@@ -3,12 +3,11 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
-use rayon::prelude::*;
-use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
+use toolrl_policy::{Activations, Derivatives, ParameterGradients, PassSettings, Policy};
 
 use crate::checkpoint::State;
 use crate::guard::Guard;
-use crate::optimizer::{Optimizer, PART, Refused};
+use crate::optimizer::{Optimizer, Refused};
 use crate::pack::Pack;
 use crate::{OptimizerConfig, TrainError};
 
@@ -127,7 +126,7 @@ impl Learner {
         mut loss: impl FnMut(&Pack, &[f32], &[f32]) -> Result<PackLoss, TrainError>,
     ) -> Result<Update, TrainError> {
         let mut update = Update::default();
-        let mut gradients: Vec<Vec<f32>> = Vec::new();
+        let mut gradients = ParameterGradients::default();
         for (i, pack) in packs.iter().enumerate() {
             let settings = PassSettings {
                 inverse_temperature: self.inverse_temperature,
@@ -140,12 +139,13 @@ impl Learner {
                 update.tokens += logp.len() as u64;
                 Ok::<_, TrainError>(derivatives)
             })?;
-            add(&mut gradients, of_pack);
+            gradients.add(of_pack);
         }
         if gradients.is_empty() {
             return Ok(update);
         }
         let begin = Instant::now();
+        let gradients = gradients.into_values();
         let policy = &mut self.policy;
         let limit = self.guard.limit();
         let stepped = self.optimizer.step(&gradients, lr, limit, |change| policy.update(change));
@@ -161,18 +161,6 @@ impl Learner {
         self.guard.passed(stepped.norm);
         update.grad_norm = stepped.norm;
         Ok(update)
-    }
-}
-
-/// Adds gradients to a sum that starts empty.
-pub(crate) fn add(total: &mut Vec<Vec<f32>>, more: Vec<Vec<f32>>) {
-    if total.is_empty() {
-        *total = more;
-        return;
-    }
-    for (total, more) in total.iter_mut().zip(more) {
-        let parts = total.par_chunks_mut(PART).zip(more.par_chunks(PART));
-        parts.for_each(|(total, more)| total.iter_mut().zip(more).for_each(|(t, m)| *t += m));
     }
 }
 

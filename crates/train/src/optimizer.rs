@@ -6,7 +6,7 @@ use toolrl_grpo::{adamw_step, clip_factor, squared_norm};
 use crate::OptimizerConfig;
 
 /// Elements that one thread takes at a time.
-pub(crate) const PART: usize = 1 << 16;
+const PART: usize = 1 << 16;
 
 /// AdamW's two moments of a parameter: of its gradient, and of the gradient's square.
 pub(crate) type Moments = (Vec<f32>, Vec<f32>);

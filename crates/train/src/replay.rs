@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use toolrl_policy::DeviceChoice;
 use toolrl_reward::Registry;
 
 use crate::checkpoint::Checkpoints;
@@ -26,13 +27,14 @@ pub struct Replay {
 }
 
 /// Computes a step of a run again from the last checkpoint before it, and compares its replies, rewards and metrics
-/// with those that the run wrote down. The run is not touched.
+/// with those that the run wrote down. `device` is where, instead of the run's own choice. The run is not touched.
 ///
 /// # Errors
 /// [`TrainError`], as of a run; [`TrainError::NoRow`] for a step that the run has not done.
 pub async fn replay(
     run_dir: &Path,
     step: u64,
+    device: Option<DeviceChoice>,
     registry: &Registry,
     observer: &mut dyn Observer,
 ) -> Result<Replay, TrainError> {
@@ -42,6 +44,7 @@ pub async fn replay(
     let mut recipe = Recipe::parse(&text, &[])?;
     // A replay compares steps: evaluations between them change none.
     (recipe.eval.every, recipe.eval.benchmarks) = (0, Vec::new());
+    recipe.device = device.unwrap_or(recipe.device);
     let checkpoints = Checkpoints::of(run_dir);
     let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
     let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);

@@ -34,8 +34,9 @@ pub struct Resume {
     changed: Vec<String>,
 }
 
-/// Settings that change no weight: by the beginning of their key.
-const HARMLESS: [&str; 4] = ["name", "eval.", "train.checkpoint_", "train.guards."];
+/// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
+/// run's [`Identity`].)
+const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards."];
 
 impl Resume {
     /// Looks for the last checkpoint of a run, or that of a step, and verifies every file of it.
@@ -145,13 +146,21 @@ pub(crate) struct Identity {
     pub data: String,
     /// The vector instructions that sums are made with: they decide how a sum is rounded.
     pub cpu: String,
+    /// What it is computed on.
+    #[serde(default = "on_the_cpu")]
+    pub device: String,
+}
+
+/// What runs were computed on that do not say.
+fn on_the_cpu() -> String {
+    "cpu".to_owned()
 }
 
 impl Identity {
     /// The name of its file.
     pub(crate) const NAME: &'static str = "run.json";
 
-    pub(crate) fn of(data: &Data) -> Self {
+    pub(crate) fn of(data: &Data, device: &str) -> Self {
         let mut crc = 0;
         let mut add = |text: &str| {
             crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
@@ -162,7 +171,8 @@ impl Identity {
             add(&sample.gold);
         }
         let program = concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned();
-        Self { program, data: format!("{crc:08x}"), cpu: toolrl_policy::vector_instructions().to_owned() }
+        let cpu = toolrl_policy::vector_instructions().to_owned();
+        Self { program, data: format!("{crc:08x}"), cpu, device: device.to_owned() }
     }
 
     pub(crate) fn write(&self, run_dir: &Path) -> Result<(), TrainError> {
@@ -182,6 +192,7 @@ impl Identity {
             ("program", &self.program, &now.program),
             ("data, by its checksum", &self.data, &now.data),
             ("vector instructions", &self.cpu, &now.cpu),
+            ("device", &self.device, &now.device),
         ];
         let differ = fields.into_iter().filter(|(_, old, new)| old != new);
         differ.map(|(what, old, new)| format!("{what}: {old} -> {new}")).collect()
@@ -206,7 +217,8 @@ mod tests {
 
     #[test]
     fn identities_differ_by_name() {
-        let a = Identity { program: "toolrl 1".into(), data: "00".into(), cpu: "avx2".into() };
+        let [program, data, cpu, device] = ["toolrl 1", "00", "avx2", "cpu"].map(str::to_owned);
+        let a = Identity { program, data, cpu, device };
         let b = Identity { data: "01".into(), ..a.clone() };
         assert_eq!(a.differences(&b), ["data, by its checksum: 00 -> 01"]);
         let dir = tempfile::tempdir().unwrap();

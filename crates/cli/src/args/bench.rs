@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use toolrl_policy::DeviceChoice;
 
 /// What is timed.
 #[derive(Debug, Subcommand)]
@@ -55,6 +56,9 @@ pub struct BenchStepArgs {
     /// Hold weights, activations and the cache in bf16
     #[arg(long)]
     pub bf16: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: DeviceChoice,
     /// Where the random numbers come from
     #[arg(long, default_value_t = 0)]
     pub seed: u64,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use toolrl_policy::DeviceChoice;
 
 /// The benchmarks of the paper.
 #[derive(Debug, Subcommand)]
@@ -108,6 +109,9 @@ pub struct ModelArgs {
     /// Hold a policy's weights, activations and cache in bf16
     #[arg(long)]
     pub bf16: bool,
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    pub device: DeviceChoice,
 }
 
 /// What a run is over and where its files go.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use toolrl_policy::DeviceChoice;
 
 pub(super) const HELP: &str = "\
 Embedded studies:
@@ -34,6 +35,9 @@ pub struct StudyArgs {
     /// Change a setting of every stage, for instance train.steps=10; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipes']
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<DeviceChoice>,
     /// Print the study as it would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

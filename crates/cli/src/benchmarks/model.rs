@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use burn::tensor::Device;
 use toolrl_benchmarks::{
     Benchmark, Endpoint, Header, LocalPolicy, Outcome, OutcomeLog, Replier, Report, RunReport, RunSettings,
     compare, of_policy, run as run_cases,
@@ -18,10 +17,10 @@ use toolrl_rollout::SamplingParams;
 use toolrl_train::Observer;
 
 use crate::args::{ModelArgs, RunArgs};
-use crate::hub;
 use crate::policy::precision;
 use crate::progress::Progress;
 use crate::train::block_on;
+use crate::{device, hub};
 
 /// Runs a benchmark, writes its files and prints its scores; returns the outcomes in the order of the cases.
 pub(super) fn run(
@@ -77,7 +76,7 @@ fn by_policy(
     args: &ModelArgs,
 ) -> anyhow::Result<Came> {
     let dir = hub::directory(policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &Device::flex())?;
+    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let chat = Arc::new(Chat::load(&dir)?);
     chat.check_vocabulary(policy.config().vocab_size)?;
     let place = dir.canonicalize().unwrap_or(dir.clone());

@@ -7,6 +7,7 @@ mod benchmarks;
 mod data;
 mod eval;
 mod evaluations;
+mod gpu;
 mod hub;
 mod policy;
 mod resume;

@@ -92,6 +92,10 @@ impl FusedOps for Flex {
         like(out, &q)
     }
 
+    fn sum_by_id(rows: FlexTensor, ids: Ids, count: usize) -> FlexTensor {
+        Self::gather_rows_grad(rows, ids, count)
+    }
+
     fn write_rows(mut cache: FlexTensor, new: FlexTensor, at: Arc<Vec<usize>>) -> FlexTensor {
         let width = width(&cache);
         match stored(&cast(new, cache.dtype())) {

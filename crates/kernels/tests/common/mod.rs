@@ -36,7 +36,18 @@ pub fn close<const D: usize>(what: &str, fused: Tensor<D>, plain: Tensor<D>, tol
     }
 }
 
-/// Numbers by the seed, and the CPU with gradients.
+/// Numbers by the seed, and the device with gradients.
 pub fn setup(seed: u64) -> (Numbers, Device) {
-    (Numbers(seed), Device::flex().autodiff())
+    (Numbers(seed), device().autodiff())
+}
+
+/// The CPU, and in builds for any GPU by Vulkan the one that is there, which may be a software one.
+#[cfg(not(feature = "wgpu"))]
+pub fn device() -> Device {
+    Device::flex()
+}
+
+#[cfg(feature = "wgpu")]
+pub fn device() -> Device {
+    Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }

@@ -2,11 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use burn::tensor::Device;
 use safetensors::SafeTensors;
 
 /// The four architectures' directories.
 pub fn models() -> [&'static str; 4] {
     ["qwen2_tied", "qwen2_untied_sharded", "qwen3_tied", "llama3_rope"]
+}
+
+/// The CPU, and in builds for any GPU by Vulkan the one that is there, which may be a software one.
+#[cfg(not(feature = "wgpu"))]
+pub fn device() -> Device {
+    Device::flex()
+}
+
+#[cfg(feature = "wgpu")]
+pub fn device() -> Device {
+    Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }
 
 /// A file of the reference values; `None`, with a message, where they are absent.

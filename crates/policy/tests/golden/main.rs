@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor};
-use inputs::{Tensors, models, shared, smollm2};
+use burn::tensor::Tensor;
+use inputs::{Tensors, device, models, shared, smollm2};
 use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
 use toolrl_policy::{Activations, Derivatives, KvCache, Pass, PassSettings, Policy, Precision};
 
@@ -52,7 +52,7 @@ fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
 fn tiny_models_have_the_reference_logits_and_greedy_tokens() {
     let Some(dir) = shared("golden/model/tiny") else { return };
     for name in models() {
-        let policy = Policy::load(&dir.join(name), Precision::F32, &Device::flex()).unwrap();
+        let policy = Policy::load(&dir.join(name), Precision::F32, &device()).unwrap();
         let io = Tensors::read(&dir.join(name).join("io.safetensors"));
         let (ids, expected) = (io.rows("input_ids"), io.floats("logits"));
         let per_row = expected.len() / ids.len();
@@ -71,7 +71,7 @@ fn tiny_models_have_the_reference_logits_and_greedy_tokens() {
 fn computing_layers_again_gives_the_same_gradients() {
     let Some(dir) = shared("golden/model/tiny") else { return };
     for name in models() {
-        let policy = Policy::load(&dir.join(name), Precision::F32, &Device::flex()).unwrap();
+        let policy = Policy::load(&dir.join(name), Precision::F32, &device()).unwrap();
         // A prompt of five tokens and two replies that share it.
         let mut packing = Packing::new();
         let prompt = packing.push(5, None);
@@ -89,7 +89,7 @@ fn computing_layers_again_gives_the_same_gradients() {
                 Ok::<_, Infallible>(Derivatives { by_logp, by_entropy: vec![0.1; logp.len()] })
             };
             let settings = PassSettings { inverse_temperature: 0.7, activations, seed: 1 };
-            policy.gradients(&pass, &settings, loss).unwrap()
+            policy.gradients(&pass, &settings, loss).unwrap().into_values()
         };
         let (kept, again) = (gradients(Activations::Keep), gradients(Activations::Recompute));
         for ((parameter, kept), again) in policy.parameters().iter().zip(&kept).zip(&again) {
@@ -105,13 +105,13 @@ fn saving_and_loading_keeps_every_bit() {
     let Some(dir) = shared("golden/model/tiny") else { return };
     let out = tempfile::tempdir().unwrap();
     for name in models() {
-        let policy = Policy::load(&dir.join(name), Precision::F32, &Device::flex()).unwrap();
+        let policy = Policy::load(&dir.join(name), Precision::F32, &device()).unwrap();
         let saved = out.path().join(name);
         policy.save(&saved, |dir| std::fs::write(dir.join("tokenizer.json"), "{}")).unwrap();
         assert!(saved.join("tokenizer.json").exists());
         policy.save(&saved, |_| Ok::<_, std::io::Error>(())).unwrap();
         assert!(!saved.join("tokenizer.json").exists(), "the new directory replaces the old one");
-        let again = Policy::load(&saved, Precision::F32, &Device::flex()).unwrap();
+        let again = Policy::load(&saved, Precision::F32, &device()).unwrap();
         assert_eq!(policy.parameters(), again.parameters(), "{name}");
         assert_eq!(policy.generation(), again.generation());
         assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 1, "nothing is left beside it");
@@ -130,7 +130,7 @@ fn transformers_reads_what_is_saved_without_a_difference() {
     let out = tempfile::tempdir().unwrap();
     for name in models() {
         let saved = out.path().join(name);
-        let policy = Policy::load(&dir.join(name), Precision::F32, &Device::flex()).unwrap();
+        let policy = Policy::load(&dir.join(name), Precision::F32, &device()).unwrap();
         policy.save(&saved, |_| Ok::<_, std::io::Error>(())).unwrap();
         let run = Command::new(&python).arg(&script).args([dir.join(name), saved]).output();
         match run.as_ref().map(|run| run.status.code()) {
@@ -149,7 +149,7 @@ fn smollm2_has_the_reference_numbers() {
     let (Some(dir), Some(reference)) = (smollm2(), shared("golden/model/smollm2/reference.json")) else {
         return;
     };
-    let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
+    let policy = Policy::load(&dir, Precision::F32, &device()).unwrap();
     let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     for case in reference["cases"].as_array().unwrap() {
         let ids: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
@@ -183,7 +183,7 @@ fn a_missing_and_an_unexpected_tensor_are_named_together() {
     config["intermediate_size"] = 64.into();
     std::fs::write(out.path().join("config.json"), config.to_string()).unwrap();
     std::fs::copy(dir.join("model.safetensors"), out.path().join("model.safetensors")).unwrap();
-    let message = Policy::load(out.path(), Precision::F32, &Device::flex()).unwrap_err().to_string();
+    let message = Policy::load(out.path(), Precision::F32, &device()).unwrap_err().to_string();
     for part in [
         "1 missing: lm_head.weight",
         "unexpected: model.layers.1.",
@@ -193,6 +193,6 @@ fn a_missing_and_an_unexpected_tensor_are_named_together() {
     }
     config["hidden_act"] = "gelu".into();
     std::fs::write(out.path().join("config.json"), config.to_string()).unwrap();
-    let message = Policy::load(out.path(), Precision::F32, &Device::flex()).unwrap_err().to_string();
+    let message = Policy::load(out.path(), Precision::F32, &device()).unwrap_err().to_string();
     assert!(message.contains("hidden_act = \"gelu\" is not supported"), "{message}");
 }

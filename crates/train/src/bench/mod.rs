@@ -79,7 +79,7 @@ pub struct BenchStep {
 /// A policy whose steps are timed.
 pub struct Bench {
     learner: Learner,
-    chat: Arc<Chat>,
+    chat: Option<Arc<Chat>>,
     settings: BenchSettings,
     step: u64,
 }
@@ -92,8 +92,8 @@ struct Reply<'a> {
 }
 
 impl Bench {
-    /// Steps of `policy`, whose tokenizer is `chat`.
-    pub fn new(policy: Policy, chat: Arc<Chat>, settings: BenchSettings) -> Self {
+    /// Steps of `policy`, whose tokenizer is `chat`; without one, replies have no text.
+    pub fn new(policy: Policy, chat: Option<Arc<Chat>>, settings: BenchSettings) -> Self {
         let temperature = settings.sampling.temperature;
         let guard = Guard::new(GuardConfig::default(), Path::new(""));
         let learner =
@@ -101,7 +101,7 @@ impl Bench {
         Self { learner, chat, settings, step: 0 }
     }
 
-    /// One step: samples a group a prompt, scores the replies' texts by `reward`, and updates the weights by GRPO
+    /// One step: samples a group a prompt, scores the replies by `reward`, and updates the weights by GRPO
     /// with ToolRL's settings. No group is left out.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl Bench {
     pub async fn step(
         &mut self,
         prompts: &[Prompt],
-        reward: impl Fn(&str) -> f64,
+        reward: impl Fn(&Trajectory) -> f64,
     ) -> Result<BenchStep, TrainError> {
         self.step += 1;
         let begin = Instant::now();
@@ -156,7 +156,7 @@ impl Bench {
         let BenchSettings { group_size, sampling, layout, seed, .. } = &self.settings;
         let (step, slots) = (self.step, prompts.len() * group_size);
         let key = StreamKey { seed: *seed, step };
-        let mut engine = Engine::new(self.learner.policy(), Some(self.chat.clone()), slots);
+        let mut engine = Engine::new(self.learner.policy(), self.chat.clone(), slots);
         let failed = |source| TrainError::Sample { step, source };
         if *layout == Layout::Shared {
             return engine.sample(prompts, *group_size, sampling, key).await.map_err(failed);
@@ -172,10 +172,10 @@ impl Bench {
         Ok(prompts.iter().zip(alone.chunks(*group_size)).map(join).collect())
     }
 
-    fn score<'a>(&self, groups: &'a [Group], reward: impl Fn(&str) -> f64) -> Vec<Reply<'a>> {
+    fn score<'a>(&self, groups: &'a [Group], reward: impl Fn(&Trajectory) -> f64) -> Vec<Reply<'a>> {
         let mut replies = Vec::new();
         for group in groups {
-            let rewards: Vec<f64> = group.trajectories.iter().map(|t| reward(&t.text)).collect();
+            let rewards: Vec<f64> = group.trajectories.iter().map(&reward).collect();
             let advantages = group_normalized(&rewards, 1e-6);
             let members = group.trajectories.iter().zip(advantages);
             replies.extend(members.map(|(trajectory, advantage)| Reply {

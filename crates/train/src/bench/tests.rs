@@ -3,11 +3,10 @@
 use std::convert::Infallible;
 
 use burn::tensor::Device;
-use toolrl_policy::{Generation, Heads, ModelConfig, PassSettings};
+use toolrl_policy::{Generation, Heads, ModelConfig, ParameterGradients, PassSettings};
 use toolrl_rollout::FinishReason;
 
 use super::*;
-use crate::learner::add;
 
 const VOCABULARY: u32 = 61;
 
@@ -27,7 +26,7 @@ const GROUPS: [(usize, &[usize]); 5] =
 
 /// Loss and gradients of packs; the loss has another weight for every token.
 fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
-    let (mut loss, mut gradients) = (0.0, Vec::new());
+    let (mut loss, mut gradients) = (0.0, ParameterGradients::default());
     for pack in packs {
         let of_loss = |logp: &[f32], entropy: &[f32]| {
             let weight = |(number, i): (usize, usize)| ((number * 5 + i * 3) % 11) as f32 - 4.0;
@@ -39,9 +38,9 @@ fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
         };
         let settings = PassSettings { inverse_temperature: 0.9, activations: Activations::Keep, seed: 0 };
         let Ok(of_pack) = policy.gradients(&pack.pass, &settings, of_loss);
-        add(&mut gradients, of_pack);
+        gradients.add(of_pack);
     }
-    (loss, gradients)
+    (loss, gradients.into_values())
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod rl;
 mod sft;
 
 use serde::{Deserialize, Serialize};
-use toolrl_policy::Precision;
+use toolrl_policy::{DeviceChoice, Precision};
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
 
@@ -40,6 +40,10 @@ pub struct Recipe {
     /// weights that are trained.
     #[serde(default)]
     pub precision: Precision,
+    /// Where it is computed: `auto` (an NVIDIA GPU where there is one that can be used, the CPU otherwise), `cpu`,
+    /// `cuda` or `cuda:N`.
+    #[serde(default)]
+    pub device: DeviceChoice,
     /// Where the policy comes from.
     pub policy: Option<PolicySource>,
     /// What it is trained and evaluated on.

@@ -7,7 +7,6 @@ mod trainer;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use burn::tensor::Device;
 use toolrl_eval::EvalReport;
 
 use crate::checkpoint::sync;
@@ -61,12 +60,12 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         refuse_used(run_dir)?;
     }
     let data = load_data(&recipe.data, recipe.seed)?;
-    let device = Device::flex();
-    let start = Start::of(recipe, &data, run_dir, &device)?;
+    let place = recipe.device.open()?;
+    let start = Start::of(recipe, &data, run_dir, &place.device)?;
     let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
-    let identity = Identity::of(&data);
+    let identity = Identity::of(&data, &place.name);
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
@@ -74,6 +73,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(
         policy = %start.dir.display(),
+        device = %place.name,
         parameters = start.policy.num_params(),
         train = data.train.len(),
         held_out = data.held_out.len(),
@@ -110,7 +110,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         evaluations: &evaluations,
         observer,
     };
-    let (policy, steps) = trainer.train(start.policy, &device).await?;
+    let (policy, steps) = trainer.train(start.policy, &place.device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;

@@ -1,0 +1,58 @@
+//! Replies of decoders with weights that mean nothing, many at a time.
+
+use toolrl_engine::Engine;
+use toolrl_policy::Policy;
+use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
+
+use super::Context;
+use super::report::Row;
+use super::shapes::Shape;
+use super::training::precision;
+use crate::train::block_on;
+
+/// Tokens a second of decoding at several batches, and the share of the bandwidth that they need at least.
+pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
+    let (prompt, batches): (usize, &[usize]) =
+        if context.tiny() { (12, &[1, 4]) } else { (512, &[1, 16, 64, 256]) };
+    let tokens = if context.tiny() { 8 } else { 128 };
+    let mut rows = Vec::new();
+    for shape in Shape::all(context.tiny())? {
+        let policy = Policy::untrained(shape.config.clone(), precision(context), context.device());
+        for &batch in batches {
+            let seconds = |tokens| seconds(context, &policy, prompt, batch, tokens);
+            // The prompt's own time falls out of the difference.
+            seconds(2)?;
+            let step = (seconds(tokens)? - seconds(1)?) / (tokens - 1) as f64;
+            let name = format!("{} decoding, batch {batch}", shape.name);
+            rows.push(Row::new(&name, batch as f64 / step, "tokens/s"));
+            let bytes = shape.decoding_bytes(batch, prompt + tokens / 2) / step / 1e12;
+            let peak = context.peak.map(|peak| peak.bytes / 1e12);
+            rows.push(Row::new(format!("{name}, bytes"), bytes, "TB/s").beside("peak", peak));
+        }
+    }
+    Ok(rows)
+}
+
+/// Seconds of a call that samples `batch` replies to as many prompts.
+fn seconds(
+    context: &Context,
+    policy: &Policy,
+    prompt: usize,
+    batch: usize,
+    tokens: usize,
+) -> anyhow::Result<f64> {
+    let prompts: Vec<Prompt> =
+        (0..batch).map(|i| any_prompt(i, prompt, policy.config().vocab_size)).collect();
+    let params = SamplingParams { temperature: 1.0, top_p: 1.0, max_new_tokens: tokens };
+    let mut engine = Engine::new(policy, None, batch);
+    context.seconds(0, 1, || {
+        block_on(engine.sample(&prompts, 1, &params, StreamKey { seed: 0, step: 0 }))?;
+        Ok(())
+    })
+}
+
+/// A prompt of tokens that mean nothing.
+pub(super) fn any_prompt(index: usize, length: usize, vocabulary: usize) -> Prompt {
+    let tokens = (0..length).map(|i| ((i * 7919 + index * 31) % vocabulary) as u32).collect();
+    Prompt { index: index as u64, text: String::new(), tokens }
+}

@@ -1,0 +1,207 @@
+//! Attention of one new token a sequence over a cache. The rows that a group shares are read once for all its members;
+//! long runs are cut, and the parts joined, so that a few long sequences occupy the device as well as many short ones.
+
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+use super::forward::{ALL, Run, check_qkv, forward_tile};
+use super::layout::{Heads, lanes};
+use crate::launch::{UNITS, divide, elementwise};
+use crate::{Buffer, CubeError, Dtype, Indices};
+
+/// Cached rows of a part. Parts are cut by position alone, so that a sequence's result does not depend on the others.
+const PART: usize = 256;
+
+/// The cached rows of one sequence: those of its prompt, which its group shares, then its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheSpans {
+    /// The prompt's rows, as (start, len).
+    pub prefix: (usize, usize),
+    /// The reply's rows, as (start, len).
+    pub own: (usize, usize),
+}
+
+/// Which parts of the cache each sequence of a decoding step sees, on a device: made once a step, used by all layers.
+#[derive(Clone, Debug)]
+pub struct DecodePlan {
+    heads: Heads,
+    sequences: usize,
+    /// Rows of the cache that the spans reach.
+    rows: usize,
+    /// Parts seen by several sequences and by one, six numbers each, as the forward pass of attention takes them.
+    shared: Indices,
+    single: Indices,
+    /// The most rows of a shared part.
+    shared_rows: usize,
+    /// The sequence of each place; a part has one place for each of its members.
+    members: Indices,
+    /// The places of each sequence, in the order of its parts, and where each sequence's begin.
+    places: Indices,
+    starts: Indices,
+}
+
+impl DecodePlan {
+    /// The plan of a step.
+    ///
+    /// # Errors
+    /// [`CubeError::Index`] for a sequence that sees nothing (value: the sequence), [`CubeError::Size`] for sizes of
+    /// heads that do not fit, [`CubeError::SharedMemory`] for heads that are too wide for the device.
+    pub fn new(client: &Client, spans: &[CacheSpans], heads: Heads) -> Result<Self, CubeError> {
+        heads.check()?;
+        if let Some(value) = spans.iter().position(|s| s.prefix.1 + s.own.1 == 0) {
+            return Err(CubeError::Index { what: "a sequence without cached rows,", value, limit: 0 });
+        }
+        let mut parts = Parts { places: vec![Vec::new(); spans.len()], ..Parts::default() };
+        let mut order: Vec<usize> = (0..spans.len()).collect();
+        order.sort_by_key(|&i| spans[i].prefix);
+        let tile = forward_tile(client, heads, lanes(client, heads.dim), ALL)?;
+        let most = tile.rows / heads.group();
+        let mut shared_rows = 0;
+        for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
+            for members in same.chunks(most) {
+                parts.add(members, spans[members[0]].prefix, true);
+                shared_rows = shared_rows.max(members.len() * heads.group());
+            }
+        }
+        for i in 0..spans.len() {
+            parts.add(&[i], spans[i].own, false);
+        }
+        let mut starts = vec![0];
+        for places in &parts.places {
+            starts.push(starts[starts.len() - 1] + places.len() as u32);
+        }
+        let upload = |numbers: &[u32]| Indices::from_slice(client, numbers);
+        let end = |(start, len): (usize, usize)| if len == 0 { 0 } else { start + len };
+        Ok(Self {
+            heads,
+            sequences: spans.len(),
+            rows: spans.iter().map(|s| end(s.prefix).max(end(s.own))).max().unwrap_or(0),
+            shared: upload(parts.shared.as_flattened()),
+            single: upload(parts.single.as_flattened()),
+            shared_rows,
+            members: upload(&parts.members),
+            places: upload(&parts.places.concat()),
+            starts: upload(&starts),
+        })
+    }
+}
+
+/// Parts as they are found.
+#[derive(Default)]
+struct Parts {
+    shared: Vec<[u32; 6]>,
+    single: Vec<[u32; 6]>,
+    members: Vec<u32>,
+    places: Vec<Vec<u32>>,
+}
+
+impl Parts {
+    /// Cuts a run of cached rows, given as (start, len), that some sequences see.
+    fn add(&mut self, members: &[usize], (start, len): (usize, usize), shared: bool) {
+        for first in (0..len).step_by(PART) {
+            let rows = PART.min(len - first);
+            let place = self.members.len();
+            for (i, &member) in members.iter().enumerate() {
+                self.members.push(member as u32);
+                self.places[member].push((place + i) as u32);
+            }
+            let part = [place, members.len(), 0, 0, start + first, rows].map(|n| n as u32);
+            if shared { self.shared.push(part) } else { self.single.push(part) }
+        }
+    }
+}
+
+/// Attention of row i of the queries over the cached rows of the i-th spans of the plan, in their order, stored as the
+/// queries are. Has no gradient.
+///
+/// # Shapes
+/// `q_si` `[s, query heads * dim]`, the caches `[c, kv heads * dim]`.
+///
+/// # Cost
+/// Reads each cached row that anything sees once for each group that shares it: the floor. `4 dim` operations and an
+/// exponential for each query head and row that it sees. For each 256 rows of a run, a result in f32 is written and
+/// read.
+///
+/// # Errors
+/// [`CubeError::Length`], [`CubeError::Index`], [`CubeError::Size`] or [`CubeError::Storage`] when the buffers do not fit
+/// the plan.
+pub fn decode_attention(
+    client: &Client,
+    q_si: &Buffer,
+    k_ci: &Buffer,
+    v_ci: &Buffer,
+    plan: &DecodePlan,
+) -> Result<Buffer, CubeError> {
+    let heads = plan.heads;
+    let cached = divide("the width of a cached row", k_ci.len(), heads.kv * heads.dim)?;
+    if cached < plan.rows {
+        return Err(CubeError::Index { what: "cached row", value: plan.rows.max(1) - 1, limit: cached });
+    }
+    check_qkv([q_si, k_ci, v_ci], plan.sequences, cached, heads)?;
+    let (width, lanes) = (heads.query * heads.dim, lanes(client, heads.dim));
+    let places = plan.members.len();
+    let parts = Buffer::empty(client, places * width, Dtype::F32);
+    let log_sums = Buffer::empty(client, places * heads.query, Dtype::F32);
+    let members = Some(&plan.members);
+    for (blocks, rows) in [(&plan.shared, plan.shared_rows), (&plan.single, heads.group())] {
+        if !blocks.is_empty() {
+            let tile = forward_tile(client, heads, lanes, rows)?;
+            Run { blocks, members, heads, tile }.launch(client, [q_si, k_ci, v_ci], [&parts, &log_sums]);
+        }
+    }
+    let out = Buffer::empty(client, q_si.len(), q_si.dtype());
+    let (count, dim) = elementwise(client, q_si.len() / lanes);
+    // SAFETY: the kernel leaves out units beyond the end; places and starts are those of the plan.
+    unsafe {
+        join::launch_unchecked(
+            client,
+            count,
+            dim,
+            lanes,
+            parts.arg(),
+            log_sums.arg(),
+            plan.places.arg(),
+            plan.starts.arg(),
+            out.arg(),
+            heads.dim / lanes,
+            heads.query,
+            q_si.dtype().elem(),
+        );
+    }
+    Ok(out)
+}
+
+/// A unit joins one vector of the parts of one query: their mean, weighted by their sums of e^score.
+#[cube(launch_unchecked)]
+fn join<F: Float, N: Size>(
+    parts: &[Vector<f32, N>],
+    log_sums: &[f32],
+    places: &[u32],
+    starts: &[u32],
+    out: &mut [Vector<F, N>],
+    #[comptime] dim: usize,
+    #[comptime] query_heads: usize,
+    #[define(F)] _storage: ElemType,
+) {
+    let at = CUBE_POS * comptime!(UNITS as usize) + UNIT_POS as usize;
+    if at >= out.len() {
+        terminate!();
+    }
+    let width = comptime!(query_heads * dim);
+    let (sequence, column) = (at / width, at % width);
+    let head = column / dim;
+    let (start, end) = (starts[sequence], starts[sequence + 1]);
+    let mut top = f32::new(-1e30);
+    for i in start..end {
+        top = max(top, log_sums[places[i as usize] as usize * query_heads + head]);
+    }
+    let mut sum = f32::new(0.0);
+    let mut values = Vector::<f32, N>::new(0.0f32);
+    for i in start..end {
+        let place = places[i as usize] as usize;
+        let weight = (log_sums[place * query_heads + head] - top).exp();
+        sum += weight;
+        values += Vector::new(weight) * parts[place * width + column];
+    }
+    out[at] = Vector::cast_from(values / Vector::new(sum));
+}

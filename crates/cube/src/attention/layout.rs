@@ -1,0 +1,171 @@
+//! A packed batch's layout on the device: which block of queries sees which keys.
+
+use cubecl::prelude::*;
+
+use super::forward::{ALL, forward_tile};
+use super::gradients::gradient_tiles;
+use crate::{CubeError, Indices};
+
+/// A run of consecutive rows of a packed batch that belong to one sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// First row.
+    pub start: usize,
+    /// Number of rows.
+    pub len: usize,
+    /// The rows of another segment that every token of this one sees, as (start, len); `(0, 0)` where there are none.
+    /// A group's prompt is such a prefix of each of its replies.
+    pub prefix: (usize, usize),
+}
+
+/// Sizes of grouped-query attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Heads {
+    /// Query heads.
+    pub query: usize,
+    /// Key and value heads; divides `query`.
+    pub kv: usize,
+    /// Width of a head.
+    pub dim: usize,
+}
+
+impl Heads {
+    /// Query heads that share one key-value head.
+    pub fn group(&self) -> usize {
+        self.query / self.kv
+    }
+
+    /// Factor of the scores: one over the root of the head's width.
+    pub fn scale(&self) -> f32 {
+        1.0 / (self.dim as f32).sqrt()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), CubeError> {
+        let Self { query, kv, dim } = *self;
+        if kv == 0 || query == 0 || !query.is_multiple_of(kv) {
+            return Err(CubeError::Size { what: "the number of key-value heads", value: kv, of: query });
+        }
+        if dim == 0 {
+            return Err(CubeError::Size { what: "the width of a head", value: dim, of: query });
+        }
+        Ok(())
+    }
+}
+
+/// Numbers of a block of queries: first token, tokens, first row of its own run, position in it of the first token,
+/// first row and rows of the prefix.
+pub(crate) const BLOCK: usize = 6;
+/// Numbers of a block of keys: first row, rows, position of the first in its segment, where its runs of queries begin
+/// and end.
+pub(crate) const KEY_BLOCK: usize = 5;
+/// Numbers of a run of queries: first token, tokens, position of the first in the segment of the keys, or beyond all
+/// of them where it sees all.
+pub(crate) const RUN: usize = 3;
+
+/// A packed batch's layout on a device, for heads of given sizes: made once a batch, used by all layers.
+///
+/// A token sees every token of its segment's prefix, and those of its own segment up to itself.
+#[derive(Clone, Debug)]
+pub struct PackedLayout {
+    pub(crate) heads: Heads,
+    pub(crate) tokens: usize,
+    /// Blocks of queries, [`BLOCK`] numbers each, for the forward pass and for the gradient by queries.
+    pub(crate) forward: Indices,
+    pub(crate) by_query: Indices,
+    /// Blocks of keys, [`KEY_BLOCK`] numbers each, for the gradient by keys and values.
+    pub(crate) by_key: Indices,
+    /// Runs of queries, [`RUN`] numbers each.
+    pub(crate) runs: Indices,
+}
+
+impl PackedLayout {
+    /// The layout of segments that stand in row order without gaps.
+    ///
+    /// # Errors
+    /// [`CubeError::Index`] where a segment does not begin at the end of the one before it or its prefix is not another
+    /// whole segment, [`CubeError::Size`] for sizes of heads that do not fit, [`CubeError::SharedMemory`] for heads that
+    /// are too wide for the device.
+    pub fn new(client: &Client, segments: &[Segment], heads: Heads) -> Result<Self, CubeError> {
+        heads.check()?;
+        let tokens = check(segments)?;
+        let lanes = lanes(client, heads.dim);
+        let rows_of = |rows: usize| (rows / heads.group()).max(1);
+        let forward = forward_tile(client, heads, lanes, ALL)?;
+        let [by_query, by_key] = gradient_tiles(client, heads, lanes)?;
+        let (key_blocks, runs) = key_blocks(segments, by_key.keys);
+        let upload = |blocks: &[u32]| Indices::from_slice(client, blocks);
+        Ok(Self {
+            heads,
+            tokens,
+            forward: upload(&query_blocks(segments, rows_of(forward.rows))),
+            by_query: upload(&query_blocks(segments, rows_of(by_query.rows))),
+            by_key: upload(&key_blocks),
+            runs: upload(&runs),
+        })
+    }
+
+    /// Number of rows.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// The heads' sizes.
+    pub fn heads(&self) -> Heads {
+        self.heads
+    }
+}
+
+/// Numbers of a vector in attention's kernels, which hold tiles in f32.
+pub(crate) fn lanes(client: &Client, dim: usize) -> usize {
+    crate::launch::vector_size(client, 4, &[dim]).min(4)
+}
+
+/// The number of tokens, once the segments are what they must be.
+fn check(segments: &[Segment]) -> Result<usize, CubeError> {
+    let mut end = 0;
+    for segment in segments {
+        if segment.start != end {
+            return Err(CubeError::Index { what: "a segment's start", value: segment.start, limit: end + 1 });
+        }
+        end += segment.len;
+        let (start, len) = segment.prefix;
+        if len > 0 && !segments.iter().any(|s| (s.start, s.len) == (start, len) && s.start != segment.start) {
+            return Err(CubeError::Index { what: "a prefix's start", value: start, limit: segment.start });
+        }
+    }
+    Ok(end)
+}
+
+/// Blocks of at most `size` tokens, those with the most keys first, so that the last to be done are short.
+fn query_blocks(segments: &[Segment], size: usize) -> Vec<u32> {
+    let mut blocks: Vec<(usize, [usize; BLOCK])> = Vec::new();
+    for s in segments {
+        for first in (0..s.len).step_by(size) {
+            let tokens = size.min(s.len - first);
+            let keys = s.prefix.1 + first + tokens;
+            blocks.push((keys, [s.start + first, tokens, s.start, first, s.prefix.0, s.prefix.1]));
+        }
+    }
+    blocks.sort_by_key(|&(keys, _)| std::cmp::Reverse(keys));
+    blocks.iter().flat_map(|(_, block)| block.map(|n| n as u32)).collect()
+}
+
+/// Blocks of at most `size` keys, those that the most queries see first, and the runs of those queries: of the rest of
+/// their own segment, and of every segment that has it as its prefix.
+fn key_blocks(segments: &[Segment], size: usize) -> (Vec<u32>, Vec<u32>) {
+    let (mut blocks, mut runs): (Vec<(usize, [usize; KEY_BLOCK])>, Vec<[usize; RUN]>) = Default::default();
+    for s in segments {
+        let after = segments.iter().filter(|o| o.prefix == (s.start, s.len) && s.len > 0);
+        let after: Vec<[usize; RUN]> = after.map(|o| [o.start, o.len, s.len]).collect();
+        for first in (0..s.len).step_by(size) {
+            let from = runs.len();
+            runs.push([s.start + first, s.len - first, first]);
+            runs.extend(&after);
+            let queries: usize = runs[from..].iter().map(|run| run[1]).sum();
+            blocks.push((queries, [s.start + first, size.min(s.len - first), first, from, runs.len()]));
+        }
+    }
+    blocks.sort_by_key(|&(queries, _)| std::cmp::Reverse(queries));
+    let blocks = blocks.iter().flat_map(|(_, block)| block.map(|n| n as u32)).collect();
+    (blocks, runs.as_flattened().iter().map(|&n| n as u32).collect())
+}

@@ -1,0 +1,14 @@
+//! Causal grouped-query attention: over a packed batch with shared prefixes, forward and backward, and of new tokens
+//! over a cache.
+
+mod by_key;
+mod decode;
+mod forward;
+mod gradients;
+mod layout;
+mod tile;
+
+pub use decode::{CacheSpans, DecodePlan, decode_attention};
+pub use forward::{Attention, attention};
+pub use gradients::attention_grad;
+pub use layout::{Heads, PackedLayout, Segment};

@@ -1,0 +1,42 @@
+//! GPU kernels of a decoder's training and decoding in CubeCL, for any of its runtimes.
+//!
+//! Invariant: every kernel stands beside a plain reference, and a test that runs on any runtime holds its results
+//! against that reference. No result depends on the order in which units happen to run.
+//!
+//! Shapes are named by axis suffixes: `t` packed tokens, `n` chosen rows, `v` vocabulary, `i` features, `s`
+//! sequences, `c` cached rows. Rows are contiguous.
+//!
+//! Numbers are stored as [`Dtype`] says. Arithmetic and sums are in f32; a result is stored as the first operand is,
+//! unless its function says otherwise. Functions enqueue their work and return; failures of the device show when
+//! results are read. Sizes are checked; indices in device memory are not, and one outside is undefined behaviour
+//! unless its function says that it is left out.
+
+mod adamw;
+mod attention;
+mod buffer;
+mod embedding;
+mod error;
+mod head;
+mod launch;
+mod norm;
+mod reduce;
+mod rope;
+mod rows;
+mod sample;
+mod search;
+mod swiglu;
+
+pub use adamw::{AdamWState, AdamWStep, SquareSums, adamw_step};
+pub use attention::{
+    Attention, CacheSpans, DecodePlan, Heads, PackedLayout, Segment, attention, attention_grad,
+    decode_attention,
+};
+pub use buffer::{Buffer, Dtype, Indices};
+pub use embedding::{GatherOrder, gather_rows, gather_rows_grad};
+pub use error::CubeError;
+pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};
+pub use norm::{rms_norm, rms_norm_grad};
+pub use rope::{RopeTable, Rotation, rope};
+pub use rows::{add_row, sum_rows, write_rows};
+pub use sample::{Draws, SamplingParams, sample};
+pub use swiglu::{swiglu, swiglu_grad};

@@ -1,0 +1,287 @@
+//! Drawing a token from each row of logits, so that a decoding step hands the host ids and no logits.
+
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+use crate::launch::{divide, grid, plane_size, vector_size};
+use crate::reduce::{team_max, team_sum, vector_total};
+use crate::search::{above, find, logit_of, measure, weights};
+use crate::{Buffer, CubeError, Dtype, Indices};
+
+/// How tokens are drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SamplingParams {
+    /// Divides the logits; 0 takes the most probable token, the first on ties.
+    pub temperature: f32,
+    /// How many of the most probable tokens are kept, those with the lower id on ties; `None` keeps all.
+    pub top_k: Option<usize>,
+    /// Of those, the smallest set of most probable tokens that reaches this share of their probability is kept
+    /// (Holtzman et al., "The Curious Case of Neural Text Degeneration", arXiv 1904.09751); 1 keeps all.
+    pub top_p: f32,
+}
+
+/// The token of each row.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// Its id; `u32::MAX` where the logits hold a NaN, or their largest is infinite.
+    pub token_n: Indices,
+    /// Its log-probability in nats, f32, under `softmax(logits / temperature)` before anything was left out; at
+    /// temperature 0 under `softmax(logits)`.
+    pub logprob_n: Buffer,
+}
+
+/// The most tokens of a vocabulary: f32 counts up to here.
+const MOST_TOKENS: usize = 1 << 24;
+/// Pieces of a row whose sums fit shared memory.
+const PIECES: usize = 2048;
+
+/// What is left out before the draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Mode {
+    /// All but the most probable token.
+    Greedy,
+    /// Nothing.
+    Full,
+    /// By rank, by probability, or both.
+    Truncated { by_rank: bool, by_mass: bool },
+}
+
+/// How a workgroup goes through a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Walk {
+    /// Vectors of a row.
+    pub vectors: usize,
+    /// Units of the workgroup, each of which takes a vector of a piece.
+    pub units: usize,
+    /// See [`plane_size`].
+    pub plane: u32,
+}
+
+impl Walk {
+    /// Pieces of a row.
+    pub fn pieces(self) -> usize {
+        self.vectors.div_ceil(self.units)
+    }
+}
+
+/// Draws a token from each row by inverting the cumulative distribution at the row's number: over all tokens in the
+/// order of their ids, and where some are left out over the others from the most probable on, lower ids first on ties.
+///
+/// Sums are in f32: a number within some 1e-6 of where one token ends and the next begins may give either.
+///
+/// # Shapes
+/// `logits_nv` `[n, v]`, and n numbers in [0, 1), f32. They come from the caller, so that a draw depends on neither the
+/// batch nor the device: an f64 must be rounded down, not to 1.
+///
+/// # Cost
+/// Reads the logits twice; with `top_k` or `top_p` 34 to 52 times, from the cache, since their threshold is found two
+/// bits at a time.
+///
+/// # Errors
+/// [`CubeError::Setting`] for a temperature that is negative or not finite or a `top_p` outside of (0, 1],
+/// [`CubeError::Size`] or [`CubeError::Length`] when the buffers do not fit each other or there are more than 2^24
+/// tokens.
+pub fn sample(
+    client: &Client,
+    logits_nv: &Buffer,
+    uniform_n: &Buffer,
+    params: &SamplingParams,
+) -> Result<Draws, CubeError> {
+    let rows = uniform_n.len();
+    uniform_n.expect_dtype("the random numbers", Dtype::F32)?;
+    let mode = mode(params)?;
+    let draws =
+        Draws { token_n: Indices::empty(client, rows), logprob_n: Buffer::empty(client, rows, Dtype::F32) };
+    if rows == 0 && logits_nv.is_empty() {
+        return Ok(draws);
+    }
+    let vocabulary = divide("the number of random numbers", logits_nv.len(), rows)?;
+    let lanes = vector_size(client, logits_nv.dtype().size(), &[vocabulary]);
+    let most = client.properties().hardware.max_units_per_cube.clamp(1, 1024) as usize;
+    let units = 1 << most.ilog2();
+    let walk = Walk { vectors: vocabulary / lanes, units, plane: plane_size(client) };
+    if vocabulary == 0 || vocabulary > MOST_TOKENS || walk.pieces() > PIECES {
+        return Err(CubeError::Size { what: "the vocabulary", value: vocabulary, of: MOST_TOKENS });
+    }
+    let inverse = if mode == Mode::Greedy { 1.0 } else { 1.0 / params.temperature };
+    let top_k = params.top_k.unwrap_or(vocabulary).clamp(1, vocabulary);
+    // SAFETY: a workgroup takes one row and leaves out columns beyond its end.
+    unsafe {
+        draw::launch_unchecked(
+            client,
+            grid(client, rows),
+            CubeDim::new_1d(units as u32),
+            lanes,
+            logits_nv.arg(),
+            uniform_n.arg(),
+            draws.token_n.arg(),
+            draws.logprob_n.arg(),
+            inverse,
+            top_k as f32,
+            params.top_p,
+            mode,
+            walk,
+            logits_nv.dtype().elem(),
+        );
+    }
+    Ok(draws)
+}
+
+fn mode(params: &SamplingParams) -> Result<Mode, CubeError> {
+    let SamplingParams { temperature, top_k, top_p } = *params;
+    if !(temperature.is_finite() && temperature >= 0.0) {
+        return Err(CubeError::Setting { what: "temperature", value: f64::from(temperature) });
+    }
+    if !(top_p > 0.0 && top_p <= 1.0) {
+        return Err(CubeError::Setting { what: "top_p", value: f64::from(top_p) });
+    }
+    let (by_rank, by_mass) = (top_k.is_some(), top_p < 1.0);
+    Ok(match temperature {
+        0.0 => Mode::Greedy,
+        _ if by_rank || by_mass => Mode::Truncated { by_rank, by_mass },
+        _ => Mode::Full,
+    })
+}
+
+#[cube(launch_unchecked)]
+fn draw<F: Float, N: Size>(
+    logits: &[Vector<F, N>],
+    uniform: &[f32],
+    token: &mut [u32],
+    logprob: &mut [f32],
+    inverse_temperature: f32,
+    top_k: f32,
+    top_p: f32,
+    #[comptime] mode: Mode,
+    #[comptime] walk: Walk,
+    #[define(F)] _storage: ElemType,
+) {
+    let mut scratch = Shared::<[f32]>::new_slice(walk.units);
+    let mut pieces = Shared::<[f32]>::new_slice(comptime!(walk.pieces()));
+    let row = CUBE_POS;
+    if row >= token.len() {
+        terminate!();
+    }
+    let start = row * comptime!(walk.vectors);
+    let (units, plane) = comptime!((walk.units as u32, walk.plane));
+
+    let mut best = f32::new(-1e38);
+    let mut place = f32::new(0.0);
+    let mut bad = f32::new(0.0);
+    let mut column = UNIT_POS as usize;
+    while column < walk.vectors {
+        let z = Vector::<f32, N>::cast_from(logits[start + column]);
+        #[unroll]
+        for i in 0..N::value() {
+            let bits = u32::reinterpret(z.extract(i)) & 0x7fff_ffff;
+            // NaN, or infinity without its sign bit.
+            if bits > 0x7f80_0000 || u32::reinterpret(z.extract(i)) == 0x7f80_0000 {
+                bad = f32::new(1.0);
+            }
+            if z.extract(i) > best {
+                best = z.extract(i);
+                place = f32::cast_from((column * N::value() + i) as u32);
+            }
+        }
+        column += walk.units;
+    }
+    let top = team_max(best, &mut scratch, units, plane);
+    let bad = team_max(bad, &mut scratch, units, plane);
+    let first = -team_max(select(best == top, -place, f32::new(-3e7)), &mut scratch, units, plane);
+    let valid = bad == 0.0 && top > f32::new(-1e38);
+
+    let mut sum = f32::new(0.0);
+    for piece in 0..comptime!(walk.pieces()) {
+        let column = piece * walk.units + UNIT_POS as usize;
+        let mut mass = f32::new(0.0);
+        if column < walk.vectors {
+            let z = Vector::<f32, N>::cast_from(logits[start + column]);
+            mass = vector_total(weights(z, top, inverse_temperature));
+        }
+        let mass = team_sum(mass, &mut scratch, units, plane);
+        if UNIT_POS == 0 {
+            pieces[piece] = mass;
+        }
+        sum += mass;
+    }
+    let total = sum;
+    sync_cube();
+
+    let mut drawn = u32::cast_from(first);
+    let mut z = top;
+    if comptime!(mode == Mode::Full) {
+        let target = uniform[row] * total;
+        drawn =
+            find(logits, start, target, top, inverse_temperature, 0, &mut pieces, &mut scratch, false, walk);
+        z = at(logits, start, drawn);
+    }
+    if comptime!(matches!(mode, Mode::Truncated { .. })) {
+        let ranked = comptime!(matches!(mode, Mode::Truncated { by_rank: true, .. }));
+        let massed = comptime!(matches!(mode, Mode::Truncated { by_mass: true, .. }));
+        let mut lowest = 0u32;
+        // Of the tokens with the lowest key that is kept, how many.
+        let mut ties = f32::new(3e7);
+        let mut kept = total;
+        if ranked {
+            lowest = above(logits, start, top_k, top, inverse_temperature, &mut scratch, true, false, walk);
+            let more = measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, true, walk);
+            let mass =
+                measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, false, walk);
+            ties = top_k - more;
+            kept = mass + ties * weight_of(lowest, top, inverse_temperature);
+        }
+        if massed {
+            let target = top_p * kept;
+            let key =
+                above(logits, start, target, top, inverse_temperature, &mut scratch, false, false, walk);
+            if key >= lowest {
+                let mass =
+                    measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, false, walk);
+                let weight = weight_of(key, top, inverse_temperature);
+                let wanted = max(((target - mass) / weight).ceil(), f32::new(1.0));
+                ties = select(key == lowest, min(wanted, ties), wanted);
+                lowest = key;
+                kept = mass + ties * weight;
+            }
+        }
+        let target = uniform[row] * kept;
+        let key = max(
+            above(logits, start, target, top, inverse_temperature, &mut scratch, false, true, walk),
+            lowest,
+        );
+        let mass = measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, false, walk);
+        let mut rank =
+            max(((target - mass) / weight_of(key, top, inverse_temperature)).floor(), f32::new(0.0));
+        if key == lowest {
+            rank = min(rank, ties - f32::new(1.0));
+        }
+        drawn =
+            find(logits, start, rank, top, inverse_temperature, key, &mut pieces, &mut scratch, true, walk);
+        z = logit_of(key);
+    }
+    if UNIT_POS == 0 {
+        token[row] = select(valid, drawn, u32::MAX.runtime());
+        logprob[row] = (z - top) * inverse_temperature - total.ln();
+    }
+}
+
+/// The logit of a token.
+#[cube]
+fn at<F: Float, N: Size>(logits: &[Vector<F, N>], start: usize, token: u32) -> f32 {
+    let token = token as usize;
+    let of_vector = Vector::<f32, N>::cast_from(logits[start + token / N::value()]);
+    let mut z = of_vector.extract(0usize);
+    #[unroll]
+    for i in 1..N::value() {
+        if token % N::value() == i {
+            z = of_vector.extract(i);
+        }
+    }
+    z
+}
+
+/// The weight of a logit, given its key.
+#[cube]
+fn weight_of(key: u32, top: f32, inverse_temperature: f32) -> f32 {
+    max((logit_of(key) - top) * inverse_temperature, f32::new(-1e30)).exp()
+}

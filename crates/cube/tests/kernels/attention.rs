@@ -1,0 +1,196 @@
+//! Attention over packed batches with shared prefixes, and its gradients.
+
+use toolrl_cube::{CubeError, Dtype, Heads, PackedLayout, Segment, attention, attention_grad};
+
+use crate::device::{assert_close, everywhere, numbers, put, wide};
+
+/// Segments from (length, index of the segment that is its prefix).
+pub fn segments(runs: &[(usize, Option<usize>)]) -> Vec<Segment> {
+    let mut out: Vec<Segment> = Vec::new();
+    for &(len, after) in runs {
+        let start = out.last().map_or(0, |s| s.start + s.len);
+        let prefix = after.map_or((0, 0), |i| (out[i].start, out[i].len));
+        out.push(Segment { start, len, prefix });
+    }
+    out
+}
+
+/// The rows that a row sees.
+fn seen(segments: &[Segment], row: usize) -> Vec<usize> {
+    let s = segments.iter().find(|s| (s.start..s.start + s.len).contains(&row)).unwrap();
+    (s.prefix.0..s.prefix.0 + s.prefix.1).chain(s.start..=row).collect()
+}
+
+/// Attention of one query over some rows of one head's keys and values, and the logarithm of its sum.
+pub fn attend(q: &[f64], keys: &[&[f64]], values: &[&[f64]]) -> (Vec<f64>, f64) {
+    let scale = 1.0 / (q.len() as f64).sqrt();
+    let dot = |k: &&[f64]| q.iter().zip(*k).map(|(a, b)| a * b).sum::<f64>() * scale;
+    let scores: Vec<f64> = keys.iter().map(dot).collect();
+    let top = scores.iter().fold(f64::MIN, |a, &b| a.max(b));
+    let log_sum = top + scores.iter().map(|s| (s - top).exp()).sum::<f64>().ln();
+    let mut out = vec![0.0; q.len()];
+    for (s, v) in scores.iter().zip(values) {
+        out.iter_mut().zip(*v).for_each(|(o, v)| *o += (s - log_sum).exp() * v);
+    }
+    (out, log_sum)
+}
+
+struct Case {
+    heads: Heads,
+    segments: Vec<Segment>,
+    q: Vec<f64>,
+    k: Vec<f64>,
+    v: Vec<f64>,
+}
+
+impl Case {
+    fn head<'a>(&self, of: &'a [f64], row: usize, head: usize, heads: usize) -> &'a [f64] {
+        &of[(row * heads + head) * self.heads.dim..][..self.heads.dim]
+    }
+
+    fn tokens(&self) -> usize {
+        self.q.len() / self.heads.query / self.heads.dim
+    }
+
+    fn forward(&self) -> (Vec<f64>, Vec<f64>) {
+        let (mut out, mut log_sums) = (Vec::new(), Vec::new());
+        for row in 0..self.tokens() {
+            let rows = seen(&self.segments, row);
+            for head in 0..self.heads.query {
+                let kv = head / self.heads.group();
+                let of = |m: &'_ [f64]| -> Vec<Vec<f64>> {
+                    rows.iter().map(|&r| self.head(m, r, kv, self.heads.kv).to_vec()).collect()
+                };
+                let (k, v) = (of(&self.k), of(&self.v));
+                let [k, v] = [&k, &v].map(|m| m.iter().map(Vec::as_slice).collect::<Vec<_>>());
+                let (o, log_sum) = attend(self.head(&self.q, row, head, self.heads.query), &k, &v);
+                out.extend(o);
+                log_sums.push(log_sum);
+            }
+        }
+        (out, log_sums)
+    }
+
+    fn backward(&self, grad: &[f64]) -> [Vec<f64>; 3] {
+        let (out, log_sums) = self.forward();
+        let Heads { query, kv, dim } = self.heads;
+        let scale = 1.0 / (dim as f64).sqrt();
+        let [mut dq, mut dk, mut dv] = [self.q.len(), self.k.len(), self.v.len()].map(|n| vec![0.0; n]);
+        for row in 0..self.tokens() {
+            for head in 0..query {
+                let at = (row * query + head) * dim;
+                let (q, g) = (&self.q[at..at + dim], &grad[at..at + dim]);
+                let delta: f64 = g.iter().zip(&out[at..]).map(|(a, b)| a * b).sum();
+                for r in seen(&self.segments, row) {
+                    let of = (r * kv + head / self.heads.group()) * dim;
+                    let (k, v) = (&self.k[of..of + dim], &self.v[of..of + dim]);
+                    let score: f64 = q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() * scale;
+                    let p = (score - log_sums[row * query + head]).exp();
+                    let dp: f64 = g.iter().zip(v).map(|(a, b)| a * b).sum();
+                    let ds = p * (dp - delta) * scale;
+                    for i in 0..dim {
+                        dq[at + i] += ds * k[i];
+                        dk[of + i] += ds * q[i];
+                        dv[of + i] += p * g[i];
+                    }
+                }
+            }
+        }
+        [dq, dk, dv]
+    }
+}
+
+fn heads(query: usize, kv: usize, dim: usize) -> Heads {
+    Heads { query, kv, dim }
+}
+
+/// Heads, and segments.
+fn cases() -> Vec<(Heads, Vec<(usize, Option<usize>)>)> {
+    vec![
+        (heads(1, 1, 8), vec![(1, None)]),
+        (heads(2, 1, 5), vec![(3, None), (1, Some(0)), (2, Some(0))]),
+        (
+            heads(9, 3, 32),
+            vec![(40, None), (7, Some(0)), (1, Some(0)), (70, Some(0)), (5, None), (3, Some(4))],
+        ),
+        (heads(4, 2, 64), vec![(33, None), (20, None), (17, Some(1)), (65, Some(0))]),
+        (heads(12, 2, 128), vec![(19, None), (9, Some(0)), (0, Some(0)), (30, Some(0))]),
+        (heads(3, 3, 64), vec![(130, None)]),
+    ]
+}
+
+#[test]
+fn follows_the_formula_forth_and_back() {
+    everywhere(|client, dtype| {
+        let mut rng = fastrand::Rng::with_seed(11);
+        for (heads, runs) in cases() {
+            let segments = segments(&runs);
+            let tokens = segments.iter().map(|s| s.len).sum::<usize>();
+            let [q, k, v] = [(heads.query, 3.0), (heads.kv, 2.0), (heads.kv, 1.0)].map(|(n, scale)| {
+                let values = numbers(&mut rng, tokens * n * heads.dim, dtype);
+                values.into_iter().map(|v| crate::device::rounded(v * scale, dtype)).collect::<Vec<f32>>()
+            });
+            let grad = numbers(&mut rng, q.len(), dtype);
+            let case = Case { heads, segments, q: wide(&q), k: wide(&k), v: wide(&v) };
+            let layout = PackedLayout::new(client, &case.segments, heads).unwrap();
+            let [q, k, v] = [q, k, v].map(|values| put(client, &values, dtype));
+            let found = attention(client, &q, &k, &v, &layout).unwrap();
+            let (out, log_sum) = case.forward();
+            let what = format!("{heads:?} {runs:?}");
+            // Scores are sums of up to 128 products, then rounded again by exp and two sums over up to 130 keys.
+            assert_close(&what, client, &found.out_ti, &out, 64);
+            assert_close(&what, client, &found.log_sum, &log_sum, 64);
+            // The output as it is stored enters the gradient: its rounding is of the size of the output's.
+            let grad_ti = put(client, &grad, dtype);
+            let grads = attention_grad(client, [&q, &k, &v], &found, &grad_ti, &layout).unwrap();
+            let terms = if dtype == Dtype::F32 { 256 } else { 1 << 15 };
+            for ((name, found), expected) in
+                ["dq", "dk", "dv"].iter().zip(&grads).zip(case.backward(&wide(&grad)))
+            {
+                assert_close(&format!("{name} of {what}"), client, found, &expected, terms);
+            }
+            let again = attention_grad(client, [&q, &k, &v], &found, &grad_ti, &layout).unwrap();
+            for (a, b) in grads.iter().zip(&again) {
+                assert_eq!(a.read(client).unwrap(), b.read(client).unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn the_reference_is_the_gradient_by_differences() {
+    let mut rng = fastrand::Rng::with_seed(12);
+    let heads = heads(2, 1, 3);
+    let segments = segments(&[(2, None), (2, Some(0))]);
+    let mut numbers = |n: usize| wide(&numbers(&mut rng, n, Dtype::F32));
+    let case = Case { heads, segments, q: numbers(24), k: numbers(12), v: numbers(12) };
+    let grad = numbers(24);
+    let loss = |c: &Case| -> f64 { c.forward().0.iter().zip(&grad).map(|(o, g)| o * g).sum() };
+    let nudged = |which: usize, i: usize, by: f64| {
+        let mut inputs = [case.q.clone(), case.k.clone(), case.v.clone()];
+        inputs[which][i] += by;
+        let [q, k, v] = inputs;
+        loss(&Case { heads, segments: case.segments.clone(), q, k, v })
+    };
+    for (which, grads) in case.backward(&grad).iter().enumerate() {
+        for (i, by) in grads.iter().enumerate() {
+            let slope = (nudged(which, i, 1e-6) - nudged(which, i, -1e-6)) / 2e-6;
+            assert!((slope - by).abs() < 1e-8, "{which} {i}: {slope} {by}");
+        }
+    }
+}
+
+#[test]
+fn layouts_that_are_none_are_refused() {
+    everywhere(|client, _| {
+        let gap = [Segment { start: 1, len: 2, prefix: (0, 0) }];
+        let stray =
+            [Segment { start: 0, len: 2, prefix: (0, 0) }, Segment { start: 2, len: 2, prefix: (0, 1) }];
+        for segments in [&gap[..], &stray] {
+            let refused = PackedLayout::new(client, segments, heads(1, 1, 8)).unwrap_err();
+            assert!(matches!(refused, CubeError::Index { .. }), "{refused}");
+        }
+        let refused = PackedLayout::new(client, &[], heads(3, 2, 8)).unwrap_err();
+        assert!(matches!(refused, CubeError::Size { value: 2, of: 3, .. }), "{refused}");
+    });
+}

@@ -1,0 +1,13 @@
+//! Every kernel against a plain reference in f64, on every device that this machine has.
+
+mod adamw;
+mod attention;
+mod decode;
+mod device;
+mod embedding;
+mod head;
+mod norm;
+mod rope;
+mod rows;
+mod sample;
+mod swiglu;

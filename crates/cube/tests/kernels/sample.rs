@@ -1,0 +1,146 @@
+//! Draws from logits.
+
+use cubecl::prelude::Client;
+use toolrl_cube::{CubeError, Dtype, SamplingParams, sample};
+
+use crate::device::{everywhere, numbers, put};
+
+/// The draw by sorting, in f64, and its distance from the nearest place at which another token would be drawn.
+fn reference(logits: &[f32], params: &SamplingParams, uniform: f64) -> (usize, f64, f64) {
+    let mut order: Vec<usize> = (0..logits.len()).collect();
+    let by_rank = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(a.cmp(&b));
+    let best = *order.iter().min_by(|a, b| by_rank(a, b)).unwrap();
+    let inverse = if params.temperature == 0.0 { 1.0 } else { 1.0 / f64::from(params.temperature) };
+    let weight = |i: usize| ((f64::from(logits[i]) - f64::from(logits[best])) * inverse).exp();
+    let total: f64 = (0..logits.len()).map(weight).sum();
+    let logprob = |i: usize| weight(i).ln() - total.ln();
+    if params.temperature == 0.0 {
+        let first = logits.iter().position(|&z| z == logits[best]).unwrap();
+        return (first, logprob(first), 1.0);
+    }
+    let mut kept = order.len();
+    let mut margin: f64 = 1.0;
+    if params.top_k.is_some() || params.top_p < 1.0 {
+        order.sort_by(by_rank);
+        kept = params.top_k.unwrap_or(kept).min(kept);
+        if params.top_p < 1.0 {
+            let wanted = f64::from(params.top_p) * order[..kept].iter().map(|&i| weight(i)).sum::<f64>();
+            let (mut n, mut mass) = (0, 0.0);
+            while n < kept && (n == 0 || mass < wanted) {
+                mass += weight(order[n]);
+                margin = margin.min((mass - wanted).abs() / total);
+                n += 1;
+            }
+            kept = n;
+        }
+    }
+    let target = uniform * order[..kept].iter().map(|&i| weight(i)).sum::<f64>();
+    let mut sum = 0.0;
+    let mut drawn = None;
+    for &i in &order[..kept] {
+        sum += weight(i);
+        margin = margin.min((sum - target).abs() / total);
+        if drawn.is_none() && sum > target {
+            drawn = Some(i);
+        }
+    }
+    let drawn = drawn.unwrap_or(order[kept - 1]);
+    (drawn, logprob(drawn), margin)
+}
+
+fn params(temperature: f32, top_k: Option<usize>, top_p: f32) -> SamplingParams {
+    SamplingParams { temperature, top_k, top_p }
+}
+
+const WAYS: [SamplingParams; 8] = [
+    SamplingParams { temperature: 0.0, top_k: None, top_p: 1.0 },
+    SamplingParams { temperature: 1.0, top_k: None, top_p: 1.0 },
+    SamplingParams { temperature: 0.6, top_k: None, top_p: 1.0 },
+    SamplingParams { temperature: 1.0, top_k: None, top_p: 0.9 },
+    SamplingParams { temperature: 1.5, top_k: None, top_p: 1e-6 },
+    SamplingParams { temperature: 1.0, top_k: Some(1), top_p: 1.0 },
+    SamplingParams { temperature: 0.8, top_k: Some(20), top_p: 1.0 },
+    SamplingParams { temperature: 1.0, top_k: Some(40), top_p: 0.7 },
+];
+
+/// Holds the draws of rows against the reference, and returns how many lay too near to a boundary to tell.
+fn check(client: &Client, dtype: Dtype, logits: &[f32], uniform: &[f32], params: &SamplingParams) -> usize {
+    let vocabulary = logits.len() / uniform.len();
+    let (logits_nv, uniform_n) = (put(client, logits, dtype), put(client, uniform, Dtype::F32));
+    let draws = sample(client, &logits_nv, &uniform_n, params).unwrap();
+    let (tokens, logprobs) = (draws.token_n.read(client).unwrap(), draws.logprob_n.read(client).unwrap());
+    let mut near = 0;
+    for (i, logits) in logits.chunks_exact(vocabulary).enumerate() {
+        let (token, logprob, margin) = reference(logits, params, f64::from(uniform[i]));
+        if margin < 3e-6 {
+            near += 1;
+            continue;
+        }
+        assert_eq!(tokens[i] as usize, token, "row {i} of {vocabulary}, {params:?}, u {}", uniform[i]);
+        let found = f64::from(logprobs[i]);
+        assert!((found - logprob).abs() < 2e-5, "row {i} of {vocabulary}, {params:?}: {found} for {logprob}");
+    }
+    near
+}
+
+#[test]
+fn draws_are_those_of_a_sort() {
+    everywhere(|client, dtype| {
+        let mut rng = fastrand::Rng::with_seed(15);
+        for vocabulary in [1, 2, 37, 256, 5000, 20_011] {
+            let rows = 24;
+            let logits: Vec<f32> = numbers(&mut rng, rows * vocabulary, dtype)
+                .into_iter()
+                .map(|z| crate::device::rounded(z * 6.0, dtype))
+                .collect();
+            let mut uniform: Vec<f32> = (0..rows).map(|_| rng.f32()).collect();
+            (uniform[0], uniform[1]) = (0.0, 1.0 - f32::EPSILON / 2.0);
+            for params in WAYS {
+                let near = check(client, dtype, &logits, &uniform, &params);
+                assert!(
+                    near <= rows / 3,
+                    "{near} of {rows} draws are near a boundary: {vocabulary} {params:?}"
+                );
+            }
+        }
+    });
+}
+
+/// Few distinct logits, so that thresholds fall among equals: ids decide.
+#[test]
+fn ties_go_by_id() {
+    everywhere(|client, dtype| {
+        let mut rng = fastrand::Rng::with_seed(16);
+        let (rows, vocabulary) = (40, 300);
+        let logits: Vec<f32> = (0..rows * vocabulary).map(|_| [0.0, 1.0, 2.0][rng.usize(0..3)]).collect();
+        let uniform: Vec<f32> = (0..rows).map(|_| rng.f32()).collect();
+        for params in WAYS {
+            check(client, dtype, &logits, &uniform, &params);
+        }
+        let greedy = sample(
+            client,
+            &put(client, &[0.0, 3.0, 3.0, -1.0, f32::NEG_INFINITY, -1.0], dtype),
+            &put(client, &[0.9, 0.9], Dtype::F32),
+            &params(0.0, None, 1.0),
+        );
+        assert_eq!(greedy.unwrap().token_n.read(client).unwrap(), [1, 0]);
+    });
+}
+
+#[test]
+fn what_is_no_distribution_has_no_token() {
+    everywhere(|client, dtype| {
+        let rows = [[0.0, f32::NAN], [f32::NEG_INFINITY; 2], [0.0, f32::INFINITY], [0.5, 0.25]];
+        let logits = put(client, rows.as_flattened(), dtype);
+        for params in WAYS {
+            let draws = sample(client, &logits, &put(client, &[0.3; 4], Dtype::F32), &params).unwrap();
+            let tokens = draws.token_n.read(client).unwrap();
+            assert_eq!(tokens[..3], [u32::MAX; 3], "{params:?}");
+            assert_eq!(tokens[3], 0);
+        }
+        for (params, what) in [(params(-1.0, None, 1.0), "temperature"), (params(1.0, None, 0.0), "top_p")] {
+            let refused = sample(client, &logits, &put(client, &[0.3; 4], Dtype::F32), &params).unwrap_err();
+            assert!(matches!(refused, CubeError::Setting { what: found, .. } if found == what), "{refused}");
+        }
+    });
+}

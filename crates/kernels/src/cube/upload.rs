@@ -1,0 +1,118 @@
+//! Host data that the operations of a pass share, on the device: uploaded by the first that asks, found by the others.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use burn_cubecl::CubeDevice;
+use burn_cubecl::tensor::CubeTensor;
+use toolrl_cube::{Buffer, DecodePlan, Dtype, Indices, PackedLayout, RopeTable as Angles};
+
+use super::tensor::fits;
+use crate::backend::Ids;
+use crate::{CacheSpans, Heads, Packing, RopeTable};
+
+/// What is remembered, at most: a step's ids, positions, spans and places, and those of the step before.
+const KEPT: usize = 16;
+
+struct Entry {
+    /// Keeps the address of what was uploaded from being used again.
+    host: Weak<dyn Any + Send + Sync>,
+    device: CubeDevice,
+    uploaded: Arc<dyn Any + Send + Sync>,
+}
+
+thread_local! {
+    /// By thread, as the runtime's streams are.
+    static UPLOADED: RefCell<VecDeque<Entry>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// What `upload` makes of `host`, made once for as long as it is among the last that were asked for.
+pub(super) fn once<T, U>(host: &Arc<T>, device: &CubeDevice, upload: impl FnOnce(&T) -> U) -> Arc<U>
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+{
+    once_where(host, device, |_| true, upload)
+}
+
+/// As [`once`], where what is found should be of some kind.
+fn once_where<T, U>(
+    host: &Arc<T>,
+    device: &CubeDevice,
+    is_wanted: impl Fn(&U) -> bool,
+    upload: impl FnOnce(&T) -> U,
+) -> Arc<U>
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+{
+    let address = Arc::as_ptr(host).cast::<()>();
+    let found = UPLOADED.with_borrow(|entries| {
+        let same = |e: &&Entry| e.host.as_ptr().cast::<()>() == address && e.device == *device;
+        // One host value may have several forms on the device.
+        let of_form = |e: &Entry| e.uploaded.clone().downcast::<U>().ok().filter(|found| is_wanted(found));
+        entries.iter().filter(same).find_map(of_form)
+    });
+    if let Some(found) = found {
+        return found;
+    }
+    let uploaded = Arc::new(upload(host));
+    let any: Arc<dyn Any + Send + Sync> = host.clone();
+    let entry = Entry { host: Arc::downgrade(&any), device: device.clone(), uploaded: uploaded.clone() };
+    UPLOADED.with_borrow_mut(|entries| {
+        entries.truncate(KEPT - 1);
+        entries.push_front(entry);
+    });
+    uploaded
+}
+
+/// Token ids or row numbers, beside a tensor.
+pub(super) fn ids(ids: &Ids, beside: &CubeTensor) -> Arc<Indices> {
+    once(ids, &beside.device, |ids| Indices::from_slice(&beside.client, ids))
+}
+
+/// Places in a cache, beside a tensor.
+pub(super) fn places(at: &Arc<Vec<usize>>, beside: &CubeTensor) -> Arc<Indices> {
+    once(at, &beside.device, |at| {
+        let rows: Vec<u32> = at.iter().map(|&row| row as u32).collect();
+        Indices::from_slice(&beside.client, &rows)
+    })
+}
+
+/// The angles of a batch's positions, beside a tensor.
+pub(super) fn angles(table: &Arc<RopeTable>, beside: &CubeTensor) -> Arc<Angles> {
+    once(table, &beside.device, |table| {
+        let (cos, sin) = table.columns();
+        let upload = |values: &[f32]| Buffer::from_slice(&beside.client, values, Dtype::F32);
+        Angles { cos: upload(cos), sin: upload(sin), half: table.half() }
+    })
+}
+
+/// A batch's layout, beside a tensor.
+pub(super) fn layout(packing: &Arc<Packing>, heads: Heads, beside: &CubeTensor) -> Arc<PackedLayout> {
+    let heads = sizes(heads);
+    let upload = |packing: &Packing| {
+        let segments: Vec<_> = packing
+            .segments()
+            .iter()
+            .map(|s| toolrl_cube::Segment { start: s.start, len: s.len, prefix: s.prefix })
+            .collect();
+        fits(PackedLayout::new(&beside.client, &segments, heads))
+    };
+    once_where(packing, &beside.device, |layout: &PackedLayout| layout.heads() == heads, upload)
+}
+
+/// A decoding step's plan, beside a tensor.
+pub(super) fn plan(spans: &Arc<Vec<CacheSpans>>, heads: Heads, beside: &CubeTensor) -> Arc<DecodePlan> {
+    once(spans, &beside.device, |spans| {
+        let spans: Vec<_> =
+            spans.iter().map(|s| toolrl_cube::CacheSpans { prefix: s.prefix, own: s.own }).collect();
+        fits(DecodePlan::new(&beside.client, &spans, sizes(heads)))
+    })
+}
+
+fn sizes(Heads { query, kv, dim }: Heads) -> toolrl_cube::Heads {
+    toolrl_cube::Heads { query, kv, dim }
+}
