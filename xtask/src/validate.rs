@@ -75,13 +75,14 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
         Step::Fmt => succeeds(root, &["fmt", "--all", "--check"], &[]),
         Step::Tidy => Ok(tidy::run(root)? == ExitCode::SUCCESS),
         Step::Clippy => {
-            let of = |of: &[&str]| [&["clippy"], of, &["--all-targets", "--", "-D", "warnings"]].concat();
-            Ok(succeeds(root, &of(&[]), &[])? && succeeds(root, &of(&GPU_KERNELS), &[])?)
+            let of = ["--all-targets", "--", "-D", "warnings"];
+            Ok(succeeds(root, &[&["clippy"], &of[..]].concat(), &[])?
+                && succeeds(root, &[&["clippy"], &GPU_KERNELS[..], &of].concat(), &[])?)
         }
         Step::Docs => {
-            let of = |of: &[&str]| [&["doc"], of, &["--no-deps", "--document-private-items"]].concat();
-            let strict = [("RUSTDOCFLAGS", "-D warnings")];
-            Ok(succeeds(root, &of(&[]), &strict)? && succeeds(root, &of(&GPU_KERNELS), &strict)?)
+            let (of, strict) = (["--no-deps", "--document-private-items"], [("RUSTDOCFLAGS", "-D warnings")]);
+            Ok(succeeds(root, &[&["doc"], &of[..]].concat(), &strict)?
+                && succeeds(root, &[&["doc"], &GPU_KERNELS[..], &of].concat(), &strict)?)
         }
         // As on docs.rs: cubecl then fetches no LLVM, which only a program that is run needs.
         Step::Cuda => succeeds(

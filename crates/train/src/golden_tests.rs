@@ -10,10 +10,10 @@ use serde_json::Value;
 use toolrl_grpo::{
     Aggregation, BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss,
 };
-use toolrl_policy::{Activations, Derivatives, PassSettings, Policy, Precision};
+use toolrl_policy::{Activations, Derivatives, ParameterGradients, PassSettings, Policy, Precision};
 
 use crate::guard::Guard;
-use crate::learner::{Learner, PackLoss, add};
+use crate::learner::{Learner, PackLoss};
 use crate::pack::{Pack, PackGroup, pack};
 use crate::{GuardConfig, OptimizerConfig, TrainError};
 

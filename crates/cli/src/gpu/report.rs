@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct Row {
     /// What was measured or compared.
     pub name: String,
+    #[serde(deserialize_with = "null_as_nan")]
     pub value: f64,
     pub unit: String,
     /// What the value is to be seen beside: a floor, a peak, a tolerance.
@@ -26,6 +27,11 @@ pub(super) struct Row {
 pub(super) struct Beside {
     pub name: String,
     pub value: f64,
+}
+
+/// JSON has no NaN: what is none is written as null.
+fn null_as_nan<'de, D: serde::Deserializer<'de>>(value: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or(f64::NAN))
 }
 
 impl Row {
