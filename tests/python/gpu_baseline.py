@@ -4,7 +4,7 @@
   python tests/python/gpu_baseline.py --out gpu-baseline.json [--device cuda] [--scale full] [--stage train]
 
 Weights mean nothing. Training: forward and backward of 8 sequences of 1,024 tokens, the loss on all tokens, the head in
-chunks so that it fits. Decoding: `generate` with a static cache where transformers can, prompts of 512 tokens.
+chunks so that it fits. Decoding: `generate` as it comes, prompts of 512 tokens.
 Writes one JSON object and prints its rows. `--scale tiny` is for a CPU.
 """
 import argparse

@@ -113,13 +113,8 @@ pub(crate) fn above<F: Float, N: Size>(
         let mut step = 0u32;
         #[unroll]
         for t in 0..3usize {
-            let mut reached = sums[t] >= target;
-            if comptime!(strictly) {
-                reached = sums[t] > target;
-            }
-            if reached {
-                step = comptime!(t as u32 + 1).runtime();
-            }
+            let reached = if comptime!(strictly) { sums[t] > target } else { sums[t] >= target };
+            step += u32::cast_from(reached);
         }
         found += step << shift;
     }

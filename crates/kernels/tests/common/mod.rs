@@ -41,13 +41,12 @@ pub fn setup(seed: u64) -> (Numbers, Device) {
     (Numbers(seed), device().autodiff())
 }
 
-/// The CPU, and in builds for any GPU by Vulkan the one that is there, which may be a software one.
-#[cfg(not(feature = "wgpu"))]
+/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
+/// `TOOLRL_TEST_DEVICE` is `cpu`.
 pub fn device() -> Device {
+    #[cfg(feature = "wgpu")]
+    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
+        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+    }
     Device::flex()
-}
-
-#[cfg(feature = "wgpu")]
-pub fn device() -> Device {
-    Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }

@@ -10,15 +10,14 @@ pub fn models() -> [&'static str; 4] {
     ["qwen2_tied", "qwen2_untied_sharded", "qwen3_tied", "llama3_rope"]
 }
 
-/// The CPU, and in builds for any GPU by Vulkan the one that is there, which may be a software one.
-#[cfg(not(feature = "wgpu"))]
+/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
+/// `TOOLRL_TEST_DEVICE` is `cpu`.
 pub fn device() -> Device {
+    #[cfg(feature = "wgpu")]
+    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
+        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+    }
     Device::flex()
-}
-
-#[cfg(feature = "wgpu")]
-pub fn device() -> Device {
-    Device::wgpu(burn::tensor::DeviceKind::DefaultDevice)
 }
 
 /// A file of the reference values; `None`, with a message, where they are absent.
