@@ -15,34 +15,54 @@ pub(super) fn section(rows: &[EvaluationRow]) -> String {
     if by_name.values().all(|rows| rows.len() < 3) && by_name.len() < 2 {
         return String::new();
     }
-    let parts: String = by_name.iter().map(|(name, rows)| part(name, rows)).collect();
-    format!("<section>\n<h2>Evaluations in the course of the run</h2>\n{parts}</section>\n")
+    let parts: Vec<Part<'_>> = by_name.into_iter().map(|(name, rows)| Part::new(name, &rows)).collect();
+    let charts: String = parts.iter().map(|part| part.chart().render()).collect();
+    let tables: String = parts.iter().map(Part::table).collect();
+    format!(
+        "<section>\n<h2>Evaluations in the course of the run</h2>\n<div class=\"charts\">\n{charts}</div>\n{tables}\
+         </section>\n"
+    )
 }
 
-fn part(name: &str, rows: &[&EvaluationRow]) -> String {
-    let mut scores: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
-    for row in rows {
-        for (score, value) in row.scores.iter().filter(|(_, value)| value.is_finite()) {
-            scores.entry(score).or_default().push((row.step as f64, *value));
+/// One evaluation: its scores by name, each as (step, value).
+struct Part<'a> {
+    name: &'a str,
+    cases: usize,
+    scores: BTreeMap<&'a str, Vec<(f64, f64)>>,
+}
+
+impl<'a> Part<'a> {
+    fn new(name: &'a str, rows: &[&'a EvaluationRow]) -> Self {
+        let mut scores: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+        for row in rows {
+            for (score, value) in row.scores.iter().filter(|(_, value)| value.is_finite()) {
+                scores.entry(score).or_default().push((row.step as f64, *value));
+            }
+        }
+        Self { name, cases: rows.last().map_or(0, |row| row.cases), scores }
+    }
+
+    fn chart(&self) -> Chart {
+        let line = |(score, points): (&&str, &Vec<(f64, f64)>)| Series {
+            name: (*score).to_owned(),
+            points: points.clone(),
+        };
+        Chart {
+            title: self.name.to_owned(),
+            y_label: "score".to_owned(),
+            series: self.scores.iter().map(line).collect(),
         }
     }
-    let line = |(score, points): (&&str, &Vec<(f64, f64)>)| Series {
-        name: (*score).to_owned(),
-        points: points.clone(),
-    };
-    let chart = Chart {
-        title: name.to_owned(),
-        y_label: "score".to_owned(),
-        series: scores.iter().map(line).collect(),
-    };
-    let cases = rows.last().map_or(0, |row| row.cases);
-    let body: String = scores.iter().map(|(score, points)| table_row(score, points)).collect();
-    format!(
-        "<div class=\"charts\">\n{}</div>\n<div class=\"scroll\"><table>\n<thead><tr><th>{}, {cases} cases</th>\
-         <th>first</th><th>last</th><th>best</th><th>at step</th></tr></thead>\n<tbody>\n{body}</tbody></table></div>\n",
-        chart.render(),
-        escape(name),
-    )
+
+    fn table(&self) -> String {
+        let body: String = self.scores.iter().map(|(score, points)| table_row(score, points)).collect();
+        format!(
+            "<div class=\"scroll\"><table>\n<thead><tr><th>{}, {} cases</th><th>first</th><th>last</th><th>best</th>\
+             <th>at step</th></tr></thead>\n<tbody>\n{body}</tbody></table></div>\n",
+            escape(self.name),
+            self.cases,
+        )
+    }
 }
 
 fn table_row(score: &str, points: &[(f64, f64)]) -> String {
