@@ -23,6 +23,8 @@ enum Step {
     Docs,
     /// The program for NVIDIA GPUs linted, which type-checks it: nothing of CUDA is needed for that.
     Cuda,
+    /// The GPU's kernels and operations, tested on a GPU or a software one by Vulkan.
+    Vulkan,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
     /// All tests together.
@@ -30,7 +32,7 @@ enum Step {
 }
 
 /// The steps in the order they run, with their names.
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("fmt", Step::Fmt),
     ("tidy", Step::Tidy),
     ("clippy", Step::Clippy),
@@ -38,6 +40,7 @@ const STEPS: [(&str, Step); 7] = [
     ("cuda", Step::Cuda),
     ("alone", Step::Alone),
     ("tests", Step::Tests),
+    ("vulkan", Step::Vulkan),
 ];
 
 /// Runs the named steps, or all of them, and stops at the first that fails.
@@ -84,6 +87,16 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
             root,
             &["clippy", "--package", "toolrl-cli", "--features", "cuda", "--", "-D", "warnings"],
             &[("DOCS_RS", "1")],
+        ),
+        Step::Vulkan => succeeds(
+            root,
+            &[
+                "test",
+                "--package=toolrl-cube",
+                "--package=toolrl-kernels",
+                "--features=toolrl-cube/wgpu,toolrl-kernels/wgpu",
+            ],
+            &[],
         ),
         Step::Alone => alone(root),
         Step::Tests => succeeds(root, &["test", "--workspace"], &[]),
@@ -135,7 +148,10 @@ mod tests {
 
     #[test]
     fn all_steps_run_cheapest_first() {
-        assert_eq!(names(&[]).unwrap(), ["fmt", "tidy", "clippy", "docs", "cuda", "alone", "tests"]);
+        assert_eq!(
+            names(&[]).unwrap(),
+            ["fmt", "tidy", "clippy", "docs", "cuda", "alone", "tests", "vulkan"]
+        );
     }
 
     #[test]
