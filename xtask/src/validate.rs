@@ -23,6 +23,10 @@ enum Step {
     Docs,
     /// The program for NVIDIA GPUs linted, which type-checks it: nothing of CUDA is needed for that.
     Cuda,
+    /// The GPU's kernels, tested on a GPU or a software one by Vulkan.
+    Kernels,
+    /// The same, and burn's operations that are made of them: burn is compiled once more for that.
+    Vulkan,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
     /// All tests together.
@@ -30,14 +34,16 @@ enum Step {
 }
 
 /// The steps in the order they run, with their names.
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 9] = [
     ("fmt", Step::Fmt),
     ("tidy", Step::Tidy),
     ("clippy", Step::Clippy),
     ("docs", Step::Docs),
     ("cuda", Step::Cuda),
+    ("kernels", Step::Kernels),
     ("alone", Step::Alone),
     ("tests", Step::Tests),
+    ("vulkan", Step::Vulkan),
 ];
 
 /// Runs the named steps, or all of them, and stops at the first that fails.
@@ -66,29 +72,40 @@ fn chosen(names: &[OsString]) -> anyhow::Result<Vec<(&'static str, Step)>> {
     Ok(STEPS.into_iter().filter(|(name, _)| wanted(name)).collect())
 }
 
-/// The package that is no default member, by the reason that stands in the workspace's manifest. [`alone`] tests it.
-const GPU_KERNELS: [&str; 2] = ["--package", "toolrl-cube"];
-
 /// Whether a step finds nothing wrong.
 fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
     match step {
         Step::Fmt => succeeds(root, &["fmt", "--all", "--check"], &[]),
         Step::Tidy => Ok(tidy::run(root)? == ExitCode::SUCCESS),
         Step::Clippy => {
-            let of = ["--all-targets", "--", "-D", "warnings"];
-            Ok(succeeds(root, &[&["clippy"], &of[..]].concat(), &[])?
-                && succeeds(root, &[&["clippy"], &GPU_KERNELS[..], &of].concat(), &[])?)
+            succeeds(root, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])
         }
-        Step::Docs => {
-            let (of, strict) = (["--no-deps", "--document-private-items"], [("RUSTDOCFLAGS", "-D warnings")]);
-            Ok(succeeds(root, &[&["doc"], &of[..]].concat(), &strict)?
-                && succeeds(root, &[&["doc"], &GPU_KERNELS[..], &of].concat(), &strict)?)
-        }
+        Step::Docs => succeeds(
+            root,
+            &["doc", "--workspace", "--no-deps", "--document-private-items"],
+            &[("RUSTDOCFLAGS", "-D warnings")],
+        ),
         // As on docs.rs: cubecl then fetches no LLVM, which only a program that is run needs.
         Step::Cuda => succeeds(
             root,
             &["clippy", "--package", "toolrl-cli", "--features", "cuda", "--", "-D", "warnings"],
             &[("DOCS_RS", "1")],
+        ),
+        // Less optimised: compiling takes longer than these tests.
+        Step::Kernels => succeeds(
+            root,
+            &["test", "--package=toolrl-cube", "--features=wgpu", "--config=profile.dev.opt-level=1"],
+            &[],
+        ),
+        Step::Vulkan => succeeds(
+            root,
+            &[
+                "test",
+                "--package=toolrl-cube",
+                "--package=toolrl-kernels",
+                "--features=toolrl-cube/wgpu,toolrl-kernels/wgpu",
+            ],
+            &[],
         ),
         Step::Alone => alone(root),
         Step::Tests => succeeds(root, &["test"], &[]),
@@ -140,7 +157,10 @@ mod tests {
 
     #[test]
     fn all_steps_run_cheapest_first() {
-        assert_eq!(names(&[]).unwrap(), ["fmt", "tidy", "clippy", "docs", "cuda", "alone", "tests"]);
+        assert_eq!(
+            names(&[]).unwrap(),
+            ["fmt", "tidy", "clippy", "docs", "cuda", "kernels", "alone", "tests", "vulkan"]
+        );
     }
 
     #[test]

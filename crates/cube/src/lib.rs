@@ -11,6 +11,8 @@
 //! results are read. Sizes are checked; indices in device memory are not, and one outside is undefined behaviour
 //! unless its function says that it is left out.
 
+#![cfg(feature = "gpu")]
+
 mod adamw;
 mod attention;
 mod buffer;

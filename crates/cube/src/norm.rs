@@ -205,7 +205,7 @@ fn backward<F: Float, W: Float, N: Size>(
             weighted[i] = Vector::new(0.0f32);
             if there && column < vectors {
                 let g = Vector::<f32, N>::cast_from(grad[row * vectors + column]);
-                held[i] = held[i] * Vector::new(r);
+                held[i] *= Vector::new(r);
                 weighted[i] = g * Vector::cast_from(weight[column]);
                 dw[i] += g * held[i];
             }

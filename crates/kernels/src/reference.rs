@@ -67,6 +67,10 @@ pub fn attention(
     let mask = Tensor::<2, Bool>::from_data(TensorData::new(hidden, [tokens, tokens]), &q_ti.device());
     let split = |x: Tensor<2>, n: usize| x.reshape([tokens, n, heads.dim]).swap_dims(0, 1);
     let repeat = |x: Tensor<2>| {
+        // Without a repetition by one, whose gradient burn 0.23.0-pre.1 gets wrong on GPUs.
+        if heads.group() == 1 {
+            return split(x, heads.kv);
+        }
         let x = split(x, heads.kv).reshape([heads.kv, 1, tokens, heads.dim]);
         x.repeat_dim(1, heads.group()).reshape([heads.query, tokens, heads.dim])
     };

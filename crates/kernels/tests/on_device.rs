@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, activation};
-use common::{close, setup};
+use common::{close, device, setup};
 use toolrl_kernels::{Sampling, draw, is_cpu, sum_by_id};
 
 #[test]
@@ -23,8 +23,8 @@ fn rows_are_summed_by_their_ids() {
 
 #[test]
 fn tokens_are_drawn_where_the_logits_are() {
-    let (mut rng, device) = setup(2);
-    let logits: Tensor<2> = rng.tensor([4, 301], &device).inner() * 5.0;
+    let ((mut rng, with_gradients), device) = (setup(2), device());
+    let logits: Tensor<2> = rng.tensor([4, 301], &with_gradients).inner() * 5.0;
     let greedy = Sampling { temperature: 0.0, top_p: 1.0 };
     let Some(drawn) = draw(&logits, &[0.5; 4], &greedy) else {
         assert!(is_cpu(&device), "a GPU draws itself");

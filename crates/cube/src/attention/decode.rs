@@ -63,8 +63,8 @@ impl DecodePlan {
                 shared_rows = shared_rows.max(members.len() * heads.group());
             }
         }
-        for i in 0..spans.len() {
-            parts.add(&[i], spans[i].own, false);
+        for (i, span) in spans.iter().enumerate() {
+            parts.add(&[i], span.own, false);
         }
         let mut starts = vec![0];
         for places in &parts.places {

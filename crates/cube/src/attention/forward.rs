@@ -220,7 +220,7 @@ fn forward<F: Float, O: Float, N: Size>(
             total_weight[i] = total_weight[i] * kept + added;
             #[unroll]
             for o in 0..columns {
-                sums[i * columns + o] = sums[i * columns + o] * Vector::new(kept);
+                sums[i * columns + o] *= Vector::new(kept);
             }
         }
         sync_cube();

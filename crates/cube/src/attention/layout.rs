@@ -153,7 +153,8 @@ fn query_blocks(segments: &[Segment], size: usize) -> Vec<u32> {
 /// Blocks of at most `size` keys, those that the most queries see first, and the runs of those queries: of the rest of
 /// their own segment, and of every segment that has it as its prefix.
 fn key_blocks(segments: &[Segment], size: usize) -> (Vec<u32>, Vec<u32>) {
-    let (mut blocks, mut runs): (Vec<(usize, [usize; KEY_BLOCK])>, Vec<[usize; RUN]>) = Default::default();
+    let mut blocks: Vec<(usize, [usize; KEY_BLOCK])> = Vec::new();
+    let mut runs: Vec<[usize; RUN]> = Vec::new();
     for s in segments {
         let after = segments.iter().filter(|o| o.prefix == (s.start, s.len) && s.len > 0);
         let after: Vec<[usize; RUN]> = after.map(|o| [o.start, o.len, s.len]).collect();

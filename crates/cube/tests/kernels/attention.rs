@@ -4,8 +4,11 @@ use toolrl_cube::{CubeError, Dtype, Heads, PackedLayout, Segment, attention, att
 
 use crate::device::{assert_close, everywhere, numbers, put, wide};
 
+/// Length of a segment, and the index of the one that is its prefix.
+type SegmentRun = (usize, Option<usize>);
+
 /// Segments from (length, index of the segment that is its prefix).
-pub fn segments(runs: &[(usize, Option<usize>)]) -> Vec<Segment> {
+fn segments(runs: &[SegmentRun]) -> Vec<Segment> {
     let mut out: Vec<Segment> = Vec::new();
     for &(len, after) in runs {
         let start = out.last().map_or(0, |s| s.start + s.len);
@@ -105,7 +108,7 @@ fn heads(query: usize, kv: usize, dim: usize) -> Heads {
 }
 
 /// Heads, and segments.
-fn cases() -> Vec<(Heads, Vec<(usize, Option<usize>)>)> {
+fn cases() -> Vec<(Heads, Vec<SegmentRun>)> {
     vec![
         (heads(1, 1, 8), vec![(1, None)]),
         (heads(2, 1, 5), vec![(3, None), (1, Some(0)), (2, Some(0))]),

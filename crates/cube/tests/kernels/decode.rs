@@ -5,7 +5,10 @@ use toolrl_cube::{CacheSpans, CubeError, DecodePlan, Heads, decode_attention};
 use crate::attention::attend;
 use crate::device::{assert_close, everywhere, numbers, put, wide};
 
-fn spans(list: &[((usize, usize), (usize, usize))]) -> Vec<CacheSpans> {
+/// A run of cached rows: first row and rows.
+type Rows = (usize, usize);
+
+fn spans(list: &[(Rows, Rows)]) -> Vec<CacheSpans> {
     list.iter().map(|&(prefix, own)| CacheSpans { prefix, own }).collect()
 }
 

@@ -17,6 +17,7 @@ impl Numbers {
         Tensor::from_data(TensorData::new(values, shape), device).require_grad()
     }
 
+    #[allow(dead_code, reason = "not every test needs whole numbers")]
     pub fn below(&mut self, n: usize) -> usize {
         self.next() as usize % n
     }
