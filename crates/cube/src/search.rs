@@ -8,6 +8,9 @@ use cubecl::prelude::*;
 use crate::reduce::{team_sum, vector_total};
 use crate::sample::Walk;
 
+/// Sums that are added in a row.
+const GROUP: usize = 32;
+
 /// A number that orders as the logit does: -0 before 0, as in IEEE 754's total order.
 #[cube]
 pub(crate) fn key_of(logit: f32) -> u32 {
@@ -153,8 +156,8 @@ pub(crate) fn find<F: Float, N: Size>(
         }
         sync_cube();
     }
-    let mut before = f32::new(0.0);
-    let chosen = pass(pieces, 0, comptime!(walk.pieces()), target, &mut before);
+    let mut rest = target;
+    let chosen = pass(pieces, comptime!(walk.pieces()), &mut rest);
     let column = chosen * walk.units + UNIT_POS as usize;
     let mut weight = Vector::<f32, N>::new(0.0f32);
     if column < walk.vectors {
@@ -168,11 +171,11 @@ pub(crate) fn find<F: Float, N: Size>(
     sync_cube();
     scratch[UNIT_POS as usize] = vector_total(weight);
     sync_cube();
-    let unit = pass(scratch, 0, walk.units, target, &mut before);
+    let unit = pass(scratch, walk.units, &mut rest);
     sync_cube();
     // The unit that holds the token says which it is.
     if UNIT_POS as usize == unit {
-        let mut sum = before;
+        let mut sum = f32::new(0.0);
         let mut place = 0u32;
         let mut passed = false;
         #[unroll]
@@ -181,7 +184,7 @@ pub(crate) fn find<F: Float, N: Size>(
             if !passed && w > 0.0 {
                 sum += w;
                 place = comptime!(i as u32).runtime();
-                passed = sum > target;
+                passed = sum > rest;
             }
         }
         scratch[0] = f32::cast_from((column * N::value()) as u32 + place);
@@ -203,21 +206,42 @@ fn equal<N: Size>(z: Vector<f32, N>, key: u32) -> Vector<f32, N> {
     out
 }
 
-/// The first of `len` sums from `first` on at which `before` and all up to it pass `target`; the last that is more than
-/// zero where they never do. `before` becomes the sum of all before it.
+/// The first of `len` sums at which all up to it pass `rest`; the last that is more than zero where they never do.
+/// `rest` becomes what is left of it at that sum. Groups of sums are passed first, so that few are added in a row.
 #[cube]
-fn pass(sums: &mut Shared<[f32]>, first: usize, len: usize, target: f32, before: &mut f32) -> usize {
-    let mut running = *before;
-    let mut found = first;
+fn pass(sums: &mut Shared<[f32]>, #[comptime] len: usize, rest: &mut f32) -> usize {
+    let mut group = 0usize;
+    let mut before = f32::new(0.0);
+    let mut running = f32::new(0.0);
     let mut passed = false;
-    for i in first..first + len {
+    for g in 0..comptime!(len.div_ceil(GROUP)) {
+        let mut sum = f32::new(0.0);
+        for i in g * GROUP..min((g + 1) * GROUP, len) {
+            sum += sums[i];
+        }
+        if !passed && sum > 0.0 {
+            group = g;
+            before = running;
+            running += sum;
+            passed = running > *rest;
+        }
+    }
+    let left = *rest - before;
+    *rest = left;
+    let mut found = group * GROUP;
+    before = f32::new(0.0);
+    running = f32::new(0.0);
+    passed = false;
+    for i in group * GROUP..min((group + 1) * GROUP, len) {
         let sum = sums[i];
         if !passed && sum > 0.0 {
             found = i;
-            *before = running;
+            before = running;
             running += sum;
-            passed = running > target;
+            passed = running > *rest;
         }
     }
+    let left = *rest - before;
+    *rest = left;
     found
 }
