@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use toolrl_bfcl::{Benchmark, Category, Names, Sources, check, decode_ast, rows};
+use toolrl_bfcl::{Benchmark, Category, Handler, Names, Sources, check, rows};
 use toolrl_grammar::json::{Object, Value};
 
 /// Bytes of a hostile reply.
@@ -35,6 +35,12 @@ fn replies() -> Vec<Vec<u8>> {
         call(&format!("{{\"a\": {}1{}}}", "[".repeat(900), "]".repeat(900))),
         call(&"9".repeat(SIZE)),
         call(&format!("{{\"a\": \"{}\"}}", fill("\\ud800'\\n"))),
+        call(&format!("{{\"a\": \"{}\"}}", "x".repeat(10 << 20))),
+        call(&format!("{{{}}}", "[".repeat(100_000))),
+        vec![0; 1 << 20],
+        vec![b'<'; 1 << 20],
+        fill("{\"name\": \"f\"};").into_bytes(),
+        [b"<|python_tag|>".as_slice(), &[b';'; 1 << 20]].concat(),
     ]
 }
 
@@ -44,9 +50,13 @@ fn hostile_replies_are_judged() {
     let benchmark = Benchmark::load(&Sources::new(folder), &Category::single_turn()).unwrap();
     for (index, reply) in replies().iter().enumerate() {
         let start = Instant::now();
-        let calls = decode_ast(reply);
-        for case in benchmark.cases() {
-            let _ = check(case, Some(&calls), Names::Dotted).unwrap();
+        for handler in Handler::ALL {
+            let calls = handler.decode_ast(reply);
+            for case in benchmark.cases() {
+                let _ = check(case, Some(&calls), Names::Dotted).unwrap();
+            }
+            let sources = handler.decode_execute(reply);
+            assert_eq!(sources.is_ok(), handler.calls(reply).is_ok());
         }
         let _ = rows::decoded(reply).to_string();
         assert!(start.elapsed() < PATIENCE, "reply {index}: {:?}", start.elapsed());

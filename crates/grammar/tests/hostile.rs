@@ -149,7 +149,8 @@ fn a_megabyte_takes_linear_time() {
     for (name, make) in makers {
         let (small, large) = (make(1 << 16), make(1 << 20));
         let small = time(&small).max(Duration::from_millis(1));
-        let large = time(&large);
+        // The least of three: what else the machine does only adds to one.
+        let large = (0..3).map(|_| time(&large)).min().unwrap_or_default();
         // Sixteen times the text; a quadratic reading would take 256 times as long.
         assert!(large < small * 100, "{name}: {small:?} for 64 KiB, {large:?} for 1 MiB");
     }

@@ -107,6 +107,27 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn long_texts_end() {
+    let start = Instant::now();
+    let mut session = session(Context::Plain);
+    let texts =
+        ["x".repeat(10 << 20), "\0".repeat(1 << 20), "é\u{2028}".repeat(1 << 18), "\\'".repeat(1 << 19)];
+    for text in texts {
+        for call in
+            [text.clone(), format!("echo({text:?})"), format!("grep('f', {text:?})"), format!("{text}()")]
+        {
+            session.execute(&call);
+        }
+        let name = Value::str(text);
+        let row = format!("{{\"name\": {name}, \"parameters\": {{\"a\": {name}}}}}");
+        let call = Call::from_json(&json::parse(&row).expect("JSON")).expect("a call").to_string();
+        assert!(session.execute(&call).starts_with("Error during execution"));
+    }
+    session.state();
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+#[test]
 fn directories_that_hold_themselves_end() {
     let mut session = session(Context::Plain);
     for call in ["cp('d', 'd')", "find()", "du()", "cd('d')", "cd('d')", "pwd()", "cd('..')", "ls()"] {
