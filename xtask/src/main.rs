@@ -21,7 +21,8 @@ Usage: cargo xtask <COMMAND> [ARGUMENTS]...
 
 Commands of the workspace:
   validate [STEP]...  What CI checks, cheapest first; before a commit, run this.
-                      Steps: fmt, tidy, clippy, docs, cuda, alone, tests, vulkan; all of them by default
+                      Steps: fmt, tidy, clippy, docs, cuda, kernels, alone, tests, vulkan; all of
+                      them by default
   tidy                The rules of the repository alone: crate edges, module docs, file lengths,
                       printing, environment variables, cited paths, licences
   gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo
