@@ -17,7 +17,7 @@ pub struct ParameterGradients(Vec<Gradient>);
 #[derive(Debug)]
 enum Gradient {
     Numbers(Vec<f32>),
-    Tensor(Tensor<1>),
+    Tensor(Box<Tensor<1>>),
 }
 
 impl ParameterGradients {
@@ -49,10 +49,10 @@ impl ParameterGradients {
         self.0.push(match gradient {
             Some(gradient) if on_cpu => Gradient::Numbers(floats(gradient)),
             None if on_cpu => Gradient::Numbers(vec![0.0; numbers]),
-            Some(gradient) => Gradient::Tensor(gradient.cast(FloatDType::F32).reshape([numbers])),
+            Some(gradient) => Gradient::Tensor(Box::new(gradient.cast(FloatDType::F32).reshape([numbers]))),
             None => {
                 let device = parameter.device().without_autodiff();
-                Gradient::Tensor(Tensor::zeros([numbers], (&device, burn::tensor::DType::F32)))
+                Gradient::Tensor(Box::new(Tensor::zeros([numbers], (&device, burn::tensor::DType::F32))))
             }
         });
     }
@@ -75,7 +75,7 @@ impl ParameterGradients {
             Some(Gradient::Tensor(table)) => {
                 let numbers = table.dims()[0];
                 let rows = toolrl_kernels::sum_by_id(by_x, tokens.clone(), numbers / width.max(1));
-                *table = table.clone() + rows.reshape([numbers]);
+                **table = *table.clone() + rows.reshape([numbers]);
             }
             None => {}
         }
@@ -90,7 +90,7 @@ impl Gradient {
                 parts.for_each(|(sum, more)| sum.iter_mut().zip(more).for_each(|(s, m)| *s += m));
             }
             // The second operand, which has one owner, takes the sum.
-            (Self::Tensor(sum), Self::Tensor(more)) => *sum = more + sum.clone(),
+            (Self::Tensor(sum), Self::Tensor(more)) => **sum = *more + *sum.clone(),
             // Passes of one policy are computed on one device, so this is not reached.
             (sum, more) => {
                 let numbers = std::mem::replace(sum, Self::Numbers(Vec::new())).into_numbers();
@@ -103,7 +103,7 @@ impl Gradient {
     fn into_numbers(self) -> Vec<f32> {
         match self {
             Self::Numbers(numbers) => numbers,
-            Self::Tensor(tensor) => floats(tensor),
+            Self::Tensor(tensor) => floats(*tensor),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Report {
                     }
                 });
                 let verdict = if row.passed == Some(false) { "  FAILED" } else { "" };
-                out += &format!("  {:<44} {value:>16}  {beside}{verdict}", row.name).trim_end();
+                out += format!("  {:<44} {value:>16}  {beside}{verdict}", row.name).trim_end();
                 out.push('\n');
             }
         }

@@ -8,6 +8,7 @@ mod data;
 mod eval;
 mod evaluations;
 mod gpu;
+mod guards;
 mod hub;
 mod policy;
 mod resume;
