@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_kernels::{Packing, Sampling, awake, is_cpu};
+use toolrl_kernels::{Packing, Sampling, is_cpu};
 use toolrl_policy::{KvCache, Policy};
 use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
 
@@ -90,10 +90,8 @@ impl<'a> Batch<'a> {
             let told = self.finished.len();
             self.admit()?;
             if !self.active.is_empty() {
-                match self.on_cpu {
-                    true => awake(|| self.step())?,
-                    false => self.step()?,
-                }
+                // On a worker: its operations then begin without waking another thread and waiting for it.
+                rayon::scope(|_| self.step())?;
             }
             self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {

@@ -13,7 +13,6 @@
 //! from one configuration.
 
 mod autodiff;
-mod awake;
 mod backend;
 mod cpu;
 #[cfg(feature = "cube")]
@@ -30,7 +29,6 @@ use std::sync::Arc;
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-pub use awake::awake;
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use cpu::categorical::Categorical;
 #[cfg(feature = "cuda")]
