@@ -6,10 +6,12 @@
 //! Shapes are named by axis suffixes: `t` packed tokens, `n` chosen rows, `v` vocabulary, `i` features, `s`
 //! sequences, `c` cached rows. Rows are contiguous.
 //!
-//! Numbers are stored as [`Dtype`] says. Arithmetic and sums are in f32; a result is stored as the first operand is,
+//! Numbers are stored as `Dtype` says. Arithmetic and sums are in f32; a result is stored as the first operand is,
 //! unless its function says otherwise. Functions enqueue their work and return; failures of the device show when
 //! results are read. Sizes are checked; indices in device memory are not, and one outside is undefined behaviour
 //! unless its function says that it is left out.
+//!
+//! Empty unless built with feature `gpu`, or one of the runtimes' (`cuda`, `wgpu`), which imply it.
 
 #![cfg(feature = "gpu")]
 
