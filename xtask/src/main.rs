@@ -4,6 +4,7 @@
 //! in seconds; whatever is heavy runs in a `cargo` that this program starts.
 
 mod forward;
+mod fuzz;
 mod tidy;
 mod validate;
 
@@ -23,6 +24,9 @@ Commands of the workspace:
                       Steps: fmt, tidy, clippy, docs, alone, tests; all of them by default
   tidy                The rules of the repository alone: crate edges, module docs, file lengths,
                       printing, environment variables, cited paths, licences
+  fuzz [TARGET]... [--minutes N] [--list]
+                      Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
+                      Needs cargo-fuzz and the nightly compiler
   help                This text
 
 Every other command is one of `toolrl`, built as needed and run with the arguments as they are:
@@ -52,6 +56,7 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         Some("validate") => validate::run(&root()?, &arguments),
+        Some("fuzz") => fuzz::run(&root()?, &arguments),
         Some("tidy") => tidy::run(&root()?),
         Some("toolrl") => forward::toolrl(&arguments),
         _ => forward::toolrl(&[vec![command], arguments].concat()),
