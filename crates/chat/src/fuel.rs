@@ -1,4 +1,7 @@
-//! What a template pays for beyond the engine's own account: methods of strings, and JSON.
+//! What a template pays for beyond the engine's own account: methods of strings, JSON, and what is printed.
+//!
+//! The engine charges for a text once it is there. A list that holds itself twice, over and over, or a list
+//! repeated without end, is small until it is written.
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, State};
@@ -6,6 +9,24 @@ use minijinja::{Error, State};
 /// Pays for so many bytes that a template makes, at the engine's own price.
 pub(crate) fn charge(state: &State, bytes: usize) -> Result<(), Error> {
     state.consume_fuel(1 + (bytes / 64) as u64)
+}
+
+/// Pays beforehand for every item of a list or dictionary, those inside it included, as often as they would be
+/// written.
+pub(crate) fn charge_items(state: &State, value: &Value) -> Result<(), Error> {
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) {
+        return Ok(());
+    }
+    for item in value.try_iter()? {
+        charge(state, longest(&item))?;
+        charge_items(state, &item)?;
+        if value.kind() == ValueKind::Map {
+            let inner = value.get_item(&item)?;
+            charge(state, longest(&inner))?;
+            charge_items(state, &inner)?;
+        }
+    }
+    Ok(())
 }
 
 /// Pays beforehand for the methods whose results can be far longer than what they are given.
@@ -16,6 +37,7 @@ pub(crate) fn charge_method(
     arguments: &[Value],
 ) -> Result<(), Error> {
     let Some(text) = value.as_str() else { return Ok(()) };
+    arguments.iter().try_for_each(|argument| charge_items(state, argument))?;
     match (method, arguments) {
         ("replace", [old, new, ..]) => {
             let places = text.matches(old.as_str().unwrap_or_default()).count();

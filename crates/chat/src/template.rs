@@ -10,7 +10,7 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, json};
 
 use crate::files::Settings;
-use crate::fuel::charge_method;
+use crate::fuel::{charge_items, charge_method};
 use crate::python_json::{float, tojson};
 use crate::{ChatError, Message};
 
@@ -101,6 +101,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.set_formatter(write_value);
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
+    environment.add_filter("string", string);
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
@@ -124,8 +125,17 @@ fn write_value(output: &mut Output, state: &mut State, value: &Value) -> Result<
         Ok(number) if value.is_number() && !value.is_integer() && number.is_finite() => {
             output.write_str(&float(number)).map_err(Error::from)
         }
-        _ => minijinja::escape_formatter(output, state, value),
+        _ => {
+            charge_items(state, value)?;
+            minijinja::escape_formatter(output, state, value)
+        }
     }
+}
+
+/// Jinja's filter: a value as it is printed.
+fn string(state: &State, value: &Value) -> Result<Value, Error> {
+    charge_items(state, value)?;
+    Ok(if value.kind() == ValueKind::String { value.clone() } else { value.to_string().into() })
 }
 
 /// The methods of Python's strings, lists and dictionaries.

@@ -43,6 +43,11 @@ fn templates_that_never_end_or_fill_the_memory_are_stopped() {
         growing("'ab'", "ns.x.join([ns.x, ns.x, ns.x])", 99, "{{ ns.x }}"),
         growing("[1]", "[ns.x, ns.x]", 60, "{{ ns.x | tojson }}"),
         growing("[1]", "[ns.x, ns.x]", 60, "{{ ns.x }}"),
+        growing("[1]", "[ns.x, ns.x]", 60, "{{ ns.x | string }}"),
+        growing("[1]", "{'a': ns.x, 'b': ns.x}", 60, "{{ ns.x }}"),
+        growing("[1]", "[ns.x, ns.x]", 60, "{{ ','.join(ns.x) }}"),
+        growing("[1]", "[ns.x, ns.x]", 60, "{{ '{}'.format(ns.x) }}"),
+        "{{ [1] * 100000000000 }}".to_owned(),
         growing("[1]", "[ns.x]", 5000, "{{ ns.x | tojson }}"),
         "{{ 'x' * 100000000000 }}".to_owned(),
         "{{ ([1] * 100000000000) | tojson }}".to_owned(),
@@ -65,9 +70,7 @@ fn templates_that_never_end_or_fill_the_memory_are_stopped() {
     ];
     for template in templates {
         let start = Instant::now();
-        eprintln!("T {:.200}", template);
         let outcome = render(dir.path(), &template);
-        eprintln!("  {:?}", start.elapsed());
         assert!(outcome.is_err(), "{template}: {} bytes", outcome.unwrap().len());
         assert!(start.elapsed() < PATIENCE, "{template}: {:?}", start.elapsed());
     }
@@ -214,7 +217,7 @@ proptest! {
         for (ids, text) in [(&encoded, text), (&ids, chat.decode(&ids, false).unwrap())] {
             let spans = chat.spans(ids);
             prop_assert_eq!(spans.len(), ids.len());
-            prop_assert!(spans.windows(2).all(|pair| pair[0].start <= pair[1].start && pair[0].end <= pair[1].end));
+            prop_assert!(spans.windows(2).all(|pair| pair[1].start <= pair[0].end && pair[0].end <= pair[1].end));
             prop_assert!(spans.iter().all(|span| text.get(span.clone()).is_some()));
             prop_assert_eq!(spans.last().map_or(0, |span| span.end), text.len());
         }
