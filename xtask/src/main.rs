@@ -5,6 +5,7 @@
 
 mod bundle;
 mod forward;
+mod fuzz;
 mod tidy;
 mod validate;
 
@@ -27,6 +28,9 @@ Commands of the workspace:
                       printing, environment variables, cited paths, licences
   gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo
                       (docs/gpu.md)
+  fuzz [TARGET]... [--minutes N] [--list]
+                      Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
+                      Needs cargo-fuzz and the nightly compiler
   help                This text
 
 Every other command is one of `toolrl`, built as needed and run with the arguments as they are:
@@ -56,6 +60,7 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
             Ok(ExitCode::SUCCESS)
         }
         Some("validate") => validate::run(&root()?, &arguments),
+        Some("fuzz") => fuzz::run(&root()?, &arguments),
         Some("tidy") => tidy::run(&root()?),
         Some("gpu") if arguments.first().is_some_and(|first| first == "bundle") => {
             bundle::run(&root()?, &arguments[1..])

@@ -1,10 +1,12 @@
 //! [`Chat`]: the tokenizer and the chat template of one model directory.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
+use crate::error::TokenizerCause;
 use crate::files::{self, Settings};
 use crate::template::Templates;
 use crate::{ChatError, Message, spans};
@@ -92,9 +94,7 @@ impl Chat {
     /// # Errors
     /// [`ChatError::Encode`] when the tokenizer's model has no token for a part of the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
-        let encoding = self
-            .tokenizer
-            .encode_fast(text, false)
+        let encoding = guarded(|| self.tokenizer.encode_fast(text, false))
             .map_err(|source| ChatError::Encode { bytes: text.len(), source })?;
         Ok(encoding.get_ids().to_vec())
     }
@@ -105,16 +105,15 @@ impl Chat {
     /// # Errors
     /// [`ChatError::Decode`] when the tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String, ChatError> {
-        self.tokenizer
-            .decode(ids, skip_special)
+        guarded(|| self.tokenizer.decode(ids, skip_special))
             .map_err(|source| ChatError::Decode { tokens: ids.len(), source })
     }
 
     /// For every token, the bytes of `decode(ids, false)` that it made, in order. Where one character
     /// was made by several tokens, each of them has the whole character; a token that made nothing has
-    /// an empty range.
+    /// an empty range, and so has every token where [`decode`](Self::decode) fails.
     pub fn spans(&self, ids: &[u32]) -> Vec<Range<usize>> {
-        spans::spans(&self.tokenizer, ids)
+        guarded(|| Ok(spans::spans(&self.tokenizer, ids))).unwrap_or_else(|_| vec![0..0; ids.len()])
     }
 
     /// One more than the highest token id: the rows an embedding needs.
@@ -171,10 +170,15 @@ impl Chat {
 
 /// Reads a tokenizer, without the truncation and padding that its file may carry over from training.
 fn load_tokenizer(path: &Path) -> Result<Tokenizer, ChatError> {
-    let bytes = std::fs::read(path).map_err(|source| ChatError::Read { path: path.to_owned(), source })?;
+    let bytes = files::read_tokenizer(path)?;
     let refused = |source| ChatError::Tokenizer { path: path.to_owned(), source };
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(refused)?;
+    let mut tokenizer = guarded(|| Tokenizer::from_bytes(bytes)).map_err(refused)?;
     tokenizer.with_truncation(None).map_err(refused)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
+}
+
+/// Runs a call of the tokenizers library, which panics on some files that it does not refuse.
+fn guarded<T>(call: impl FnOnce() -> Result<T, TokenizerCause>) -> Result<T, TokenizerCause> {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|_| Err("the tokenizer panicked".into()))
 }

@@ -17,6 +17,14 @@ pub enum ChatError {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// A file, or a chat template in it, is larger than any that belongs to a model.
+    #[error("{path}, or a template in it, is larger than {limit} bytes, the most that is read", path = path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes that are read.
+        limit: u64,
+    },
     /// A file could not be written.
     #[error("cannot write {path}: {source}", path = path.display())]
     Write {

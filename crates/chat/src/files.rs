@@ -1,6 +1,8 @@
 //! What the JSON files beside a tokenizer say: special tokens and chat templates.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -15,6 +17,13 @@ pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
 /// A template in a file of its own; where it is there, it wins.
 const CHAT_TEMPLATE: &str = "chat_template.jinja";
+
+/// The most bytes of a tokenizer: some ten times the largest in use.
+const LARGEST_TOKENIZER: u64 = 512 << 20;
+/// The most bytes of any other file.
+const LARGEST_SETTINGS: u64 = 32 << 20;
+/// The most bytes of a chat template: some fifty times the longest in use.
+const LARGEST_TEMPLATE: u64 = 1 << 20;
 
 /// Every file that tells how text becomes tokens; a saved model directory gets copies of them.
 pub(crate) const ALL: [&str; 8] = [
@@ -53,7 +62,7 @@ impl Settings {
             }
         }
         let path = dir.join(CHAT_TEMPLATE);
-        if let Some(source) = read_optional(&path)? {
+        if let Some(source) = read_optional(&path, LARGEST_TEMPLATE)? {
             settings.templates = BTreeMap::from([("default".to_owned(), (path, source))]);
         }
         Ok(settings)
@@ -94,24 +103,43 @@ impl Settings {
             Some(_) => return Err(refused()),
         };
         for (name, source) in named {
+            if source.len() as u64 > LARGEST_TEMPLATE {
+                return Err(ChatError::TooLarge { path: path.to_owned(), limit: LARGEST_TEMPLATE });
+            }
             self.templates.insert(name.to_owned(), (path.to_owned(), source.to_owned()));
         }
         Ok(())
     }
 }
 
-/// The text of a file, or nothing where no file stands.
-fn read_optional(path: &Path) -> Result<Option<String>, ChatError> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ChatError::Read { path: path.to_owned(), source }),
+/// The bytes of the tokenizer.
+pub(crate) fn read_tokenizer(path: &Path) -> Result<Vec<u8>, ChatError> {
+    read_within(path, LARGEST_TOKENIZER)
+}
+
+/// The bytes of a file that is no larger than a limit.
+fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>, ChatError> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
+    match read.map_err(|source| ChatError::Read { path: path.to_owned(), source })? {
+        read if read as u64 > limit => Err(ChatError::TooLarge { path: path.to_owned(), limit }),
+        _ => Ok(bytes),
     }
+}
+
+/// The text of a file, or nothing where no file stands.
+fn read_optional(path: &Path, limit: u64) -> Result<Option<String>, ChatError> {
+    let bytes = match read_within(path, limit) {
+        Err(ChatError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
+        read => read?,
+    };
+    let text = String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+    text.map(Some).map_err(|source| ChatError::Read { path: path.to_owned(), source })
 }
 
 /// The JSON of a file, or nothing where no file stands.
 fn read_json(path: &Path) -> Result<Option<Value>, ChatError> {
-    let Some(text) = read_optional(path)? else {
+    let Some(text) = read_optional(path, LARGEST_SETTINGS)? else {
         return Ok(None);
     };
     serde_json::from_str(&text).map(Some).map_err(|source| ChatError::Json { path: path.to_owned(), source })

@@ -22,6 +22,7 @@
 mod chat;
 mod error;
 mod files;
+mod fuel;
 mod message;
 mod python_json;
 mod spans;

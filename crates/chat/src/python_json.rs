@@ -3,11 +3,17 @@
 use std::fmt::Write;
 
 use minijinja::value::{Kwargs, Value, ValueKind};
-use minijinja::{Error, ErrorKind};
+use minijinja::{Error, ErrorKind, State};
+
+use crate::fuel;
+
+/// The deepest nesting of a value: what Python's default recursion limit leaves to its encoder.
+const MAX_DEPTH: usize = 990;
 
 /// `json.dumps(value, ensure_ascii=False, …)`, with the keyword arguments that transformers' filter
-/// takes: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
-pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
+/// takes: `ensure_ascii`, `indent`, `separators`, `sort_keys`. What it writes is charged to the template's fuel
+/// as it is written, since a small value can be long as JSON.
+pub(crate) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
     let separators: Option<Vec<String>> = options.get("separators")?;
     let (item, key) = match separators.as_deref() {
@@ -16,6 +22,7 @@ pub(crate) fn tojson(value: &Value, options: Kwargs) -> Result<String, Error> {
         Some(_) => return Err(refused("separators must be a pair of strings".to_owned())),
     };
     let mut writer = Writer {
+        state,
         out: String::new(),
         depth: 0,
         indent,
@@ -34,7 +41,8 @@ fn refused(reason: String) -> Error {
 }
 
 /// `json.dumps` in the middle of its work.
-struct Writer {
+struct Writer<'s> {
+    state: &'s State<'s, 's>,
     out: String,
     depth: usize,
     indent: Option<usize>,
@@ -44,24 +52,28 @@ struct Writer {
     sort: bool,
 }
 
-impl Writer {
+impl Writer<'_> {
     fn value(&mut self, value: &Value) -> Result<(), Error> {
+        self.charge(self.item.len() + self.key.len())?;
+        if self.depth > MAX_DEPTH {
+            return Err(refused(format!("a value is nested more than {MAX_DEPTH} levels deep")));
+        }
         match value.kind() {
             ValueKind::None => self.out.push_str("null"),
             ValueKind::Bool => self.out.push_str(if value.is_true() { "true" } else { "false" }),
             ValueKind::Number => self.out.push_str(&number(value)?),
-            ValueKind::String => self.string(value.as_str().unwrap_or_default()),
+            ValueKind::String => self.string(value.as_str().unwrap_or_default())?,
             ValueKind::Seq | ValueKind::Iterable => {
-                let items: Vec<Value> = value.try_iter()?.collect();
+                let items = self.items(value)?;
                 self.container(['[', ']'], &items, |writer, item| writer.value(item))?;
             }
             ValueKind::Map => {
-                let mut keys: Vec<Value> = value.try_iter()?.collect();
+                let mut keys = self.items(value)?;
                 if self.sort {
                     keys.sort();
                 }
                 self.container(['{', '}'], &keys, |writer, key| {
-                    writer.string(&key_text(key)?);
+                    writer.string(&key_text(key)?)?;
                     let separator = writer.key.clone();
                     writer.out.push_str(&separator);
                     writer.value(&value.get_item(key)?)
@@ -87,25 +99,39 @@ impl Writer {
             if position > 0 {
                 self.out.push_str(&self.item);
             }
-            self.new_line();
+            self.new_line()?;
             write(self, item)?;
         }
         self.depth -= 1;
         if !items.is_empty() {
-            self.new_line();
+            self.new_line()?;
         }
         self.out.push(close);
         Ok(())
     }
 
-    fn new_line(&mut self) {
+    fn new_line(&mut self) -> Result<(), Error> {
         if let Some(indent) = self.indent {
+            let spaces = indent.saturating_mul(self.depth);
+            self.charge(spaces)?;
             self.out.push('\n');
-            self.out.extend(std::iter::repeat_n(' ', indent * self.depth));
+            self.out.extend(std::iter::repeat_n(' ', spaces));
         }
+        Ok(())
     }
 
-    fn string(&mut self, text: &str) {
+    /// The items of a list or the keys of a dictionary, of which there may be more than memory holds.
+    fn items(&self, value: &Value) -> Result<Vec<Value>, Error> {
+        value.try_iter()?.map(|item| self.charge(0).map(|()| item)).collect()
+    }
+
+    /// Pays for so many bytes.
+    fn charge(&self, bytes: usize) -> Result<(), Error> {
+        fuel::charge(self.state, bytes)
+    }
+
+    fn string(&mut self, text: &str) -> Result<(), Error> {
+        self.charge(text.len())?;
         self.out.push('"');
         for character in text.chars() {
             match character {
@@ -122,6 +148,7 @@ impl Writer {
             }
         }
         self.out.push('"');
+        Ok(())
     }
 
     /// A character as one or two `\uXXXX`.

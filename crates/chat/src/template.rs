@@ -10,6 +10,7 @@ use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, json};
 
 use crate::files::Settings;
+use crate::fuel::{charge_items, charge_method};
 use crate::python_json::{float, tojson};
 use crate::{ChatError, Message};
 
@@ -18,9 +19,14 @@ const DEFAULT: &str = "default";
 /// The template that a directory may have for conversations with tools.
 const TOOL_USE: &str = "tool_use";
 
-/// Template instructions of one conversation, after which it fails: a loop in a template that comes with a
-/// model ends within seconds. A long conversation takes some thousands.
-const FUEL: u64 = 20_000_000;
+/// What one conversation may take, after which it fails: template instructions, and 64 bytes of text each. So a
+/// loop in a template that comes with a model ends within seconds, and within 64 MB. A long conversation takes
+/// some ten thousands.
+const FUEL: u64 = 1_000_000;
+
+/// The stack of a rendering, of which only what is used takes memory. A template can nest lists as deep as its
+/// fuel lasts, and the engine prints and drops them by recursion.
+const STACK: usize = 1 << 30;
 
 /// A directory's compiled templates and the variables they see.
 #[derive(Clone, Debug)]
@@ -70,10 +76,19 @@ impl Templates {
         context.insert("tools".to_owned(), if tools.is_empty() { json!(null) } else { json!(tools) });
         context.insert("documents".to_owned(), json!(null));
         context.insert("add_generation_prompt".to_owned(), json!(add_generation_prompt));
-        template
-            .render(Value::from(Serde(context)))
+        on_own_stack(|| template.render(Value::from(Serde(context))))
             .map_err(|source| ChatError::Render { messages: messages.len(), source })
     }
+}
+
+/// Runs a rendering on a thread with [`STACK`]. A panic in it becomes an error.
+fn on_own_stack(render: impl FnOnce() -> Result<String, Error> + Send) -> Result<String, Error> {
+    let refused = |reason: &'static str| Error::new(ErrorKind::InvalidOperation, reason);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, render);
+        let thread = thread.map_err(|source| refused("no thread could be started").with_source(source))?;
+        thread.join().unwrap_or_else(|_| Err(refused("the template's engine panicked")))
+    })
 }
 
 /// Jinja as transformers sets it up: blocks leave no blank lines, nothing is escaped, strings and
@@ -82,10 +97,13 @@ fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_fuel(Some(FUEL));
+    // An error would else hold the template's values, and drop them, however deep, on the caller's stack.
+    environment.set_debug(false);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(write_value);
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson);
+    environment.add_filter("string", string);
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
@@ -109,8 +127,17 @@ fn write_value(output: &mut Output, state: &mut State, value: &Value) -> Result<
         Ok(number) if value.is_number() && !value.is_integer() && number.is_finite() => {
             output.write_str(&float(number)).map_err(Error::from)
         }
-        _ => minijinja::escape_formatter(output, state, value),
+        _ => {
+            charge_items(state, value)?;
+            minijinja::escape_formatter(output, state, value)
+        }
     }
+}
+
+/// Jinja's filter: a value as it is printed.
+fn string(state: &State, value: &Value) -> Result<Value, Error> {
+    charge_items(state, value)?;
+    Ok(if value.kind() == ValueKind::String { value.clone() } else { value.to_string().into() })
 }
 
 /// The methods of Python's strings, lists and dictionaries.
@@ -120,6 +147,7 @@ fn python_method(
     method: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
+    charge_method(state, value, method, arguments)?;
     let affix = || arguments.first().and_then(Value::as_str);
     match (method, value.as_str(), affix()) {
         ("removeprefix", Some(text), Some(prefix)) => Ok(text.strip_prefix(prefix).unwrap_or(text).into()),

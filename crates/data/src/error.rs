@@ -51,6 +51,26 @@ pub enum DataError {
         /// What stands there.
         found: String,
     },
+    /// A file that is larger than what is read.
+    #[error("{path}: {what}: more than {limit}, the most that is read")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What of it is too large, with its unit.
+        what: &'static str,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// A line that is longer than what is read.
+    #[error("{path}: {at}: longer than {limit} bytes, the most that is read")]
+    LongLine {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        at: Place,
+        /// The most that is read, in bytes.
+        limit: usize,
+    },
     /// A damaged or unsupported Parquet file.
     #[error("{path}: Parquet: {source}")]
     Parquet {

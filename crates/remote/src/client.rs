@@ -116,9 +116,14 @@ impl Client {
         let header = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let asked = header.and_then(|header| retry_after(header, SystemTime::now()));
         let mut answer = Vec::new();
-        let reader = response.body_mut().with_config().limit(LONGEST_ANSWER).reader();
-        if let Err(source) = reader.take(LONGEST_ANSWER).read_to_end(&mut answer) {
+        // One byte more tells an answer that is too long from one that is just not.
+        let reader = response.body_mut().with_config().limit(LONGEST_ANSWER + 2).reader();
+        if let Err(source) = reader.take(LONGEST_ANSWER + 1).read_to_end(&mut answer) {
             return failed(ureq::Error::Io(source));
+        }
+        if answer.len() as u64 > LONGEST_ANSWER {
+            let problem = format!("it is longer than {LONGEST_ANSWER} bytes");
+            return Attempt::Failed(RemoteError::Form { url: url.into(), problem });
         }
         if (200..300).contains(&status) {
             return match serde_json::from_slice(&answer) {

@@ -116,6 +116,20 @@ fn strange_answers_are_errors() {
 }
 
 #[test]
+fn an_answer_without_end_is_read_once_and_named() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let base = serve(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        Answer(200, vec![], " ".repeat((64 << 20) + 1))
+    });
+    let settings = Settings { timeout: Duration::from_secs(60), ..Settings::new(&base) };
+    let error = Client::new(settings).unwrap().chat(&request("a")).unwrap_err().to_string();
+    assert!(error.contains("longer than 67108864 bytes") && error.contains(&base), "{error}");
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
 fn many_are_asked_in_order_until_one_fails() {
     let base = serve(|asked| {
         let text = asked.body["messages"][0]["content"].as_str().unwrap();

@@ -1,6 +1,8 @@
 //! Reading datasets in the released form.
 
+mod footer;
 mod json;
+mod limits;
 mod row;
 mod table;
 
@@ -11,6 +13,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::{DataError, GoldReport, Place, Sample};
+use limits::Limits;
 
 /// A dataset as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +36,10 @@ impl Loaded {
 /// Reads a dataset: a JSON array of rows, JSON lines (either may be gzipped) or Parquet, told apart by
 /// content. A row is `{instruction, input, output}` or `{prompt, reward_model: {ground_truth}, extra_info}`.
 ///
+/// Reading ends at 4 GiB of a file, of what it unpacks to or of a table in memory, and at 64 MiB of a line.
+///
 /// # Errors
-/// [`DataError`] with the path and the row when the file is missing, damaged, empty or of another form.
+/// [`DataError`] with the path and the row when the file is missing, damaged, empty, too large or of another form.
 pub fn load(path: &Path) -> Result<Loaded, DataError> {
     let rows = rows(path)?;
     let stem = stem(path);
@@ -57,6 +62,10 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
 
 /// The rows of a file of any supported form, each with its place.
 pub(crate) fn rows(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
+    rows_within(path, &Limits::DEFAULT)
+}
+
+fn rows_within(path: &Path, limits: &Limits) -> Result<Vec<(Place, Value)>, DataError> {
     let io = |source| DataError::Io { path: path.into(), source };
     let mut file = File::open(path).map_err(io)?;
     let mut start = Vec::new();
@@ -64,11 +73,26 @@ pub(crate) fn rows(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
     file.rewind().map_err(io)?;
     let named_parquet = path.extension().is_some_and(|extension| extension == "parquet");
     if named_parquet || start == b"PAR1" {
-        return table::rows(path, file);
+        return table::rows(path, file, limits);
     }
+    let bytes = read_within(path, file, "bytes of the file", limits)?;
+    json::rows(path, bytes, limits)
+}
+
+/// All that a reader gives, where that is not too much.
+fn read_within(
+    path: &Path,
+    reader: impl Read,
+    what: &'static str,
+    limits: &Limits,
+) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes).map_err(io)?;
-    json::rows(path, bytes)
+    let read = reader.take(limits.bytes + 1).read_to_end(&mut bytes);
+    let read = read.map_err(|source| DataError::Io { path: path.into(), source })?;
+    if read as u64 > limits.bytes {
+        return Err(DataError::TooLarge { path: path.into(), what, limit: limits.bytes });
+    }
+    Ok(bytes)
 }
 
 /// The file's name without its extensions: it opens the ids of samples that bring none.
