@@ -1,35 +1,42 @@
 //! A search over a folder of documents on this machine.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value;
+use tantivy::collector::TopDocs;
+use tantivy::indexer::NoMergePolicy;
+use tantivy::query::BooleanQuery;
+use tantivy::schema::{
+    FAST, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
+};
+use tantivy::{Index, IndexWriter, Searcher, TantivyDocument, TantivyError, Term};
 use toolrl_bamboogle::Hit;
 
-use super::search::{Search, hit};
+use super::documents::documents;
+use super::search::Search;
 use crate::BenchmarkError;
 use crate::fingerprint::{files, of_text};
 
-/// BM25's saturation of a word's count, as in Lucene.
-const K1: f64 = 1.2;
-/// BM25's share of length normalisation, as in Lucene.
-const B: f64 = 0.75;
-/// Bytes of a passage, at most, unless a single paragraph is longer.
-const PASSAGE: usize = 1_500;
+/// Bytes of memory in which passages are indexed.
+const WRITER: usize = 256 << 20;
 
-/// Passages of documents, found by their words with BM25 (Robertson and Zaragoza, "The Probabilistic
-/// Relevance Framework", 2009).
-///
-/// For a query's word that is in `n` of `N` passages, a passage that holds it `f` times scores
-/// `ln(1 + (N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * length / mean length))`.
+/// Passages of documents, found by their words with BM25 (Robertson and Zaragoza, "The Probabilistic Relevance
+/// Framework", 2009; k1 = 1.2, b = 0.75) in a tantivy index in memory.
 #[derive(Clone, Debug)]
 pub struct LocalIndex {
     name: String,
     passages: Vec<Hit>,
-    lengths: Vec<f64>,
-    mean_length: f64,
-    /// The passages of each word, and how often it stands there.
-    postings: HashMap<String, Vec<(usize, f64)>>,
+    searcher: Searcher,
+    fields: Fields,
+}
+
+/// What is indexed of a passage.
+#[derive(Clone, Copy, Debug)]
+struct Fields {
+    /// The words of its title and its text.
+    words: Field,
+    /// Its place among all passages.
+    number: Field,
 }
 
 impl LocalIndex {
@@ -38,7 +45,7 @@ impl LocalIndex {
     ///
     /// # Errors
     /// [`BenchmarkError::Io`], [`BenchmarkError::Log`] for a line that is not JSON,
-    /// [`BenchmarkError::NoDocuments`].
+    /// [`BenchmarkError::NoDocuments`], [`BenchmarkError::Index`].
     pub fn of_folder(folder: &Path) -> Result<Self, BenchmarkError> {
         let mut passages = Vec::new();
         for path in files(folder, &["txt", "md", "json", "jsonl"])? {
@@ -49,48 +56,48 @@ impl LocalIndex {
         if passages.is_empty() {
             return Err(BenchmarkError::NoDocuments { path: folder.into() });
         }
-        Ok(Self::of_passages(passages))
+        Self::of_passages(passages)
     }
 
     /// An index of these passages.
-    pub fn of_passages(passages: Vec<Hit>) -> Self {
-        let mut postings: HashMap<String, Vec<(usize, f64)>> = HashMap::new();
-        let mut lengths = Vec::with_capacity(passages.len());
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Index`] where they cannot be indexed.
+    pub fn of_passages(passages: Vec<Hit>) -> Result<Self, BenchmarkError> {
         let mut all = String::new();
-        for (index, passage) in passages.iter().enumerate() {
-            let mut counts: HashMap<String, f64> = HashMap::new();
-            let words = words(&passage.title).into_iter().chain(words(&passage.text));
-            words.for_each(|word| *counts.entry(word).or_default() += 1.0);
-            lengths.push(counts.values().sum());
-            for (word, count) in counts {
-                postings.entry(word).or_default().push((index, count));
-            }
+        for passage in &passages {
             all += &of_text(&format!("{}\n{}", passage.title, passage.text));
         }
-        let mean_length = lengths.iter().sum::<f64>() / lengths.len().max(1) as f64;
         let name = format!("{} passages {}", passages.len(), of_text(&all));
-        Self { name, passages, lengths, mean_length, postings }
+        let (searcher, fields) = index(&passages)?;
+        Ok(Self { name, passages, searcher, fields })
     }
 
-    /// The best passages of a query, the best first; of equal ones, the first in the folder.
-    fn best(&self, query: &str, hits: usize) -> Vec<Hit> {
-        let mut scores: HashMap<usize, f64> = HashMap::new();
-        let mut asked = words(query);
-        asked.sort_unstable();
-        asked.dedup();
-        for word in &asked {
-            let postings = self.postings.get(word).map_or(&[][..], Vec::as_slice);
-            let (n, all) = (postings.len() as f64, self.passages.len() as f64);
-            let rarity = (1.0 + (all - n + 0.5) / (n + 0.5)).ln();
-            for (index, count) in postings {
-                let length = self.lengths[*index] / self.mean_length;
-                let weight = count * (K1 + 1.0) / (count + K1 * (1.0 - B + B * length));
-                *scores.entry(*index).or_default() += rarity * weight;
-            }
+    /// The best passages of a query and their scores, the best first; of equal ones, the first in the folder.
+    fn best(&self, query: &str, hits: usize) -> Result<Vec<(f32, &Hit)>, TantivyError> {
+        let collector = match hits {
+            0 => return Ok(Vec::new()),
+            hits => TopDocs::with_limit(hits).order_by_score(),
+        };
+        let mut found = Vec::new();
+        for (score, address) in self.searcher.search(&self.any_word_of(query)?, &collector)? {
+            let segment = self.searcher.segment_reader(address.segment_ord);
+            let number = segment.fast_fields().u64(NUMBER)?.first(address.doc_id);
+            found.extend(number.map(|number| (score, number as usize)));
         }
-        let mut ranked: Vec<(usize, f64)> = scores.into_iter().collect();
-        ranked.sort_by(|(a, score_a), (b, score_b)| score_b.total_cmp(score_a).then(a.cmp(b)));
-        ranked.into_iter().take(hits).map(|(index, _)| self.passages[index].clone()).collect()
+        found.sort_by(|(score_a, a), (score_b, b)| score_b.total_cmp(score_a).then(a.cmp(b)));
+        let passages = found.into_iter().map(|(score, number)| Some((score, self.passages.get(number)?)));
+        Ok(passages.flatten().collect())
+    }
+
+    fn any_word_of(&self, query: &str) -> Result<BooleanQuery, TantivyError> {
+        let mut words = BTreeSet::new();
+        let mut analyzer = self.searcher.index().tokenizer_for_field(self.fields.words)?;
+        analyzer.token_stream(query).process(&mut |token| {
+            words.insert(token.text.clone());
+        });
+        let terms = words.iter().map(|word| Term::from_field_text(self.fields.words, word));
+        Ok(BooleanQuery::new_multiterms_query(terms.collect()))
     }
 }
 
@@ -100,51 +107,42 @@ impl Search for LocalIndex {
     }
 
     fn search(&self, queries: &[String], hits: usize) -> Result<Vec<Vec<Hit>>, BenchmarkError> {
-        Ok(queries.iter().map(|query| self.best(query, hits)).collect())
+        let hits = |query: &String| {
+            let best = self.best(query, hits)?;
+            Ok(best.into_iter().map(|(_, passage)| passage.clone()).collect())
+        };
+        queries.iter().map(hits).collect()
     }
 }
 
-/// The words of a text, in lower case.
-fn words(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(str::to_lowercase).collect()
+impl From<TantivyError> for BenchmarkError {
+    fn from(error: TantivyError) -> Self {
+        Self::Index { problem: error.to_string() }
+    }
 }
 
-/// The documents of a file.
-fn documents(path: &Path, text: &str) -> Result<Vec<Hit>, BenchmarkError> {
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let fail = |line: usize, error: serde_json::Error| BenchmarkError::Log {
-        path: path.into(),
-        line,
-        problem: format!("no document: {error}"),
+/// The field's name by which a passage's number is read.
+const NUMBER: &str = "number";
+
+/// Indexes passages, in their order and on one thread, so that every run finds the same.
+fn index(passages: &[Hit]) -> Result<(Searcher, Fields), TantivyError> {
+    let mut schema = Schema::builder();
+    let counted = TextFieldIndexing::default().set_index_option(IndexRecordOption::WithFreqs);
+    let fields = Fields {
+        words: schema.add_text_field("words", TextOptions::default().set_indexing_options(counted)),
+        number: schema.add_u64_field(NUMBER, NumericOptions::from(FAST)),
     };
-    match ending {
-        "jsonl" => {
-            let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-            let document = |(number, line)| serde_json::from_str(line).map_err(|error| fail(number, error));
-            lines.map(document).map(|value| value.map(|value: Value| hit(&value))).collect()
-        }
-        "json" => {
-            let value: Value = serde_json::from_str(text).map_err(|error| fail(error.line(), error))?;
-            Ok(value.as_array().map_or_else(|| vec![hit(&value)], |list| list.iter().map(hit).collect()))
-        }
-        _ => {
-            let title = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(passages(text).into_iter().map(|text| Hit { title: title.clone(), text }).collect())
-        }
+    let index = Index::create_in_ram(schema.build());
+    let mut writer: IndexWriter = index.writer_with_num_threads(1, WRITER)?;
+    writer.set_merge_policy(Box::new(NoMergePolicy));
+    for (number, passage) in (0..).zip(passages) {
+        let mut document = TantivyDocument::new();
+        document.add_text(fields.words, format!("{}\n{}", passage.title, passage.text));
+        document.add_u64(fields.number, number);
+        writer.add_document(document)?;
     }
-}
-
-/// A text's paragraphs, joined while they are short.
-fn passages(text: &str) -> Vec<String> {
-    let mut passages: Vec<String> = Vec::new();
-    for paragraph in text.split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
-        match passages.last_mut() {
-            Some(last) if last.len() + paragraph.len() < PASSAGE => *last += &format!("\n{paragraph}"),
-            _ => passages.push(paragraph.to_owned()),
-        }
-    }
-    passages
+    writer.commit()?;
+    Ok((index.reader()?.searcher(), fields))
 }
 
 #[cfg(test)]
@@ -162,7 +160,8 @@ mod tests {
             passage("b", "the lighthouse of the island"),
             passage("c", "the ferry"),
             passage("d", "an owl"),
-        ]);
+        ])
+        .unwrap();
         let cases = [
             ("Ferry?", &["c", "a"][..]),
             // Of "the", "a" has two among 7 words (1.213 times its rarity), "c" one among 3 (1.178).
@@ -172,19 +171,31 @@ mod tests {
             ("", &[]),
         ];
         for (query, expected) in cases {
-            let titles: Vec<String> = index.best(query, 3).into_iter().map(|hit| hit.title).collect();
+            let best = index.best(query, 3).unwrap();
+            let titles: Vec<&str> = best.into_iter().map(|(_, hit)| hit.title.as_str()).collect();
             assert_eq!(titles, expected, "{query}");
         }
-        assert_eq!(index.best("the", 1).len(), 1);
+        assert_eq!(index.best("the", 1).unwrap().len(), 1);
+        assert!(index.best("the", 0).unwrap().is_empty());
     }
 
     #[test]
     fn a_score_is_that_of_the_formula() {
-        // One word, in one of two passages of equal length, once: ln(1 + 1.5 / 1.5) * 2.2 / 2.2.
-        let index = LocalIndex::of_passages(vec![passage("", "x y"), passage("", "z y")]);
-        let postings = &index.postings["x"];
-        assert_eq!((postings.as_slice(), index.mean_length), (&[(0, 1.0)][..], 2.0));
-        assert_eq!(index.best("x", 5), [passage("", "x y")]);
+        // A word in n of N passages, f times in one of this length, scores
+        // ln(1 + (N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * length / mean length)).
+        let index = LocalIndex::of_passages(vec![passage("", "x y x"), passage("", "z")]).unwrap();
+        let expected = (1.0 + 1.5 / 1.5_f64).ln() * 2.0 * 2.2 / (2.0 + 1.2 * (0.25 + 0.75 * 3.0 / 2.0));
+        let best = index.best("x", 5).unwrap();
+        assert_eq!(best.len(), 1);
+        assert!((f64::from(best[0].0) - expected).abs() < 1e-6, "{} is not {expected}", best[0].0);
+    }
+
+    #[test]
+    fn equal_passages_stand_in_the_order_of_the_folder() {
+        let all = (0..50).map(|i| passage(&format!("t{i}"), "the same words")).collect();
+        let best = LocalIndex::of_passages(all).unwrap();
+        let best = best.best("words", 50).unwrap();
+        assert!(best.iter().enumerate().all(|(i, (_, hit))| hit.title == format!("t{i}")), "{best:?}");
     }
 
     #[test]

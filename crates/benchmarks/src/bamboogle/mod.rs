@@ -1,5 +1,6 @@
 //! Bamboogle: a few rounds of search and answer.
 
+mod documents;
 mod index;
 mod judge;
 mod search;
