@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_kernels::{Packing, Sampling, is_cpu};
+use toolrl_kernels::{Packing, Sampling, is_cpu, together};
 use toolrl_policy::{KvCache, Policy};
 use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
 
@@ -169,7 +169,8 @@ impl<'a> Batch<'a> {
         let spans = spans.collect();
         let last = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
         let decoder = self.policy.decoder();
-        let logits = decoder.logits(decoder.decode(Arc::new(last), spans, &mut self.cache));
+        let logits = |cache| decoder.logits(decoder.decode(Arc::new(last), spans, cache));
+        let logits = if self.on_cpu { together(|| logits(&mut self.cache)) } else { logits(&mut self.cache) };
         let draws = match self.draw_there(&active, &logits) {
             Some(draws) => draws,
             None => {

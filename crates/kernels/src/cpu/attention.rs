@@ -1,10 +1,11 @@
 //! Causal attention over a packed batch with shared prefixes: scores exist for one block of queries at a time, of
 //! the heads that share a key-value head, so that their keys and values are packed once for all of them.
 
-use rayon::prelude::*;
+use std::cell::Cell;
 
 use super::gemm::{Mat, Threads, gemm};
 use super::math::{exp_sum, max, vectorized};
+use super::team::for_each;
 use crate::{Heads, Packing, Segment};
 
 /// Rows of scores that exist at a time, of all heads together: few enough for the second cache with a thousand keys.
@@ -143,6 +144,11 @@ struct Scratch {
     out: Vec<f32>,
 }
 
+thread_local! {
+    /// That of this thread's last task.
+    static SCRATCH: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
 /// Attention's output, shaped as `q`, and the logarithm of each query's sum of exponentials,
 /// `[tokens, query heads]`.
 pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
@@ -151,8 +157,9 @@ pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
     let mut log_sum = vec![0.0; packing.tokens() * heads.query];
     let (out_ptr, sum_ptr) = (Shared(out.as_mut_ptr()), Shared(log_sum.as_mut_ptr()));
     let blocks = Block::all(packing, heads);
-    let tasks = (0..blocks.len() * heads.kv).into_par_iter();
-    tasks.for_each_init(Scratch::default, |Scratch { q, scores, out }, task| {
+    for_each(blocks.len() * heads.kv, |task| {
+        let mut scratch = SCRATCH.take().unwrap_or_default();
+        let Scratch { q, scores, out } = &mut scratch;
         let (block, kv_head) = (blocks[task / heads.kv], task % heads.kv);
         let rows = block.rows * group;
         x.stack(x.q, block, kv_head, q);
@@ -167,6 +174,7 @@ pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
         weighted_values(&x, block, kv_head, scores, out);
         // SAFETY: these rows and these heads' columns belong to this task alone.
         unsafe { x.unstack(out, block, kv_head, out_ptr) };
+        SCRATCH.set(Some(scratch));
     });
     (out, log_sum)
 }

@@ -1,10 +1,9 @@
 //! Backward pass of [`super::attention`]: scores are computed again block by block.
 
-use rayon::prelude::*;
-
 use super::attention::{Block, Qkv, Shared};
 use super::gemm::{Mat, Threads, gemm};
 use super::math::{exp, sum2, vectorized};
+use super::team::parts;
 use crate::{Heads, Packing};
 
 /// What the backward pass knows of the forward one.
@@ -28,47 +27,34 @@ pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f3
     let dq_ptr = Shared(dq.as_mut_ptr());
     let blocks = Block::all(packing, heads);
     // Each task adds up its own keys' gradients, and they are added in one order, whatever the number of threads.
-    let parts = TASKS.div_ceil(heads.kv);
-    let by_task: Vec<KeyGrads> = (0..heads.kv * parts)
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|i| {
-            let mut task = Task::new(x, saved, i / parts, tokens);
-            for &block in blocks.iter().skip(i % parts).step_by(parts) {
-                // SAFETY: this block's rows of these heads' columns of dq belong to this task alone.
-                unsafe { task.block(block, dq_ptr) };
-            }
-            KeyGrads { dk: task.dk, dv: task.dv }
-        })
-        .collect();
-    let merged = |part: fn(&KeyGrads) -> &[f32]| merge(&by_task, x, tokens, parts, part);
-    (dq, merged(|task| &task.dk), merged(|task| &task.dv))
+    let shares = TASKS.div_ceil(heads.kv);
+    let of_task = tokens * heads.dim;
+    let [dk, dv] = parts([(heads.kv * shares * of_task, of_task); 2], |i, [dk, dv]| {
+        let mut task = Task::new(x, saved, i / shares, [dk, dv]);
+        for &block in blocks.iter().skip(i % shares).step_by(shares) {
+            // SAFETY: this block's rows of these heads' columns of dq belong to this task alone.
+            unsafe { task.block(block, dq_ptr) };
+        }
+    });
+    (dq, merge(&dk, heads, tokens), merge(&dv, heads, tokens))
 }
 
-/// Gradients by the keys and values of one head, `[tokens, dim]`.
-struct KeyGrads {
-    dk: Vec<f32>,
-    dv: Vec<f32>,
-}
-
+/// Rows that are merged at a time.
+const ROWS: usize = 64;
 /// Tasks that the work is cut into at least.
 const TASKS: usize = 12;
 
-/// Puts the sums of a key-value head's parts into its columns.
-fn merge(
-    by_task: &[KeyGrads],
-    x: Qkv,
-    tokens: usize,
-    parts: usize,
-    part: fn(&KeyGrads) -> &[f32],
-) -> Vec<f32> {
-    let (heads, dim) = (x.heads, x.heads.dim);
-    let mut out = vec![0.0; tokens * heads.kv * dim];
-    out.par_chunks_exact_mut(heads.kv * dim).enumerate().with_min_len(256).for_each(|(row, out)| {
-        for (i, grads) in by_task.iter().enumerate() {
-            let column = i / parts * dim;
-            for (o, g) in out[column..column + dim].iter_mut().zip(&part(grads)[row * dim..]) {
-                *o += g;
+/// Puts the tasks' sums, `[kv heads, shares, tokens, dim]`, into `[tokens, kv heads * dim]`.
+fn merge(by_task: &[f32], heads: Heads, tokens: usize) -> Vec<f32> {
+    let (width, dim) = (heads.kv * heads.dim, heads.dim);
+    let shares = TASKS.div_ceil(heads.kv);
+    let [out] = parts([(tokens * width, ROWS * width)], |first, [out]| {
+        for (row, out) in (first * ROWS..).zip(out.chunks_exact_mut(width)) {
+            for (i, sums) in by_task.chunks_exact((tokens * dim).max(1)).enumerate() {
+                let column = i / shares * dim;
+                for (o, g) in out[column..column + dim].iter_mut().zip(&sums[row * dim..]) {
+                    *o += g;
+                }
             }
         }
     });
@@ -81,8 +67,8 @@ struct Task<'a> {
     saved: Saved<'a>,
     kv_head: usize,
     /// `[tokens, dim]`.
-    dk: Vec<f32>,
-    dv: Vec<f32>,
+    dk: &'a mut [f32],
+    dv: &'a mut [f32],
     /// Of one block, `[rows * group, dim]`.
     q: Vec<f32>,
     grad: Vec<f32>,
@@ -93,8 +79,7 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn new(x: Qkv<'a>, saved: Saved<'a>, kv_head: usize, tokens: usize) -> Self {
-        let [dk, dv] = [0, 1].map(|_| vec![0.0; tokens * x.heads.dim]);
+    fn new(x: Qkv<'a>, saved: Saved<'a>, kv_head: usize, [dk, dv]: [&'a mut [f32]; 2]) -> Self {
         let [q, grad, dq, p, ds] = [const { Vec::new() }; 5];
         Self { x, saved, kv_head, dk, dv, q, grad, dq, p, ds }
     }

@@ -7,13 +7,13 @@ use std::cell::Cell;
 
 use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::attention::Shared;
 use super::broadcast::{Lines, add_weighted, for_all};
 use super::element::Element;
 use super::math::exp;
 use super::skinny::{Columns, Lanes};
+use super::team::for_each;
 use crate::{CacheSpans, Heads};
 
 /// Keys and values, `[rows, kv heads * dim]` both.
@@ -33,8 +33,9 @@ pub(crate) fn decode_attention<E: Element>(
 ) -> Vec<f32> {
     let mut out = vec![0.0; q.len()];
     let out_ptr = Shared(out.as_mut_ptr());
-    batches(spans, heads).into_par_iter().with_max_len(1).for_each(|queries| {
-        let batch = Batch { q, cache, spans, heads, queries: &queries };
+    let batches = batches(spans, heads);
+    for_each(batches.len(), |i| {
+        let batch = Batch { q, cache, spans, heads, queries: &batches[i] };
         // Taken out, and not borrowed: a thread that waits may begin another task.
         let mut scratch = SCRATCH.take();
         // SAFETY: these queries' outputs belong to this task alone.

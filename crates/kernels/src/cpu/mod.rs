@@ -15,3 +15,4 @@ pub(crate) mod norm;
 pub(crate) mod rope;
 pub(crate) mod skinny;
 pub(crate) mod swiglu;
+pub(crate) mod team;

@@ -1,18 +1,16 @@
 //! RMSNorm, forward and backward, row by row.
 
-use rayon::prelude::*;
-
 use super::math::{sum2, vectorized};
+use super::team::parts;
 
 /// Rows a task takes.
-const ROWS: usize = 256;
+const ROWS: usize = 64;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight` for every row of width `weight.len()`.
 pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     let width = weight.len();
-    let mut out = vec![0.0; x.len()];
-    let tasks = out.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS));
-    tasks.for_each(|(out, x)| {
+    let [out] = parts([(x.len(), width * ROWS)], |i, [out]| {
+        let x = &x[i * width * ROWS..];
         vectorized(
             #[inline(always)]
             || {
@@ -32,21 +30,16 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 /// dx = r (g w - n mean(g w n)), dw = sum over rows of g n.
 pub(crate) fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
     let width = weight.len();
-    let mut dx = vec![0.0; x.len()];
-    let chunks =
-        dx.par_chunks_mut(width * ROWS).zip(x.par_chunks(width * ROWS)).zip(grad.par_chunks(width * ROWS));
-    let partial: Vec<Vec<f32>> = chunks
-        .map(|((dx, x), grad)| {
-            let mut dw = vec![0.0; width];
-            vectorized(
-                #[inline(always)]
-                || grad_rows(dx, &mut dw, x, weight, grad, eps),
-            );
-            dw
-        })
-        .collect();
+    let sizes = [(x.len(), width * ROWS), (x.len().div_ceil(width * ROWS) * width, width)];
+    let [dx, sums] = parts(sizes, |i, [dx, dw]| {
+        let [x, grad] = [x, grad].map(|x| &x[i * width * ROWS..]);
+        vectorized(
+            #[inline(always)]
+            || grad_rows(dx, dw, x, weight, grad, eps),
+        );
+    });
     let mut dw = vec![0.0; width];
-    for part in partial {
+    for part in sums.chunks_exact(width) {
         for (d, p) in dw.iter_mut().zip(part) {
             *d += p;
         }

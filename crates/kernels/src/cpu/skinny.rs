@@ -1,13 +1,15 @@
 //! Products of a few rows with a whole weight, as decoding has them: every weight row is read once, and nothing of
 //! it is packed. A row's result does not depend on the rows beside it.
 
+use std::cell::Cell;
+
 use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::attention::Shared;
 use super::broadcast::{Lines, for_all};
 use super::element::{Floats, widen_into};
+use super::team::for_each;
 
 /// Rows up to which this beats a general matrix product.
 pub(crate) const MAX_ROWS: usize = 64;
@@ -38,18 +40,24 @@ fn project_block(x: &[f32], weight: Floats, width: usize, outputs: usize, out: S
         let task = Task { x: &packed, weight, width, outputs, first: task * TASK, out };
         Arch::new().dispatch(task);
     };
-    match weight {
-        Floats::F32(w) => w.par_chunks(TASK * width).enumerate().for_each(|(i, w)| task(i, w)),
-        // A task's rows are widened into a buffer that stays in the nearest caches.
-        Floats::Bf16(w) => {
-            let buffer = || vec![0.0; TASK * width];
-            w.par_chunks(TASK * width).enumerate().for_each_init(buffer, |buffer, (i, w)| {
-                let wide = &mut buffer[..w.len()];
-                widen_into(w, wide);
-                task(i, wide);
-            });
+    for_each(outputs.div_ceil(TASK), |i| {
+        let numbers = i * TASK * width..((i + 1) * TASK).min(outputs) * width;
+        match weight {
+            Floats::F32(w) => task(i, &w[numbers]),
+            Floats::Bf16(w) => {
+                let mut wide = WIDE.take();
+                wide.resize(numbers.len(), 0.0);
+                widen_into(&w[numbers], &mut wide);
+                task(i, &wide);
+                WIDE.set(wide);
+            }
         }
-    }
+    });
+}
+
+thread_local! {
+    /// What a thread widens a task's rows into: it stays in the nearest caches.
+    static WIDE: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// Numbers of a vector on this machine.

@@ -11,9 +11,8 @@ mod pack;
 mod products;
 mod task;
 
-use rayon::prelude::*;
-
 use super::element::Floats;
+use super::team::for_each;
 use task::{Plan, Task};
 
 pub(crate) use products::{project, project_grad_weight, project_grad_x};
@@ -128,7 +127,7 @@ pub(crate) unsafe fn gemm_raw(
     };
     match threads {
         1 => (0..plan.tasks()).for_each(one),
-        _ => (0..plan.tasks()).into_par_iter().with_max_len(1).for_each(one),
+        _ => for_each(plan.tasks(), one),
     }
 }
 #[cfg(test)]
