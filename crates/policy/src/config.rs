@@ -1,5 +1,7 @@
 //! `config.json`: the sizes and options of a decoder, with anything unknown to us refused by name.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -194,12 +196,19 @@ pub(crate) const CRITIC: &str = "ForTokenClassification";
 /// The policies that there are.
 pub(crate) const ARCHITECTURES: &str = "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM";
 
+/// The most MiB of a JSON file: some ten times the longest index of weights.
+const LARGEST_JSON: u64 = 32;
+
 /// Reads one JSON file.
 pub(crate) fn read_json(path: &Path) -> Result<Value, PolicyError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| PolicyError::Read { path: path.to_owned(), source })?;
-    serde_json::from_str(&text)
-        .map_err(|e| PolicyError::Json { path: path.to_owned(), message: e.to_string() })
+    let failed = |source| PolicyError::Read { path: path.to_owned(), source };
+    let wrong = |message| PolicyError::Json { path: path.to_owned(), message };
+    let (most, mut text) = (LARGEST_JSON << 20, Vec::new());
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut text)).map_err(failed)?;
+    if text.len() as u64 > most {
+        return Err(wrong(format!("more than {LARGEST_JSON} MiB, which no model's settings take")));
+    }
+    serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))
 }
 
 /// Typed access to the keys of `config.json`.

@@ -99,6 +99,16 @@ impl Learner {
         floats(reference.logprobs(&pack.pass, self.inverse_temperature).narrow(0, 0, 1))
     }
 
+    /// Seconds that the guards take of an update: the checksum of the trained values and the limit of a gradient's
+    /// norm, both computed once more by themselves.
+    pub(crate) fn guard_seconds(&mut self) -> f64 {
+        let begin = Instant::now();
+        let weights = Optimizer::checksum(|read| self.policy.update(read));
+        debug_assert!(self.weights.is_none_or(|last| last == weights), "no update was made since");
+        std::hint::black_box((weights, self.guard.limit()));
+        begin.elapsed().as_secs_f64()
+    }
+
     /// One optimiser step over `packs`: `loss` is asked for each pack's loss and derivatives, given
     /// the tokens' log-probabilities and entropies.
     pub(crate) fn update(

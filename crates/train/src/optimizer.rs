@@ -78,7 +78,7 @@ impl Optimizer {
             let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
             let updated = parts.map(|((p, g), (m, v))| {
                 let fits = adamw_step(p, g, m, v, &step).is_ok();
-                (fits, crc32c::crc32c(bytemuck::cast_slice(p)))
+                (fits, checksum_of_part(p))
             });
             for (part_fits, crc) in updated.collect::<Vec<_>>() {
                 fits &= part_fits;
@@ -89,6 +89,16 @@ impl Optimizer {
         Ok(Stepped { norm, weights })
     }
 
+    /// What [`Stepped::weights`] is of a model's present values, which `read` hands over as `update` does.
+    pub(crate) fn checksum(read: impl FnOnce(&mut dyn FnMut(usize, &mut [f32]))) -> u32 {
+        let mut weights = 0;
+        read(&mut |_, values| {
+            let parts: Vec<u32> = values.par_chunks(PART).map(checksum_of_part).collect();
+            weights = parts.iter().fold(weights, |all, part| crc32c::crc32c_append(all, &part.to_le_bytes()));
+        });
+        weights
+    }
+
     /// The moments of every parameter, and the number of updates.
     pub(crate) fn state(&self) -> (&[Moments], u32) {
         (&self.moments, self.updates)
@@ -97,5 +107,31 @@ impl Optimizer {
     /// Puts them back.
     pub(crate) fn restore(&mut self, moments: Vec<Moments>, updates: u32) {
         (self.moments, self.updates) = (moments, updates);
+    }
+}
+
+fn checksum_of_part(values: &[f32]) -> u32 {
+    crc32c::crc32c(bytemuck::cast_slice(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_s_checksum_is_that_of_the_values() {
+        let mut optimizer = Optimizer::new(OptimizerConfig::default());
+        let mut values = [vec![1.0; PART + 5], vec![0.5; 3]];
+        let gradients = [vec![0.1; PART + 5], vec![-0.2; 3]];
+        let mut each = |change: &mut dyn FnMut(usize, &mut [f32])| {
+            values.iter_mut().enumerate().for_each(|(i, values)| change(i, values));
+        };
+        let stepped = optimizer.step(&gradients, 0.1, f64::INFINITY, &mut each).unwrap();
+        assert_eq!(Optimizer::checksum(&mut each), stepped.weights);
+        values[1][2] += 1.0;
+        let changed = Optimizer::checksum(|read| {
+            values.iter_mut().enumerate().for_each(|(i, values)| read(i, values));
+        });
+        assert_ne!(changed, stepped.weights);
     }
 }

@@ -62,6 +62,9 @@ pub struct BenchStep {
     pub training_s: f64,
     /// Clipping and AdamW.
     pub optimizer_s: f64,
+    /// What the guards take of the update, measured by itself after the step: the checksum of all weights and the limit
+    /// of the gradient's norm.
+    pub guards_s: f64,
     /// Tokens that were sampled.
     pub generated_tokens: u64,
     /// Tokens of replies that the loss looks at.
@@ -142,6 +145,7 @@ impl Bench {
             scoring_s,
             training_s: wall_s - sampling_s - scoring_s - update.optimizer_seconds,
             optimizer_s: update.optimizer_seconds,
+            guards_s: self.learner.guard_seconds(),
             generated_tokens: tokens as u64,
             trained_tokens: update.tokens,
             computed_tokens: packs.iter().map(|p| p.pass.tokens.len() as u64).sum(),
