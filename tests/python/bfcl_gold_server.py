@@ -15,8 +15,8 @@ import pathlib
 import sys
 
 
-# What takes the place of a user's words where a turn brings new tools.
-MORE_TOOLS = "What about now?"
+# What toolrl has the user say in a turn that brings new functions.
+MORE_TOOLS = "There are more functions now than before."
 
 
 def rows(path):
