@@ -113,11 +113,13 @@ pub fn chat_template(data: &[u8]) {
         Message::new("tool", "12:00").with_field("name", json!("f")),
     ];
     let tools = [json!({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}})];
+    // The fuzzer finds the words in the comparison below, and writes them itself.
+    let has_the_secret = String::from_utf8_lossy(data).contains(&SECRET[..8]);
     let by_clock = data.windows(3).any(|part| part == b"now");
     for (messages, tools) in [(&dialogue[..2], &tools[..0]), (&dialogue, &tools)] {
         // A template that fails once, perhaps after all its fuel, is not tried again.
         let Ok(text) = chat.render_with_tools(messages, tools, true) else { return };
-        assert!(!text.contains(SECRET), "a template read a file");
+        assert!(!text.contains(SECRET) || has_the_secret, "a template read a file");
         let again = chat.render_with_tools(messages, tools, true);
         assert!(by_clock || again.is_ok_and(|again| again == text), "a template rendered differently");
     }
