@@ -88,7 +88,7 @@ impl Scan<'_> {
         }
         *id = match head >> 4 {
             0 => zigzag(self.number()?),
-            step => *id + i64::from(step),
+            step => id.wrapping_add(i64::from(step)),
         };
         Some(Some(head & 0xf))
     }

@@ -33,6 +33,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::load::footer::nesting;
     use crate::load::rows_within;
     use crate::{DataError, Message, Role, Sample, TaskKind, write_parquet};
 
@@ -133,6 +134,18 @@ mod tests {
         let footer = [schema.as_slice(), b"\x16\0\x19\x0c\0"].concat();
         let len = u32::try_from(footer.len()).unwrap().to_le_bytes();
         [b"PAR1", footer.as_slice(), &len, b"PAR1"].concat()
+    }
+
+    /// A field with the highest number that there is, and one more.
+    #[test]
+    fn a_footer_s_fields_have_any_numbers() {
+        let footer = b"\x05\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x15\x02\0";
+        let len = u32::try_from(footer.len()).unwrap().to_le_bytes();
+        let bytes = [b"PAR1", footer.as_slice(), &len, b"PAR1"].concat();
+        let directory = tempfile::tempdir().unwrap();
+        let path = put(directory.path(), "t.parquet", &bytes);
+        assert_eq!(nesting(&mut File::open(&path).unwrap()).unwrap(), Some(0));
+        assert!(rows_within(&path, &Limits::DEFAULT).is_err());
     }
 
     #[test]
