@@ -24,7 +24,7 @@ const TOOL_USE: &str = "tool_use";
 /// some ten thousands.
 const FUEL: u64 = 1_000_000;
 
-/// The stack of a rendering, of which only what is used takes memory. A template can nest lists as deep as its
+/// The stack of the template engine, of which only what is used takes memory. A template can nest lists as deep as its
 /// fuel lasts, and the engine prints and drops them by recursion.
 const STACK: usize = 1 << 30;
 
@@ -42,8 +42,8 @@ impl Templates {
         let mut environment =
             environment().map_err(|source| ChatError::Template { path: dir.to_owned(), source })?;
         for (name, (path, source)) in settings.templates {
-            environment
-                .add_template_owned(name, without_generation_tags(&source))
+            let source = without_generation_tags(&source);
+            on_own_stack(|| environment.add_template_owned(name, source))
                 .map_err(|source| ChatError::Template { path, source })?;
         }
         let variables =
@@ -81,11 +81,12 @@ impl Templates {
     }
 }
 
-/// Runs a rendering on a thread with [`STACK`]. A panic in it becomes an error.
-fn on_own_stack(render: impl FnOnce() -> Result<String, Error> + Send) -> Result<String, Error> {
+/// Has the engine compile or render on a thread with [`STACK`]. A panic in it becomes an error: some assignments that
+/// it should refuse are none that it knows.
+fn on_own_stack<T: Send>(run: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
     let refused = |reason: &'static str| Error::new(ErrorKind::InvalidOperation, reason);
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, render);
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, run);
         let thread = thread.map_err(|source| refused("no thread could be started").with_source(source))?;
         thread.join().unwrap_or_else(|_| Err(refused("the template's engine panicked")))
     })

@@ -94,6 +94,18 @@ fn templates_that_nest_deeply_end() {
     }
 }
 
+/// An assignment that the engine's parser lets through, and its compiler does not know; brackets without end.
+#[test]
+fn templates_that_cannot_be_compiled_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    save(dir.path());
+    let deep = format!("{{{{ {}1{} }}}}", "(".repeat(100_000), ")".repeat(100_000));
+    for template in ["{% import 'x' as 1+p %}", "{% import 'x' as f() %}", &deep] {
+        let refused = render(dir.path(), template);
+        assert!(matches!(refused, Err(ChatError::Template { .. })), "{refused:?}");
+    }
+}
+
 /// What the limits must not stop: five thousand messages, four megabytes of text.
 #[test]
 fn a_long_conversation_is_rendered() {
