@@ -153,9 +153,10 @@ impl<'a> Batch<'a> {
         let decoder = self.policy.decoder();
         let packing = Arc::new(packing);
         let hidden = decoder.prefill(Arc::new(tokens), &packing, &mut self.cache, rows);
-        for (segment, (prompt, region)) in packing.segments().iter().zip(placed) {
-            let last = hidden.clone().narrow(0, segment.start + segment.len - 1, 1);
-            let first_logits = floats(decoder.logits(last));
+        let logits = floats(decoder.logits(hidden));
+        let by_prompt = logits.chunks_exact(self.policy.config().vocab_size);
+        for ((prompt, region), first_logits) in placed.into_iter().zip(by_prompt) {
+            let first_logits = first_logits.to_vec();
             self.regions.put(region, Resident { prompt, first_logits, left: self.members });
         }
     }

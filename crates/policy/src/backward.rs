@@ -10,8 +10,8 @@ use crate::decoder::Decoder;
 use crate::policy::{Policy, Trained, floats};
 use crate::{Activations, ParameterGradients, Pass};
 
-/// A backward pass that is to be run. `read_out` makes of the decoder and a batch's final hidden states the numbers
-/// that a loss looks at.
+/// A backward pass that is to be run. `read_out` makes of the decoder and the final hidden states of the pass's
+/// rows the numbers that a loss looks at.
 pub(crate) struct Backward<'a, R> {
     policy: &'a Policy,
     decoder: Decoder,
@@ -42,26 +42,31 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
             Activations::Keep => {
                 let x = leaf(self.decoder.embed(self.pass.tokens.clone()));
                 self.decoder = self.decoder.train();
-                let hidden = self.decoder.hidden_of(x.clone(), &self.pass.packing);
-                let grads = self.surrogate(hidden, loss)?.backward();
-                let mut all = self.gradients_of(&self.decoder, &grads);
-                self.add_embeddings(&mut all, x.grad(&grads));
+                let hidden = self.decoder.hidden_of(x.clone(), &self.pass.packing, Some(&self.pass.rows));
+                let mut grads = self.surrogate(hidden, loss)?.backward();
+                let mut all = self.gradients_of(&self.decoder, &mut grads);
+                self.add_embeddings(&mut all, x.grad_remove(&mut grads));
                 Ok(all)
             }
             Activations::Recompute => {
                 let (inputs, last) = layer_inputs(&self.decoder, self.pass);
                 self.decoder = self.decoder.train();
                 let x = leaf(last);
-                let grads = self.surrogate(self.decoder.normed(x.clone()), loss)?.backward();
-                Ok(self.through_layers(inputs, &x, &grads))
+                let mut grads = self.surrogate(self.decoder.normed(x.clone()), loss)?.backward();
+                Ok(self.through_layers(inputs, &x, &mut grads))
             }
         }
     }
 
     /// Given the gradients of all that follows the last layer's output `x`: those of every parameter.
-    fn through_layers(&self, inputs: Vec<Tensor<2>>, x: &Tensor<2>, grads: &Gradients) -> ParameterGradients {
+    fn through_layers(
+        &self,
+        inputs: Vec<Tensor<2>>,
+        x: &Tensor<2>,
+        grads: &mut Gradients,
+    ) -> ParameterGradients {
         let (decoder, pass) = (&self.decoder, self.pass);
-        let mut by_x = x.grad(grads);
+        let mut by_x = x.grad_remove(grads);
         let mut embed = self.gradients_of(&decoder.model.embed_tokens, grads);
         let norm = self.gradients_of(&decoder.model.norm, grads);
         let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, grads)).unwrap_or_default();
@@ -71,9 +76,9 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         let mut layers = Vec::with_capacity(inputs.len());
         for (i, input) in inputs.into_iter().enumerate().rev() {
             let x = leaf(input);
-            let grads = towards(layer(decoder, i, x.clone(), &table, pass), by_x).backward();
-            by_x = x.grad(&grads);
-            layers.push(self.gradients_of(&decoder.model.layers[i], &grads));
+            let mut grads = towards(layer(decoder, i, x.clone(), &table, pass), by_x).backward();
+            by_x = x.grad_remove(&mut grads);
+            layers.push(self.gradients_of(&decoder.model.layers[i], &mut grads));
         }
         self.add_embeddings(&mut embed, by_x);
         for part in layers.into_iter().rev().chain([norm, head, score]) {
@@ -90,8 +95,9 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         }
     }
 
-    /// Gradients of a module's trained parameters after a backward pass, in the module's order.
-    fn gradients_of(&self, module: &impl Module, grads: &Gradients) -> ParameterGradients {
+    /// Takes the gradients of a module's trained parameters after a backward pass, in the module's order. (Those that
+    /// were left where they are would be copied.)
+    fn gradients_of(&self, module: &impl Module, grads: &mut Gradients) -> ParameterGradients {
         let mut read =
             GradientsOf { grads, trained: Trained::of(self.policy), out: ParameterGradients::default() };
         module.visit(&mut read);
@@ -112,7 +118,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     }
 }
 
-/// The input of every layer, and the output of the last, without a graph.
+/// The input of every layer, and the output of the last at the pass's rows, without a graph.
 fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
     let table = decoder.table(&pass.packing.positions());
     let mut x = decoder.embed(pass.tokens.clone());
@@ -126,7 +132,8 @@ fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
 
 fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Arc<RopeTable>, pass: &Pass) -> Tensor<2> {
     let (c, packing) = (&decoder.constants, pass.packing.clone());
-    decoder.model.layers[i].forward(x, table, c, |q, k, v| attention(q, k, v, packing, c.heads))
+    let rows = Some(&pass.rows).filter(|_| decoder.is_last(i));
+    decoder.model.layers[i].forward(x, table, c, rows, |q, k, v| attention(q, k, v, packing, c.heads))
 }
 
 /// A tensor that a graph begins with.
@@ -144,7 +151,7 @@ fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
 }
 
 struct GradientsOf<'a> {
-    grads: &'a Gradients,
+    grads: &'a mut Gradients,
     trained: Trained,
     out: ParameterGradients,
 }
@@ -163,6 +170,6 @@ impl ModuleVisitor for GradientsOf<'_> {
             return;
         }
         let tensor = param.val();
-        self.out.push(&tensor, tensor.grad(self.grads));
+        self.out.push(&tensor, tensor.grad_remove(self.grads));
     }
 }

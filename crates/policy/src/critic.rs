@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde_json::json;
-use toolrl_kernels::embedding;
 
 use crate::backward::Backward;
 use crate::config::{CAUSAL, CRITIC};
@@ -62,7 +61,7 @@ impl Critic {
     /// The values at a pass's n rows: of what comes after each row's token. The pass's targets are not looked at.
     pub fn values(&self, pass: &Pass) -> Vec<f32> {
         let decoder = self.0.decoder();
-        floats(read_out(decoder, decoder.hidden(pass.tokens.clone(), &pass.packing), pass))
+        floats(read_out(decoder, pass.hidden(decoder)))
     }
 
     /// Gradients of every parameter, in the order of [`Critic::parameters`]. `loss` is given the values at the
@@ -76,8 +75,7 @@ impl Critic {
         activations: Activations,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<ParameterGradients, E> {
-        Backward::new(&self.0, pass, |decoder: &Decoder, hidden| read_out(decoder, hidden, pass))
-            .run(activations, loss)
+        Backward::new(&self.0, pass, read_out).run(activations, loss)
     }
 
     /// Every parameter, in the module's order.
@@ -104,9 +102,9 @@ impl Critic {
     }
 }
 
-/// Values of the pass's rows, `[n, 1]`, in f32.
-fn read_out(decoder: &Decoder, hidden_ti: Tensor<2>, pass: &Pass) -> Tensor<2> {
-    let hidden_ni = embedding(hidden_ti, pass.rows.clone()).cast(FloatDType::F32);
+/// Values, `[n, 1]`, in f32, given a pass's final hidden states.
+fn read_out(decoder: &Decoder, hidden_ni: Tensor<2>) -> Tensor<2> {
+    let hidden_ni = hidden_ni.cast(FloatDType::F32);
     match &decoder.score {
         Some(score) => score.forward(hidden_ni),
         // A critic has one; without it every value is 0.

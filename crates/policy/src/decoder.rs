@@ -133,13 +133,13 @@ impl Decoder {
     /// # Shapes
     /// `tokens` has the packing's t ids; the result is `[t, hidden]`.
     pub fn hidden(&self, tokens: Ids, packing: &Arc<Packing>) -> Tensor<2> {
-        self.hidden_of(self.embed(tokens), packing)
+        self.hidden_of(self.embed(tokens), packing, None)
     }
 
-    /// As [`Decoder::hidden`], given the tokens' embeddings.
-    pub(crate) fn hidden_of(&self, x: Tensor<2>, packing: &Arc<Packing>) -> Tensor<2> {
+    /// As [`Decoder::hidden`], given the tokens' embeddings; where `rows` are named, of those alone.
+    pub(crate) fn hidden_of(&self, x: Tensor<2>, packing: &Arc<Packing>, rows: Option<&Ids>) -> Tensor<2> {
         let heads = self.constants.heads;
-        self.run(x, &packing.positions(), |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+        self.run(x, &packing.positions(), rows, |_, q, k, v| attention(q, k, v, packing.clone(), heads))
     }
 
     /// The tokens' embeddings.
@@ -147,8 +147,11 @@ impl Decoder {
         embedding(self.model.embed_tokens.weight.val(), tokens)
     }
 
-    /// As [`Decoder::hidden`], and writes every layer's keys and values to the cache's rows `at`,
-    /// one a token.
+    /// Writes every layer's keys and values of a packed batch to the cache's rows `at`, one a token, and gives the
+    /// final hidden state of each segment's last token. No segment is empty.
+    ///
+    /// # Shapes
+    /// `tokens` has the packing's t ids, `at` as many rows; the result is `[segments, hidden]`.
     pub fn prefill(
         &self,
         tokens: Ids,
@@ -157,7 +160,8 @@ impl Decoder {
         at: Vec<usize>,
     ) -> Tensor<2> {
         let (heads, at) = (self.constants.heads, Arc::new(at));
-        self.run(self.embed(tokens), &packing.positions(), |layer, q, k, v| {
+        let last = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
+        self.run(self.embed(tokens), &packing.positions(), Some(&Arc::new(last)), |layer, q, k, v| {
             cache.write(layer, k.clone(), v.clone(), &at);
             attention(q, k, v, packing.clone(), heads)
         })
@@ -172,7 +176,7 @@ impl Decoder {
         let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
         let at = Arc::new(spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect());
         let (heads, spans) = (self.constants.heads, Arc::new(spans));
-        self.run(self.embed(tokens), &positions, |layer, q, k, v| {
+        self.run(self.embed(tokens), &positions, None, |layer, q, k, v| {
             cache.write(layer, k, v, &at);
             cache.attend(layer, q, spans.clone(), heads)
         })
@@ -188,18 +192,26 @@ impl Decoder {
         linear(hidden_ni.cast(FloatDType::F32), self.head())
     }
 
-    /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other.
+    /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other. Of the tokens that are not among
+    /// `rows`, nothing is computed after the last layer's attention.
     fn run(
         &self,
         mut x: Tensor<2>,
         positions: &[usize],
+        rows: Option<&Ids>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         let table = self.table(positions);
         for (i, layer) in self.model.layers.iter().enumerate() {
-            x = layer.forward(x, &table, &self.constants, |q, k, v| attend(i, q, k, v));
+            let rows = rows.filter(|_| self.is_last(i));
+            x = layer.forward(x, &table, &self.constants, rows, |q, k, v| attend(i, q, k, v));
         }
         self.normed(x)
+    }
+
+    /// Whether no layer follows this one.
+    pub(crate) fn is_last(&self, layer: usize) -> bool {
+        layer + 1 == self.model.layers.len()
     }
 
     /// The angles of tokens at these positions.
@@ -214,17 +226,24 @@ impl Decoder {
 }
 
 impl Layer {
-    /// `attend(q, k, v)` says how tokens see each other.
+    /// `attend(q, k, v)` says how tokens see each other. The result is of `rows` alone, where they are named: the
+    /// other tokens only have keys and values then.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
         table: &Arc<RopeTable>,
         c: &Constants,
+        rows: Option<&Ids>,
         attend: impl FnOnce(Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         let normed = self.input_layernorm.forward(x.clone(), c.eps);
         let (q, k, v) = self.self_attn.project(normed, table, c);
-        let x = x + self.self_attn.o_proj.forward(attend(q, k, v));
+        let of_rows = |x: Tensor<2>| match rows {
+            Some(rows) => embedding(x, rows.clone()),
+            None => x,
+        };
+        let attended = of_rows(attend(q, k, v));
+        let x = of_rows(x) + self.self_attn.o_proj.forward(attended);
         let normed = self.post_attention_layernorm.forward(x.clone(), c.eps);
         x + self.mlp.forward(normed)
     }

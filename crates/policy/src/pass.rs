@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use toolrl_kernels::{Ids, Packing, embedding, logprob_entropy};
+use toolrl_kernels::{Ids, Packing, logprob_entropy};
 
 use crate::ParameterGradients;
 use crate::backward::Backward;
@@ -61,8 +61,7 @@ impl Policy {
     /// Log-probability (row 0) and entropy (row 1), in nats, of a pass's targets, `[2, n]`, without
     /// gradients; logits, multiplied by `inverse_temperature`, exist for a chunk of rows at a time.
     pub fn logprobs(&self, pass: &Pass, inverse_temperature: f32) -> Tensor<2> {
-        let hidden = self.decoder().hidden(pass.tokens.clone(), &pass.packing);
-        pass.head(self.decoder(), hidden, inverse_temperature)
+        pass.head(self.decoder(), pass.hidden(self.decoder()), inverse_temperature)
     }
 
     /// Gradients of the parameters that are trained (those of the adapters where there are any), in the order
@@ -92,9 +91,13 @@ impl Policy {
 }
 
 impl Pass {
-    /// The targets' log-probabilities and entropies, given the batch's final hidden states.
-    fn head(&self, decoder: &Decoder, hidden_ti: Tensor<2>, inverse_temperature: f32) -> Tensor<2> {
-        let hidden_ni = embedding(hidden_ti, self.rows.clone());
+    /// The final hidden states of its rows, `[n, hidden]`, without gradients.
+    pub(crate) fn hidden(&self, decoder: &Decoder) -> Tensor<2> {
+        decoder.hidden_of(decoder.embed(self.tokens.clone()), &self.packing, Some(&self.rows))
+    }
+
+    /// The targets' log-probabilities and entropies, given the final hidden states of the rows.
+    fn head(&self, decoder: &Decoder, hidden_ni: Tensor<2>, inverse_temperature: f32) -> Tensor<2> {
         logprob_entropy(hidden_ni, decoder.head(), self.targets.clone(), inverse_temperature)
     }
 }

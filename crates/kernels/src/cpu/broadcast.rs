@@ -127,15 +127,29 @@ pub(crate) fn add_weighted<S: Simd, E: Element>(
 ) {
     for (i, weights) in weights.chunks(BLOCK).enumerate() {
         let lines = Lines { data: &lines.data[i * BLOCK * lines.line..], ..lines };
-        let (parts, rest) = sums.as_chunks_mut::<8>();
-        for (j, sums) in parts.iter_mut().enumerate() {
-            add_part::<S, E, 8>(simd, lines, j * 8, weights, sums);
-        }
-        let whole = parts.len() * 8;
-        for (j, sum) in rest.iter_mut().enumerate() {
-            add_part::<S, E, 1>(simd, lines, whole + j, weights, std::array::from_mut(sum));
-        }
+        // As many accumulators as leave registers for a weight and a broadcast number.
+        let sums = (0, &mut *sums);
+        let sums =
+            if S::REGISTER_COUNT >= 32 { add_parts::<S, E, 16>(simd, lines, weights, sums) } else { sums };
+        let sums = add_parts::<S, E, 8>(simd, lines, weights, sums);
+        add_parts::<S, E, 1>(simd, lines, weights, sums);
     }
+}
+
+/// [`add_weighted`] of a block of lines, of the numbers from `first` on, `N` at a time: gives those that are left.
+#[inline(always)]
+fn add_parts<'a, S: Simd, E: Element, const N: usize>(
+    simd: S,
+    lines: Lines<E>,
+    weights: &[S::f32s],
+    (first, sums): (usize, &'a mut [S::f32s]),
+) -> (usize, &'a mut [S::f32s]) {
+    let (parts, rest) = sums.as_chunks_mut::<N>();
+    let whole = parts.len() * N;
+    for (j, sums) in parts.iter_mut().enumerate() {
+        add_part::<S, E, N>(simd, lines, first + j * N, weights, sums);
+    }
+    (first + whole, rest)
 }
 
 /// [`add_weighted`] of a block of lines, of the `N` numbers from `first` on.
@@ -191,7 +205,7 @@ mod tests {
 
     fn check_weighted<S: Simd>(simd: S) {
         let number = |i: usize| (i * 53 % 97) as f32 - 48.0;
-        let (count, len, lanes) = (75, 19, S::F32_LANES);
+        let (count, len, lanes) = (75, 25, S::F32_LANES);
         let (data, weights): (Vec<f32>, Vec<f32>) =
             ((0..count * 25).map(number).collect(), (0..count * lanes).map(number).collect());
         let mut sums = vec![1.0; len * lanes];

@@ -19,13 +19,16 @@ pub struct Categorical<'a> {
 impl<'a> Categorical<'a> {
     /// `None` when a logit is NaN or infinite above, or none is finite.
     pub fn new(logits: &'a [f32], inverse_temperature: f32) -> Option<Self> {
-        let (top, blocks) = vectorized(
+        let mut blocks = vec![0.0; logits.len().div_ceil(BLOCK)];
+        let top = vectorized(
             #[inline(always)]
             || {
                 let top = max(logits);
-                let weight = |z: f32, _| exp((z - top) * inverse_temperature);
-                let blocks = logits.chunks(BLOCK).map(|z| f64::from(sum2(z, z, weight)));
-                (top, blocks.collect::<Vec<_>>())
+                // A loop: what an iterator collects is compiled by itself, without this machine's instructions.
+                for (block, z) in blocks.iter_mut().zip(logits.chunks(BLOCK)) {
+                    *block = f64::from(sum2(z, z, |z, _| exp((z - top) * inverse_temperature)));
+                }
+                top
             },
         );
         let total: f64 = blocks.iter().sum();
@@ -65,9 +68,10 @@ impl<'a> Categorical<'a> {
         // All tokens below this have less than 1 - top_p between them, so that the set is among the others; half of
         // it leaves room for rounding.
         let least = 0.5 * (1.0 - top_p) * self.total / self.logits.len() as f64;
-        let weights: Vec<f32> = vectorized(
+        let mut weights = self.logits.to_vec();
+        vectorized(
             #[inline(always)]
-            || self.logits.iter().map(|z| exp((z - self.top) * self.inverse_temperature)).collect(),
+            || weights.iter_mut().for_each(|z| *z = exp((*z - self.top) * self.inverse_temperature)),
         );
         let candidates = weights.into_iter().map(f64::from).enumerate();
         let mut candidates: Vec<_> = candidates.filter(|&(_, weight)| weight >= least).collect();

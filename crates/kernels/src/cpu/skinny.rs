@@ -22,7 +22,7 @@ const VECTORS: usize = 4;
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
 pub(crate) fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / width, weight.len() / width);
-    let mut out = vec![0.0; rows * outputs];
+    let mut out = Vec::with_capacity(rows * outputs);
     let block = VECTORS * Arch::new().dispatch(Lanes);
     for (i, x) in x.chunks(block * width).enumerate() {
         let first_row = i * block;
@@ -30,12 +30,15 @@ pub(crate) fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
         let out = unsafe { Shared(out.as_mut_ptr()).at(first_row * outputs) };
         project_block(x, weight, width, outputs, Shared(out));
     }
+    // SAFETY: there is room for the result, all of which the blocks wrote.
+    unsafe { out.set_len(rows * outputs) };
     out
 }
 
 /// As [`project`], of rows that fit the vectors of one block.
 fn project_block(x: &[f32], weight: Floats, width: usize, outputs: usize, out: Shared) {
-    let packed = Columns::of(x, width);
+    let mut packed = COLUMNS.take();
+    packed.fill(x, width);
     let task = |task: usize, weight: &[f32]| {
         let task = Task { x: &packed, weight, width, outputs, first: task * TASK, out };
         Arch::new().dispatch(task);
@@ -53,9 +56,12 @@ fn project_block(x: &[f32], weight: Floats, width: usize, outputs: usize, out: S
             }
         }
     });
+    COLUMNS.set(packed);
 }
 
 thread_local! {
+    /// The columns of this thread's last product: memory that is there already.
+    static COLUMNS: Cell<Columns> = const { Cell::new(Columns::new()) };
     /// What a thread widens a task's rows into: it stays in the nearest caches.
     static WIDE: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
@@ -73,6 +79,7 @@ impl WithSimd for Lanes {
 }
 
 /// Rows column by column, padded with zeros to whole vectors.
+#[derive(Default)]
 pub(crate) struct Columns {
     pub rows: usize,
     /// Vectors of a column.
@@ -85,21 +92,28 @@ impl Columns {
         Self { rows: 0, vectors: 0, data: Vec::new() }
     }
 
-    pub(crate) fn of(x: &[f32], width: usize) -> Self {
-        let mut columns = Self::new();
-        columns.fill(x, width);
-        columns
-    }
-
     /// Takes other rows, in the memory that is there.
     pub(crate) fn fill(&mut self, x: &[f32], width: usize) {
         let lanes = Arch::new().dispatch(Lanes);
         self.rows = x.len() / width;
         self.vectors = self.rows.div_ceil(lanes);
-        self.data.clear();
-        self.data.resize(width * self.vectors * lanes, 0.0);
-        for (i, row) in x.chunks_exact(width).enumerate() {
-            for (out, x) in self.data[i..].iter_mut().step_by(self.vectors * lanes).zip(row) {
+        let column = self.vectors * lanes;
+        if self.rows < column {
+            // What a resized vector has already is kept, and there should be zeros.
+            self.data.clear();
+        }
+        self.data.resize(width * column, 0.0);
+        let (fours, rest) = x.split_at(self.rows / 4 * 4 * width);
+        for (i, four) in fours.chunks_exact(4 * width).enumerate() {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|row| &four[row * width..][..width]);
+            let outs =
+                self.data.chunks_exact_mut(column).filter_map(|out| out[4 * i..].first_chunk_mut::<4>());
+            for ((((out, a), b), c), d) in outs.zip(a).zip(b).zip(c).zip(d) {
+                *out = [*a, *b, *c, *d];
+            }
+        }
+        for (i, row) in (self.rows / 4 * 4..).zip(rest.chunks_exact(width)) {
+            for (out, x) in self.data[i..].iter_mut().step_by(column).zip(row) {
                 *out = *x;
             }
         }
@@ -139,12 +153,11 @@ impl Task<'_> {
         for_all(simd, lines, weight.len() / width, columns, |at, products| {
             let numbers: &[f32] = cast_slice(products.as_flattened());
             for row in 0..x.rows {
-                // SAFETY: these outputs' columns belong to this task alone.
-                let out = unsafe {
-                    std::slice::from_raw_parts_mut(out.at(row * outputs + first + at), products.len())
-                };
                 let of_row = numbers[row..].iter().step_by(VECTORS * S::F32_LANES);
-                out.iter_mut().zip(of_row).for_each(|(out, number)| *out = *number);
+                for (i, number) in of_row.enumerate() {
+                    // SAFETY: these outputs' columns belong to this task alone.
+                    unsafe { out.at(row * outputs + first + at + i).write(*number) };
+                }
             }
         });
     }

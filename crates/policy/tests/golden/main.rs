@@ -33,8 +33,8 @@ fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
     let decoder = policy.decoder();
     let mut cache = KvCache::new(policy, prompt.len() + n);
     let rows: Vec<usize> = (0..prompt.len()).collect();
-    let hidden = decoder.prefill(Arc::new(prompt.to_vec()), &Packing::single(prompt.len()), &mut cache, rows);
-    let mut last = hidden.narrow(0, prompt.len() - 1, 1);
+    let mut last =
+        decoder.prefill(Arc::new(prompt.to_vec()), &Packing::single(prompt.len()), &mut cache, rows);
     let mut out = Vec::new();
     loop {
         let logits = vec(decoder.logits(last));
