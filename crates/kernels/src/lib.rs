@@ -31,7 +31,7 @@ use burn::tensor::Tensor;
 
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use cpu::categorical::Categorical;
-pub use cpu::team::together;
+pub use cpu::team::{all_together, together};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
 pub use on_device::{Draws, Sampling, draw, is_cpu};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use toolrl_kernels::{RopeTable, attention};
+use toolrl_kernels::{RopeTable, all_together, attention, is_cpu};
 
 use crate::decoder::Decoder;
 use crate::policy::{Policy, Trained, floats};
@@ -34,6 +34,18 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     /// Gradients of the trained parameters, in the module's order. `loss` is given what was read out, and gives its
     /// derivative by each number.
     pub(crate) fn run<E>(
+        self,
+        activations: Activations,
+        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<ParameterGradients, E> {
+        if is_cpu(&self.policy.decoder().head().device()) {
+            all_together(|| self.compute(activations, loss))
+        } else {
+            self.compute(activations, loss)
+        }
+    }
+
+    fn compute<E>(
         mut self,
         activations: Activations,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,

@@ -239,7 +239,7 @@ impl Layer {
         let normed = self.input_layernorm.forward(x.clone(), c.eps);
         let (q, k, v) = self.self_attn.project(normed, table, c);
         let of_rows = |x: Tensor<2>| match rows {
-            Some(rows) => embedding(x, rows.clone()),
+            Some(rows) => rows_of(x, rows),
             None => x,
         };
         let attended = of_rows(attend(q, k, v));
@@ -247,6 +247,12 @@ impl Layer {
         let normed = self.post_attention_layernorm.forward(x.clone(), c.eps);
         x + self.mlp.forward(normed)
     }
+}
+
+/// Some rows, whose gradient is stored as they are. (That of a table's rows is f32.)
+fn rows_of(x_ti: Tensor<2>, rows: &Ids) -> Tensor<2> {
+    let stored = FloatDType::from(x_ti.dtype());
+    embedding(x_ti.cast(FloatDType::F32), rows.clone()).cast(stored)
 }
 
 impl Attention {

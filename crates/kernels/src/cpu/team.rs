@@ -41,6 +41,12 @@ pub fn together<R>(work: impl FnOnce() -> R) -> R {
     })
 }
 
+/// As [`together`], for work of longer operations, which every thread should share: where there are more threads than
+/// stay awake, `work` is just run.
+pub fn all_together<R>(work: impl FnOnce() -> R) -> R {
+    if rayon::current_num_threads() > MAX_HELPERS + 1 { work() } else { together(work) }
+}
+
 /// Calls `task` with every number below `count`, on several threads. Tasks begin no parallel work of their own.
 pub(crate) fn for_each(count: usize, task: impl Fn(usize) + Sync) {
     if count < 2 {
