@@ -3,6 +3,7 @@
 //! lines, weighted by lane, likewise.
 
 use pulp::Simd;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
 use super::element::Element;
 
@@ -176,9 +177,91 @@ fn add_part<S: Simd, E: Element, const N: usize>(
     *sums = acc;
 }
 
+/// As [`add_weighted`] to the bit, where `sums` are zeros, of the first `few` lanes alone: a vector's lanes are numbers
+/// of a line here, and a weight is broadcast. Does nothing, and says so, where that is not faster: for more than four
+/// lanes, or lines whose numbers do not fill vectors.
+///
+/// # Panics
+/// As [`add_weighted`].
+#[inline(always)]
+pub(crate) fn add_weighted_few<S: Simd, E: Element>(
+    simd: S,
+    lines: Lines<E>,
+    weights: &[S::f32s],
+    few: usize,
+    sums: &mut [S::f32s],
+) -> bool {
+    if !sums.len().is_multiple_of(S::F32_LANES) {
+        return false;
+    }
+    let few = few.min(S::F32_LANES);
+    match few {
+        1 => add_lanes::<S, E, 1>(simd, lines, weights, sums),
+        2 => add_lanes::<S, E, 2>(simd, lines, weights, sums),
+        3 => add_lanes::<S, E, 3>(simd, lines, weights, sums),
+        4 => add_lanes::<S, E, 4>(simd, lines, weights, sums),
+        _ => return false,
+    }
+    true
+}
+
+/// [`add_weighted_few`] of `FEW` lanes.
+#[inline(always)]
+fn add_lanes<S: Simd, E: Element, const FEW: usize>(
+    simd: S,
+    lines: Lines<E>,
+    weights: &[S::f32s],
+    sums: &mut [S::f32s],
+) {
+    let vectors = sums.len() / S::F32_LANES;
+    // As many accumulators as leave registers for a line's numbers and a weight.
+    let at_a_time = if S::REGISTER_COUNT >= 32 { 4 } else { 2 };
+    let whole = vectors / at_a_time * at_a_time;
+    for first in (0..whole).step_by(at_a_time) {
+        match at_a_time {
+            4 => add_vectors::<S, E, FEW, 4>(simd, lines, first, weights, sums),
+            _ => add_vectors::<S, E, FEW, 2>(simd, lines, first, weights, sums),
+        }
+    }
+    for first in whole..vectors {
+        add_vectors::<S, E, FEW, 1>(simd, lines, first, weights, sums);
+    }
+}
+
+/// [`add_weighted_few`] of `FEW` lanes, and of `N` vectors of each line, `first` and following.
+#[inline(always)]
+fn add_vectors<S: Simd, E: Element, const FEW: usize, const N: usize>(
+    simd: S,
+    lines: Lines<E>,
+    first: usize,
+    weights: &[S::f32s],
+    sums: &mut [S::f32s],
+) {
+    let lanes = S::F32_LANES;
+    let mut acc = [[simd.splat_f32s(0.0); N]; FEW];
+    let from_first = lines.data[first * lanes..].chunks(lines.line);
+    for (weights, line) in weights.iter().zip(from_first) {
+        let weights: &[f32] = cast_slice(std::slice::from_ref(weights));
+        let numbers: [S::f32s; N] = std::array::from_fn(|i| {
+            ask_for(line, BLOCK * lines.line + i * lanes);
+            E::vector::<S>(&line[i * lanes..])
+        });
+        for (acc, weight) in acc.iter_mut().zip(weights) {
+            let weight = simd.splat_f32s(*weight);
+            for (acc, numbers) in acc.iter_mut().zip(numbers) {
+                *acc = simd.mul_add_e_f32s(numbers, weight, *acc);
+            }
+        }
+    }
+    let sums: &mut [f32] = cast_slice_mut(sums);
+    for (lane, acc) in acc.iter().enumerate() {
+        let of_lane = sums[first * lanes * lanes + lane..].iter_mut().step_by(lanes);
+        of_lane.zip(cast_slice::<_, f32>(acc)).for_each(|(sum, number)| *sum = *number);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use pulp::bytemuck::cast_slice;
 
     use super::*;
 
@@ -218,12 +301,34 @@ mod tests {
         }
     }
 
+    fn check_few<S: Simd>(simd: S) {
+        // Numbers whose sums are rounded: the order of the additions shows.
+        let number = |i: usize| 1.0 / (i as f32 + 1.5);
+        let (count, lanes, line) = (75, S::F32_LANES, 100);
+        let (data, weights): (Vec<f32>, Vec<f32>) =
+            ((0..count * line).map(number).collect(), (0..count * lanes).map(number).collect());
+        let (lines, weights) = (Lines { data: &data, line }, S::as_simd_f32s(&weights).0);
+        for len in [lanes, 4 * lanes, 5 * lanes] {
+            let (mut all, mut some) = (vec![0.0; len * lanes], vec![0.0; len * lanes]);
+            add_weighted(simd, lines, weights, S::as_mut_simd_f32s(&mut all).0);
+            let few = lanes.min(3);
+            assert!(add_weighted_few(simd, lines, weights, few, S::as_mut_simd_f32s(&mut some).0));
+            for (all, some) in all.chunks(lanes).zip(some.chunks(lanes)) {
+                assert_eq!(all[..few], some[..few], "{len} numbers, {lanes} lanes");
+            }
+        }
+        let mut odd = vec![0.0; (lanes + 1) * lanes];
+        let fits = add_weighted_few(simd, lines, weights, 1, S::as_mut_simd_f32s(&mut odd).0);
+        assert_eq!(fits, lanes == 1);
+    }
+
     fn with_all_vectors<S: Simd>(simd: S) {
         check::<S, 1>(simd);
         check::<S, 2>(simd);
         check::<S, 3>(simd);
         check::<S, 4>(simd);
         check_weighted(simd);
+        check_few(simd);
     }
 
     #[test]

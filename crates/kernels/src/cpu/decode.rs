@@ -9,7 +9,7 @@ use pulp::bytemuck::cast_slice;
 use pulp::{Arch, Simd, WithSimd};
 
 use super::attention::Shared;
-use super::broadcast::{Lines, add_weighted, for_all};
+use super::broadcast::{Lines, add_weighted, add_weighted_few, for_all};
 use super::element::Element;
 use super::math::exp;
 use super::skinny::{Columns, Lanes};
@@ -233,7 +233,10 @@ impl<E: Element> WithSimd for Run<'_, E> {
         }
         refill(values, dim * lanes, 0.0);
         let (weights, sums) = (S::as_simd_f32s(scores).0, S::as_mut_simd_f32s(values).0);
-        add_weighted(simd, Lines { data: v, line: stride }, weights, sums);
+        let lines = Lines { data: v, line: stride };
+        if !add_weighted_few(simd, lines, weights, queries.rows, sums) {
+            add_weighted(simd, lines, weights, sums);
+        }
     }
 }
 

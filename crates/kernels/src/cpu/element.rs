@@ -2,6 +2,7 @@
 //! written. Arithmetic is in f32 throughout.
 
 use half::bf16;
+use pulp::Simd;
 use rayon::prelude::*;
 
 use super::math::vectorized;
@@ -10,12 +11,28 @@ use super::math::vectorized;
 pub(crate) trait Element: Copy + Default + Send + Sync {
     /// As f32, exactly.
     fn widen(self) -> f32;
+
+    /// A vector of the first numbers, of which there are enough.
+    #[inline(always)]
+    fn vector<S: Simd>(numbers: &[Self]) -> S::f32s {
+        let mut wide = [0.0; MAX_LANES];
+        wide.iter_mut().zip(&numbers[..S::F32_LANES]).for_each(|(wide, number)| *wide = number.widen());
+        S::as_simd_f32s(&wide).0[0]
+    }
 }
+
+/// Most numbers that a vector has on any machine.
+const MAX_LANES: usize = 16;
 
 impl Element for f32 {
     #[inline(always)]
     fn widen(self) -> f32 {
         self
+    }
+
+    #[inline(always)]
+    fn vector<S: Simd>(numbers: &[Self]) -> S::f32s {
+        S::as_simd_f32s(numbers).0[0]
     }
 }
 
