@@ -1,13 +1,14 @@
 //! `toolrl study`.
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use toolrl_reward::Registry;
-use toolrl_study::{Plan, Results, Study, StudyObserver, markdown};
-use toolrl_train::Observer;
+use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
 use toolrl_train::record::Summary;
+use toolrl_train::{Observer, Stop};
 
 use crate::args::StudyArgs;
 use crate::progress::Progress;
@@ -17,6 +18,9 @@ use crate::{device, recipes, signals, starter};
 /// Name and text of every embedded study.
 const EMBEDDED: [(&str, &str); 2] =
     [("quick", include_str!("../studies/quick.toml")), ("paper", include_str!("../studies/paper.toml"))];
+
+/// Runs of an embedded study at a time, where `--jobs` does not say: each takes some 600 MB.
+const MOST_JOBS: usize = 8;
 
 /// Does a study, or the rest of one; its tables go to standard output.
 pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -34,10 +38,37 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     if !start.join("model.safetensors").exists() {
         starter::unpack(&start)?;
     }
-    block_on(plan.run(registry, &signals::stop()?, &mut Lines::new()))?;
+    let (work, stop) = (Work::of(&plan), signals::stop()?);
+    match jobs(args) {
+        1 => block_on(work.run(registry, &stop, &mut Lines::new()))?,
+        jobs => side_by_side(jobs, &work, registry, &stop)?,
+    }
+    plan.write()?;
     print!("{}", markdown(&Results::read(&plan)?));
     println!("report {}", out.join("report.html").display());
     Ok(())
+}
+
+/// How many runs are done at a time.
+fn jobs(args: &StudyArgs) -> usize {
+    let embedded = EMBEDDED.iter().any(|(name, _)| *name == args.study);
+    let default = if embedded { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
+    args.jobs.map_or(default, NonZeroUsize::get)
+}
+
+/// Does a study's runs, `jobs` at a time, each on its share of the threads.
+fn side_by_side(jobs: usize, work: &Work, registry: &Registry, stop: &Stop) -> anyhow::Result<()> {
+    let threads = (rayon::current_num_threads() / jobs).max(1);
+    let worker = || {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        pool.install(|| block_on(work.run(registry, stop, &mut Lines(Box::new(())))))
+    };
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+        // A worker that panics ends the program as it would alone.
+        let joined = workers.into_iter().map(|w| w.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+        joined.collect::<Vec<_>>().into_iter().collect()
+    })
 }
 
 fn find(name: &str) -> anyhow::Result<Study> {

@@ -3,7 +3,7 @@
 //! Invariant: a study's results follow from its file alone. A run that is finished is never done twice, every figure
 //! stands in a finished run's files, and a claim is told to hold only where the seeds do not overlap.
 //!
-//! [`Study::parse`] reads a file, [`Plan::of`] makes the runs that it asks for, [`Plan::run`] does those that are not
+//! [`Study::parse`] reads a file, [`Plan::of`] makes the runs that it asks for, [`Work`] does those that are not
 //! done, and [`Results::read`] gathers what they left.
 
 mod curve;
@@ -14,12 +14,14 @@ mod page;
 mod plan;
 mod results;
 mod study;
+mod work;
 
 pub use curve::{Curve, CurvePoint};
 pub use error::StudyError;
 pub use findings::{FindingResult, Verdict};
 pub use measure::{Measure, Statistic};
 pub use page::{markdown, page};
-pub use plan::{Plan, PlannedRun, StudyObserver};
+pub use plan::{Plan, PlannedRun};
 pub use results::{ArmResult, ArmRun, Results};
 pub use study::{Arm, Finding, Stage, Study, Table};
+pub use work::{StudyObserver, Work};

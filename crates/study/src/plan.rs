@@ -1,13 +1,10 @@
-//! The runs that a study asks for, and doing them.
+//! The runs that a study asks for.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use toolrl_eval::EvalReport;
-use toolrl_reward::Registry;
 use toolrl_train::record::Summary;
-use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Resume, Stop, run};
+use toolrl_train::{PolicySource, Recipe};
 
 use crate::{Arm, Results, Stage, Study, StudyError};
 
@@ -33,23 +30,8 @@ pub struct PlannedRun {
     pub recipe: Recipe,
     /// What it is, for a line of progress.
     pub title: String,
-}
-
-/// Hears what a study does.
-pub trait StudyObserver {
-    /// Who hears of the runs' own stages.
-    fn of_run(&mut self) -> &mut dyn Observer;
-
-    /// A run is done, the `done`th of `all`; `before` was so already. `seconds_left` is a guess by those before it.
-    fn done(
-        &mut self,
-        done: usize,
-        all: usize,
-        title: &str,
-        summary: &Summary,
-        before: bool,
-        seconds_left: f64,
-    );
+    /// The position of the run whose policy it starts from, where there is one.
+    pub after: Option<usize>,
 }
 
 impl Plan {
@@ -72,7 +54,8 @@ impl Plan {
             for (number, arm) in arms.iter().enumerate() {
                 let mut chain = Vec::<usize>::new();
                 for (place, stage) in arm.stages.iter().enumerate() {
-                    let start = chain.last().map(|&last| plan.runs[last].dir.join("final"));
+                    let after = chain.last().copied();
+                    let start = after.map(|last| plan.runs[last].dir.join("final"));
                     let mut resolved = plan.resolve(arm, stage, seed, &recipe)?;
                     if let Some(dir) =
                         start.or_else(|| resolved.policy.is_none().then(|| default_policy.to_owned()))
@@ -83,7 +66,7 @@ impl Plan {
                     let next = plan.runs.len();
                     let position = *known.entry(text).or_insert(next);
                     if position == next {
-                        plan.runs.push(plan.planned(arm, place, seed, resolved));
+                        plan.runs.push(PlannedRun { after, ..plan.planned(arm, place, seed, resolved) });
                     }
                     chain.push(position);
                 }
@@ -114,50 +97,14 @@ impl Plan {
         } else {
             String::new()
         };
-        PlannedRun { dir, recipe, title: format!("{}{of}, seed {seed}", arm.name) }
+        PlannedRun { dir, recipe, title: format!("{}{of}, seed {seed}", arm.name), after: None }
     }
 
-    /// Does every run that is not done, and writes the results after each. A run that was cut off goes on from its last
-    /// checkpoint; without one it begins anew.
+    /// Writes the results of the runs that are done.
     ///
     /// # Errors
-    /// [`StudyError`]; runs that are done stay, and the next call goes on after them.
-    pub async fn run(
-        &self,
-        registry: &Registry,
-        stop: &Stop,
-        observer: &mut dyn StudyObserver,
-    ) -> Result<(), StudyError> {
-        let mut evaluated = Evaluated::default();
-        let (clock, mut fresh) = (Instant::now(), 0);
-        for (i, planned) in self.runs.iter().enumerate() {
-            let before = planned.finished()?;
-            let summary = match before.clone() {
-                Some(summary) => summary,
-                None => {
-                    fresh += 1;
-                    planned.run(registry, evaluated.of(&planned.recipe), stop, observer.of_run()).await?
-                }
-            };
-            evaluated.keep(planned, &summary);
-            let left = self.runs[i + 1..].iter().filter(|r| !r.dir.join("summary.json").exists()).count();
-            let each = clock.elapsed().as_secs_f64() / f64::from(fresh.max(1));
-            observer.done(
-                i + 1,
-                self.runs.len(),
-                &planned.title,
-                &summary,
-                before.is_some(),
-                each * left as f64,
-            );
-            if before.is_none() {
-                self.write()?;
-            }
-        }
-        self.write()
-    }
-
-    fn write(&self) -> Result<(), StudyError> {
+    /// [`StudyError`].
+    pub fn write(&self) -> Result<(), StudyError> {
         Results::read(self)?.write(&self.dir)
     }
 }
@@ -176,30 +123,6 @@ impl PlannedRun {
         }
         Ok(Some(Summary::read(&path)?))
     }
-
-    async fn run(
-        &self,
-        registry: &Registry,
-        before: Option<EvalReport>,
-        stop: &Stop,
-        observer: &mut dyn Observer,
-    ) -> Result<Summary, StudyError> {
-        let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
-        let begun = self.dir.join("config.toml").exists();
-        let resume =
-            begun.then(|| Resume::of(&self.dir, &[], None, Changes::Refuse)).transpose().map_err(failed)?;
-        // Without a checkpoint there is nothing to go on with, and what was cut off may be of other settings.
-        let resume = resume.filter(|resume| resume.step > 0 && same_settings(&resume.recipe, &self.recipe));
-        if begun && resume.is_none() {
-            tracing::info!("{} was cut off: it begins anew", self.dir.display());
-            std::fs::remove_dir_all(&self.dir).map_err(StudyError::io(&self.dir))?;
-        }
-        let rubrics = self.recipe.rubrics(registry).map_err(failed)?;
-        let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
-        let job = Job { recipe, rubrics: &rubrics, run_dir, before, resume: resume.as_ref(), stop };
-        let outcome = run(job, observer).await.map_err(failed)?;
-        Ok(outcome.summary)
-    }
 }
 
 /// A name as part of a file's name.
@@ -208,35 +131,8 @@ pub(crate) fn slug(name: &str) -> String {
 }
 
 /// Whether two recipes are the same but for where their policy lies: the folder may have been moved.
-fn same_settings(a: &Recipe, b: &Recipe) -> bool {
+pub(crate) fn same_settings(a: &Recipe, b: &Recipe) -> bool {
     Recipe { policy: None, ..a.clone() } == Recipe { policy: None, ..b.clone() }
-}
-
-/// Evaluations that are known already: the same policy over the same tasks by the same reward.
-#[derive(Default)]
-struct Evaluated(HashMap<String, EvalReport>);
-
-impl Evaluated {
-    fn of(&self, recipe: &Recipe) -> Option<EvalReport> {
-        self.0.get(&key(recipe)).cloned()
-    }
-
-    fn keep(&mut self, planned: &PlannedRun, summary: &Summary) {
-        self.0.insert(key(&planned.recipe), summary.before.clone());
-        let last = PolicySource::Dir(planned.dir.join("final"));
-        self.0.insert(key(&Recipe { policy: Some(last), ..planned.recipe.clone() }), summary.after.clone());
-    }
-}
-
-/// Everything that decides an evaluation of a recipe's policy.
-fn key(recipe: &Recipe) -> String {
-    let reward = recipe.eval.reward.as_ref().unwrap_or(&recipe.reward);
-    // Which rows of a file are held out depends on the seed.
-    let seed = matches!(recipe.data, DataSource::Files(_)).then_some(recipe.seed);
-    format!(
-        "{:?} {:?} {seed:?} {:?} {reward:?} {:?}",
-        recipe.policy, recipe.data, recipe.eval, recipe.precision
-    )
 }
 
 fn recipe_error(arm: &Arm, stage: &Stage, source: Box<dyn std::error::Error + Send + Sync>) -> StudyError {

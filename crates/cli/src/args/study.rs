@@ -1,5 +1,6 @@
 //! Arguments of `toolrl study`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -38,6 +39,10 @@ pub struct StudyArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipes']
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
+    /// Runs at a time, each with its share of the cores, which tiny policies use better than runs one after another do
+    /// [default: one a core, at most 8, for an embedded study; 1 for a file's]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
     /// Print the study as it would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,

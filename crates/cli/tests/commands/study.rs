@@ -72,6 +72,31 @@ fn a_study_that_was_cut_off_does_what_is_left() {
         contents(&out)[&out.join(weights)] == whole[&out.join(weights)],
         "the same run gives the same weights"
     );
+
+    // Side by side, on fewer threads each: the same to the bit.
+    let ran = toolrl(dir.path(), &["study", &study, "--jobs", "3", "--out", "side"]);
+    assert!(lines(&ran).iter().map(|line| &line[..4]).eq(["1/4 ", "2/4 ", "3/4 ", "4/4 "]), "{}", ran.stderr);
+    let without_minutes = |table: &str| -> Vec<String> {
+        let of_table = table.lines().filter(|line| line.starts_with('|'));
+        of_table.map(|line| line.rsplitn(3, '|').last().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(without_minutes(&ran.ok()), without_minutes(&table));
+    for seed in ["seed1", "seed2"] {
+        let weights = Path::new("runs").join(format!("sft-grpo-stage2-{seed}/final/model.safetensors"));
+        let [one, other] = [out.join(&weights), dir.path().join("side").join(&weights)].map(std::fs::read);
+        assert!(one.unwrap() == other.unwrap(), "{seed}");
+    }
+}
+
+#[test]
+fn a_failed_run_ends_a_study_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = study_file(dir.path());
+    // The first stage's run cannot be made where a file lies.
+    std::fs::create_dir_all(dir.path().join("out")).unwrap();
+    file(&dir.path().join("out"), "runs", "");
+    let message = toolrl(dir.path(), &["study", &study, "--jobs", "2", "--out", "out"]).error();
+    assert!(message.contains("out/runs/sft-stage1-seed"), "{message}");
 }
 
 #[test]

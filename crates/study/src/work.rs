@@ -1,0 +1,204 @@
+//! Doing a study's runs, one or several at a time.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use toolrl_eval::EvalReport;
+use toolrl_reward::Registry;
+use toolrl_train::record::Summary;
+use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Resume, Stop, run};
+
+use crate::plan::same_settings;
+use crate::{Plan, PlannedRun, StudyError};
+
+/// Hears what a study does.
+pub trait StudyObserver {
+    /// Who hears of the runs' own stages.
+    fn of_run(&mut self) -> &mut dyn Observer;
+
+    /// A run is done, the `done`th of `all`; `before` was so already. `seconds_left` is a guess by those before it.
+    fn done(
+        &mut self,
+        done: usize,
+        all: usize,
+        title: &str,
+        summary: &Summary,
+        before: bool,
+        seconds_left: f64,
+    );
+}
+
+/// A plan's runs, as workers take them. A worker is a call of [`Work::run`]; each needs a thread of its own.
+pub struct Work<'a> {
+    plan: &'a Plan,
+    state: Mutex<State>,
+    /// A run was done, or a worker failed.
+    changed: Condvar,
+    clock: Instant,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Waiting,
+    Taken,
+    Done,
+}
+
+/// What the workers share.
+struct State {
+    /// By run.
+    places: Vec<Place>,
+    evaluated: Evaluated,
+    /// Runs that were done by these workers.
+    fresh: u32,
+    /// Whether a worker failed: the others finish what they do, and take no more.
+    failed: bool,
+}
+
+impl<'a> Work<'a> {
+    /// All runs of a plan.
+    pub fn of(plan: &'a Plan) -> Self {
+        let places = vec![Place::Waiting; plan.runs.len()];
+        let state = State { places, evaluated: Evaluated::default(), fresh: 0, failed: false };
+        Self { plan, state: Mutex::new(state), changed: Condvar::new(), clock: Instant::now() }
+    }
+
+    /// A worker: does runs that are not done until none is left, each after the one that it starts from, and writes the
+    /// results after each. A run that was cut off goes on from its last checkpoint; without one it begins anew.
+    ///
+    /// # Errors
+    /// [`StudyError`]; runs that are done stay, and the next call goes on after them.
+    pub async fn run(
+        &self,
+        registry: &Registry,
+        stop: &Stop,
+        observer: &mut dyn StudyObserver,
+    ) -> Result<(), StudyError> {
+        while let Some(taken) = self.take() {
+            let planned = &self.plan.runs[taken.run];
+            let before = planned.finished()?;
+            let known = self.state().evaluated.of(&planned.recipe);
+            let summary = match before.clone() {
+                Some(summary) => summary,
+                None => planned.run(registry, known, stop, observer.of_run()).await?,
+            };
+            taken.done(&summary, before.is_some(), observer)?;
+        }
+        Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next run that can begin; waits where one may be able to later.
+    fn take(&self) -> Option<Taken<'_>> {
+        let mut state = self.state();
+        loop {
+            if state.failed {
+                return None;
+            }
+            let can_begin = |run: &PlannedRun| run.after.is_none_or(|i| state.places[i] == Place::Done);
+            let mut waiting =
+                (0..self.plan.runs.len()).filter(|&i| state.places[i] == Place::Waiting).peekable();
+            waiting.peek()?;
+            if let Some(run) = waiting.find(|&i| can_begin(&self.plan.runs[i])) {
+                drop(waiting);
+                state.places[run] = Place::Taken;
+                return Some(Taken { work: self, run });
+            }
+            drop(waiting);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A run that a worker does.
+struct Taken<'a> {
+    work: &'a Work<'a>,
+    run: usize,
+}
+
+impl Taken<'_> {
+    fn done(
+        self,
+        summary: &Summary,
+        before: bool,
+        observer: &mut dyn StudyObserver,
+    ) -> Result<(), StudyError> {
+        let (work, runs) = (self.work, &self.work.plan.runs);
+        let mut state = work.state();
+        state.places[self.run] = Place::Done;
+        state.evaluated.keep(&runs[self.run], summary);
+        state.fresh += u32::from(!before);
+        let left = runs.iter().filter(|run| !run.dir.join("summary.json").exists()).count();
+        let each = work.clock.elapsed().as_secs_f64() / f64::from(state.fresh.max(1));
+        let done = state.places.iter().filter(|&&place| place == Place::Done).count();
+        observer.done(done, runs.len(), &runs[self.run].title, summary, before, each * left as f64);
+        if before { Ok(()) } else { work.plan.write() }
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut state = self.work.state();
+        // An error, or a panic.
+        state.failed |= state.places[self.run] == Place::Taken;
+        self.work.changed.notify_all();
+    }
+}
+
+impl PlannedRun {
+    /// Does the run, or the rest of it.
+    async fn run(
+        &self,
+        registry: &Registry,
+        before: Option<EvalReport>,
+        stop: &Stop,
+        observer: &mut dyn Observer,
+    ) -> Result<Summary, StudyError> {
+        let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
+        let begun = self.dir.join("config.toml").exists();
+        let resume =
+            begun.then(|| Resume::of(&self.dir, &[], None, Changes::Refuse)).transpose().map_err(failed)?;
+        // Without a checkpoint there is nothing to go on with, and what was cut off may be of other settings.
+        let resume = resume.filter(|resume| resume.step > 0 && same_settings(&resume.recipe, &self.recipe));
+        if begun && resume.is_none() {
+            tracing::info!("{} was cut off: it begins anew", self.dir.display());
+            std::fs::remove_dir_all(&self.dir).map_err(StudyError::io(&self.dir))?;
+        }
+        let rubrics = self.recipe.rubrics(registry).map_err(failed)?;
+        let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
+        let job = Job { recipe, rubrics: &rubrics, run_dir, before, resume: resume.as_ref(), stop };
+        let outcome = run(job, observer).await.map_err(failed)?;
+        Ok(outcome.summary)
+    }
+}
+
+/// Evaluations that are known already: the same policy over the same tasks by the same reward.
+#[derive(Default)]
+struct Evaluated(HashMap<String, EvalReport>);
+
+impl Evaluated {
+    fn of(&self, recipe: &Recipe) -> Option<EvalReport> {
+        self.0.get(&key(recipe)).cloned()
+    }
+
+    fn keep(&mut self, planned: &PlannedRun, summary: &Summary) {
+        self.0.insert(key(&planned.recipe), summary.before.clone());
+        let last = PolicySource::Dir(planned.dir.join("final"));
+        self.0.insert(key(&Recipe { policy: Some(last), ..planned.recipe.clone() }), summary.after.clone());
+    }
+}
+
+/// Everything that decides an evaluation of a recipe's policy.
+fn key(recipe: &Recipe) -> String {
+    let reward = recipe.eval.reward.as_ref().unwrap_or(&recipe.reward);
+    // Which rows of a file are held out depends on the seed.
+    let seed = matches!(recipe.data, DataSource::Files(_)).then_some(recipe.seed);
+    format!(
+        "{:?} {:?} {seed:?} {:?} {reward:?} {:?}",
+        recipe.policy, recipe.data, recipe.eval, recipe.precision
+    )
+}
