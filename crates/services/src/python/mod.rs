@@ -9,6 +9,7 @@ mod logarithm;
 mod numbers;
 mod raised;
 mod random;
+mod reader;
 mod rewrite;
 mod signature;
 mod text;
