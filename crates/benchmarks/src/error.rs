@@ -23,6 +23,9 @@ pub enum BenchmarkError {
     /// The data of Bamboogle cannot be read.
     #[error(transparent)]
     Bamboogle(#[from] BamboogleError),
+    /// The texts of BFCL's long context cannot be read.
+    #[error(transparent)]
+    LongContext(ServicesError),
     /// The services of a multi-turn case cannot start.
     #[error("case {id}: {source}")]
     Services {

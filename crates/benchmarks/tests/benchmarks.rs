@@ -134,6 +134,31 @@ fn single_turns_are_judged_and_counted() {
 }
 
 #[test]
+fn a_long_context_without_its_texts_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    common::copy(&fixture("bfcl_v3"), folder.path());
+    let file = folder.path().join("long_context.py");
+    let load = |categories: Vec<Category>| {
+        let settings = BfclSettings { categories, ..BfclSettings::new().unwrap() };
+        Bfcl::load(&Sources::new(folder.path()), settings)
+    };
+    let all = || BfclSettings::new().unwrap().categories;
+    let others =
+        || all().into_iter().filter(|category| *category != Category::MultiTurnLongContext).collect();
+    assert_eq!(load(all()).unwrap().cases().len(), 18);
+    std::fs::remove_file(&file).unwrap();
+    let error = load(all()).unwrap_err().to_string();
+    assert!(
+        error.starts_with(&file.display().to_string()) && error.contains("leave the category out"),
+        "{error}"
+    );
+    assert_eq!(load(others()).unwrap().cases().len(), 17);
+    std::fs::write(&file, "A = [").unwrap();
+    let error = load(all()).unwrap_err().to_string();
+    assert!(error.contains("long_context.py, line 1"), "{error}");
+}
+
+#[test]
 fn hostile_replies_are_scored() {
     let bfcl = bfcl(&BfclSettings::new().unwrap().categories, Handler::Toolrl);
     let api_bank = ApiBank::load(&fixture("api_bank")).unwrap();

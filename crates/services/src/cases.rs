@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use toolrl_grammar::json;
 
-use crate::ServicesError;
 use crate::service::{Class, Context};
 use crate::session::{Session, Side};
+use crate::{LongContext, ServicesError};
 
 /// A category of multi-turn cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,11 +35,6 @@ impl Category {
             Self::LongContext => "multi_turn_long_context",
         }
     }
-
-    /// The context that its cases run in.
-    pub fn context(self) -> Context {
-        if self == Self::LongContext { Context::Long } else { Context::Plain }
-    }
 }
 
 /// What running and checking a case takes.
@@ -49,6 +44,8 @@ pub struct Case {
     pub id: String,
     /// Its category.
     pub category: Category,
+    /// The context that it runs in: for [`Category::LongContext`] a long one.
+    pub context: Context,
     /// The services that it involves.
     pub classes: Vec<Class>,
     /// The services' settings, an object by class.
@@ -63,7 +60,7 @@ impl Case {
     /// # Errors
     /// [`ServicesError::Scenario`] for a setting that a service cannot start from.
     pub fn session(&self, side: Side) -> Result<Session, ServicesError> {
-        Session::new(&self.id, &self.classes, &self.initial_config, self.category.context(), side)
+        Session::new(&self.id, &self.classes, &self.initial_config, self.context.clone(), side)
     }
 }
 
@@ -71,41 +68,70 @@ impl Case {
 #[derive(Clone, Debug, Default)]
 pub struct Cases {
     by_id: HashMap<String, Case>,
+    /// Where the texts are missing without which [`Category::LongContext`] was left out.
+    missing: Option<PathBuf>,
 }
 
 impl Cases {
     /// Reads the cases of every category from the leaderboard's data folder, the one that holds
-    /// `BFCL_v3_multi_turn_base.json` and `possible_answer`.
+    /// `BFCL_v3_multi_turn_base.json` and `possible_answer`. [`Category::LongContext`] is left out where
+    /// [`LongContext::of_data`] finds no texts, and [`Self::get`] says so.
     ///
     /// # Errors
     /// When a file cannot be read, a line is not a case, or cases and answers do not pair up.
     pub fn load(directory: &Path) -> Result<Self, ServicesError> {
         let mut cases = Self::default();
         for category in Category::ALL {
-            let file = format!("BFCL_v3_{}.json", category.name());
-            let mut answers = HashMap::new();
-            for_each_line(&directory.join("possible_answer").join(&file), |line| {
-                answers.insert(text(line, "id")?, calls(line)?);
-                Ok(())
-            })?;
-            for_each_line(&directory.join(&file), |line| {
-                let case = case(category, line, &mut answers)?;
-                cases.by_id.insert(case.id.clone(), case);
-                Ok(())
-            })?;
-            if let Some(id) = answers.into_keys().min() {
-                return Err(ServicesError::Unpaired { id });
-            }
+            let context = match category {
+                Category::LongContext => match LongContext::of_data(directory) {
+                    Ok(long) => Context::Long(long),
+                    Err(ServicesError::NoLongContext { path }) => {
+                        cases.missing = Some(path);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+                _ => Context::Plain,
+            };
+            cases.load_category(directory, category, &context)?;
         }
         Ok(cases)
+    }
+
+    fn load_category(
+        &mut self,
+        directory: &Path,
+        category: Category,
+        context: &Context,
+    ) -> Result<(), ServicesError> {
+        let file = format!("BFCL_v3_{}.json", category.name());
+        let mut answers = HashMap::new();
+        for_each_line(&directory.join("possible_answer").join(&file), |line| {
+            answers.insert(text(line, "id")?, calls(line)?);
+            Ok(())
+        })?;
+        for_each_line(&directory.join(&file), |line| {
+            let case = case(category, context, line, &mut answers)?;
+            self.by_id.insert(case.id.clone(), case);
+            Ok(())
+        })?;
+        match answers.into_keys().min() {
+            Some(id) => Err(ServicesError::Unpaired { id }),
+            None => Ok(()),
+        }
     }
 
     /// A case by its id.
     ///
     /// # Errors
-    /// [`ServicesError::UnknownCase`].
+    /// [`ServicesError::UnknownCase`]; [`ServicesError::NoLongContext`] for a case that was left out.
     pub fn get(&self, id: &str) -> Result<&Case, ServicesError> {
-        self.by_id.get(id).ok_or_else(|| ServicesError::UnknownCase { id: id.to_owned() })
+        self.by_id.get(id).ok_or_else(|| match &self.missing {
+            Some(path) if id.starts_with(Category::LongContext.name()) => {
+                ServicesError::NoLongContext { path: path.clone() }
+            }
+            _ => ServicesError::UnknownCase { id: id.to_owned() },
+        })
     }
 
     /// How many cases there are.
@@ -126,6 +152,7 @@ impl Cases {
 
 fn case(
     category: Category,
+    context: &Context,
     line: &json::Value<'_>,
     answers: &mut HashMap<String, Vec<Vec<String>>>,
 ) -> Result<Case, ServicesError> {
@@ -138,6 +165,7 @@ fn case(
     Ok(Case {
         id,
         category,
+        context: context.clone(),
         classes: names.into_iter().map(class).collect::<Result<_, _>>()?,
         initial_config: config.clone().into_owned(),
         ground_truth,

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use toolrl_grammar::SyntaxError;
 
-/// Why a case or a row cannot be used.
+/// Where the texts of the long context come from, for whoever lacks them.
+const SOURCE: &str = "Copy it there from the Python package bfcl-eval 2025.8.6.2, which has it in \
+     bfcl_eval/eval_checker/multi_turn_eval/func_source_code, or leave the category out";
+
+/// Why a case, a row or the texts of the long context cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServicesError {
@@ -16,7 +20,7 @@ pub enum ServicesError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A line of a file of cases is not what it should be.
+    /// A line of a file is not what it should be.
     #[error("{}, line {line}: {source}", path.display())]
     Line {
         /// The file.
@@ -25,6 +29,26 @@ pub enum ServicesError {
         line: usize,
         /// What is wrong with it.
         source: Box<ServicesError>,
+    },
+    /// A file is larger than any that is read.
+    #[error("{}: more than {limit} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes.
+        limit: u64,
+    },
+    /// The texts of the long context are not there.
+    #[error("{} is missing: the category multi_turn_long_context takes its texts from it. {SOURCE}", path.display())]
+    NoLongContext {
+        /// Where the file is looked for, and can be put.
+        path: PathBuf,
+    },
+    /// What should be assignments of Python literals is something else.
+    #[error("expected NAME = LITERAL, found: {problem}")]
+    Assignment {
+        /// What is wrong, in Python's words.
+        problem: String,
     },
     /// A text is no JSON.
     #[error("not JSON: {0}")]

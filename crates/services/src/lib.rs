@@ -26,6 +26,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! The `long_context` category needs texts of the released package, which are read from the user's copy of
+//! its `long_context.py` ([`LongContext`]).
+//!
 //! Three things differ from the released services, whose outcome depends there on the day or on what ran
 //! before in the same process:
 //!
@@ -49,5 +52,6 @@ pub use call::Call;
 pub use cases::{Case, Cases, Category};
 pub use check::{Failure, STEP_LIMIT, Verdict, check};
 pub use error::ServicesError;
+pub use long_context::LongContext;
 pub use service::{Class, Context};
 pub use session::{Session, Side};

@@ -3,6 +3,7 @@
 use num_bigint::BigInt;
 use toolrl_grammar::json::MAX_INTEGER_DIGITS;
 
+use crate::long_context::{LongContext, Texts};
 use crate::python::{Function, Outcome, Raised};
 use crate::value::{Dict, Value};
 use crate::{ServicesError, services};
@@ -98,18 +99,26 @@ impl Class {
 }
 
 /// Whether a case's scenario is enlarged by bulky texts and lists, in the state and in results.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum Context {
     /// As the case says.
     #[default]
     Plain,
-    /// The `long_context` category.
-    Long,
+    /// The `long_context` category, with the texts and lists that it adds.
+    Long(LongContext),
 }
 
 impl Context {
-    pub(crate) fn is_long(self) -> bool {
-        self == Self::Long
+    pub(crate) fn is_long(&self) -> bool {
+        self.texts().is_some()
+    }
+
+    /// What a long context adds.
+    pub(crate) fn texts(&self) -> Option<&Texts> {
+        match self {
+            Self::Plain => None,
+            Self::Long(long) => Some(long.texts()),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ impl Session {
                 Some(Value::Dict(config)) => config,
                 _ => Dict::default(),
             };
-            let service = load(class, &Scenario::new(class, &config), context)?;
+            let service = load(class, &Scenario::new(class, &config), &context)?;
             instances.push(Instance { name, class, service });
         }
         Ok(Self { instances })
@@ -131,7 +131,7 @@ impl Session {
     }
 }
 
-fn load(class: Class, scenario: &Scenario<'_>, context: Context) -> Result<Box<dyn Service>, ServicesError> {
+fn load(class: Class, scenario: &Scenario<'_>, context: &Context) -> Result<Box<dyn Service>, ServicesError> {
     Ok(match class {
         Class::GorillaFileSystem => Box::new(Files::load(scenario, context)?),
         Class::MathAPI => Box::new(Math),

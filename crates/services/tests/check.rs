@@ -1,7 +1,7 @@
 //! The rules of the check, over a case of our own.
 
 use toolrl_grammar::json;
-use toolrl_services::{Call, Case, Cases, Category, Class, ServicesError, Side, check, rows};
+use toolrl_services::{Call, Case, Cases, Category, Class, Context, ServicesError, Side, check, rows};
 
 /// Tickets and files: three turns, of which the second asks for nothing that can be done.
 const CASE: &str = r#"{"id": "multi_turn_base_0", "involved_classes": ["TicketAPI", "GorillaFileSystem"],
@@ -143,6 +143,7 @@ fn a_call_inside_a_text_names_the_side() {
     let ground_truth = |text: &str| Case {
         id: "demo_0".into(),
         category: Category::Base,
+        context: Context::Plain,
         classes: vec![Class::TicketAPI],
         initial_config: json::parse(r#"{"TicketAPI": {"current_user": "ann"}}"#).expect("JSON").into_owned(),
         ground_truth: vec![vec![format!("create_ticket(title='{text}')")]],

@@ -1,10 +1,11 @@
 //! Hostile calls: whatever they hold, they end with a result.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use toolrl_grammar::json::{self, Value};
-use toolrl_services::{Call, Class, Context, Session, Side};
+use toolrl_services::{Call, Class, Context, LongContext, Session, Side};
 
 /// What scenarios and functions know, so that calls get past the first checks.
 const CONFIG: &str = r#"{
@@ -22,6 +23,12 @@ const CONFIG: &str = r#"{
 fn session(context: Context) -> Session {
     let config = json::parse(CONFIG).expect("JSON");
     Session::new("hostile_0", &Class::ALL, &config, context, Side::Model).expect("it starts")
+}
+
+/// A long context of texts of our own.
+fn long() -> Context {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/bfcl_v3/long_context.py");
+    Context::Long(LongContext::read(Path::new(path)).expect("the fixture is read"))
 }
 
 /// JSON of any kind and some depth.
@@ -77,7 +84,7 @@ proptest! {
 
     #[test]
     fn any_arguments_end(calls in prop::collection::vec(any_call(), 1..12), long: bool) {
-        let mut session = session(if long { Context::Long } else { Context::Plain });
+        let mut session = session(if long { self::long() } else { Context::Plain });
         for call in &calls {
             session.execute(call);
         }

@@ -4,8 +4,9 @@
     toolrl eval bfcl --verdicts rows.jsonl --data DATA > answers.jsonl
     python3 random_rows.py --compare rows.jsonl answers.jsonl
 
-DATA is the leaderboard's data folder. Needs Python with `bfcl-eval==2025.8.6.2`. Left out is what the released
-services take from the clock, from other cases of the same process, or from the order of a set of strings.
+DATA is the leaderboard's data folder, in the installed package or with `long_context.py` copied into it. Needs
+Python with `bfcl-eval==2025.8.6.2`. Left out is what the released services take from the clock, from other cases of
+the same process, or from the order of a set of strings.
 """
 
 import argparse

@@ -9,6 +9,7 @@ use toolrl_bfcl::{
     BfclError, Case, Category, Exec, FunctionDoc, Group, Handler, Leaderboard, Missing, Names, PromptFile,
     Rule, Sources, Tallies, Target,
 };
+use toolrl_services::{Context, LongContext};
 
 use crate::fingerprint::of_text;
 use crate::{Benchmark, BenchmarkError, CaseKey, Conversation, Outcome, Score, of_data};
@@ -55,6 +56,8 @@ pub struct Bfcl {
     cases: Vec<Case>,
     keys: Vec<CaseKey>,
     data: String,
+    /// The context that cases of [`Category::MultiTurnLongContext`] run in.
+    long_context: Context,
 }
 
 impl Bfcl {
@@ -63,6 +66,7 @@ impl Bfcl {
     /// # Errors
     /// As [`toolrl_bfcl::Benchmark::load`]; a missing file's error says where the data comes from.
     /// [`BfclError::NotSingleTurn`] for the category `rest`, which needs the network.
+    /// [`BenchmarkError::LongContext`] where the texts of that category's cases are missing or none.
     pub fn load(sources: &Sources, settings: BfclSettings) -> Result<Self, BenchmarkError> {
         let benchmark = toolrl_bfcl::Benchmark::load(sources, &settings.categories)?;
         let most = settings.per_category.unwrap_or(usize::MAX);
@@ -75,11 +79,15 @@ impl Bfcl {
             let (id, category) = (case.id.clone(), case.category);
             return Err(BfclError::NotSingleTurn { id, category }.into());
         }
+        let long_context = match cases.iter().any(|case| case.category == Category::MultiTurnLongContext) {
+            true => Context::Long(LongContext::of_data(&sources.data).map_err(BenchmarkError::LongContext)?),
+            false => Context::Plain,
+        };
         let key = |case: &Case| CaseKey { id: case.id.clone(), group: case.category.name().into() };
         let retired = settings.categories.iter().any(|category| category.group() == Group::RetiredExec);
         let folders = [sources.data.as_path(), sources.retired.as_path()];
         let data = of_data(&folders[..if retired { 2 } else { 1 }])?;
-        Ok(Self { keys: cases.iter().map(key).collect(), settings, cases, data })
+        Ok(Self { keys: cases.iter().map(key).collect(), settings, cases, data, long_context })
     }
 
     /// The cases.

@@ -4,7 +4,7 @@ use toolrl_bfcl::python::repr;
 use toolrl_bfcl::{Case, Category, FunctionDoc, Handler, Said, Speaker};
 use toolrl_chat::Message;
 use toolrl_grammar::json::Value;
-use toolrl_services::{Call, Class, STEP_LIMIT, ServicesError, Session, Side, check};
+use toolrl_services::{Call, Class, Context, STEP_LIMIT, ServicesError, Session, Side, check};
 
 use super::text::{expected, whole};
 use super::{Bfcl, Tools};
@@ -47,7 +47,7 @@ impl<'a> MultiTurn<'a> {
         target: &'a toolrl_bfcl::MultiTurn,
     ) -> Result<Self, BenchmarkError> {
         let failed = |source| BenchmarkError::Services { id: case.id.clone(), source };
-        let services = services(case, target).map_err(failed)?;
+        let services = services(bfcl, case, target).map_err(failed)?;
         let session = services.session(Side::Model).map_err(failed)?;
         let outcome = Outcome {
             id: case.id.clone(),
@@ -236,7 +236,11 @@ impl Line {
 }
 
 /// The case as its services take it.
-fn services(case: &Case, target: &toolrl_bfcl::MultiTurn) -> Result<toolrl_services::Case, ServicesError> {
+fn services(
+    bfcl: &Bfcl,
+    case: &Case,
+    target: &toolrl_bfcl::MultiTurn,
+) -> Result<toolrl_services::Case, ServicesError> {
     use toolrl_services::Category as Services;
     let class =
         |name: &String| Class::of(name).ok_or_else(|| ServicesError::UnknownClass { name: name.clone() });
@@ -247,6 +251,10 @@ fn services(case: &Case, target: &toolrl_bfcl::MultiTurn) -> Result<toolrl_servi
             Category::MultiTurnMissParam => Services::MissingParameter,
             Category::MultiTurnLongContext => Services::LongContext,
             _ => Services::Base,
+        },
+        context: match case.category {
+            Category::MultiTurnLongContext => bfcl.long_context.clone(),
+            _ => Context::Plain,
         },
         classes: target.involved_classes.iter().map(class).collect::<Result<_, _>>()?,
         initial_config: target.initial_config.clone(),

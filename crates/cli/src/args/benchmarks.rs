@@ -22,6 +22,9 @@ pub enum BenchmarkCommand {
 const BFCL_HELP: &str = "\
 Data: the folder bfcl_eval/data of the Python package bfcl-eval 2025.8.6.2
   pip download --no-deps bfcl-eval==2025.8.6.2 && unzip bfcl_eval-*.whl
+The category multi_turn_long_context also needs long_context.py of that package. It is found where the package has
+it (bfcl_eval/eval_checker/multi_turn_eval/func_source_code), or in the data folder: copy it there where the folder
+stands alone, or leave the category out by --categories.
 fixtures/bfcl_v3 in this repository holds a few cases of our own, for a first look.
 
 Examples:

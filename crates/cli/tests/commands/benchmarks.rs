@@ -50,6 +50,32 @@ fn bfcl_rows_are_answered() {
 }
 
 #[test]
+fn a_long_context_needs_its_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    for inner in ["", "possible_answer", "multi_turn_func_doc"] {
+        let (from, to) = (Path::new(BFCL).join(inner), dir.path().join("data").join(inner));
+        std::fs::create_dir_all(&to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "json") {
+                std::fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+            }
+        }
+    }
+    let row = |id: &str| file(dir.path(), id, format!("{{\"id\": \"{id}\", \"turns\": []}}\n"));
+    let (long, base) = (row("multi_turn_long_context_0"), row("multi_turn_base_0"));
+    let eval = |args: &[&str]| toolrl(dir.path(), &[&["eval", "bfcl", "--data", "data"], args].concat());
+    for args in [&["--verdicts", &long][..], &["--policy", POLICY, "--out", "out"]] {
+        let message = eval(args).error();
+        for part in ["data/long_context.py is missing", "bfcl-eval 2025.8.6.2"] {
+            assert!(message.contains(part), "{args:?}: {message}");
+        }
+    }
+    assert!(!dir.path().join("out").exists(), "refused before anything is written");
+    assert_eq!(eval(&["--verdicts", &base]).rows()[0]["error_type"], "multi_turn:force_terminated");
+}
+
+#[test]
 fn api_bank_rows_are_answered() {
     let dir = tempfile::tempdir().unwrap();
     let call = r#"{\"name\": \"LendBook\", \"parameters\": {\"reader\": \"Ada\", \"title\": \"Emma\"}}"#;

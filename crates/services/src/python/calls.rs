@@ -1,10 +1,9 @@
 //! The text of a call, `name(keyword=literal)`, written and read.
 
-mod reader;
-
 use num_bigint::BigInt;
 
 use super::Outcome;
+use super::reader::Reader;
 use crate::value::Value;
 
 /// A call that was read.
@@ -29,11 +28,11 @@ pub(crate) fn call_text<'a>(name: &str, parameters: impl Iterator<Item = (&'a st
 /// # Errors
 /// Python's `SyntaxError`. Its text tells fewer kinds of errors apart than Python's.
 pub(crate) fn parse_call(text: &str) -> Outcome<Call> {
-    reader::Reader::new(text).call()
+    Reader::new(text).call()
 }
 
 /// The value that unary minus makes.
-fn negated(value: Value) -> Value {
+pub(super) fn negated(value: Value) -> Value {
     match value {
         Value::Int(n) => Value::Int(-n),
         Value::Float(x) => Value::Float(-x),
@@ -73,6 +72,9 @@ b')",
                 "a=[1, [True, None]] b={} c={'k': [False], 2: 'v'}",
             ),
             ("f(a='x' 'y')", "a='xy'"),
+            ("f(a='''it's\n''' 'x', b=\"\"\"\"\"\", c='')", "a=\"it's\\nx\" b='' c=''"),
+            ("f(a=[1, ...]) # a comment", "a=[1, Ellipsis]"),
+            ("f( # a comment\n a='#')", "a='#'"),
             (" f ( a = 1 , ) ", "a=1"),
             ("f()", ""),
         ];
@@ -94,6 +96,9 @@ b')",
             "f(a=1) g",
             "(a=1)",
             "f(a='x)",
+            "f(a='x\n')",
+            "f(a='''x'')",
+            "f(a=..)",
             "f(a b=1)",
             "f(class=1)",
             "f(a={1})",

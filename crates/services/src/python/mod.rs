@@ -1,6 +1,7 @@
 //! What the services need of Python: its operators, conversions and methods with their exceptions' texts.
 
 mod arithmetic;
+mod assignments;
 mod calls;
 mod collections;
 mod decimal;
@@ -9,12 +10,14 @@ mod logarithm;
 mod numbers;
 mod raised;
 mod random;
+mod reader;
 mod rewrite;
 mod signature;
 mod text;
 mod time;
 
 pub(crate) use arithmetic::{Operator, absolute, arithmetic, real_quotient, sum};
+pub(crate) use assignments::{Assignment, line_of, parse_assignments};
 pub(crate) use calls::{call_text, parse_call};
 pub(crate) use collections::{contains, item, iterate};
 pub(crate) use decimal::square_root;

@@ -6,7 +6,6 @@ mod tree;
 
 use super::refused;
 use crate::ServicesError;
-use crate::long_context::FILES;
 use crate::python::{Function, Operator, Outcome, Raised, arithmetic, contains, function};
 use crate::service::{Context, Scenario, Service, no_function};
 use crate::value::{Dict, Key, Value, dict};
@@ -45,7 +44,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn load(scenario: &Scenario<'_>, context: Context) -> Result<Self, ServicesError> {
+    pub(crate) fn load(scenario: &Scenario<'_>, context: &Context) -> Result<Self, ServicesError> {
         let mut tree = Tree::default();
         let contents = tree.add_contents(Contents::default());
         let mut root = tree.directory("/", None, contents);
@@ -59,7 +58,7 @@ impl Files {
             root = tree.directory(&name.value().to_string(), None, contents);
             load_contents(scenario, &mut tree, root, directory, context)?;
         }
-        Ok(Self { context, tree, root, current: root })
+        Ok(Self { context: context.clone(), tree, root, current: root })
     }
 
     /// The contents of the working directory.
@@ -255,7 +254,7 @@ fn load_contents(
     tree: &mut Tree,
     directory: NodeId,
     given: &Value,
-    context: Context,
+    context: &Context,
 ) -> Result<(), ServicesError> {
     let fail = || scenario.error("root", "directories and files", given);
     let Value::Dict(given) = given else {
@@ -288,8 +287,8 @@ fn load_contents(
         };
         tree.contents_mut(contents).insert(name, id);
     }
-    if innermost && context.is_long() {
-        for name in FILES.list("names") {
+    if let Some(texts) = context.texts().filter(|_| innermost) {
+        for name in &texts.file_names {
             let name = name.to_string();
             let file = tree.file(&name, "".into());
             tree.contents_mut(contents).insert(name, file);
@@ -298,12 +297,13 @@ fn load_contents(
     Ok(())
 }
 
-fn file_content(name: &str, content: &Value, context: Context) -> Outcome {
-    let unchanged = FILES.list("unchanged").iter().any(|file| file.is_str(name));
-    if !context.is_long() || unchanged {
-        return Ok(content.clone());
+fn file_content(name: &str, content: &Value, context: &Context) -> Outcome {
+    match context.texts() {
+        Some(texts) if !texts.unchanged_files.iter().any(|file| file.is_str(name)) => {
+            arithmetic(Operator::AddInPlace, content, &texts.file_content)
+        }
+        _ => Ok(content.clone()),
     }
-    arithmetic(Operator::AddInPlace, content, FILES.get("content"))
 }
 
 impl Service for Files {

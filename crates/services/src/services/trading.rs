@@ -6,7 +6,6 @@ mod stocks;
 
 use super::refused;
 use crate::ServicesError;
-use crate::long_context::TRADING;
 use crate::python::{
     CLOCK, Function, Operator, Outcome, Raised, Random, arithmetic, float_of, function, item, parse_time,
 };
@@ -53,10 +52,10 @@ pub(crate) struct Trading {
 }
 
 impl Trading {
-    pub(crate) fn load(scenario: &Scenario<'_>, context: Context) -> Result<Self, ServicesError> {
+    pub(crate) fn load(scenario: &Scenario<'_>, context: &Context) -> Result<Self, ServicesError> {
         let given = scenario.dict("orders", defaults::orders)?;
         Ok(Self {
-            context,
+            context: context.clone(),
             random: Random::new(&scenario.seed(1_053_520)?),
             orders: given.iter().map(|(id, order)| (order_id(id), order.clone())).collect(),
             account: scenario.get("account_info", defaults::account()),
@@ -89,18 +88,16 @@ impl Trading {
                 "Order with ID {id} not found.Here is the list of orders_id: {known}"
             )));
         };
-        if !self.context.is_long() {
+        let Some(texts) = self.context.texts() else {
             return Ok(order.clone());
-        }
+        };
         let Value::Dict(entries) = order else {
             return Err(Raised::attribute(order.type_name(), "copy"));
         };
         let symbol = item(order, "symbol")?.to_string();
         let mut metadata = Dict::default();
-        if let Value::Dict(details) = TRADING.get("order_details") {
-            for (name, text) in details.iter() {
-                metadata.insert(name.clone(), text.to_string().replace("{symbol}", &symbol).into());
-            }
+        for (name, text) in texts.order_details.iter() {
+            metadata.insert(name.clone(), text.to_string().replace("{symbol}", &symbol).into());
         }
         let mut detailed = entries.clone();
         detailed.set("metadata", metadata);
@@ -213,7 +210,7 @@ impl Service for Trading {
             ("get_order_history", []) => Ok(self.order_history()),
             ("get_transaction_history", &[start, end]) => self.transaction_history(start, end),
             ("update_stock_price", &[Some(symbol), Some(price)]) => self.set_price(symbol, price),
-            ("get_available_stocks", &[Some(sector)]) => stocks::of_sector(sector, self.context),
+            ("get_available_stocks", &[Some(sector)]) => stocks::of_sector(sector, &self.context),
             ("filter_stocks_by_price", &[Some(symbols), Some(low), Some(high)]) => {
                 self.between(symbols, low, high)
             }

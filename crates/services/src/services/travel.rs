@@ -5,7 +5,6 @@ mod flights;
 
 use super::refused;
 use crate::ServicesError;
-use crate::long_context::TRAVEL;
 use crate::python::{
     DATE, Function, Kind, Moment, Operator, Outcome, Raised, Random, arithmetic, float_of, function, item,
     parse_time, round, starts_with,
@@ -86,26 +85,24 @@ pub(crate) struct Travel {
 }
 
 /// Adds what is not there yet.
-fn extend(entries: &mut Dict, additions: &Value) {
-    if let Value::Dict(additions) = additions {
-        for (key, value) in additions.iter() {
-            if entries.at(key).is_none() {
-                entries.insert(key.clone(), value.clone());
-            }
+fn extend(entries: &mut Dict, additions: &Dict) {
+    for (key, value) in additions.iter() {
+        if entries.at(key).is_none() {
+            entries.insert(key.clone(), value.clone());
         }
     }
 }
 
 impl Travel {
-    pub(crate) fn load(scenario: &Scenario<'_>, context: Context) -> Result<Self, ServicesError> {
+    pub(crate) fn load(scenario: &Scenario<'_>, context: &Context) -> Result<Self, ServicesError> {
         let mut cards = scenario.dict("credit_card_list", Dict::default)?;
         let mut bookings = scenario.dict("booking_record", Dict::default)?;
-        if context.is_long() {
-            extend(&mut cards, TRAVEL.get("credit_cards"));
-            extend(&mut bookings, TRAVEL.get("bookings"));
+        if let Some(texts) = context.texts() {
+            extend(&mut cards, &texts.credit_cards);
+            extend(&mut bookings, &texts.bookings);
         }
         Ok(Self {
-            context,
+            context: context.clone(),
             random: Random::new(&scenario.seed(141_053)?),
             cards,
             bookings,
@@ -257,7 +254,7 @@ impl Service for Travel {
                 self.register(token, number, rest)
             }
             ("get_flight_cost", &[Some(from), Some(to), Some(date), Some(class)]) => {
-                let (_, prices) = flights::prices(from, to, date, class, self.context)?;
+                let (_, prices) = flights::prices(from, to, date, class, &self.context)?;
                 Ok(dict! {"travel_cost_list": prices})
             }
             ("get_credit_card_balance", &[Some(token), Some(card)]) => self.balance(token, card),

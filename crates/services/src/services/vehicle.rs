@@ -4,7 +4,6 @@ mod map;
 
 use super::refused;
 use crate::ServicesError;
-use crate::long_context::VEHICLE;
 use crate::python::{Function, Operator, Outcome, Raised, Random, arithmetic, float_of, function, iterate};
 use crate::service::{Context, Scenario, Service, no_function};
 use crate::value::{Dict, Key, Order, Value, dict};
@@ -75,11 +74,11 @@ fn unlocked_doors() -> Dict {
 }
 
 impl Vehicle {
-    pub(crate) fn load(scenario: &Scenario<'_>, context: Context) -> Result<Self, ServicesError> {
+    pub(crate) fn load(scenario: &Scenario<'_>, context: &Context) -> Result<Self, ServicesError> {
         let doors = scenario.dict("doorStatus", unlocked_doors)?;
         let locked = doors.values().filter(|status| status.is_str("locked")).count() as i64;
         Ok(Self {
-            context,
+            context: context.clone(),
             random: Random::new(&scenario.seed(141_053)?),
             fuel: scenario.get("fuelLevel", 0.0),
             battery: scenario.get("batteryVoltage", 12.6),
@@ -192,10 +191,7 @@ impl Vehicle {
     }
 
     fn outside_temperature(&mut self) -> Value {
-        let mut report = match VEHICLE.get("weather") {
-            Value::Dict(weather) if self.context.is_long() => weather.clone(),
-            _ => Dict::default(),
-        };
+        let mut report = self.context.texts().map_or_else(Dict::default, |texts| texts.weather.clone());
         report.set("outsideTemperature", self.random.uniform(-10.0, 40.0));
         report.into()
     }
@@ -210,8 +206,8 @@ impl Vehicle {
 
     fn status(&self, option: &Value) -> Value {
         let mut status = Dict::default();
-        if self.context.is_long() {
-            status.set("metadata", VEHICLE.get("car_status").clone());
+        if let Some(texts) = self.context.texts() {
+            status.set("metadata", texts.car_status.clone());
         }
         let option = if let Value::Str(option) = option { option.as_str() } else { "" };
         let shown: &[(&str, &Value)] = match option {
@@ -250,8 +246,8 @@ impl Vehicle {
         self.parking_force = force.into();
         self.slope = 10.0.into();
         let mut report = Dict::default();
-        if self.context.is_long() {
-            report.set("parkingBrakeInstruction", VEHICLE.get("parking_brake").clone());
+        if let Some(texts) = self.context.texts() {
+            report.set("parkingBrakeInstruction", texts.parking_brake.clone());
         }
         report.set("parkingBrakeStatus", status);
         report.set("_parkingBrakeForce", force);
@@ -316,8 +312,8 @@ impl Vehicle {
             report.set(name, pressure.clone());
         }
         report.set("healthy_tire_pressure", healthy);
-        let long = self.context.is_long();
-        report.set("car_info", if long { VEHICLE.get("car_status").clone() } else { Dict::default().into() });
+        let info = self.context.texts().map(|texts| texts.car_status.clone());
+        report.set("car_info", info.unwrap_or_else(|| Dict::default().into()));
         Ok(report.into())
     }
 }
@@ -347,7 +343,7 @@ impl Service for Vehicle {
             ("estimate_drive_feasibility_by_mileage", &[Some(distance)]) => self.can_drive(distance),
             ("liter_to_gallon", &[Some(liter)]) => Ok(dict! {"gallon": times(liter, 0.264172)?}),
             ("gallon_to_liter", &[Some(gallon)]) => Ok(dict! {"liter": times(gallon, 3.78541)?}),
-            ("estimate_distance", &[Some(a), Some(b)]) => Ok(map::distance(a, b, self.context)),
+            ("estimate_distance", &[Some(a), Some(b)]) => Ok(map::distance(a, b, &self.context)),
             ("get_zipcode_based_on_city", &[Some(city)]) => Ok(map::zipcode(city)),
             ("set_navigation", &[Some(destination)]) => self.navigate(destination),
             ("check_tire_pressure", []) => self.tire_pressure(),

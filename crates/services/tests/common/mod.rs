@@ -1,7 +1,9 @@
 //! Shared golden files and benchmark data, where they are.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A path under the shared folder; `None`, with a message, where it is absent. With
 /// `TOOLRL_REQUIRE_SHARED=1` its absence fails.
@@ -18,6 +20,31 @@ pub fn shared(path: &str) -> Option<PathBuf> {
         return None;
     }
     Some(path)
+}
+
+/// BFCL's own `long_context.py`, which `TOOLRL_BFCL_LONG_CONTEXT` names; `None`, with a message, without it.
+pub fn long_context() -> Option<PathBuf> {
+    let path = std::env::var_os("TOOLRL_BFCL_LONG_CONTEXT").map(PathBuf::from);
+    if path.is_none() {
+        eprintln!(
+            "skipped: TOOLRL_BFCL_LONG_CONTEXT names no long_context.py, so none of that category is run"
+        );
+    }
+    path
+}
+
+/// Copies what the multi-turn cases of a data folder are read from, without the texts of the long context.
+pub fn copy_cases(data: &Path, folder: &Path) {
+    for inner in ["", "possible_answer"] {
+        std::fs::create_dir_all(folder.join(inner)).expect("a folder");
+        for entry in std::fs::read_dir(data.join(inner)).expect("the folder is read") {
+            let entry = entry.expect("an entry");
+            if entry.file_name().to_string_lossy().starts_with("BFCL_v3_multi_turn") {
+                let copy = folder.join(inner).join(entry.file_name());
+                std::fs::copy(entry.path(), copy).expect("a copy");
+            }
+        }
+    }
 }
 
 /// The lines of a gzip file among the golden ones of BFCL.

@@ -1,7 +1,6 @@
 //! The account: money in and out, and the record of it.
 
 use super::{Trading, refused};
-use crate::long_context::TRADING;
 use crate::python::{DATE, DATE_TIME, Moment, Operator, Outcome, arithmetic, item, parse_time};
 use crate::value::{Order, Value, dict};
 
@@ -81,8 +80,8 @@ impl Trading {
                 history.push(transaction.clone());
             }
         }
-        if self.context.is_long() {
-            history.extend_from_slice(TRADING.list("transactions"));
+        if let Some(texts) = self.context.texts() {
+            history.extend_from_slice(&texts.transactions);
         }
         Ok(dict! {"transaction_history": history})
     }

@@ -1,7 +1,6 @@
 //! Stocks and the watch list.
 
 use super::{Trading, refused};
-use crate::long_context::TRADING;
 use crate::python::{Operator, Outcome, Raised, absolute, arithmetic, item, iterate, join};
 use crate::service::Context;
 use crate::value::{Key, Order, Value, dict};
@@ -32,13 +31,14 @@ pub(super) fn symbol_of(company: &Value) -> Outcome {
     Ok(dict! {"symbol": known.map_or("Stock not found", |(_, symbol)| symbol)})
 }
 
-pub(super) fn of_sector(sector: &Value, context: Context) -> Outcome {
+pub(super) fn of_sector(sector: &Value, context: &Context) -> Outcome {
     Key::of(sector)?;
     let mut stocks: Vec<Value> = Vec::new();
     if let Some((name, symbols)) = SECTORS.iter().find(|(name, _)| sector.is_str(name)) {
         stocks.extend(symbols.iter().map(|symbol| Value::from(*symbol)));
-        if context.is_long() {
-            stocks.extend_from_slice(TRADING.list(name));
+        if let Some(texts) = context.texts() {
+            let more = if *name == "Technology" { &texts.technology } else { &texts.automobile };
+            stocks.extend_from_slice(more);
         }
     }
     Ok(dict! {"stock_list": stocks})
@@ -50,12 +50,9 @@ impl Trading {
             return Ok(not_found(symbol));
         };
         let mut stock = stock.clone();
-        if self.context.is_long()
-            && let Value::Dict(stock) = &mut stock
-        {
-            for average in ["MA(5)", "MA(20)"] {
-                stock.set(average, TRADING.get(average).clone());
-            }
+        if let (Some(texts), Value::Dict(stock)) = (self.context.texts(), &mut stock) {
+            stock.set("MA(5)", texts.averages_of_5.clone());
+            stock.set("MA(20)", texts.averages_of_20.clone());
         }
         Ok(stock)
     }
@@ -133,16 +130,10 @@ impl Trading {
             let error = "Error: User not authenticated. Please log in to view the watchlist.";
             return Value::List(vec![error.into()]);
         }
-        if !self.context.is_long() {
-            return dict! {"watchlist": self.watch_list.clone()};
+        match self.context.texts() {
+            None => dict! {"watchlist": self.watch_list.clone()},
+            Some(texts) => Value::List(self.watch_list.iter().chain(&texts.watch_list).cloned().collect()),
         }
-        // The released list ends in an ellipsis, `null` in the data.
-        let named = |symbol: &Value| match symbol {
-            Value::None => Value::Opaque("Ellipsis".into()),
-            symbol => symbol.clone(),
-        };
-        let additions = TRADING.list("watch_list").iter().map(named);
-        Value::List(self.watch_list.iter().cloned().chain(additions).collect())
     }
 }
 

@@ -81,7 +81,7 @@ impl Travel {
             // A set of Python, whose order there changes with each run.
             return Ok(Err("Invalid travel class. Must be one of {'economy', 'business', 'first'}".into()));
         }
-        match flights::prices(flight.from, flight.to, flight.date, flight.class, self.context) {
+        match flights::prices(flight.from, flight.to, flight.date, flight.class, &self.context) {
             Ok((price, _)) => Ok(Ok(price)),
             Err(raised) if raised.kind == Kind::Value => Ok(Err(raised.text)),
             Err(raised) => Err(raised),

@@ -237,7 +237,7 @@ pub(super) fn prices(
     to: &Value,
     date: &Value,
     class: &Value,
-    context: Context,
+    context: &Context,
 ) -> Outcome<(f64, Vec<Value>)> {
     Key::of(from)?;
     Key::of(to)?;
@@ -259,7 +259,7 @@ pub(super) fn prices(
     let cost = |price: i64| (price * factor * multiplier) as f64;
     let list = match context {
         Context::Plain => vec![cost(price).into()],
-        Context::Long => routes().map(|(_, _, price)| cost(price).into()).collect(),
+        Context::Long(_) => routes().map(|(_, _, price)| cost(price).into()).collect(),
     };
     Ok((cost(price), list))
 }

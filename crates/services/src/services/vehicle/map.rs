@@ -1,6 +1,5 @@
 //! Cities, their zip codes and the distances between them.
 
-use crate::long_context::VEHICLE;
 use crate::service::Context;
 use crate::value::{Dict, Value, dict};
 
@@ -39,15 +38,15 @@ pub(super) fn zipcode(city: &Value) -> Value {
     dict! {"zipcode": known.map_or("00000", |(_, code)| code)}
 }
 
-pub(super) fn distance(from: &Value, to: &Value, context: Context) -> Value {
+pub(super) fn distance(from: &Value, to: &Value, context: &Context) -> Value {
     let joins = |a: &str, b: &str| from.is_str(a) && to.is_str(b) || from.is_str(b) && to.is_str(a);
     let mut report = Dict::default();
     match DISTANCES.iter().find(|(a, b, _)| joins(a, b)) {
         Some((_, _, kilometres)) => report.set("distance", *kilometres),
         None => report.set("error", "distance not found in database."),
     }
-    if context.is_long() {
-        report.set("intermediaryCities", VEHICLE.get("cities").clone());
+    if let Some(texts) = context.texts() {
+        report.set("intermediaryCities", texts.cities.clone());
     }
     report.into()
 }

@@ -1,14 +1,17 @@
-//! Reading a call's text.
+//! Reading Python's literals, and calls of them.
 
 use num_bigint::BigInt;
 
-use super::{Call, negated};
-use crate::python::numbers::float_of_text;
-use crate::python::{Outcome, Raised, int_of_text};
+use super::calls::{Call, negated};
+use super::numbers::float_of_text;
+use super::{Outcome, Raised, int_of_text};
 use crate::value::{Dict, Key, Value};
 
 /// The deepest nesting of brackets that Python's tokenizer takes.
 const MAX_NESTING: usize = 200;
+
+/// What opens and closes a string, the longer ones first.
+const QUOTES: [&str; 4] = ["'''", "\"\"\"", "'", "\""];
 
 /// Words that cannot be the name of a keyword argument.
 const RESERVED: [&str; 35] = [
@@ -18,12 +21,14 @@ const RESERVED: [&str; 35] = [
 ];
 
 pub(super) struct Reader<'a> {
-    rest: &'a str,
+    /// What has not been read.
+    pub(super) rest: &'a str,
     nesting: usize,
-    unknown: Option<String>,
+    /// The first name that stands where a literal should.
+    pub(super) unknown: Option<String>,
 }
 
-fn invalid() -> Raised {
+pub(super) fn invalid() -> Raised {
     Raised::syntax("invalid syntax")
 }
 
@@ -82,8 +87,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// `value = {"-" | "+"} (string {string} | number | name | list | dict | "(" value ")")`
-    fn value(&mut self) -> Outcome<Value> {
+    /// `value = {"-" | "+"} (string {string} | number | name | "..." | list | dict | "(" value ")")`
+    pub(super) fn value(&mut self) -> Outcome<Value> {
         self.space();
         let mut negative = false;
         while let Some(sign) = self.rest.chars().next().filter(|c| matches!(c, '-' | '+')) {
@@ -93,6 +98,10 @@ impl<'a> Reader<'a> {
         }
         let value = match self.rest.chars().next() {
             Some('\'' | '"') => self.strings()?,
+            Some('.') if self.rest.starts_with("...") => {
+                self.rest = &self.rest[3..];
+                Value::Opaque("Ellipsis".into())
+            }
             Some('0'..='9' | '.') => self.number()?,
             Some('[') => self.list()?,
             Some('{') => self.dict()?,
@@ -178,26 +187,38 @@ impl<'a> Reader<'a> {
     /// Adjacent string literals make one string.
     fn strings(&mut self) -> Outcome<Value> {
         let mut text = String::new();
-        while let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '\'' | '"')) {
-            self.rest = &self.rest[1..];
-            self.string(quote, &mut text)?;
+        while let Some(quotes) = QUOTES.into_iter().find(|quotes| self.rest.starts_with(quotes)) {
+            self.rest = &self.rest[quotes.len()..];
+            self.string(quotes, &mut text)?;
             self.space();
         }
         Ok(text.into())
     }
 
-    fn string(&mut self, quote: char, out: &mut String) -> Outcome<()> {
-        let unterminated =
-            || Raised::other("unterminated string literal (detected at line 1) (<string>, line 1)");
+    /// A string behind its opening quotes. Three of them let it hold line breaks, and single ones of its kind.
+    fn string(&mut self, quotes: &str, out: &mut String) -> Outcome<()> {
+        let kind = if quotes.len() == 3 { "triple-quoted string" } else { "string" };
+        let unterminated = || Raised::syntax(&format!("unterminated {kind} literal (detected at line 1)"));
         loop {
-            let end = self.rest.find([quote, '\\', '\n']).ok_or_else(unterminated)?;
+            let special = |c: char| c == '\\' || c == '\n' || quotes.starts_with(c);
+            let end = self.rest.find(special).ok_or_else(unterminated)?;
             out.push_str(&self.rest[..end]);
-            let special = self.rest.as_bytes()[end];
-            self.rest = &self.rest[end + 1..];
-            match special {
-                b'\\' => self.escape(out)?,
-                b'\n' => return Err(unterminated()),
-                _ => return Ok(()),
+            self.rest = &self.rest[end..];
+            if let Some(rest) = self.rest.strip_prefix(quotes) {
+                self.rest = rest;
+                return Ok(());
+            }
+            let (stop, rest) = self.rest.split_at(1);
+            match stop {
+                "\n" if quotes.len() == 1 => return Err(unterminated()),
+                "\\" => {
+                    self.rest = rest;
+                    self.escape(out)?;
+                }
+                _ => {
+                    self.rest = rest;
+                    out.push_str(stop);
+                }
             }
         }
     }
@@ -243,7 +264,7 @@ impl<'a> Reader<'a> {
     }
 
     /// An identifier, and the white space after it.
-    fn name(&mut self) -> Option<&'a str> {
+    pub(super) fn name(&mut self) -> Option<&'a str> {
         self.space();
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         let (name, rest) = self.rest.split_at(end);
@@ -255,8 +276,15 @@ impl<'a> Reader<'a> {
         Some(name)
     }
 
-    fn space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+    /// White space and comments.
+    pub(super) fn space(&mut self) {
+        loop {
+            self.rest = self.rest.trim_start_matches([' ', '\t', '\n', '\r']);
+            let Some(comment) = self.rest.strip_prefix('#') else {
+                return;
+            };
+            self.rest = comment.find('\n').map_or("", |end| &comment[end..]);
+        }
     }
 
     /// Whether the symbol comes next; it is then behind.
@@ -272,7 +300,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expect(&mut self, symbol: char) -> Outcome<()> {
+    pub(super) fn expect(&mut self, symbol: char) -> Outcome<()> {
         if self.taken(symbol) { Ok(()) } else { Err(invalid()) }
     }
 
