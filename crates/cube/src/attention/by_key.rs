@@ -5,7 +5,8 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 use super::layout::{Heads, KEY_BLOCK, RUN};
-use super::tile::{KeyRows, QueryRows, Tile, add_weighted, load_keys, load_queries, products};
+use super::stage::{QueryRows, key_block, load_keys, load_queries, query_run};
+use super::tile::{Tile, add_weighted, products};
 
 #[cube(launch_unchecked)]
 pub(crate) fn by_key<F: Float, N: Size>(
@@ -37,17 +38,11 @@ pub(crate) fn by_key<F: Float, N: Size>(
         terminate!();
     }
     let kv_head = CUBE_POS % kv_heads;
-    let keys = KeyRows {
-        prefix_start: blocks[at] as usize,
-        prefix_len: blocks[at + 1] as usize,
-        own_start: 0usize.runtime(),
-        len: blocks[at + 1] as usize,
-        stride: comptime!(kv_heads * tile.dim).runtime(),
-        column: kv_head * comptime!(tile.dim),
-    };
+    let keys = key_block(blocks, at, kv_head, heads, tile.dim);
     let position = blocks[at + 2] as usize;
-    load_keys::<F, N>(k, &mut k_tile, &keys, 0, tile);
-    load_keys::<F, N>(v, &mut v_tile, &keys, 0, tile);
+    let (query_stage, key_stage) = comptime!((tile.query_stage(), tile.key_stage()));
+    load_keys(k, &mut k_tile, &keys, 0, key_stage);
+    load_keys(v, &mut v_tile, &keys, 0, key_stage);
 
     let mut by_k = Array::<Vector<f32, N>>::new(comptime!(key_rows * columns));
     let mut by_v = Array::<Vector<f32, N>>::new(comptime!(key_rows * columns));
@@ -57,19 +52,13 @@ pub(crate) fn by_key<F: Float, N: Size>(
         by_v[i] = Vector::new(0.0f32);
     }
     for run in blocks[at + 3] as usize..blocks[at + 4] as usize {
-        let queries = QueryRows {
-            start: runs[run * comptime!(RUN)] as usize,
-            len: runs[run * comptime!(RUN) + 1] as usize * group,
-            stride: comptime!(heads.query * tile.dim).runtime(),
-            column: kv_head * comptime!(group * tile.dim),
-        };
+        let queries = query_run(runs, run, kv_head, heads, tile.dim);
         // How many of the block's keys the run's first token sees, less one; less than none never occurs.
         let ahead = runs[run * comptime!(RUN) + 2] as usize - position;
         let mut first = 0usize;
         while first < queries.len {
-            load_queries::<F, N>(q, &mut q_tile, blocks, &queries, first, scale, group, false, tile);
-            let one = f32::new(1.0);
-            load_queries::<F, N>(grad, &mut grad_tile, blocks, &queries, first, one, group, false, tile);
+            load_queries(q, &mut q_tile, blocks, &queries, first, group, false, query_stage);
+            load_queries(grad, &mut grad_tile, blocks, &queries, first, group, false, query_stage);
             sync_cube();
             score(
                 &q_tile,
@@ -84,6 +73,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
                 first,
                 ahead,
                 kv_head,
+                scale,
                 heads,
                 tile,
             );
@@ -112,7 +102,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
     }
 }
 
-/// Probabilities of a tile of queries, and gradients by their scores before these were scaled.
+/// Probabilities of a tile of queries, and gradients by the products of queries and keys.
 #[cube]
 fn score<N: Size>(
     q_tile: &Shared<[Vector<f32, N>]>,
@@ -127,6 +117,7 @@ fn score<N: Size>(
     first: usize,
     ahead: usize,
     kv_head: usize,
+    scale: f32,
     #[comptime] heads: Heads,
     #[comptime] tile: Tile,
 ) {
@@ -152,11 +143,11 @@ fn score<N: Size>(
             let column = UNIT_POS_X as usize + comptime!(j * tile.across);
             let mut weight = f32::new(0.0);
             if there && column <= ahead + token {
-                weight = (scores[i * keys + j] - log).exp();
+                weight = (scores[i * keys + j] * scale - log).exp();
             }
             let at = row * comptime!(tile.keys + 1) + column;
             weights[at] = weight;
-            by_score[at] = weight * (by_weight[i * keys + j] - mean);
+            by_score[at] = weight * (by_weight[i * keys + j] - mean) * scale;
         }
     }
 }

@@ -4,8 +4,10 @@
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::layout::{BLOCK, Heads, PackedLayout, lanes};
-use super::tile::{KeyRows, QueryRows, Tile, add_weighted, load_keys, load_queries, products};
+use super::layout::{BLOCK, Heads, PackedLayout, Tiles};
+use super::matrix::{self, MatrixTiles};
+use super::stage::{block_start, load_keys, load_queries, query_block};
+use super::tile::{Tile, add_weighted, products};
 use crate::launch::grid;
 use crate::reduce::{team_max, team_sum};
 use crate::{Buffer, CubeError, Dtype, Indices};
@@ -29,7 +31,8 @@ pub struct Attention {
 ///
 /// # Cost
 /// `4 dim` operations and an exponential for each query head and key that it sees. Reads q and writes the output once;
-/// reads k and v once for each block of queries that sees them: 64 rows, heads that share keys counted each.
+/// reads k and v once for each block of queries that sees them: 64 rows, heads that share keys counted each. Numbers of
+/// 16 bits are multiplied on matrix units where the device has them ([`PackedLayout::on_matrix_units`]).
 ///
 /// # Errors
 /// [`CubeError::Length`] or [`CubeError::Storage`] when the buffers do not fit the layout.
@@ -41,12 +44,34 @@ pub fn attention(
     layout: &PackedLayout,
 ) -> Result<Attention, CubeError> {
     let heads = layout.heads;
-    check_qkv([q_ti, k_ti, v_ti], layout.tokens, layout.tokens, heads)?;
+    layout.check([q_ti, k_ti, v_ti])?;
     let out_ti = Buffer::empty(client, q_ti.len(), q_ti.dtype());
     let log_sum = Buffer::empty(client, layout.tokens * heads.query, Dtype::F32);
-    let tile = forward_tile(client, heads, lanes(client, heads.dim), ALL)?;
-    let run = Run { blocks: &layout.forward, members: None, heads, tile };
-    run.launch(client, [q_ti, k_ti, v_ti], [&out_ti, &log_sum]);
+    match layout.tiles {
+        Tiles::Plain { forward: tile, .. } => {
+            let run = Run { blocks: &layout.forward, members: None, heads, tile };
+            run.launch(client, [q_ti, k_ti, v_ti], [&out_ti, &log_sum]);
+        }
+        // SAFETY: a workgroup leaves out blocks beyond the last, and the layout's blocks name rows inside the buffers.
+        Tiles::Matrix(MatrixTiles { forward: tile, .. }) => unsafe {
+            matrix::forward::forward::launch_unchecked(
+                client,
+                grid(client, layout.forward.len() / BLOCK * heads.kv),
+                tile.cube(),
+                tile.lanes,
+                q_ti.arg(),
+                k_ti.arg(),
+                v_ti.arg(),
+                layout.forward.arg(),
+                out_ti.arg(),
+                log_sum.arg(),
+                heads.scale(),
+                heads,
+                tile,
+                q_ti.dtype().elem(),
+            );
+        },
+    }
     Ok(Attention { out_ti, log_sum })
 }
 
@@ -142,34 +167,15 @@ fn forward<F: Float, O: Float, N: Size>(
     let mut kv_tile = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.keys * tile.stride()));
     let mut weights = Shared::<[f32]>::new_slice(comptime!(tile.rows * (tile.keys + 1)));
     let mut scratch = Shared::<[f32]>::new_slice(comptime!(tile.units()));
-    let at = CUBE_POS / kv_heads * comptime!(BLOCK);
+    let at = block_start(heads);
     if at >= blocks.len() {
         terminate!();
     }
     let kv_head = CUBE_POS % kv_heads;
-    let (tokens, prefix_len) = (blocks[at + 1] as usize, blocks[at + 5] as usize);
-    let queries = QueryRows {
-        start: blocks[at] as usize,
-        len: tokens * group,
-        stride: comptime!(heads.query * tile.dim).runtime(),
-        column: kv_head * comptime!(group * tile.dim),
-    };
-    // Keys that the block's first token sees.
-    let mut seen = prefix_len;
-    let mut total = prefix_len;
-    if comptime!(!indirect) {
-        seen += blocks[at + 3] as usize + 1;
-        total = seen + tokens - 1;
-    }
-    let key_rows = KeyRows {
-        prefix_start: blocks[at + 4] as usize,
-        prefix_len,
-        own_start: blocks[at + 2] as usize,
-        len: total,
-        stride: comptime!(kv_heads * tile.dim).runtime(),
-        column: kv_head * comptime!(tile.dim),
-    };
-    load_queries::<F, N>(q, &mut q_tile, members, &queries, 0, scale, group, indirect, tile);
+    let block = query_block(blocks, at, kv_head, heads, tile.dim, indirect);
+    let (queries, total) = (block.queries, block.keys.len);
+    let (query_stage, key_stage) = comptime!((tile.query_stage(), tile.key_stage()));
+    load_queries(q, &mut q_tile, members, &queries, 0, group, indirect, query_stage);
 
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(rows * columns));
     let mut top = Array::<f32>::new(rows);
@@ -184,14 +190,14 @@ fn forward<F: Float, O: Float, N: Size>(
         }
         top[i] = f32::new(-1e30);
         total_weight[i] = f32::new(0.0);
-        visible[i] = seen;
+        visible[i] = block.seen;
         if comptime!(!indirect) {
-            visible[i] = seen + (UNIT_POS_Y as usize + comptime!(i * tile.down)) / group;
+            visible[i] = block.seen + (UNIT_POS_Y as usize + comptime!(i * tile.down)) / group;
         }
     }
     let mut first = 0usize;
     while first < total {
-        load_keys::<F, N>(k, &mut kv_tile, &key_rows, first, tile);
+        load_keys(k, &mut kv_tile, &block.keys, first, key_stage);
         sync_cube();
         products(&q_tile, &kv_tile, &mut scores, tile);
         #[unroll]
@@ -200,9 +206,8 @@ fn forward<F: Float, O: Float, N: Size>(
             #[unroll]
             for j in 0..keys {
                 let key = first + UNIT_POS_X as usize + comptime!(j * tile.across);
-                if key >= min(visible[i], total) {
-                    scores[i * keys + j] = f32::new(-1e30);
-                }
+                scores[i * keys + j] =
+                    select(key < min(visible[i], total), scores[i * keys + j] * scale, f32::new(-1e30));
                 highest = max(highest, scores[i * keys + j]);
             }
             highest = team_max(highest, &mut scratch, team, plane);
@@ -224,7 +229,7 @@ fn forward<F: Float, O: Float, N: Size>(
             }
         }
         sync_cube();
-        load_keys::<F, N>(v, &mut kv_tile, &key_rows, first, tile);
+        load_keys(v, &mut kv_tile, &block.keys, first, key_stage);
         sync_cube();
         let strides = comptime!((tile.keys + 1, 1));
         add_weighted(&weights, &kv_tile, &mut sums, rows, comptime!(tile.keys), strides, tile);

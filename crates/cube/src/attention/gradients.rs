@@ -5,9 +5,11 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 use super::by_key::by_key;
-use super::forward::{ALL, Attention, check_qkv};
-use super::layout::{BLOCK, Heads, KEY_BLOCK, PackedLayout, lanes};
-use super::tile::{KeyRows, QueryRows, Tile, add_weighted, load_keys, load_queries, products};
+use super::forward::{ALL, Attention};
+use super::layout::{BLOCK, Heads, KEY_BLOCK, PackedLayout, Tiles, lanes};
+use super::matrix::{self, MatrixTiles};
+use super::stage::{block_start, load_keys, load_queries, query_block};
+use super::tile::{Tile, add_weighted, products};
 use crate::launch::{Teams, grid, vector_size};
 use crate::reduce::{team_sum, vector_total};
 use crate::{Buffer, CubeError, Dtype};
@@ -32,7 +34,7 @@ pub fn attention_grad(
     layout: &PackedLayout,
 ) -> Result<[Buffer; 3], CubeError> {
     let heads = layout.heads;
-    check_qkv([q_ti, k_ti, v_ti], layout.tokens, layout.tokens, heads)?;
+    layout.check([q_ti, k_ti, v_ti])?;
     for (what, of_q) in [("the output", &saved.out_ti), ("grad", grad_ti)] {
         of_q.expect_len(what, q_ti.len())?;
         of_q.expect_dtype(what, q_ti.dtype())?;
@@ -40,49 +42,71 @@ pub fn attention_grad(
     saved.log_sum.expect_len("the logarithms of sums", layout.tokens * heads.query)?;
     let dot = row_products(client, &saved.out_ti, grad_ti, heads);
     let outs = [q_ti, k_ti, v_ti].map(|x| Buffer::empty(client, x.len(), x.dtype()));
-    let lanes = lanes(client, heads.dim);
-    let [query_tile, key_tile] = gradient_tiles(client, heads, lanes)?;
+    let blocks = [layout.by_query.len() / BLOCK, layout.by_key.len() / KEY_BLOCK];
+    let [query_grid, key_grid] = blocks.map(|blocks| grid(client, blocks * heads.kv));
     let elem = q_ti.dtype().elem();
-    // SAFETY: a workgroup leaves out blocks beyond the last, and the layout's blocks name rows inside the buffers.
-    unsafe {
-        by_query::launch_unchecked(
-            client,
-            grid(client, layout.by_query.len() / BLOCK * heads.kv),
-            query_tile.cube(),
-            lanes,
-            q_ti.arg(),
-            k_ti.arg(),
-            v_ti.arg(),
-            grad_ti.arg(),
-            saved.log_sum.arg(),
-            dot.arg(),
-            layout.by_query.arg(),
-            outs[0].arg(),
-            heads.scale(),
-            heads,
+    // What both kernels of either kind take.
+    macro_rules! launch {
+        ($by_query:path, $by_key:path, $query_tile:expr, $key_tile:expr, $lanes:expr) => {
+            // SAFETY: a workgroup leaves out blocks beyond the last, and the layout's blocks name rows inside the
+            // buffers.
+            unsafe {
+                $by_query(
+                    client,
+                    query_grid,
+                    $query_tile.cube(),
+                    $lanes,
+                    q_ti.arg(),
+                    k_ti.arg(),
+                    v_ti.arg(),
+                    grad_ti.arg(),
+                    saved.log_sum.arg(),
+                    dot.arg(),
+                    layout.by_query.arg(),
+                    outs[0].arg(),
+                    heads.scale(),
+                    heads,
+                    $query_tile,
+                    elem,
+                );
+                $by_key(
+                    client,
+                    key_grid,
+                    $key_tile.cube(),
+                    $lanes,
+                    q_ti.arg(),
+                    k_ti.arg(),
+                    v_ti.arg(),
+                    grad_ti.arg(),
+                    saved.log_sum.arg(),
+                    dot.arg(),
+                    layout.by_key.arg(),
+                    layout.runs.arg(),
+                    outs[1].arg(),
+                    outs[2].arg(),
+                    heads.scale(),
+                    heads,
+                    $key_tile,
+                    elem,
+                );
+            }
+        };
+    }
+    match layout.tiles {
+        Tiles::Matrix(MatrixTiles { by_query: query_tile, by_key: key_tile, .. }) => launch!(
+            matrix::by_query::by_query::launch_unchecked,
+            matrix::by_key::by_key::launch_unchecked,
             query_tile,
-            elem,
-        );
-        by_key::launch_unchecked(
-            client,
-            grid(client, layout.by_key.len() / KEY_BLOCK * heads.kv),
-            key_tile.cube(),
-            lanes,
-            q_ti.arg(),
-            k_ti.arg(),
-            v_ti.arg(),
-            grad_ti.arg(),
-            saved.log_sum.arg(),
-            dot.arg(),
-            layout.by_key.arg(),
-            layout.runs.arg(),
-            outs[1].arg(),
-            outs[2].arg(),
-            heads.scale(),
-            heads,
             key_tile,
-            elem,
-        );
+            query_tile.lanes
+        ),
+        Tiles::Plain { by_query: query_tile, by_key: key_tile, .. } => launch!(
+            by_query::launch_unchecked,
+            by_key::launch_unchecked,
+            query_tile,
+            key_tile,
+            lanes(client, heads.dim)
+        ),
     }
     Ok(outs)
 }
@@ -173,30 +197,16 @@ fn by_query<F: Float, N: Size>(
     let mut k_tile = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.keys * tile.stride()));
     let mut v_tile = Shared::<[Vector<f32, N>]>::new_slice(comptime!(tile.keys * tile.stride()));
     let mut by_score = Shared::<[f32]>::new_slice(comptime!(tile.rows * (tile.keys + 1)));
-    let at = CUBE_POS / kv_heads * comptime!(BLOCK);
+    let at = block_start(heads);
     if at >= blocks.len() {
         terminate!();
     }
     let kv_head = CUBE_POS % kv_heads;
-    let (tokens, prefix_len) = (blocks[at + 1] as usize, blocks[at + 5] as usize);
-    let queries = QueryRows {
-        start: blocks[at] as usize,
-        len: tokens * group,
-        stride: comptime!(heads.query * tile.dim).runtime(),
-        column: kv_head * comptime!(group * tile.dim),
-    };
-    let seen = prefix_len + blocks[at + 3] as usize + 1;
-    let total = seen + tokens - 1;
-    let key_rows = KeyRows {
-        prefix_start: blocks[at + 4] as usize,
-        prefix_len,
-        own_start: blocks[at + 2] as usize,
-        len: total,
-        stride: comptime!(kv_heads * tile.dim).runtime(),
-        column: kv_head * comptime!(tile.dim),
-    };
-    load_queries::<F, N>(q, &mut q_tile, blocks, &queries, 0, scale, group, false, tile);
-    load_queries::<F, N>(grad, &mut grad_tile, blocks, &queries, 0, f32::new(1.0), group, false, tile);
+    let block = query_block(blocks, at, kv_head, heads, tile.dim, false);
+    let (queries, total) = (block.queries, block.keys.len);
+    let (query_stage, key_stage) = comptime!((tile.query_stage(), tile.key_stage()));
+    load_queries(q, &mut q_tile, blocks, &queries, 0, group, false, query_stage);
+    load_queries(grad, &mut grad_tile, blocks, &queries, 0, group, false, query_stage);
 
     let mut sums = Array::<Vector<f32, N>>::new(comptime!(rows * columns));
     let mut scores = Array::<f32>::new(comptime!(rows * keys));
@@ -221,21 +231,22 @@ fn by_query<F: Float, N: Size>(
     }
     let mut first = 0usize;
     while first < total {
-        load_keys::<F, N>(k, &mut k_tile, &key_rows, first, tile);
-        load_keys::<F, N>(v, &mut v_tile, &key_rows, first, tile);
+        load_keys(k, &mut k_tile, &block.keys, first, key_stage);
+        load_keys(v, &mut v_tile, &block.keys, first, key_stage);
         sync_cube();
         products(&q_tile, &k_tile, &mut scores, tile);
         products(&grad_tile, &v_tile, &mut by_weight, tile);
         #[unroll]
         for i in 0..rows {
             let row = UNIT_POS_Y as usize + comptime!(i * tile.down);
-            let visible = min(seen + row / group, total);
+            let visible = min(block.seen + row / group, total);
             #[unroll]
             for j in 0..keys {
                 let column = UNIT_POS_X as usize + comptime!(j * tile.across);
                 let mut by = f32::new(0.0);
                 if first + column < visible && row < queries.len {
-                    by = (scores[i * keys + j] - log[i]).exp() * (by_weight[i * keys + j] - mean[i]) * scale;
+                    let weight = (scores[i * keys + j] * scale - log[i]).exp();
+                    by = weight * (by_weight[i * keys + j] - mean[i]) * scale;
                 }
                 by_score[row * comptime!(tile.keys + 1) + column] = by;
             }

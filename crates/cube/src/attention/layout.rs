@@ -2,9 +2,11 @@
 
 use cubecl::prelude::*;
 
-use super::forward::{ALL, forward_tile};
+use super::forward::{ALL, check_qkv, forward_tile};
 use super::gradients::gradient_tiles;
-use crate::{CubeError, Indices};
+use super::matrix::MatrixTiles;
+use super::tile::Tile;
+use crate::{Buffer, CubeError, Dtype, Indices};
 
 /// A run of consecutive rows of a packed batch that belong to one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +64,44 @@ pub(crate) const KEY_BLOCK: usize = 5;
 /// of them where it sees all.
 pub(crate) const RUN: usize = 3;
 
-/// A packed batch's layout on a device, for heads of given sizes: made once a batch, used by all layers.
+/// How a layout's kernels cut their work.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Tiles {
+    /// On matrix units.
+    Matrix(MatrixTiles),
+    /// Without.
+    Plain { forward: Tile, by_query: Tile, by_key: Tile },
+}
+
+impl Tiles {
+    fn choose(client: &Client, heads: Heads, dtype: Dtype) -> Result<Self, CubeError> {
+        if let Some(tiles) = MatrixTiles::choose(client, heads, dtype) {
+            return Ok(Self::Matrix(tiles));
+        }
+        let lanes = lanes(client, heads.dim);
+        let [by_query, by_key] = gradient_tiles(client, heads, lanes)?;
+        Ok(Self::Plain { forward: forward_tile(client, heads, lanes, ALL)?, by_query, by_key })
+    }
+
+    /// Rows of the two kernels that keep queries, keys of the one that keeps keys.
+    fn kept(&self) -> [usize; 3] {
+        match self {
+            Self::Matrix(tiles) => [tiles.forward.rows, tiles.by_query.rows, tiles.by_key.keys],
+            Self::Plain { forward, by_query, by_key } => [forward.rows, by_query.rows, by_key.keys],
+        }
+    }
+}
+
+/// A packed batch's layout on a device, for heads of given sizes and numbers of one storage: made once a batch, used by
+/// all layers.
 ///
 /// A token sees every token of its segment's prefix, and those of its own segment up to itself.
 #[derive(Clone, Debug)]
 pub struct PackedLayout {
     pub(crate) heads: Heads,
     pub(crate) tokens: usize,
+    pub(crate) tiles: Tiles,
+    dtype: Dtype,
     /// Blocks of queries, [`BLOCK`] numbers each, for the forward pass and for the gradient by queries.
     pub(crate) forward: Indices,
     pub(crate) by_query: Indices,
@@ -85,20 +118,21 @@ impl PackedLayout {
     /// [`CubeError::Index`] where a segment does not begin at the end of the one before it or its prefix is not another
     /// whole segment, [`CubeError::Size`] for sizes of heads that do not fit, [`CubeError::SharedMemory`] for heads that
     /// are too wide for the device.
-    pub fn new(client: &Client, segments: &[Segment], heads: Heads) -> Result<Self, CubeError> {
+    pub fn new(client: &Client, segments: &[Segment], heads: Heads, dtype: Dtype) -> Result<Self, CubeError> {
         heads.check()?;
         let tokens = check(segments)?;
-        let lanes = lanes(client, heads.dim);
-        let rows_of = |rows: usize| (rows / heads.group()).max(1);
-        let forward = forward_tile(client, heads, lanes, ALL)?;
-        let [by_query, by_key] = gradient_tiles(client, heads, lanes)?;
-        let (key_blocks, runs) = key_blocks(segments, by_key.keys);
+        let tiles = Tiles::choose(client, heads, dtype)?;
+        let [forward, by_query, by_key] = tiles.kept();
+        let tokens_of = |rows: usize| (rows / heads.group()).max(1);
+        let (key_blocks, runs) = key_blocks(segments, by_key);
         let upload = |blocks: &[u32]| Indices::from_slice(client, blocks);
         Ok(Self {
             heads,
             tokens,
-            forward: upload(&query_blocks(segments, rows_of(forward.rows))),
-            by_query: upload(&query_blocks(segments, rows_of(by_query.rows))),
+            tiles,
+            dtype,
+            forward: upload(&query_blocks(segments, tokens_of(forward))),
+            by_query: upload(&query_blocks(segments, tokens_of(by_query))),
             by_key: upload(&key_blocks),
             runs: upload(&runs),
         })
@@ -112,6 +146,21 @@ impl PackedLayout {
     /// The heads' sizes.
     pub fn heads(&self) -> Heads {
         self.heads
+    }
+
+    /// How queries, keys and values are stored.
+    pub fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    /// Whether attention multiplies on matrix units (tensor cores).
+    pub fn on_matrix_units(&self) -> bool {
+        matches!(self.tiles, Tiles::Matrix(_))
+    }
+
+    pub(crate) fn check(&self, [q, k, v]: [&Buffer; 3]) -> Result<(), CubeError> {
+        q.expect_dtype("q", self.dtype)?;
+        check_qkv([q, k, v], self.tokens, self.tokens, self.heads)
     }
 }
 

@@ -6,6 +6,8 @@ mod decode;
 mod forward;
 mod gradients;
 mod layout;
+mod matrix;
+mod stage;
 mod tile;
 
 pub use decode::{CacheSpans, DecodePlan, decode_attention};

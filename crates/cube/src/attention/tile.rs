@@ -1,5 +1,5 @@
-//! The parts that attention's kernels share: tiles of queries and keys in shared memory, and products of tiles that a
-//! workgroup holds in registers.
+//! Tiles of queries and keys for devices without matrix units, and for numbers that these would round: products of
+//! tiles in f32 that a workgroup holds in registers.
 //!
 //! A workgroup is a grid of `across` by `down` units. A tile's rows go to the units down, its columns to those across,
 //! in turn: unit (x, y) has rows y, y + down, ... and columns x, x + across, ... A row of a tile is padded by one
@@ -8,6 +8,7 @@
 use cubecl::prelude::*;
 
 use super::layout::Heads;
+use super::stage::Stage;
 use crate::CubeError;
 use crate::launch::plane_size;
 
@@ -79,6 +80,16 @@ impl Tile {
         self.dim + 1
     }
 
+    /// A tile of queries, or of others of their shape, in shared memory.
+    pub fn query_stage(self) -> Stage {
+        Stage { rows: self.rows, dim: self.dim, stride: self.stride(), units: self.units() }
+    }
+
+    /// A tile of keys, or of values.
+    pub fn key_stage(self) -> Stage {
+        Stage { rows: self.keys, ..self.query_stage() }
+    }
+
     /// Rows of a unit.
     pub fn rows_per_unit(self) -> usize {
         self.rows / self.down
@@ -97,98 +108,6 @@ impl Tile {
     /// Vectors of a row of a unit.
     pub fn vectors_per_unit(self) -> usize {
         self.dim.div_ceil(self.across)
-    }
-}
-
-/// Where the rows of one key-value head's keys, or values, stand: those of a prefix, then those of a run of its own.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct KeyRows {
-    /// First row of the prefix.
-    pub prefix_start: usize,
-    /// Rows of the prefix.
-    pub prefix_len: usize,
-    /// First row of the run.
-    pub own_start: usize,
-    /// Rows of both.
-    pub len: usize,
-    /// Vectors from row to row.
-    pub stride: usize,
-    /// Vectors before the head.
-    pub column: usize,
-}
-
-/// Loads the keys from `first` on into a tile; zeros beyond the last.
-#[cube]
-pub(crate) fn load_keys<F: Float, N: Size>(
-    from: &[Vector<F, N>],
-    into: &mut Shared<[Vector<f32, N>]>,
-    rows: &KeyRows,
-    first: usize,
-    #[comptime] tile: Tile,
-) {
-    let total = comptime!(tile.keys * tile.dim);
-    #[unroll(total / tile.units() <= 8)]
-    for turn in 0..comptime!(total.div_ceil(tile.units())) {
-        let at = turn * comptime!(tile.units()) + UNIT_POS as usize;
-        if at < total {
-            let (key, column) = (at / comptime!(tile.dim), at % comptime!(tile.dim));
-            let j = first + key;
-            let mut value = Vector::<f32, N>::new(0.0f32);
-            if j < rows.len {
-                let row =
-                    select(j < rows.prefix_len, rows.prefix_start + j, rows.own_start + j - rows.prefix_len);
-                value = Vector::cast_from(from[row * rows.stride + rows.column + column]);
-            }
-            into[key * comptime!(tile.stride()) + column] = value;
-        }
-    }
-}
-
-/// Where the rows of the query heads that share a key-value head stand: of each token, `group` rows side by side.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct QueryRows {
-    /// First token.
-    pub start: usize,
-    /// Rows of all tokens.
-    pub len: usize,
-    /// Vectors from token to token.
-    pub stride: usize,
-    /// Vectors before the heads.
-    pub column: usize,
-}
-
-/// Loads the queries' rows, or others of their shape, from `first` on times `scale` into a tile; zeros beyond the last.
-/// Where `through` has rows, token i is row `through[i]`.
-#[cube]
-pub(crate) fn load_queries<F: Float, N: Size>(
-    from: &[Vector<F, N>],
-    into: &mut Shared<[Vector<f32, N>]>,
-    through: &[u32],
-    rows: &QueryRows,
-    first: usize,
-    scale: f32,
-    #[comptime] group: usize,
-    #[comptime] indirect: bool,
-    #[comptime] tile: Tile,
-) {
-    let total = comptime!(tile.rows * tile.dim);
-    #[unroll(total / tile.units() <= 8)]
-    for turn in 0..comptime!(total.div_ceil(tile.units())) {
-        let at = turn * comptime!(tile.units()) + UNIT_POS as usize;
-        if at < total {
-            let (row, column) = (at / comptime!(tile.dim), at % comptime!(tile.dim));
-            let r = first + row;
-            let mut value = Vector::<f32, N>::new(0.0f32);
-            if r < rows.len {
-                let mut token = rows.start + r / group;
-                if comptime!(indirect) {
-                    token = through[token] as usize;
-                }
-                let at = token * rows.stride + rows.column + r % group * comptime!(tile.dim) + column;
-                value = Vector::cast_from(from[at]) * Vector::new(scale);
-            }
-            into[row * comptime!(tile.stride()) + column] = value;
-        }
     }
 }
 

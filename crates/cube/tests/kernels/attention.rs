@@ -1,5 +1,7 @@
 //! Attention over packed batches with shared prefixes, and its gradients.
 
+use cubecl::ir::{ElemType, FloatKind};
+use cubecl::prelude::Client;
 use toolrl_cube::{CubeError, Dtype, Heads, PackedLayout, Segment, attention, attention_grad};
 
 use crate::device::{assert_close, everywhere, numbers, put, wide};
@@ -107,50 +109,73 @@ fn heads(query: usize, kv: usize, dim: usize) -> Heads {
     Heads { query, kv, dim }
 }
 
-/// Heads, and segments.
-fn cases() -> Vec<(Heads, Vec<SegmentRun>)> {
+/// Heads, segments, and the size of queries: where it is large, scores are far apart, and the highest rises from tile to
+/// tile.
+fn cases() -> Vec<(Heads, Vec<SegmentRun>, f32)> {
+    let forest = vec![(40, None), (7, Some(0)), (1, Some(0)), (70, Some(0)), (5, None), (3, Some(4))];
     vec![
-        (heads(1, 1, 8), vec![(1, None)]),
-        (heads(2, 1, 5), vec![(3, None), (1, Some(0)), (2, Some(0))]),
-        (
-            heads(9, 3, 32),
-            vec![(40, None), (7, Some(0)), (1, Some(0)), (70, Some(0)), (5, None), (3, Some(4))],
-        ),
-        (heads(4, 2, 64), vec![(33, None), (20, None), (17, Some(1)), (65, Some(0))]),
-        (heads(12, 2, 128), vec![(19, None), (9, Some(0)), (0, Some(0)), (30, Some(0))]),
-        (heads(3, 3, 64), vec![(130, None)]),
+        (heads(1, 1, 8), vec![(1, None)], 3.0),
+        (heads(2, 1, 5), vec![(3, None), (1, Some(0)), (2, Some(0))], 3.0),
+        (heads(9, 3, 32), forest.clone(), 3.0),
+        (heads(9, 3, 32), forest, 30.0),
+        (heads(4, 2, 64), vec![(33, None), (20, None), (17, Some(1)), (65, Some(0))], 3.0),
+        (heads(12, 2, 128), vec![(19, None), (9, Some(0)), (0, Some(0)), (30, Some(0))], 3.0),
+        (heads(3, 3, 64), vec![(130, None)], 3.0),
     ]
+}
+
+/// Whether the device's matrix units take numbers of this storage and heads of this width.
+fn on_matrix_units(client: &Client, dtype: Dtype, heads: Heads) -> bool {
+    let half = ElemType::Float(if dtype == Dtype::F16 { FloatKind::F16 } else { FloatKind::BF16 });
+    let types = (half, half, ElemType::Float(FloatKind::F32));
+    let configs = &client.features().matmul.cmma;
+    let edge = configs.iter().filter(|c| (c.a_type, c.b_type, c.cd_type) == types).map(|c| c.m).max();
+    dtype != Dtype::F32 && edge.is_some_and(|edge| heads.dim.is_multiple_of(edge as usize))
+}
+
+/// Roundings in f32 that an output, and a gradient, may be off: see [`assert_close`]. Matrix units multiply
+/// probabilities that were rounded to the storage, and the output as it is stored enters the gradient.
+fn roundings(dtype: Dtype, on_matrix_units: bool, steepness: f32) -> (usize, usize) {
+    // Scores grow with the queries, and so do their roundings, which exp makes those of weights.
+    let plain = 64 * (steepness as usize).div_ceil(10);
+    // Roundings in f32 of the size of one to the storage.
+    let stored = match dtype {
+        Dtype::F32 => return (plain, 4 * plain),
+        Dtype::F16 => 1 << 13,
+        Dtype::Bf16 => 1 << 16,
+    };
+    (if on_matrix_units { stored } else { plain }, 4 * stored)
 }
 
 #[test]
 fn follows_the_formula_forth_and_back() {
     everywhere(|client, dtype| {
         let mut rng = fastrand::Rng::with_seed(11);
-        for (heads, runs) in cases() {
+        for (heads, runs, steepness) in cases() {
             let segments = segments(&runs);
             let tokens = segments.iter().map(|s| s.len).sum::<usize>();
-            let [q, k, v] = [(heads.query, 3.0), (heads.kv, 2.0), (heads.kv, 1.0)].map(|(n, scale)| {
+            let [q, k, v] = [(heads.query, steepness), (heads.kv, 2.0), (heads.kv, 1.0)].map(|(n, scale)| {
                 let values = numbers(&mut rng, tokens * n * heads.dim, dtype);
                 values.into_iter().map(|v| crate::device::rounded(v * scale, dtype)).collect::<Vec<f32>>()
             });
             let grad = numbers(&mut rng, q.len(), dtype);
             let case = Case { heads, segments, q: wide(&q), k: wide(&k), v: wide(&v) };
-            let layout = PackedLayout::new(client, &case.segments, heads).unwrap();
+            let layout = PackedLayout::new(client, &case.segments, heads, dtype).unwrap();
             let [q, k, v] = [q, k, v].map(|values| put(client, &values, dtype));
             let found = attention(client, &q, &k, &v, &layout).unwrap();
             let (out, log_sum) = case.forward();
             let what = format!("{heads:?} {runs:?}");
+            assert_eq!(layout.on_matrix_units(), on_matrix_units(client, dtype, heads), "{what}");
+            let roundings = roundings(dtype, layout.on_matrix_units(), steepness);
             // Scores are sums of up to 128 products, then rounded again by exp and two sums over up to 130 keys.
-            assert_close(&what, client, &found.out_ti, &out, 64);
+            assert_close(&what, client, &found.out_ti, &out, roundings.0);
             assert_close(&what, client, &found.log_sum, &log_sum, 64);
-            // The output as it is stored enters the gradient: its rounding is of the size of the output's.
             let grad_ti = put(client, &grad, dtype);
             let grads = attention_grad(client, [&q, &k, &v], &found, &grad_ti, &layout).unwrap();
-            let terms = if dtype == Dtype::F32 { 256 } else { 1 << 15 };
             for ((name, found), expected) in
                 ["dq", "dk", "dv"].iter().zip(&grads).zip(case.backward(&wide(&grad)))
             {
-                assert_close(&format!("{name} of {what}"), client, found, &expected, terms);
+                assert_close(&format!("{name} of {what}"), client, found, &expected, roundings.1);
             }
             let again = attention_grad(client, [&q, &k, &v], &found, &grad_ti, &layout).unwrap();
             for (a, b) in grads.iter().zip(&again) {
@@ -190,10 +215,10 @@ fn layouts_that_are_none_are_refused() {
         let stray =
             [Segment { start: 0, len: 2, prefix: (0, 0) }, Segment { start: 2, len: 2, prefix: (0, 1) }];
         for segments in [&gap[..], &stray] {
-            let refused = PackedLayout::new(client, segments, heads(1, 1, 8)).unwrap_err();
+            let refused = PackedLayout::new(client, segments, heads(1, 1, 8), Dtype::F32).unwrap_err();
             assert!(matches!(refused, CubeError::Index { .. }), "{refused}");
         }
-        let refused = PackedLayout::new(client, &[], heads(3, 2, 8)).unwrap_err();
+        let refused = PackedLayout::new(client, &[], heads(3, 2, 8), Dtype::F32).unwrap_err();
         assert!(matches!(refused, CubeError::Size { value: 2, of: 3, .. }), "{refused}");
     });
 }

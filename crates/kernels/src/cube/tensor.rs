@@ -20,7 +20,8 @@ pub(super) fn rows(t: &CubeTensor) -> usize {
     t.shape().num_elements() / width(t).max(1)
 }
 
-fn storage(dtype: DType) -> Dtype {
+/// How a tensor's numbers are stored.
+pub(super) fn storage(dtype: DType) -> Dtype {
     match dtype {
         DType::BF16 => Dtype::Bf16,
         DType::F16 => Dtype::F16,

@@ -9,7 +9,7 @@ use burn_cubecl::CubeDevice;
 use burn_cubecl::tensor::CubeTensor;
 use toolrl_cube::{Buffer, DecodePlan, Dtype, Indices, PackedLayout, RopeTable as Angles};
 
-use super::tensor::fits;
+use super::tensor::{fits, storage};
 use crate::backend::Ids;
 use crate::{CacheSpans, Heads, Packing, RopeTable};
 
@@ -92,16 +92,17 @@ pub(super) fn angles(table: &Arc<RopeTable>, beside: &CubeTensor) -> Arc<Angles>
 
 /// A batch's layout, beside a tensor.
 pub(super) fn layout(packing: &Arc<Packing>, heads: Heads, beside: &CubeTensor) -> Arc<PackedLayout> {
-    let heads = sizes(heads);
+    let (heads, dtype) = (sizes(heads), storage(beside.dtype));
     let upload = |packing: &Packing| {
         let segments: Vec<_> = packing
             .segments()
             .iter()
             .map(|s| toolrl_cube::Segment { start: s.start, len: s.len, prefix: s.prefix })
             .collect();
-        fits(PackedLayout::new(&beside.client, &segments, heads))
+        fits(PackedLayout::new(&beside.client, &segments, heads, dtype))
     };
-    once_where(packing, &beside.device, |layout: &PackedLayout| layout.heads() == heads, upload)
+    let is_wanted = |layout: &PackedLayout| (layout.heads(), layout.dtype()) == (heads, dtype);
+    once_where(packing, &beside.device, is_wanted, upload)
 }
 
 /// A decoding step's plan, beside a tensor.
