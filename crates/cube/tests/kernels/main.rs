@@ -8,6 +8,7 @@ mod decode;
 mod device;
 mod embedding;
 mod head;
+mod models;
 mod norm;
 mod rope;
 mod rows;

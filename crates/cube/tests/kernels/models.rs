@@ -1,0 +1,125 @@
+//! Every kernel with the sizes of real models: that it compiles and runs. What it computes, the other tests look at.
+//!
+//! A kernel is compiled for its sizes, so small ones say nothing about a large one's registers and shared memory. Results
+//! are read and not looked at: `cargo xtask gpu compile` runs this on a driver that computes nothing.
+
+use cubecl::prelude::Client;
+use toolrl_cube::{
+    AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, Dtype, GatherOrder, Heads, Indices,
+    PackedLayout, RopeTable, Rotation, SamplingParams, Segment, SquareSums, adamw_step, add_row, attention,
+    attention_grad, decode_attention, gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad,
+    rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu, swiglu_grad, write_rows,
+};
+
+use crate::device::{everywhere, put};
+
+/// Tokens of a batch: a prompt and two replies.
+const TOKENS: usize = 40;
+const SEGMENTS: [Segment; 3] = [
+    Segment { start: 0, len: 20, prefix: (0, 0) },
+    Segment { start: 20, len: 15, prefix: (0, 20) },
+    Segment { start: 35, len: 5, prefix: (0, 20) },
+];
+
+/// Heads, width and vocabulary of SmolLM2-135M, Qwen2.5-0.5B and -1.5B, and Llama-3.2-3B.
+const MODELS: [(Heads, usize, usize); 4] = [
+    (Heads { query: 9, kv: 3, dim: 64 }, 576, 49_152),
+    (Heads { query: 14, kv: 2, dim: 64 }, 896, 151_936),
+    (Heads { query: 12, kv: 2, dim: 128 }, 1536, 151_936),
+    (Heads { query: 24, kv: 8, dim: 128 }, 3072, 128_256),
+];
+
+#[test]
+fn every_kernel_runs_with_the_sizes_of_models() {
+    everywhere(|client, dtype| {
+        for (heads, width, vocabulary) in MODELS {
+            let run = |what: &str, result: Result<(), CubeError>| {
+                result.unwrap_or_else(|error| panic!("{what} of {heads:?} in {dtype:?}: {error}"));
+            };
+            run("attention", packed(client, dtype, heads));
+            run("decoding", decoding(client, dtype, heads));
+            run("what goes by rows", by_rows(client, dtype, heads, width));
+            run("the head", head(client, dtype, vocabulary));
+            run("AdamW", optimiser(client, dtype, width));
+        }
+    });
+}
+
+fn zeros(client: &Client, n: usize, dtype: Dtype) -> Buffer {
+    put(client, &vec![0.0; n], dtype)
+}
+
+fn read_all(client: &Client, buffers: &[&Buffer]) -> Result<(), CubeError> {
+    buffers.iter().try_for_each(|buffer| buffer.read(client).map(drop))
+}
+
+fn packed(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError> {
+    let layout = PackedLayout::new(client, &SEGMENTS, heads, dtype)?;
+    let [q, k, v] = [heads.query, heads.kv, heads.kv].map(|n| zeros(client, TOKENS * n * heads.dim, dtype));
+    let saved = attention(client, &q, &k, &v, &layout)?;
+    let [dq, dk, dv] = attention_grad(client, [&q, &k, &v], &saved, &q, &layout)?;
+    read_all(client, &[&saved.out_ti, &saved.log_sum, &dq, &dk, &dv])
+}
+
+/// Few sequences and many, with a prompt in common and without.
+fn decoding(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError> {
+    let [k, v] = [0, 1].map(|_| zeros(client, 700 * heads.kv * heads.dim, dtype));
+    for sequences in [1, 4, 16] {
+        let spans: Vec<_> =
+            (0..sequences).map(|i| CacheSpans { prefix: (0, 300), own: (300 + 10 * i, 5) }).collect();
+        let plan = DecodePlan::new(client, &spans, heads)?;
+        let q = zeros(client, sequences * heads.query * heads.dim, dtype);
+        read_all(client, &[&decode_attention(client, &q, &k, &v, &plan)?])?;
+    }
+    Ok(())
+}
+
+fn by_rows(client: &Client, dtype: Dtype, heads: Heads, width: usize) -> Result<(), CubeError> {
+    let (x, weight) = (zeros(client, TOKENS * width, dtype), zeros(client, width, dtype));
+    let normed = rms_norm(client, &x, &weight, 1e-6)?;
+    let [dx, dw] = rms_norm_grad(client, &x, &weight, &x, 1e-6)?;
+    let gated = swiglu(client, &x, &x)?;
+    let [by_gate, by_up] = swiglu_grad(client, &x, &x, &x)?;
+    let added = add_row(client, &x, &weight)?;
+    let summed = sum_rows(client, &x, width)?;
+    let half = heads.dim / 2;
+    let [cos, sin] = [0, 1].map(|_| zeros(client, TOKENS * half, Dtype::F32));
+    let table = RopeTable { cos, sin, half };
+    let q = zeros(client, TOKENS * heads.query * heads.dim, dtype);
+    let turned = rope(client, &q, &table, heads.query, Rotation::Forward)?;
+    let back = rope(client, &q, &table, heads.query, Rotation::Backward)?;
+    let ids = Indices::from_slice(client, &[3, 0, 3]);
+    let gathered = gather_rows(client, &x, &ids, width)?;
+    let scattered =
+        gather_rows_grad(client, &gathered, &GatherOrder::new(client, &[3, 0, 3], TOKENS)?, width)?;
+    write_rows(client, &x, &gathered, &Indices::from_slice(client, &[5, 6, 7]), width)?;
+    read_all(client, &[&x, &normed, &dx, &dw, &gated, &by_gate, &by_up, &added, &summed, &turned, &back])?;
+    read_all(client, &[&gathered, &scattered])
+}
+
+fn head(client: &Client, dtype: Dtype, vocabulary: usize) -> Result<(), CubeError> {
+    let logits = zeros(client, 2 * vocabulary, dtype);
+    let targets = Indices::from_slice(client, &[1, 2]);
+    let stats = logprob_entropy(client, &logits, &targets, 1.0)?;
+    read_all(client, &[&stats.logprob_n, &stats.entropy_n])?;
+    let by = zeros(client, 2, Dtype::F32);
+    for (temperature, top_k, top_p) in
+        [(0.0, None, 1.0), (1.0, None, 1.0), (1.0, None, 0.9), (1.0, Some(50), 1.0), (1.0, Some(50), 0.9)]
+    {
+        let drawn = sample(client, &logits, &by, &SamplingParams { temperature, top_k, top_p })?;
+        read_all(client, &[&drawn.logprob_n])?;
+    }
+    logprob_entropy_grad(client, &logits, &targets, &stats, [&by, &by], 1.0)?;
+    read_all(client, &[&logits])
+}
+
+fn optimiser(client: &Client, dtype: Dtype, width: usize) -> Result<(), CubeError> {
+    let [param, mean, mean_square] = [0; 3].map(|_| zeros(client, width, Dtype::F32));
+    let state = AdamWState { param, mean, mean_square, copy: Some(zeros(client, width, dtype)) };
+    let grad = zeros(client, width, dtype);
+    let mut sums = SquareSums::new();
+    sums.add(client, &grad);
+    let step = AdamWStep { t: 1, lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
+    adamw_step(client, &state, &grad, &sums.clip(client, 1.0), &step)?;
+    read_all(client, &[&state.param])
+}
