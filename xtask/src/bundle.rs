@@ -130,7 +130,8 @@ fn print_sizes(out: &Path) -> anyhow::Result<u64> {
     Ok(sum)
 }
 
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
+/// Runs a program that has to succeed.
+pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
     let status = command.status().with_context(|| format!("cannot start {}", program.display()))?;
     ensure!(status.success(), "{} failed", program.display());

@@ -4,6 +4,7 @@
 //! in seconds; whatever is heavy runs in a `cargo` that this program starts.
 
 mod bundle;
+mod compile;
 mod forward;
 mod fuzz;
 mod tidy;
@@ -28,6 +29,8 @@ Commands of the workspace:
                       printing, environment variables, cited paths, licences
   gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo
                       (docs/gpu.md)
+  gpu compile         Compiles every kernel by NVIDIA's compiler, without a GPU, and tells the registers that each
+                      takes (docs/gpu.md)
   fuzz [TARGET]... [--minutes N] [--list]
                       Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
                       Needs cargo-fuzz and the nightly compiler
@@ -64,6 +67,9 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
         Some("tidy") => tidy::run(&root()?),
         Some("gpu") if arguments.first().is_some_and(|first| first == "bundle") => {
             bundle::run(&root()?, &arguments[1..])
+        }
+        Some("gpu") if arguments.first().is_some_and(|first| first == "compile") => {
+            compile::run(&root()?, &arguments[1..])
         }
         Some("toolrl") => forward::toolrl(&arguments),
         _ => forward::toolrl(&[vec![command], arguments].concat()),

@@ -1,0 +1,172 @@
+/* A CUDA driver that holds memory and runs nothing: what `cargo xtask gpu compile` puts in the place of NVIDIA's.
+ *
+ * A program that computes by CubeCL then goes all its way on a machine without a GPU: it finds a device, has every
+ * kernel compiled by NVIDIA's compiler, hands the PTX to be assembled (it is written into the folder IDLE_DRIVER_PTX),
+ * and launches it, upon which nothing happens. Launches that the device would refuse are refused.
+ *
+ * Only what cubecl calls is here. The compute capability is IDLE_DRIVER_SM, 90 by default; other figures are an H100's. */
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef int Result; /* CUresult */
+typedef uint64_t Address; /* CUdeviceptr */
+
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2 };
+enum { MAX_THREADS = 1024, MAX_SHARED = 232448, WARP = 32, PROCESSORS = 132 };
+static const size_t MEMORY = (size_t)80 << 30;
+
+/* Handles are never looked at: each is a fresh address. */
+static Result fresh(void **handle) {
+    *handle = malloc(1);
+    return *handle ? SUCCESS : OUT_OF_MEMORY;
+}
+
+/* ---- the device ---- */
+
+static int capability(void) {
+    const char *sm = getenv("IDLE_DRIVER_SM");
+    return sm ? atoi(sm) : 90;
+}
+
+Result cuInit(unsigned flags) { return SUCCESS; }
+Result cuDriverGetVersion(int *version) { return *version = 13000, SUCCESS; }
+Result cuDeviceGetCount(int *count) { return *count = 1, SUCCESS; }
+Result cuDeviceGet(int *device, int ordinal) { return *device = ordinal, SUCCESS; }
+Result cuDeviceGetName(char *name, int size, int device) {
+    return snprintf(name, size, "NVIDIA H100 (idle driver)"), SUCCESS;
+}
+Result cuDeviceGetPCIBusId(char *id, int size, int device) { return snprintf(id, size, "0000:01:00.0"), SUCCESS; }
+Result cuDeviceTotalMem_v2(size_t *bytes, int device) { return *bytes = MEMORY, SUCCESS; }
+Result cuMemGetInfo_v2(size_t *unused, size_t *total) { return *unused = *total = MEMORY, SUCCESS; }
+
+Result cuDeviceGetAttribute(int *value, int attribute, int device) {
+    switch (attribute) { /* CUdevice_attribute */
+    case 1: case 2: case 3: *value = MAX_THREADS; break; /* of a block, along x and along y */
+    case 4: *value = 64; break; /* along z */
+    case 5: *value = INT32_MAX; break; /* blocks along x */
+    case 6: case 7: *value = 65535; break; /* along y and z */
+    case 10: *value = WARP; break;
+    case 16: *value = PROCESSORS; break;
+    case 38: *value = 50 << 20; break; /* bytes of the second cache */
+    case 75: *value = capability() / 10; break;
+    case 76: *value = capability() % 10; break;
+    case 97: *value = MAX_SHARED; break;
+    default: *value = 0;
+    }
+    return SUCCESS;
+}
+
+Result cuDevicePrimaryCtxRetain(void **context, int device) { return fresh(context); }
+Result cuDevicePrimaryCtxRelease_v2(int device) { return SUCCESS; }
+Result cuCtxSetCurrent(void *context) { return SUCCESS; }
+Result cuCtxGetCurrent(void **context) { return fresh(context); }
+Result cuCtxGetStreamPriorityRange(int *least, int *greatest) { return *least = 0, *greatest = -5, SUCCESS; }
+
+/* ---- streams and events: everything is done as soon as it is asked for ---- */
+
+Result cuStreamCreate(void **stream, unsigned flags) { return fresh(stream); }
+Result cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) { return fresh(stream); }
+Result cuStreamSynchronize(void *stream) { return SUCCESS; }
+Result cuStreamQuery(void *stream) { return SUCCESS; }
+Result cuStreamWaitEvent(void *stream, void *event, unsigned flags) { return SUCCESS; }
+Result cuStreamDestroy_v2(void *stream) { return SUCCESS; }
+Result cuEventCreate(void **event, unsigned flags) { return fresh(event); }
+Result cuEventRecord(void *event, void *stream) { return SUCCESS; }
+Result cuEventSynchronize(void *event) { return SUCCESS; }
+Result cuEventQuery(void *event) { return SUCCESS; }
+Result cuEventElapsedTime(float *ms, void *start, void *end) { return *ms = 1, SUCCESS; }
+Result cuEventElapsedTime_v2(float *ms, void *start, void *end) { return *ms = 1, SUCCESS; }
+Result cuEventDestroy_v2(void *event) { return free(event), SUCCESS; }
+
+/* ---- memory: the host's ---- */
+
+static Result allocate(void **to, size_t bytes) {
+    if (posix_memalign(to, 512, bytes ? bytes : 1)) return OUT_OF_MEMORY;
+    return memset(*to, 0, bytes), SUCCESS;
+}
+
+Result cuMemAlloc_v2(Address *to, size_t bytes) { return allocate((void **)to, bytes); }
+Result cuMemAllocAsync(Address *to, size_t bytes, void *stream) { return allocate((void **)to, bytes); }
+Result cuMemAllocHost_v2(void **to, size_t bytes) { return allocate(to, bytes); }
+Result cuMemFree_v2(Address from) { return free((void *)from), SUCCESS; }
+Result cuMemFreeAsync(Address from, void *stream) { return free((void *)from), SUCCESS; }
+Result cuMemFreeHost(void *from) { return free(from), SUCCESS; }
+Result cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, void *stream) {
+    return memcpy((void *)to, from, bytes), SUCCESS;
+}
+Result cuMemcpyDtoHAsync_v2(void *to, Address from, size_t bytes, void *stream) {
+    return memcpy(to, (void *)from, bytes), SUCCESS;
+}
+Result cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, void *stream) {
+    return memmove((void *)to, (void *)from, bytes), SUCCESS;
+}
+
+enum { HOST = 1 };
+typedef struct {
+    size_t x, y;
+    int type;
+    void *host;
+    Address device;
+    void *array;
+    size_t pitch;
+} Side;
+typedef struct {
+    Side from, to;
+    size_t width, height;
+} Copy; /* CUDA_MEMCPY2D */
+
+Result cuMemcpy2DAsync_v2(const Copy *copy, void *stream) {
+    const char *from = copy->from.type == HOST ? copy->from.host : (void *)copy->from.device;
+    char *to = copy->to.type == HOST ? copy->to.host : (void *)copy->to.device;
+    for (size_t row = 0; row < copy->height; row++)
+        memcpy(to + row * copy->to.pitch, from + row * copy->from.pitch, copy->width);
+    return SUCCESS;
+}
+
+/* ---- kernels: written down, and not run ---- */
+
+static __thread const char *ptx;
+static __thread size_t ptx_bytes;
+static char image[16] = "idle";
+
+Result cuLinkCreate_v2(unsigned count, int *options, void **values, void **state) { return fresh(state); }
+Result cuLinkAddData_v2(void *state, int type, void *data, size_t bytes, const char *name, unsigned count, int *options,
+                        void **values) {
+    ptx = data;
+    ptx_bytes = strnlen(data, bytes);
+    return SUCCESS;
+}
+Result cuLinkComplete(void *state, void **cubin, size_t *bytes) {
+    static int written;
+    const char *folder = getenv("IDLE_DRIVER_PTX");
+    *cubin = image;
+    *bytes = sizeof image;
+    if (!folder) return SUCCESS;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%d.ptx", folder, __sync_fetch_and_add(&written, 1));
+    FILE *file = fopen(path, "w");
+    if (!file) return INVALID_VALUE;
+    size_t done = fwrite(ptx, 1, ptx_bytes, file);
+    return fclose(file) || done < ptx_bytes ? INVALID_VALUE : SUCCESS;
+}
+Result cuLinkDestroy(void *state) { return free(state), SUCCESS; }
+Result cuModuleLoadData(void **module, const void *image) { return fresh(module); }
+Result cuModuleGetFunction(void **function, void *module, const char *name) { return fresh(function); }
+Result cuModuleUnload(void *module) { return SUCCESS; }
+Result cuFuncSetAttribute(void *function, int attribute, int value) {
+    return value > MAX_SHARED ? INVALID_VALUE : SUCCESS; /* the one that is set is the bytes of shared memory */
+}
+Result cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned x, unsigned y,
+                      unsigned z, unsigned shared, void *stream, void **arguments, void **extra) {
+    int fits = grid_x && grid_y && grid_z && grid_y <= 65535 && grid_z <= 65535 && x && y && z &&
+               (uint64_t)x * y * z <= MAX_THREADS && z <= 64 && shared <= MAX_SHARED;
+    return fits ? SUCCESS : INVALID_VALUE;
+}
+
+Result cuGetErrorName(int error, const char **name) {
+    return *name = error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_INVALID_VALUE", SUCCESS;
+}
+Result cuGetErrorString(int error, const char **text) { return cuGetErrorName(error, text); }
