@@ -18,16 +18,24 @@ pub enum LengthTarget {
     Dynamic,
     /// 512 (1 + p), p the share of training done: the paper's text.
     DynamicPaper,
+    /// This many: for policies that think in few words.
+    Words(u32),
+    /// This many times 1 + p.
+    GrowingWords(u32),
 }
 
 impl LengthTarget {
     /// The target in words. In evaluation it is the fixed one.
     fn words(self, context: &Context) -> f64 {
+        let fixed = match self {
+            Self::Words(words) | Self::GrowingWords(words) => f64::from(words.max(1)),
+            Self::Fixed | Self::Dynamic | Self::DynamicPaper => 512.0,
+        };
         match (self, context.progress()) {
-            (Self::Fixed, _) | (_, None) => 512.0,
+            (Self::Fixed | Self::Words(_), _) | (_, None) => fixed,
             (Self::Dynamic, Some(progress)) => (640.0 - 384.0) * progress.step as f64 / 105.0 + 384.0,
-            (Self::DynamicPaper, Some(progress)) => {
-                512.0 * (1.0 + progress.step as f64 / progress.total_steps.max(1) as f64)
+            (Self::DynamicPaper | Self::GrowingWords(_), Some(progress)) => {
+                fixed * (1.0 + progress.step as f64 / progress.total_steps.max(1) as f64)
             }
         }
     }

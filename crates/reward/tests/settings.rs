@@ -90,11 +90,11 @@ fn granularity() {
 
 #[test]
 fn scales() {
-    use Scale::{EqualMax, Smooth, TwoStage};
+    use Scale::{EqualMax, Smooth, SmoothOver, TwoStage, TwoStageAt};
     let training = |step| Context::training(step, 105);
     // Scale, context, range of format, range of correctness.
     type Range = (f64, f64);
-    let cases: [(&[Scale], Context, Range, Range); 12] = [
+    let cases: [(&[Scale], Context, Range, Range); 16] = [
         (&[], training(40), (0.0, 1.0), (-3.0, 3.0)),
         (&[EqualMax], training(40), (0.0, 1.0), (-1.0, 1.0)),
         (&[TwoStage], training(29), (0.0, 1.0), (-1.0, 1.0)),
@@ -104,6 +104,10 @@ fn scales() {
         (&[Smooth], training(300), (-1.0, 1.0), (-3.0, 3.0)),
         (&[EqualMax, Smooth], training(75), (-1.0, 1.5), (-1.5, 1.5)),
         (&[TwoStage, Smooth], training(150), (-1.0, 1.0), (-3.0, 3.0)),
+        (&[TwoStageAt(8)], training(7), (0.0, 1.0), (-1.0, 1.0)),
+        (&[TwoStageAt(8)], training(8), (0.0, 0.5), (-3.0, 3.0)),
+        (&[SmoothOver(40)], training(20), (-1.0, 1.5), (-2.5, 2.5)),
+        (&[SmoothOver(0)], training(0), (-2.0, 2.0), (-2.0, 2.0)),
         (&[TwoStage], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
         (&[Smooth], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
         (&[EqualMax, Smooth], Context::evaluation(), (0.0, 1.0), (-1.0, 1.0)),
@@ -118,7 +122,7 @@ fn scales() {
 
 #[test]
 fn length_targets() {
-    use LengthTarget::{Dynamic, DynamicPaper, Fixed};
+    use LengthTarget::{Dynamic, DynamicPaper, Fixed, GrowingWords, Words};
     let thoughts = |words: usize| format!("<think> {} </think>", "w ".repeat(words));
     let cases = [
         (Fixed, 512, Context::training(9, 10), 1.0),
@@ -129,6 +133,10 @@ fn length_targets() {
         (Dynamic, 256, Context::evaluation(), 0.5),
         (DynamicPaper, 384, Context::training(50, 100), 0.5),
         (DynamicPaper, 256, Context::training(0, 0), 0.5),
+        (Words(32), 8, Context::training(9, 10), 0.25),
+        (Words(0), 8, Context::evaluation(), 1.0),
+        (GrowingWords(32), 24, Context::training(50, 100), 0.5),
+        (GrowingWords(32), 16, Context::evaluation(), 0.5),
     ];
     for (target, words, context, value) in cases {
         let term = Length::new(LengthSettings { target });

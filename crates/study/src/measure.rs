@@ -1,9 +1,11 @@
 //! What arms are compared by, and a measure over seeds.
 
 use serde::{Deserialize, Serialize};
-use toolrl_eval::{EvalReport, Rates};
+use toolrl_eval::Rates;
 
-/// A figure of an evaluation.
+use crate::ArmRun;
+
+/// A figure of a run: of its evaluation, or of its way there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
@@ -21,11 +23,14 @@ pub enum Measure {
     UnseenReward,
     /// Share of exact replies over those.
     UnseenExact,
+    /// Mean reward of all replies that the last stage sampled: the area under its learning curve, over its steps. Higher
+    /// where a run learns faster. By the reward that it is trained by, so compare only arms that have that in common.
+    Learning,
 }
 
 impl Measure {
-    /// All of them, in a table's order.
-    pub const ALL: [Self; 7] = [
+    /// Those of an evaluation, in a table's order.
+    pub const TABLE: [Self; 7] = [
         Self::Reward,
         Self::Exact,
         Self::Format,
@@ -34,6 +39,11 @@ impl Measure {
         Self::UnseenReward,
         Self::UnseenExact,
     ];
+
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::TABLE.into_iter().chain([Self::Learning])
+    }
 
     /// Its name in a table.
     pub fn title(self) -> &'static str {
@@ -45,26 +55,28 @@ impl Measure {
             Self::SeenExact => "exact, seen tools",
             Self::UnseenReward => "reward, unseen tools",
             Self::UnseenExact => "exact, unseen tools",
+            Self::Learning => "training reward, mean over the steps",
         }
     }
 
-    /// Its value; none where the evaluation has no such tasks.
-    pub fn of(self, report: &EvalReport) -> Option<f64> {
+    /// Its value; none where the evaluation has no such tasks, or the run sampled nothing.
+    pub fn of(self, run: &ArmRun) -> Option<f64> {
         let part: Option<&Rates> = match self {
-            Self::Reward | Self::Exact | Self::Format => Some(&report.overall),
-            Self::SeenReward | Self::SeenExact => report.seen_tools.as_ref(),
-            Self::UnseenReward | Self::UnseenExact => report.unseen_tools.as_ref(),
+            Self::Reward | Self::Exact | Self::Format => Some(&run.after.overall),
+            Self::SeenReward | Self::SeenExact => run.after.seen_tools.as_ref(),
+            Self::UnseenReward | Self::UnseenExact => run.after.unseen_tools.as_ref(),
+            Self::Learning => return run.learning,
         };
         part.map(|rates| match self {
-            Self::Reward | Self::SeenReward | Self::UnseenReward => rates.mean_reward,
             Self::Exact | Self::SeenExact | Self::UnseenExact => rates.exact_call_rate,
             Self::Format => rates.format_rate,
+            _ => rates.mean_reward,
         })
     }
 
     /// Whether it is a share, which reads best in percent.
     pub fn is_share(self) -> bool {
-        !matches!(self, Self::Reward | Self::SeenReward | Self::UnseenReward)
+        matches!(self, Self::Exact | Self::Format | Self::SeenExact | Self::UnseenExact)
     }
 }
 
@@ -112,6 +124,8 @@ impl Statistic {
 
 #[cfg(test)]
 mod tests {
+    use toolrl_eval::EvalReport;
+
     use super::*;
 
     #[test]
@@ -133,14 +147,17 @@ mod tests {
             format_rate: r / 5.0,
             ..Rates::default()
         };
-        let report = EvalReport {
+        let after = EvalReport {
             overall: rates(1.0),
             seen_tools: Some(rates(2.0)),
             unseen_tools: Some(rates(3.0)),
             ..EvalReport::default()
         };
-        let values = Measure::ALL.map(|m| m.of(&report).unwrap());
-        assert_eq!(values, [1.0, 0.1, 0.2, 2.0, 0.2, 3.0, 0.3]);
-        assert_eq!(Measure::UnseenExact.of(&EvalReport::default()), None);
+        let run = ArmRun { seed: 1, dir: None, seconds: 0.0, after, learning: Some(0.4) };
+        let values: Vec<f64> = Measure::all().map(|m| m.of(&run).unwrap()).collect();
+        assert_eq!(values, [1.0, 0.1, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
+        let empty = ArmRun { after: EvalReport::default(), learning: None, ..run };
+        assert_eq!(Measure::UnseenExact.of(&empty), None);
+        assert_eq!(Measure::Learning.of(&empty), None);
     }
 }

@@ -57,7 +57,7 @@ fn arms<'r>(results: &'r Results, table: &Table) -> Vec<&'r ArmResult> {
 /// The measures that some arm of the table has.
 fn measures(results: &Results, table: &Table) -> Vec<Measure> {
     let arms = arms(results, table);
-    Measure::ALL.into_iter().filter(|m| arms.iter().any(|arm| arm.measures.contains_key(m))).collect()
+    Measure::TABLE.into_iter().filter(|m| arms.iter().any(|arm| arm.measures.contains_key(m))).collect()
 }
 
 fn cell(arm: &ArmResult, measure: Measure) -> String {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toolrl_eval::EvalReport;
-use toolrl_train::record::{Summary, read_rows, write_whole};
+use toolrl_train::record::{StepMetrics, Summary, read_rows, write_whole};
 
 use crate::plan::slug;
 use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
@@ -51,6 +51,8 @@ pub struct ArmRun {
     pub seconds: f64,
     /// The evaluation of the policy that it made.
     pub after: EvalReport,
+    /// Mean over the last stage's steps of the mean reward of their replies; none where it sampled none.
+    pub learning: Option<f64>,
 }
 
 impl Results {
@@ -72,12 +74,16 @@ impl Results {
                     runs.extend(untrained(plan, &summaries, seed));
                     continue;
                 };
-                metrics.push(read_rows(&plan.runs[last].dir.join("metrics.jsonl"))?);
+                let steps: Vec<StepMetrics> = read_rows(&plan.runs[last].dir.join("metrics.jsonl"))?;
+                let rewards = steps.iter().filter_map(|step| Some(step.detail.sampled()?.reward.mean));
+                let learning = Statistic::of(rewards.collect()).map(|over_steps| over_steps.mean);
+                metrics.push(steps);
                 runs.push(ArmRun {
                     seed,
                     dir: Some(plan.runs[last].dir.clone()),
                     seconds: stages.iter().map(|s| s.seconds).sum(),
                     after: summary.after.clone(),
+                    learning,
                 });
             }
             Ok(ArmResult::of(&arm.name, runs, Curve::of(&metrics)))
@@ -125,16 +131,16 @@ fn untrained(plan: &Plan, summaries: &[Option<Summary>], seed: u64) -> Option<Ar
     let place = plan.study.seeds.iter().position(|&s| s == seed)?;
     let first = plan.chains.iter().find_map(|chains| chains[place].first())?;
     let summary = summaries[*first].as_ref()?;
-    Some(ArmRun { seed, dir: None, seconds: 0.0, after: summary.before.clone() })
+    Some(ArmRun { seed, dir: None, seconds: 0.0, after: summary.before.clone(), learning: None })
 }
 
 impl ArmResult {
     fn of(name: &str, runs: Vec<ArmRun>, curve: Curve) -> Self {
         let over = |m: Measure| {
-            let values = runs.iter().filter_map(|run| m.of(&run.after)).collect();
+            let values = runs.iter().filter_map(|run| m.of(run)).collect();
             Some((m, Statistic::of(values)?))
         };
-        let measures = Measure::ALL.into_iter().filter_map(over).collect();
+        let measures = Measure::all().filter_map(over).collect();
         Self { name: name.to_owned(), runs, measures, curve }
     }
 
