@@ -89,9 +89,12 @@ impl<'a> Batch<'a> {
         loop {
             let told = self.finished.len();
             self.admit()?;
-            if !self.active.is_empty() {
+            match (self.active.is_empty(), self.on_cpu) {
+                (true, _) => {}
                 // On a worker: its operations then begin without waking another thread and waiting for it.
-                rayon::scope(|_| self.step())?;
+                (false, true) => rayon::scope(|_| self.step())?,
+                // A GPU has a queue for each thread, and what is uploaded is remembered by thread.
+                (false, false) => self.step()?,
             }
             self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {
