@@ -84,7 +84,7 @@ Embedded recipes:
   quickstart        GRPO of a tiny policy on the synthetic tool world (the default)
   quickstart-sft    the same start, by more supervised fine-tuning instead: what GRPO is compared with
   quickstart-start  that start's first stage, from nothing: a tokenizer, fresh weights, fine-tuning
-  sft, grpo, ppo    your model on your data, with ToolRL's settings but for the batch (--policy, --data)
+  sft, grpo, ppo    your model on your data, much by ToolRL's settings, in smaller batches (--policy, --data)
   paper-sft, paper-grpo, paper-ppo
                     the paper's settings whole; with -qwen2.5-1.5b, -qwen2.5-3b, -qwen2.5-7b or
                     -llama-3.2-3b after the name, of that model from the Hub (--data)

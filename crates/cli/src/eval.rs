@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
-use toolrl_reward::{Registry, Rubric};
+use toolrl_reward::Registry;
 use toolrl_train::{EvalSettings, evaluate_policy, load_data};
 
 use crate::args::EvalArgs;
@@ -25,7 +25,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
         bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
     }
     let recipe = recipes::find(&args.recipe, &device::among(&args.overrides, args.device))?;
-    let rubric = Rubric::from_config(&recipe.reward, registry)?;
+    let rubrics = recipe.rubrics(registry)?;
     let samples = match &args.data {
         Some(path) => toolrl_data::load(path)?.samples,
         None => load_data(&recipe.data, recipe.seed)?.held_out,
@@ -41,7 +41,14 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let settings =
         EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
     let progress = &mut Progress::new();
-    let evaluation = block_on(evaluate_policy(&policy, &chat, &samples[..n], &rubric, &settings, progress))?;
+    let evaluation = block_on(evaluate_policy(
+        &policy,
+        &chat,
+        &samples[..n],
+        rubrics.of_evaluation(),
+        &settings,
+        progress,
+    ))?;
     if let Some(dir) = &args.out {
         write(&evaluation, dir)?;
     }

@@ -8,12 +8,12 @@ use anyhow::{Context as _, bail};
 use toolrl_reward::Registry;
 use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
 use toolrl_train::record::Summary;
-use toolrl_train::{Observer, Stop};
+use toolrl_train::{Observer, PolicySource, Stop};
 
 use crate::args::StudyArgs;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{device, recipes, signals, starter};
+use crate::{device, hub, recipes, signals, starter};
 
 /// Name and text of every embedded study.
 const EMBEDDED: [(&str, &str); 2] =
@@ -27,13 +27,20 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     let study = chosen(find(&args.study)?, args)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
     let start = out.join("start");
-    let plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
+    let mut plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
     for run in &plan.runs {
         run.recipe.rubrics(registry).with_context(|| run.title.clone())?;
     }
     if args.dry_run {
         print!("{}", toml::to_string(&plan.study)?);
         return Ok(());
+    }
+    for run in plan.runs.iter_mut().filter(|run| run.after.is_none()) {
+        if let Some(PolicySource::Dir(dir)) = &mut run.recipe.policy
+            && *dir != start
+        {
+            *dir = hub::directory(dir)?;
+        }
     }
     if !start.join("model.safetensors").exists() {
         starter::unpack(&start)?;
@@ -88,7 +95,12 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
     if !args.seeds.is_empty() {
         study.seeds = args.seeds.clone();
     }
-    study.set.extend(device::among(&args.overrides, args.device));
+    let overrides = device::among(&args.overrides, args.device);
+    study
+        .arms
+        .iter_mut()
+        .flat_map(|arm| &mut arm.stages)
+        .for_each(|stage| stage.set.extend(overrides.clone()));
     if args.only.is_empty() {
         return Ok(study);
     }
@@ -100,6 +112,9 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
     }
     let kept = |name: &String| args.only.contains(name);
     study.arms.retain(|arm| kept(&arm.name));
+    if study.arms.iter().all(|arm| arm.stages.is_empty()) {
+        bail!("no arm of {} is trained", args.only.join(", "));
+    }
     study.tables.iter_mut().for_each(|table| table.arms.retain(kept));
     study.tables.retain(|table| !table.arms.is_empty());
     study.findings.retain(|finding| kept(&finding.better) && kept(&finding.worse));

@@ -9,7 +9,7 @@ pub struct Context {
 /// How far a training run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The training step, from 0.
+    /// The training step: the trainer counts from 1.
     pub step: u64,
     /// The steps of the whole run.
     pub total_steps: u64,

@@ -79,14 +79,12 @@ impl Scaled {
     fn smooth(self, (min, max): Range, step: u64, steps: u64) -> Range {
         let (step, steps) = (step as f64, steps.max(1) as f64);
         match self {
-            Self::Format => (
-                (-2.0 + (2.0 + min) * step / steps).min(-1.0),
-                (2.0 - (2.0 - max) * step / steps).max(1.0),
-            ),
-            Self::Correctness => (
-                ((min + 2.0) * step / steps - 2.0).max(-3.0),
-                ((max - 2.0) * step / steps + 2.0).min(3.0),
-            ),
+            Self::Format => {
+                ((-2.0 + (2.0 + min) * step / steps).min(-1.0), (2.0 - (2.0 - max) * step / steps).max(1.0))
+            }
+            Self::Correctness => {
+                (((min + 2.0) * step / steps - 2.0).max(-3.0), ((max - 2.0) * step / steps + 2.0).min(3.0))
+            }
         }
     }
 }

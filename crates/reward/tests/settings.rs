@@ -94,7 +94,7 @@ fn scales() {
     let training = |step| Context::training(step, 105);
     // Scale, context, range of format, range of correctness.
     type Range = (f64, f64);
-    let cases: [(&[Scale], Context, Range, Range); 16] = [
+    let cases: [(&[Scale], Context, Range, Range); 18] = [
         (&[], training(40), (0.0, 1.0), (-3.0, 3.0)),
         (&[EqualMax], training(40), (0.0, 1.0), (-1.0, 1.0)),
         (&[TwoStage], training(29), (0.0, 1.0), (-1.0, 1.0)),
@@ -107,6 +107,8 @@ fn scales() {
         (&[TwoStageAt(8)], training(7), (0.0, 1.0), (-1.0, 1.0)),
         (&[TwoStageAt(8)], training(8), (0.0, 0.5), (-3.0, 3.0)),
         (&[SmoothOver(40)], training(20), (-1.0, 1.5), (-2.5, 2.5)),
+        (&[SmoothOver(40)], training(80), (-1.0, 1.0), (-3.0, 3.0)),
+        (&[TwoStageAt(8)], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
         (&[SmoothOver(0)], training(0), (-2.0, 2.0), (-2.0, 2.0)),
         (&[TwoStage], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
         (&[Smooth], Context::evaluation(), (0.0, 1.0), (-3.0, 3.0)),
@@ -236,6 +238,33 @@ fn recipes_name_terms_and_settings() {
 }
 
 #[test]
+fn schedules_and_lengths_are_given_in_a_recipe() {
+    let rubric = rubric(
+        r#"
+        [[reward]]
+        id = "format"
+        scale = [{ two_stage_at = 8 }]
+        [[reward]]
+        id = "correctness"
+        scale = ["equal_max", { smooth_over = 40 }]
+        [[reward]]
+        id = "length"
+        target = { growing_words = 4 }
+        "#,
+    )
+    .expect("a rubric");
+    // Format 0 to 0.5; correctness -1.5 to 1.5; length 0 to 1.
+    assert_eq!(rubric.range(&Context::training(20, 40)), (-1.5, 3.0));
+    let text = "<think> one two three </think>";
+    let reference = Reference::parse(text).unwrap();
+    let length = |context: &Context| {
+        let score = rubric.score(&parse(text), &reference, context).unwrap();
+        score.metrics().find(|(name, _)| name == "length").unwrap().1
+    };
+    assert_eq!((length(&Context::training(20, 40)), length(&Context::evaluation())), (0.5, 0.75));
+}
+
+#[test]
 fn bad_recipes_are_refused_with_a_place() {
     let cases = [
         ("reward = []", "a rubric needs at least one reward term"),
@@ -244,6 +273,9 @@ fn bad_recipes_are_refused_with_a_place() {
         ("[[reward]]\nid = \"length\"\nweight = inf", "weight inf is not a finite number"),
         ("[[reward]]\nid = \"length\"\ntargt = \"fixed\"", "unknown field `targt`"),
         ("[[reward]]\nid = \"correctness\"\ngranularity = \"fine\"", "unknown variant `fine`"),
+        ("[[reward]]\nid = \"format\"\nscale = [{ two_stage_at = -1 }]", "expected u64"),
+        ("[[reward]]\nid = \"format\"\nscale = { two_stage_at = 8 }", "expected a sequence"),
+        ("[[reward]]\nid = \"length\"\ntarget = { words = \"a\" }", "expected u32"),
     ];
     for (recipe, message) in cases {
         let error = rubric(recipe).expect_err(recipe).to_string();
@@ -259,6 +291,8 @@ fn a_config_survives_toml() {
     }
     let mut recipe = Recipe { reward: RubricConfig::default() };
     recipe.reward.terms[1].settings.insert("granularity".into(), "coarse".into());
+    let nested: toml::Table = toml::from_str("scale = ['equal_max', { two_stage_at = 8 }]").expect("TOML");
+    recipe.reward.terms[0].settings.extend(nested);
     let text = toml::to_string(&recipe).expect("written");
     assert_eq!(toml::from_str::<Recipe>(&text).expect("read"), recipe, "{text}");
 }

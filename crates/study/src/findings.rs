@@ -28,7 +28,7 @@ pub enum Verdict {
     WithinSpread,
     /// The other way round, the ranges apart.
     Reversed,
-    /// Fewer than two seeds are done, which have no spread.
+    /// Fewer than two seeds of either are done, which have no spread.
     TooFewSeeds,
 }
 
@@ -45,8 +45,7 @@ impl Verdict {
 
     fn of(better: Option<&Statistic>, worse: Option<&Statistic>) -> Self {
         let (Some(better), Some(worse)) = (better, worse) else { return Self::TooFewSeeds };
-        // A policy that is not trained has one value, and no spread.
-        if better.values.len() < 2 || worse.values.is_empty() {
+        if better.values.len() < 2 || worse.values.len() < 2 {
             return Self::TooFewSeeds;
         }
         let ((least, most), (other_least, other_most)) = (better.range(), worse.range());
@@ -82,6 +81,7 @@ mod tests {
             (of(&[0.1, 0.2]), of(&[0.3, 0.4]), Verdict::Reversed),
             (of(&[0.1, 0.2]), of(&[0.1, 0.2]), Verdict::WithinSpread),
             (of(&[1.0]), of(&[0.5]), Verdict::TooFewSeeds),
+            (of(&[1.2, 1.3]), of(&[0.5]), Verdict::TooFewSeeds),
             (of(&[1.0, 1.1]), None, Verdict::TooFewSeeds),
         ];
         for (better, worse, expected) in cases {

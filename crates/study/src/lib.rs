@@ -1,6 +1,6 @@
 //! Grids of recipes over seeds, and the tables, curves and findings that come of them.
 //!
-//! Invariant: a study's results follow from its file alone. A run that is finished is never done twice, every figure
+//! Invariant: a study's results follow from its file alone. A run of a plan that is finished is never done twice, every figure
 //! stands in a finished run's files, and a claim is told to hold only where the seeds do not overlap.
 //!
 //! [`Study::parse`] reads a file, [`Plan::of`] makes the runs that it asks for, [`Work`] does those that are not

@@ -23,7 +23,7 @@ pub enum Measure {
     UnseenReward,
     /// Share of exact replies over those.
     UnseenExact,
-    /// Mean reward of all replies that the last stage sampled: the area under its learning curve, over its steps. Higher
+    /// Mean over the last stage's steps of the mean reward of their replies: the area under its learning curve. Higher
     /// where a run learns faster. By the reward that it is trained by, so compare only arms that have that in common.
     Learning,
 }

@@ -4,25 +4,30 @@ use toolrl_train::report::{Chart, Series, escape, whole_page};
 
 use crate::{ArmResult, FindingResult, Measure, Results, Table};
 
+/// What the tables' columns are.
+const COLUMNS: &str = "Values are mean ± standard deviation over seeds, of greedy replies to held-out tasks. Reward: by \
+    the evaluation's terms. Exact: the gold calls and no other. Format: the strict form. Minutes: a seed's run time on its \
+    share of the cores, evaluations included. A policy that is not trained has one evaluation, and so no spread.";
+
+/// How curves are read.
+const CURVES: &str = "Curves are of the reward that each arm is trained by: where arms differ in that, their heights do \
+    not compare. The bold line is a moving mean.";
+
 /// `report.html`: tables, curves and findings in one file that needs no network.
 pub fn page(results: &Results) -> String {
     let study = &results.study;
     let tables: String = study.tables().iter().map(|table| html_table(results, table)).collect();
     let lead = format!(
-        "<p class=\"lead\">{}</p>\n<p class=\"note\">Seeds {}. {} of {} runs done, {:.0} minutes together. Values are \
-         mean ± standard deviation over seeds, of greedy replies to held-out tasks.</p>\n",
+        "<p class=\"lead\">{}</p>\n<p class=\"note\">{} {COLUMNS} {CURVES}</p>\n",
         escape(&study.about),
-        seeds(results),
-        results.done,
-        results.planned,
-        results.seconds / 60.0,
+        done(results),
     );
     whole_page(&format!("Study: {}", study.name), &format!("{lead}{}{tables}", html_findings(results)))
 }
 
 /// The same as Markdown, without the curves.
 pub fn markdown(results: &Results) -> String {
-    let mut out = String::new();
+    let mut out = format!("{}\n\n", done(results));
     for table in results.study.tables() {
         let measures = measures(results, &table);
         out += &format!("### {}\n\n", table.title);
@@ -30,10 +35,20 @@ pub fn markdown(results: &Results) -> String {
             out += &format!("{}\n\n", table.paper);
         }
         let heads: Vec<&str> = measures.iter().map(|m| m.title()).collect();
-        out += &format!("| | {} | minutes |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len() + 1));
+        out += &format!(
+            "| | seeds | {} | minutes |\n|---|{}\n",
+            heads.join(" | "),
+            "---|".repeat(heads.len() + 2)
+        );
         for arm in arms(results, &table) {
             let cells: Vec<String> = measures.iter().map(|&m| cell(arm, m)).collect();
-            out += &format!("| {} | {} | {:.1} |\n", arm.name, cells.join(" | "), arm.seconds() / 60.0);
+            out += &format!(
+                "| {} | {} | {} | {} |\n",
+                arm.name,
+                arm.runs.len(),
+                cells.join(" | "),
+                minutes(arm)
+            );
         }
         out.push('\n');
     }
@@ -46,8 +61,21 @@ pub fn markdown(results: &Results) -> String {
     out
 }
 
-fn seeds(results: &Results) -> String {
-    results.study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+/// How much of the study is done.
+fn done(results: &Results) -> String {
+    let seeds: Vec<String> = results.study.seeds.iter().map(u64::to_string).collect();
+    format!(
+        "Seeds {}. {} of {} runs done, {:.0} minutes together.",
+        seeds.join(", "),
+        results.done,
+        results.planned,
+        results.seconds / 60.0,
+    )
+}
+
+/// An arm's mean run time.
+fn minutes(arm: &ArmResult) -> String {
+    if arm.runs.is_empty() { "–".to_owned() } else { format!("{:.1}", arm.seconds() / 60.0) }
 }
 
 fn arms<'r>(results: &'r Results, table: &Table) -> Vec<&'r ArmResult> {
@@ -71,12 +99,8 @@ fn html_table(results: &Results, table: &Table) -> String {
         .into_iter()
         .map(|arm| {
             let cells: String = measures.iter().map(|&m| format!("<td>{}</td>", cell(arm, m))).collect();
-            let minutes = arm.seconds() / 60.0;
-            format!(
-                "<tr><th>{}</th><td>{}</td>{cells}<td>{minutes:.1}</td></tr>\n",
-                escape(&arm.name),
-                arm.runs.len()
-            )
+            let (name, runs, minutes) = (escape(&arm.name), arm.runs.len(), minutes(arm));
+            format!("<tr><th>{name}</th><td>{runs}</td>{cells}<td>{minutes}</td></tr>\n")
         })
         .collect();
     format!(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::plan::slug;
 use crate::{Measure, StudyError};
 
 /// A study, as its TOML file states it.
@@ -116,6 +117,19 @@ impl Study {
         if names.len() < self.arms.len() {
             return wrong("two arms have the same name".to_owned());
         }
+        // Folders and pictures are named by them.
+        for names in
+            [self.arms.iter().map(|arm| &arm.name).collect(), self.tables.iter().map(|t| &t.title).collect()]
+        {
+            let names: Vec<&String> = names;
+            let mut seen = BTreeSet::new();
+            if let Some(twice) = names.into_iter().find(|name| !seen.insert(slug(name))) {
+                return wrong(format!(
+                    "{twice:?} and another have the same name for files, {:?}",
+                    slug(twice)
+                ));
+            }
+        }
         let in_tables = self.tables.iter().flat_map(|table| &table.arms);
         let in_findings = self.findings.iter().flat_map(|f| [&f.better, &f.worse]);
         match in_tables.chain(in_findings).find(|name| !names.contains(name.as_str())) {
@@ -160,6 +174,7 @@ by = "reward"
             ("seeds = [1, 2]", "seeds = []", "a seed"),
             ("seeds = [1, 2]", "seeds = [1, 1]", "repeated"),
             ("name = \"raw\"", "name = \"grpo\"", "same name"),
+            ("name = \"raw\"", "name = \"GRPO\"", "name for files, \"grpo\""),
             ("claim", "clame", "clame"),
             ("by = \"reward\"", "by = \"taste\"", "taste"),
         ];

@@ -8,7 +8,8 @@ use toolrl_policy::DeviceChoice;
 
 pub(super) const HELP: &str = "\
 Embedded studies:
-  quick   SFT, GRPO from a cold start, SFT then GRPO; three seeds; half an hour on two cores
+  quick   SFT, GRPO from a cold start, SFT then GRPO; three seeds; a quarter of an hour to half of
+          one on two cores
   paper   the paper's whole comparison on the tiny policy: methods, length rewards, scales, granularity, GDPO,
           and the members of the GRPO family; three seeds; hours
 
@@ -30,10 +31,11 @@ pub struct StudyArgs {
     /// The seeds, instead of the study's own
     #[arg(long, value_name = "N,N,...", value_delimiter = ',')]
     pub seeds: Vec<u64>,
-    /// These arms alone
+    /// These arms alone, for instance --only "raw,GRPO,span credit"
     #[arg(long, value_name = "ARM,ARM,...", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Change a setting of every stage, for instance train.steps=10; may be repeated
+    /// Change a setting of every stage, over the stage's own, for instance sampling.temperature=0.8; may be repeated. A
+    /// key that a stage's method lacks is refused: choose arms that have it by --only
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipes']

@@ -31,7 +31,7 @@ pub struct RewardArgs {
     /// The reward: a recipe's name or TOML file, `released`, or as below
     #[arg(long, value_name = "REWARD", default_value = "released")]
     pub recipe: String,
-    /// The reward as terms: \"format + correctness:granularity=strict + length*0\"
+    /// The reward as terms: "format + correctness:granularity=strict + length*0"
     #[arg(long, value_name = "TERMS", conflicts_with = "recipe")]
     pub terms: Option<String>,
 }

@@ -43,6 +43,21 @@ fn a_report_has_every_field_and_an_outcome_for_each_task() {
 }
 
 #[test]
+fn a_recipes_own_reward_for_evaluations_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let reward = ["--set", "eval.reward=[{ id = 'format' }]"];
+    let args = ["eval", "--policy", POLICY, "--limit", "3", "--out", "."];
+    toolrl(dir.path(), &[&args[..], &SMALL, &reward].concat()).ok();
+    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("outcomes.jsonl")).unwrap());
+    assert_eq!(outcomes.len(), 3);
+    for outcome in &outcomes {
+        let score = &outcome["score"];
+        assert!([0.0, 1.0].contains(&score["total"].as_f64().unwrap()), "{score}");
+        assert!(!score.to_string().contains("correctness"), "{score}");
+    }
+}
+
+#[test]
 fn data_of_ones_own_is_evaluated_row_by_row() {
     let dir = tempfile::tempdir().unwrap();
     let row = r#"{"instruction": "Answer.", "input": "Hello", "output": "<think> a </think>\n<response> b </response>"}"#;

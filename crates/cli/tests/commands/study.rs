@@ -51,6 +51,17 @@ fn a_study_that_was_cut_off_does_what_is_left() {
     assert_eq!((&arm["name"], arm["runs"].as_array().unwrap().len()), (&"SFT+GRPO".into(), 2));
     assert_eq!(arm["measures"]["reward"]["values"].as_array().unwrap().len(), 2);
     assert_eq!(arm["curve"].as_array().unwrap().len(), 2, "a point a step");
+    assert_eq!(json["arms"][0]["runs"].as_array().unwrap().len(), 2, "the start is evaluated by seed");
+    assert!(json["findings"][0]["verdict"] != "too_few_seeds");
+    // What a run learns by is the mean over its steps; fine-tuning samples nothing.
+    let metrics = std::fs::read_to_string(out.join("runs/sft-grpo-stage2-seed1/metrics.jsonl")).unwrap();
+    let rewards = metrics.lines().map(|line| {
+        let row: Value = serde_json::from_str(line).unwrap();
+        row["reward"]["mean"].as_f64().unwrap()
+    });
+    let learning = arm["measures"]["learning"]["values"][0].as_f64().unwrap();
+    assert!((learning - rewards.sum::<f64>() / 2.0).abs() < 1e-9);
+    assert_eq!(json["arms"][1]["measures"].get("learning"), None);
     // The second stage begins with what the first left.
     let summary = |run: &str| -> Value {
         serde_json::from_slice(&std::fs::read(out.join("runs").join(run).join("summary.json")).unwrap())
@@ -58,6 +69,8 @@ fn a_study_that_was_cut_off_does_what_is_left() {
     };
     let (first, second) = (summary("sft-stage1-seed2"), summary("sft-grpo-stage2-seed2"));
     assert_eq!(first["after"]["mean_reward"], second["before"]["mean_reward"]);
+    let config = std::fs::read_to_string(out.join("runs/sft-grpo-stage2-seed2/config.toml")).unwrap();
+    assert!(config.contains("runs/sft-stage1-seed2/final"), "{config}");
     let page = std::fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("&lt;b&gt;small") && page.contains("<svg"), "the page is escaped and has a curve");
 
@@ -103,7 +116,9 @@ fn a_failed_run_ends_a_study_side_by_side() {
 fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
     let dir = tempfile::tempdir().unwrap();
     let study = study_file(dir.path());
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 7] = [
+        (&["study", "quick", "--only", "raw"], "no arm of raw is trained"),
+        (&["study", "paper", "--only", "RLOO", "--set", "train.credit=spans"], "group_normalized"),
         (&["study", "quik"], "quick, paper"),
         (&["study", "quick", "--only", "PPO"], "no arm \"PPO\""),
         (&["study", "gone.toml"], "gone.toml"),
@@ -114,6 +129,15 @@ fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
         let message = toolrl(dir.path(), args).error();
         assert!(message.contains(part), "{args:?}: {message}");
     }
+    // Every arm of an embedded study can be resolved.
+    for name in ["quick", "paper"] {
+        toolrl(dir.path(), &["study", name, "--dry-run"]).ok();
+    }
+    // What the command line sets comes after what a stage does.
+    let set =
+        toolrl(dir.path(), &["study", "paper", "--only", "CISPO", "--set", "train.updates=3", "--dry-run"])
+            .ok();
+    assert!(set.find("train.updates=3") > set.find("train.updates=2"), "{set}");
     let printed =
         toolrl(dir.path(), &["study", "paper", "--seeds", "5,6", "--only", "raw,GRPO", "--dry-run"]).ok();
     assert!(printed.contains("seeds = [5, 6]") && !printed.contains("name = \"PPO\""), "{printed}");

@@ -1,6 +1,7 @@
 //! What the NVIDIA driver says, asked through its own libraries and before burn is.
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::path::Path;
 
 use libloading::{Library, Symbol};
 
@@ -12,6 +13,8 @@ const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const MONITOR: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 /// The run-time compiler's names: those that the runtime itself tries.
 const NVRTC: [&str; 4] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"];
+/// Headers that kernels include, one of each package that the toolkit is split into.
+const HEADERS: [&str; 3] = ["cuda_bf16.h", "mma.h", "crt/mma.h"];
 /// The oldest CUDA that the driver should serve: the first with all instructions of Hopper.
 const OLDEST: (u32, u32) = (12, 0);
 /// The first compute capability with bf16 tensor cores.
@@ -53,11 +56,17 @@ pub(super) fn probe() -> CudaReport {
     }
     let headers = toolrl_kernels::cuda_headers().and_then(|path| Some(path.to_str()?.to_owned()));
     report.headers = headers.filter(|path| is_dir(path));
-    if report.headers.is_none() {
-        report.problems.push(
+    match &report.headers {
+        Some(folder) => {
+            let missing = HEADERS.iter().filter(|header| !Path::new(folder).join(header).is_file());
+            report.problems.extend(missing.map(|header| {
+                format!("{folder} has no {header}, which kernels include: install all of the CUDA toolkit's headers")
+            }));
+        }
+        None => report.problems.push(
             "CUDA's headers are not found: install the CUDA toolkit, or name its folder in CUDA_PATH"
                 .to_owned(),
-        );
+        ),
     }
     report
 }

@@ -6,7 +6,8 @@ use toolrl_policy::{Activations, LoraConfig};
 
 use crate::{GuardConfig, OptimizerConfig, TrainError};
 
-/// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps.
+/// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps and its
+/// entropy bonus.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RlConfig {
@@ -252,6 +253,13 @@ impl GrpoConfig {
         if self.groups.rounds() == 0 {
             return Err(TrainError::Recipe(
                 "train.groups.resample.max_rounds should be at least 1".to_owned(),
+            ));
+        }
+        if self.credit == CreditKind::Spans && self.advantage.scales(&[], 0.0).is_none() {
+            return Err(TrainError::Recipe(
+                "train.credit = \"spans\" needs a train.advantage that divides by one number: group_normalized, \
+                 mean_centered, batch_scaled or batch_whitened"
+                    .to_owned(),
             ));
         }
         self.rl.check()

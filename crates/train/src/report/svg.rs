@@ -31,7 +31,7 @@ const BOTTOM: f64 = 44.0;
 /// Between the lines of a legend.
 const LEGEND_ROW: f64 = 18.0;
 /// Colours that `style.css` has.
-const COLOURS: usize = 8;
+const COLOURS: usize = 9;
 /// Lines longer than this are drawn thin behind their moving mean.
 const SMOOTH_FROM: usize = 24;
 /// The most points of a line that answer the pointer.
