@@ -53,7 +53,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
     }
     for run in blocks[at + 3] as usize..blocks[at + 4] as usize {
         let queries = query_run(runs, run, kv_head, heads, tile.dim);
-        // How many of the block's keys the run's first token sees, less one; less than none never occurs.
+        // The last of the block's keys that the run's first token sees; beyond the block where it sees all.
         let ahead = runs[run * comptime!(RUN) + 2] as usize - position;
         let mut first = 0usize;
         while first < queries.len {

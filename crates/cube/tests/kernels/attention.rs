@@ -121,6 +121,8 @@ fn cases() -> Vec<(Heads, Vec<SegmentRun>, f32)> {
         (heads(4, 2, 64), vec![(33, None), (20, None), (17, Some(1)), (65, Some(0))], 3.0),
         (heads(12, 2, 128), vec![(19, None), (9, Some(0)), (0, Some(0)), (30, Some(0))], 3.0),
         (heads(3, 3, 64), vec![(130, None)], 3.0),
+        (heads(7, 1, 80), vec![(21, None), (11, Some(0))], 3.0),
+        (heads(2, 1, 256), vec![(18, None), (5, Some(0))], 3.0),
     ]
 }
 
@@ -129,7 +131,9 @@ fn on_matrix_units(client: &Client, dtype: Dtype, heads: Heads) -> bool {
     let half = ElemType::Float(if dtype == Dtype::F16 { FloatKind::F16 } else { FloatKind::BF16 });
     let types = (half, half, ElemType::Float(FloatKind::F32));
     let configs = &client.features().matmul.cmma;
-    let edge = configs.iter().filter(|c| (c.a_type, c.b_type, c.cd_type) == types).map(|c| c.m).max();
+    let square =
+        configs.iter().filter(|c| (c.a_type, c.b_type, c.cd_type) == types && c.m == c.n && c.n == c.k);
+    let edge = square.map(|c| c.m).max();
     dtype != Dtype::F32 && edge.is_some_and(|edge| heads.dim.is_multiple_of(edge as usize))
 }
 

@@ -21,12 +21,14 @@ const SEGMENTS: [Segment; 3] = [
     Segment { start: 35, len: 5, prefix: (0, 20) },
 ];
 
-/// Heads, width and vocabulary of SmolLM2-135M, Qwen2.5-0.5B and -1.5B, and Llama-3.2-3B.
-const MODELS: [(Heads, usize, usize); 4] = [
+/// Heads, width and vocabulary of SmolLM2-135M, Qwen2.5-0.5B and -1.5B, and Llama-3.2-3B; and of heads of other widths.
+const MODELS: [(Heads, usize, usize); 6] = [
     (Heads { query: 9, kv: 3, dim: 64 }, 576, 49_152),
     (Heads { query: 14, kv: 2, dim: 64 }, 896, 151_936),
     (Heads { query: 12, kv: 2, dim: 128 }, 1536, 151_936),
     (Heads { query: 24, kv: 8, dim: 128 }, 3072, 128_256),
+    (Heads { query: 8, kv: 4, dim: 80 }, 640, 1000),
+    (Heads { query: 8, kv: 2, dim: 256 }, 2048, 1000),
 ];
 
 #[test]

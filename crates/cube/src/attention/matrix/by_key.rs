@@ -49,7 +49,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
     let mut by_v = zeros(comptime!(tile.fragments()), comptime!(tile.edge));
     for run in blocks[at + 3] as usize..blocks[at + 4] as usize {
         let queries = query_run(runs, run, kv_head, heads, dim);
-        // How many of the block's keys the run's first token sees, less one; less than none never occurs.
+        // The last of the block's keys that the run's first token sees; beyond the block where it sees all.
         let ahead = runs[run * comptime!(RUN) + 2] as usize - blocks[at + 2] as usize;
         let mut first = 0usize;
         while first < queries.len {
@@ -73,10 +73,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
                 false,
                 comptime!(tile.query_stage()),
             );
-            sync_cube();
-            products(&q_tile, &k_tile, &mut scores, tile);
-            products(&grad_tile, &v_tile, &mut by_weight, tile);
-            sync_cube();
+            // Asked for before the products, which take longer.
             let (token, head) = ((first + row) / group, (first + row) % group);
             let there = first + row < queries.len;
             let mut log = f32::new(0.0);
@@ -86,14 +83,16 @@ pub(crate) fn by_key<F: Float, N: Size>(
                 log = log_sum[of_head];
                 mean = dot[of_head];
             }
+            sync_cube();
+            products(&q_tile, &k_tile, &mut scores, tile);
+            products(&grad_tile, &v_tile, &mut by_weight, tile);
+            sync_cube();
             #[unroll]
             for j in 0..comptime!(tile.keys / team) {
                 let column = first_column + comptime!(j * team);
                 let at = row * comptime!(tile.score_pitch()) + column;
-                let mut weight = f32::new(0.0);
-                if there && column <= ahead + token {
-                    weight = (scores[at] * scale - log).exp();
-                }
+                let score = scores[at] * scale - log;
+                let weight = select(there && column <= ahead + token, score, f32::new(-1e30)).exp();
                 let to = row * comptime!(tile.weight_pitch()) + column;
                 weights[to] = F::cast_from(weight);
                 by_score[to] = F::cast_from(weight * (by_weight[at] - mean) * scale);

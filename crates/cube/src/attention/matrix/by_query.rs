@@ -66,10 +66,9 @@ pub(crate) fn by_query<F: Float, N: Size>(
         for j in 0..comptime!(tile.keys / team) {
             let column = first_column + comptime!(j * team);
             let at = row * comptime!(tile.score_pitch()) + column;
-            let mut by = f32::new(0.0);
-            if there && first + column < visible {
-                by = (scores[at] * scale - log).exp() * (by_weight[at] - mean) * scale;
-            }
+            let score = scores[at] * scale - log;
+            let weight = select(there && first + column < visible, score, f32::new(-1e30)).exp();
+            let by = weight * (by_weight[at] - mean) * scale;
             by_score[row * comptime!(tile.weight_pitch()) + column] = F::cast_from(by);
         }
         sync_cube();

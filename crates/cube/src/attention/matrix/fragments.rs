@@ -197,5 +197,4 @@ pub(crate) fn write_rows<F: Float, N: Size>(
             vector += team;
         }
     }
-    sync_cube();
 }

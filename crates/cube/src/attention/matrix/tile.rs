@@ -1,8 +1,8 @@
 //! How attention on matrix units cuts its work.
 //!
-//! A workgroup keeps one side, queries or keys, and goes through the other. Its planes form a grid: each has a strip of
-//! `edge` rows of what is kept, and with two planes a strip each has half of the columns. What is done number by number
-//! is cut otherwise: a team of neighbouring units has a row.
+//! A workgroup keeps one side, queries or keys, and goes through the other. Its planes form a grid over each product:
+//! strips of `edge` rows, whose columns are split among the planes of a strip. What is done number by number is cut
+//! otherwise: a team of neighbouring units has a row.
 
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
@@ -52,7 +52,7 @@ pub(crate) struct MatrixTiles {
     pub by_key: MatrixTile,
 }
 
-/// Shared memory that a workgroup takes at the most where there is more, so that two fit a processor.
+/// Shared memory that a workgroup takes at the most where there is more, so that two fit a processor of Hopper.
 const BUDGET: usize = 112 << 10;
 
 /// Sizes of the side that is kept and of the other, the preferred first.
@@ -62,7 +62,7 @@ const SIZES: [(usize, usize); 5] = [(64, 64), (64, 32), (32, 32), (32, 16), (16,
 /// where matrix units can load them.
 const PAD: usize = 8;
 
-/// The same for rows of f32 numbers.
+/// The same for rows of f32 numbers; more where a row has a larger team, which reads as many numbers side by side.
 const WIDE_PAD: usize = 4;
 
 impl MatrixTiles {
@@ -137,6 +137,8 @@ impl MatrixTile {
             && divides(self.split(self.rows), self.keys / self.edge)
             && divides(self.split(kept), self.dim / self.edge)
             && [self.rows, kept].iter().all(|&rows| teams(rows) && self.team(rows) <= self.plane)
+            && divides(self.team(self.rows), self.keys)
+            && divides(self.team(kept), self.piece())
             && self.lanes <= self.edge
     }
 
@@ -187,7 +189,7 @@ impl MatrixTile {
 
     /// Numbers from one row of scores to the next.
     pub fn score_pitch(self) -> usize {
-        self.keys + WIDE_PAD
+        self.keys + WIDE_PAD.max(self.team(self.rows))
     }
 
     /// Numbers of a kept row that are moved between fragments and units at a time: a fragment of each plane's.
