@@ -122,7 +122,7 @@ fn cases() -> Vec<(Heads, Vec<SegmentRun>, f32)> {
         (heads(12, 2, 128), vec![(19, None), (9, Some(0)), (0, Some(0)), (30, Some(0))], 3.0),
         (heads(3, 3, 64), vec![(130, None)], 3.0),
         (heads(7, 1, 80), vec![(21, None), (11, Some(0))], 3.0),
-        (heads(2, 1, 256), vec![(18, None), (5, Some(0))], 3.0),
+        (heads(2, 2, 96), vec![(18, None), (5, Some(0))], 3.0),
     ]
 }
 
