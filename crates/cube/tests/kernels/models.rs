@@ -34,7 +34,9 @@ const MODELS: [(Heads, usize, usize); 6] = [
 #[test]
 fn every_kernel_runs_with_the_sizes_of_models() {
     everywhere(|client, dtype| {
-        for (heads, width, vocabulary) in MODELS {
+        // A software GPU compiles one model's kernels for as long as NVIDIA's compiler does all of them.
+        let count = if client.name().starts_with("cuda") { MODELS.len() } else { 1 };
+        for &(heads, width, vocabulary) in &MODELS[..count] {
             let run = |what: &str, result: Result<(), CubeError>| {
                 match result {
                     // The widest heads need more than the 32 KiB that some devices have.
