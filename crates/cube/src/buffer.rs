@@ -1,5 +1,6 @@
 //! Runs of numbers in device memory.
 
+use cubecl::bytes::Bytes;
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
@@ -172,6 +173,58 @@ impl Indices {
     pub(crate) fn arg(&self) -> BufferArg {
         // SAFETY: the memory holds `len` indices: whoever made this said so.
         unsafe { BufferArg::from_raw_parts(self.handle.clone(), self.len) }
+    }
+}
+
+/// Several runs of 32-bit numbers in one piece of memory, which one copy from the host writes: what changes from one
+/// step to the next where everything else stays.
+#[derive(Clone, Debug)]
+pub struct Runs {
+    handle: Handle,
+    /// Bytes of the memory.
+    size: usize,
+    /// Where each run begins, in bytes, and how many numbers it has.
+    places: Vec<(usize, usize)>,
+}
+
+impl Runs {
+    /// Fresh memory of undefined content for runs of these lengths.
+    pub fn empty(client: &Client, lens: &[usize]) -> Self {
+        let alignment = (client.properties().memory.alignment as usize).max(4);
+        let (mut size, mut places) = (0, Vec::with_capacity(lens.len()));
+        for &len in lens {
+            places.push((size, len));
+            size = (size + len.max(1) * 4).next_multiple_of(alignment);
+        }
+        Self { handle: client.empty(size.max(4)), size: size.max(4), places }
+    }
+
+    /// Writes every run; what is missing at the end of one is 0, what is too much is left out.
+    pub fn write<'a>(&self, client: &Client, runs: impl IntoIterator<Item = &'a [u32]>) {
+        let mut bytes = vec![0; self.size];
+        for (&(start, len), run) in self.places.iter().zip(runs) {
+            let numbers = bytes[start..start + len * 4].as_chunks_mut::<4>().0;
+            numbers.iter_mut().zip(run).for_each(|(number, value)| *number = value.to_ne_bytes());
+        }
+        client.write(&self.handle, Bytes::from_bytes_vec(bytes));
+    }
+
+    /// A run as indices.
+    pub fn indices(&self, run: usize) -> Indices {
+        let (handle, len) = self.part(run);
+        Indices::new(handle, len)
+    }
+
+    /// A run as f32, whose bits are written.
+    pub fn floats(&self, run: usize) -> Buffer {
+        let (handle, len) = self.part(run);
+        Buffer::new(handle, len, Dtype::F32)
+    }
+
+    fn part(&self, run: usize) -> (Handle, usize) {
+        let (start, len) = self.places[run];
+        let end = self.size - start - len.max(1) * 4;
+        (self.handle.clone().offset_start(start as u64).offset_end(end as u64), len)
     }
 }
 

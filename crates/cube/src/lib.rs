@@ -23,6 +23,8 @@ mod error;
 mod head;
 mod launch;
 mod norm;
+mod place;
+mod record;
 mod reduce;
 mod rope;
 mod rows;
@@ -32,14 +34,16 @@ mod swiglu;
 
 pub use adamw::{AdamWState, AdamWStep, SquareSums, adamw_step};
 pub use attention::{
-    Attention, CacheSpans, DecodePlan, Heads, PackedLayout, Segment, attention, attention_grad,
+    Attention, CacheSpans, DecodePlan, DecodeRoom, Heads, PackedLayout, Segment, attention, attention_grad,
     decode_attention,
 };
-pub use buffer::{Buffer, Dtype, Indices};
+pub use buffer::{Buffer, Dtype, Indices, Runs};
 pub use embedding::{GatherOrder, gather_rows, gather_rows_grad};
 pub use error::CubeError;
 pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};
-pub use norm::{rms_norm, rms_norm_grad};
+pub use norm::{add_rms_norm, rms_norm, rms_norm_grad};
+pub use place::{NewRows, place};
+pub use record::Recording;
 pub use rope::{RopeTable, Rotation, rope};
 pub use rows::{add_row, sum_rows, write_rows};
 pub use sample::{Draws, SamplingParams, sample};

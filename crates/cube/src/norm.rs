@@ -51,6 +51,53 @@ pub fn rms_norm(client: &Client, x_ti: &Buffer, weight_i: &Buffer, eps: f32) -> 
     Ok(out)
 }
 
+/// `x + y`, and that normalised as [`rms_norm`] does, both stored as `x` is: a residual connection and the norm behind
+/// it, with the roundings of the two.
+///
+/// # Shapes
+/// `x` and `y` `[t, i]`, the weight `[i]`; both results `[t, i]`.
+///
+/// # Cost
+/// Reads `x` and `y` and writes both results once.
+///
+/// # Errors
+/// [`CubeError::Size`], [`CubeError::Length`] or [`CubeError::Storage`] when the shapes do not fit each other.
+pub fn add_rms_norm(
+    client: &Client,
+    [x_ti, y_ti]: [&Buffer; 2],
+    weight_i: &Buffer,
+    eps: f32,
+) -> Result<[Buffer; 2], CubeError> {
+    let width = weight_i.len();
+    let rows = divide("the weight's length", x_ti.len(), width)?;
+    y_ti.expect_len("y", x_ti.len())?;
+    y_ti.expect_dtype("y", x_ti.dtype())?;
+    let [sum, out] = [0, 1].map(|_| Buffer::empty(client, x_ti.len(), x_ti.dtype()));
+    let lanes = vector_size(client, x_ti.dtype().size(), &[width]);
+    let teams = Teams::for_rows(client, width / lanes);
+    let elems = [x_ti.dtype().elem(), weight_i.dtype().elem()];
+    let args = (x_ti.arg(), y_ti.arg(), weight_i.arg(), sum.arg(), out.arg());
+    // SAFETY: as in `rms_norm`.
+    unsafe {
+        forward_of_sum::launch_unchecked(
+            client,
+            teams.grid(client, rows),
+            teams.dim(),
+            lanes,
+            args.0,
+            args.1,
+            args.2,
+            args.3,
+            args.4,
+            eps,
+            width / lanes,
+            teams,
+            elems,
+        );
+    }
+    Ok([sum, out])
+}
+
 /// Gradients of [`rms_norm`] by `x`, stored as `x` is, and by the weight, in f32: with r = 1/rms and n = x r,
 /// dx = r (g w - n mean(g w n)), dw = sum over rows of g n.
 ///
@@ -151,8 +198,58 @@ fn forward<F: Float, W: Float, N: Size>(
         }
     }
     let r = inverse_rms(&held, eps, &mut scratch, vectors, teams);
+    put_normed(&held, r, weight, out, row, there, vectors, team);
+}
+
+#[cube(launch_unchecked)]
+fn forward_of_sum<F: Float, W: Float, N: Size>(
+    x: &[Vector<F, N>],
+    y: &[Vector<F, N>],
+    weight: &[Vector<W, N>],
+    sum: &mut [Vector<F, N>],
+    out: &mut [Vector<F, N>],
+    eps: f32,
+    #[comptime] vectors: usize,
+    #[comptime] teams: Teams,
+    #[define(F, W)] _storage: [ElemType; 2],
+) {
+    let mut scratch = Shared::new_slice(comptime!((teams.width * teams.count) as usize));
+    let team = comptime!(teams.width as usize);
+    let per_unit = comptime!(vectors.div_ceil(team));
+    let row = CUBE_POS * comptime!(teams.count as usize) + UNIT_POS_Y as usize;
+    let there = row < x.len() / vectors;
+    let mut held = Array::<Vector<f32, N>>::new(per_unit);
     #[unroll]
     for i in 0..per_unit {
+        let column = UNIT_POS_X as usize + i * team;
+        held[i] = Vector::new(0.0f32);
+        if there && column < vectors {
+            let at = row * vectors + column;
+            let added = Vector::<F, N>::cast_from(
+                Vector::<f32, N>::cast_from(x[at]) + Vector::<f32, N>::cast_from(y[at]),
+            );
+            sum[at] = added;
+            held[i] = Vector::cast_from(added);
+        }
+    }
+    let r = inverse_rms(&held, eps, &mut scratch, vectors, teams);
+    put_normed(&held, r, weight, out, row, there, vectors, team);
+}
+
+/// Writes a row that a team holds in registers, times `r` and the weight.
+#[cube]
+fn put_normed<F: Float, W: Float, N: Size>(
+    held: &Array<Vector<f32, N>>,
+    r: f32,
+    weight: &[Vector<W, N>],
+    out: &mut [Vector<F, N>],
+    row: usize,
+    there: bool,
+    #[comptime] vectors: usize,
+    #[comptime] team: usize,
+) {
+    #[unroll]
+    for i in 0..comptime!(vectors.div_ceil(team)) {
         let column = UNIT_POS_X as usize + i * team;
         if there && column < vectors {
             let weight = Vector::<f32, N>::cast_from(weight[column]);

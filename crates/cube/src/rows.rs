@@ -79,7 +79,7 @@ pub fn sum_rows(client: &Client, grad_ti: &Buffer, width: usize) -> Result<Buffe
 /// Replaces the cache's rows `at` by those of `new`, in place, rounded to how the cache is stored.
 ///
 /// # Shapes
-/// `cache_ci` is `[c, width]`, `new_si` `[at.len(), width]`; every index is below c, and none stands twice.
+/// `cache_ci` is `[c, width]`, `new_si` `[at.len(), width]`; no index below c stands twice; rows whose index is not are left out.
 ///
 /// # Cost
 /// Reads and writes `new` once.

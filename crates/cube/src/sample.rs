@@ -30,6 +30,23 @@ pub struct Draws {
     pub logprob_n: Buffer,
 }
 
+impl Draws {
+    /// Ids and log-probabilities; waits for the device, once.
+    ///
+    /// # Errors
+    /// [`CubeError::Device`] when a kernel that should have written them failed.
+    pub fn read(&self, client: &Client) -> Result<(Vec<u32>, Vec<f32>), CubeError> {
+        let n = self.token_n.len();
+        let handles = [self.token_n.handle(), self.logprob_n.handle()].map(Clone::clone);
+        let both = client.read(handles.into())?;
+        let [tokens, logprobs] = [0, 1].map(|i| both[i].as_chunks::<4>().0.iter().take(n));
+        Ok((
+            tokens.map(|&b| u32::from_ne_bytes(b)).collect(),
+            logprobs.map(|&b| f32::from_ne_bytes(b)).collect(),
+        ))
+    }
+}
+
 /// The most tokens of a vocabulary: f32 counts up to here.
 const MOST_TOKENS: usize = 1 << 24;
 /// Pieces of a row whose sums fit shared memory.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_kernels::{Packing, Sampling, is_cpu, together};
+use toolrl_kernels::{CacheSpans, Packing, StepNumbers, is_cpu, together};
 use toolrl_policy::{KvCache, Policy};
 use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
 
 use crate::draw::{Draw, draw};
+use crate::graphs::Graphs;
 use crate::slots::{Layout, Regions, Resident};
 
 /// Prompt tokens computed in one forward pass.
@@ -24,6 +25,13 @@ struct Active {
     stream: Stream,
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
+}
+
+impl Active {
+    /// The number that its next token is drawn by.
+    fn uniform(&self) -> f64 {
+        self.stream.uniform(self.tokens.len() as u64)
+    }
 }
 
 /// A finished reply.
@@ -42,8 +50,8 @@ pub(crate) struct Batch<'a> {
     params: &'a SamplingParams,
     key: StreamKey,
     members: usize,
-    /// Whether steps are computed by this process's threads.
-    on_cpu: bool,
+    /// Steps on a GPU; none where this process's threads compute them.
+    graphs: Option<Graphs<'a>>,
     layout: Layout,
     cache: KvCache,
     regions: Regions,
@@ -66,6 +74,7 @@ impl<'a> Batch<'a> {
         let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
         let room = prompts.iter().map(|p| reply_limit(policy, p, params)).max().unwrap_or(0);
         let layout = Layout { slots, prompt: longest, reply: room };
+        let on_cpu = is_cpu(&policy.decoder().head().device());
         let waiting = (0..prompts.len()).flat_map(|p| (0..members).map(move |m| (p, m))).collect();
         Self {
             policy,
@@ -73,7 +82,7 @@ impl<'a> Batch<'a> {
             params,
             key,
             members,
-            on_cpu: is_cpu(&policy.decoder().head().device()),
+            graphs: (!on_cpu).then(|| Graphs::new(policy, layout, members, params)),
             layout,
             cache: KvCache::new(policy, layout.rows()),
             regions: Regions::new(slots),
@@ -89,12 +98,12 @@ impl<'a> Batch<'a> {
         loop {
             let told = self.finished.len();
             self.admit()?;
-            match (self.active.is_empty(), self.on_cpu) {
+            match (self.active.is_empty(), &self.graphs) {
                 (true, _) => {}
                 // On a worker: its operations then begin without waking another thread and waiting for it.
-                (false, true) => rayon::scope(|_| self.step())?,
+                (false, None) => rayon::scope(|_| self.step())?,
                 // A GPU has a queue for each thread, and what is uploaded is remembered by thread.
-                (false, false) => self.step()?,
+                (false, Some(_)) => self.step()?,
             }
             self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {
@@ -170,37 +179,26 @@ impl<'a> Batch<'a> {
         let spans = active.iter().map(|a| {
             self.layout.spans(a.slot, a.region, self.prompts[a.prompt].tokens.len(), a.tokens.len())
         });
-        let spans = spans.collect();
-        let last = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
-        let decoder = self.policy.decoder();
-        let logits = |cache| decoder.logits(decoder.decode(Arc::new(last), spans, cache));
-        let logits = if self.on_cpu { together(|| logits(&mut self.cache)) } else { logits(&mut self.cache) };
-        let draws = match self.draw_there(&active, &logits) {
-            Some(draws) => draws,
-            None => {
-                let logits = floats(logits);
-                let vocabulary = logits.len() / active.len();
-                let rows = active.par_iter().zip(logits.par_chunks_exact(vocabulary));
-                rows.map(|(a, logits)| self.draw(a, logits)).collect()
-            }
-        };
+        let spans: Vec<_> = spans.collect();
+        let tokens: Vec<u32> = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
+        let uniforms: Vec<f64> = active.iter().map(Active::uniform).collect();
+        let numbers = StepNumbers { tokens: &tokens, spans: &spans, uniforms: &uniforms };
+        let there = self.graphs.as_mut().and_then(|graphs| graphs.step(&numbers, &mut self.cache));
+        let draws = there.unwrap_or_else(|| self.step_here(tokens, spans, &uniforms));
         self.take(active, draws)
     }
 
-    fn draw(&self, a: &Active, logits: &[f32]) -> Option<Draw> {
-        draw(logits, self.params, a.stream.uniform(a.tokens.len() as u64))
+    /// The draws of a step whose logits come to the host.
+    fn step_here(&mut self, tokens: Vec<u32>, spans: Vec<CacheSpans>, uniforms: &[f64]) -> Vec<Option<Draw>> {
+        let decoder = self.policy.decoder();
+        let step = decoder.decode_step(tokens, spans);
+        let logits = floats(together(|| decoder.logits(decoder.decode(&step, &mut self.cache))));
+        let rows = logits.par_chunks_exact(logits.len() / uniforms.len());
+        uniforms.par_iter().zip(rows).map(|(&uniform, logits)| draw(logits, self.params, uniform)).collect()
     }
 
-    /// Draws on the device that holds the logits, unless it is the CPU.
-    fn draw_there(&self, active: &[Active], logits: &Tensor<2>) -> Option<Vec<Option<Draw>>> {
-        if self.on_cpu {
-            return None;
-        }
-        let uniforms: Vec<f64> = active.iter().map(|a| a.stream.uniform(a.tokens.len() as u64)).collect();
-        let SamplingParams { temperature, top_p, .. } = *self.params;
-        let draws = toolrl_kernels::draw(logits, &uniforms, &Sampling { temperature, top_p })?;
-        let drawn = draws.tokens.into_iter().zip(draws.logprobs);
-        Some(drawn.map(|(token, logprob)| token.map(|token| Draw { token, logprob })).collect())
+    fn draw(&self, a: &Active, logits: &[f32]) -> Option<Draw> {
+        draw(logits, self.params, a.uniform())
     }
 
     /// Appends the drawn tokens; replies that end leave, the others go on.

@@ -7,6 +7,7 @@
 mod batch;
 mod draw;
 mod engine;
+mod graphs;
 mod slots;
 
 pub use draw::{Draw, draw};

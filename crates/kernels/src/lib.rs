@@ -17,12 +17,14 @@ mod backend;
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
+mod decoding;
 mod flex;
 mod on_device;
 mod packing;
 pub mod reference;
 mod rope;
 mod spans;
+mod step;
 
 use std::sync::Arc;
 
@@ -32,12 +34,14 @@ use burn::tensor::Tensor;
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use cpu::categorical::Categorical;
 pub use cpu::team::{all_together, together};
+pub use decoding::{NewRows, add_rms_norm, place};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
 pub use on_device::{Draws, Sampling, draw, is_cpu};
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;
 pub use spans::CacheSpans;
+pub use step::{DecodeStep, StepGraph, StepNumbers, StepRoom};
 
 /// `x_ti * weight_oi^T`.
 ///

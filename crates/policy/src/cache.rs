@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use toolrl_kernels::{CacheSpans, Heads, decode_attention, write_rows};
+use toolrl_kernels::{CacheSpans, DecodeStep, Heads, NewRows, decode_attention, place, write_rows};
 
 use crate::Policy;
 
@@ -36,6 +36,17 @@ impl KvCache {
         if let Some((keys, values)) = self.layers[layer].take() {
             self.layers[layer] = Some((write_rows(keys, k, at.clone()), write_rows(values, v, at.clone())));
         }
+    }
+
+    /// Writes what a layer's projections gave of a step's tokens, and gives their queries.
+    pub(crate) fn place(&mut self, layer: usize, new: NewRows, step: &DecodeStep, heads: Heads) -> Tensor<2> {
+        let Some((keys, values)) = self.layers[layer].take() else {
+            let [q, ..] = new.qkv;
+            return q;
+        };
+        let (q, [keys, values]) = place(new, [keys, values], step, heads);
+        self.layers[layer] = Some((keys, values));
+        q
     }
 
     /// Attention of new tokens over their cached rows.

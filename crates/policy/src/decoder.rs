@@ -7,11 +7,11 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use toolrl_kernels::{
-    CacheSpans, Heads, Ids, Packing, RopeTable, add_row, attention, embedding, linear, rms_norm, rope, swiglu,
+    Heads, Ids, Packing, RopeTable, add_row, attention, embedding, linear, rms_norm, rope, swiglu,
 };
 
 use crate::lora::Lora;
-use crate::{KvCache, ModelConfig, Precision};
+use crate::{ModelConfig, Precision};
 
 /// A weight with an optional bias and an optional adapter.
 #[derive(Module, Debug)]
@@ -52,7 +52,7 @@ pub(crate) struct Norm {
 }
 
 impl Norm {
-    fn forward(&self, x_ti: Tensor<2>, eps: f32) -> Tensor<2> {
+    pub(crate) fn forward(&self, x_ti: Tensor<2>, eps: f32) -> Tensor<2> {
         rms_norm(x_ti, self.weight.val(), eps)
     }
 }
@@ -139,47 +139,13 @@ impl Decoder {
     /// As [`Decoder::hidden`], given the tokens' embeddings; where `rows` are named, of those alone.
     pub(crate) fn hidden_of(&self, x: Tensor<2>, packing: &Arc<Packing>, rows: Option<&Ids>) -> Tensor<2> {
         let heads = self.constants.heads;
-        self.run(x, &packing.positions(), rows, |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+        let table = self.table(&packing.positions());
+        self.run(x, &table, rows, |_, q, k, v| attention(q, k, v, packing.clone(), heads))
     }
 
     /// The tokens' embeddings.
     pub(crate) fn embed(&self, tokens: Ids) -> Tensor<2> {
         embedding(self.model.embed_tokens.weight.val(), tokens)
-    }
-
-    /// Writes every layer's keys and values of a packed batch to the cache's rows `at`, one a token, and gives the
-    /// final hidden state of each segment's last token. No segment is empty.
-    ///
-    /// # Shapes
-    /// `tokens` has the packing's t ids, `at` as many rows; the result is `[segments, hidden]`.
-    pub fn prefill(
-        &self,
-        tokens: Ids,
-        packing: &Arc<Packing>,
-        cache: &mut KvCache,
-        at: Vec<usize>,
-    ) -> Tensor<2> {
-        let (heads, at) = (self.constants.heads, Arc::new(at));
-        let last = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
-        self.run(self.embed(tokens), &packing.positions(), Some(&Arc::new(last)), |layer, q, k, v| {
-            cache.write(layer, k.clone(), v.clone(), &at);
-            attention(q, k, v, packing.clone(), heads)
-        })
-    }
-
-    /// Final hidden states of one new token a sequence. `spans[i]` are sequence i's cached rows, the
-    /// new token's row last: its keys and values are written there first.
-    ///
-    /// # Shapes
-    /// `tokens` and `spans` have s elements; the result is `[s, hidden]`.
-    pub fn decode(&self, tokens: Ids, spans: Vec<CacheSpans>, cache: &mut KvCache) -> Tensor<2> {
-        let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
-        let at = Arc::new(spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect());
-        let (heads, spans) = (self.constants.heads, Arc::new(spans));
-        self.run(self.embed(tokens), &positions, None, |layer, q, k, v| {
-            cache.write(layer, k, v, &at);
-            cache.attend(layer, q, spans.clone(), heads)
-        })
     }
 
     /// The head's weight, `[vocabulary, hidden]`.
@@ -194,17 +160,16 @@ impl Decoder {
 
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other. Of the tokens that are not among
     /// `rows`, nothing is computed after the last layer's attention.
-    fn run(
+    pub(crate) fn run(
         &self,
         mut x: Tensor<2>,
-        positions: &[usize],
+        table: &Arc<RopeTable>,
         rows: Option<&Ids>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
-        let table = self.table(positions);
         for (i, layer) in self.model.layers.iter().enumerate() {
             let rows = rows.filter(|_| self.is_last(i));
-            x = layer.forward(x, &table, &self.constants, rows, |q, k, v| attend(i, q, k, v));
+            x = layer.forward(x, table, &self.constants, rows, |q, k, v| attend(i, q, k, v));
         }
         self.normed(x)
     }
@@ -263,19 +228,24 @@ impl Attention {
         table: &Arc<RopeTable>,
         c: &Constants,
     ) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+        let [q, k, v] = self.projected(x, c.eps);
+        (rope(q, table.clone(), c.heads.query), rope(k, table.clone(), c.heads.kv), v)
+    }
+
+    /// Queries, keys and values before they are rotated.
+    pub(crate) fn projected(&self, x: Tensor<2>, eps: f32) -> [Tensor<2>; 3] {
         let normed = |x: Tensor<2>, norm: &Option<Norm>| match norm {
-            Some(norm) => norm.forward(x, c.eps),
+            Some(norm) => norm.forward(x, eps),
             None => x,
         };
         let q = normed(self.q_proj.forward(x.clone()), &self.q_norm);
         let k = normed(self.k_proj.forward(x.clone()), &self.k_norm);
-        let v = self.v_proj.forward(x);
-        (rope(q, table.clone(), c.heads.query), rope(k, table.clone(), c.heads.kv), v)
+        [q, k, self.v_proj.forward(x)]
     }
 }
 
 impl Mlp {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (gate, up) = (self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
         self.down_proj.forward(swiglu(gate, up))
     }

@@ -10,6 +10,7 @@ mod backward;
 mod cache;
 mod config;
 mod critic;
+mod decode;
 mod decoder;
 mod device;
 mod error;

@@ -20,9 +20,9 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
         let policy = Policy::untrained(shape.config.clone(), precision(context), context.device());
         for &batch in batches {
             let seconds = |tokens| seconds(context, &policy, prompt, batch, tokens);
-            // The prompt's own time falls out of the difference.
+            // The prompt's own time falls out of the difference, and that of a first step, which is recorded.
             seconds(2)?;
-            let step = (seconds(tokens)? - seconds(1)?) / (tokens - 1) as f64;
+            let step = (seconds(tokens + 2)? - seconds(2)?) / tokens as f64;
             let name = format!("{} decoding, batch {batch}", shape.name);
             rows.push(Row::new(&name, batch as f64 / step, "tokens/s"));
             let bytes = shape.decoding_bytes(batch, prompt + tokens / 2) / step / 1e12;

@@ -5,9 +5,9 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 use super::forward::{ALL, Run, check_qkv, forward_tile};
-use super::layout::{Heads, lanes};
+use super::layout::{BLOCK, Heads, lanes};
 use crate::launch::{UNITS, divide, elementwise};
-use crate::{Buffer, CubeError, Dtype, Indices};
+use crate::{Buffer, CubeError, Dtype, Indices, Runs};
 
 /// Cached rows of a part. Parts are cut by position alone, so that a sequence's result does not depend on the others.
 const PART: usize = 256;
@@ -21,17 +21,31 @@ pub struct CacheSpans {
     pub own: (usize, usize),
 }
 
+/// The most that a plan holds whose numbers are written over from step to step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecodeRoom {
+    /// Sequences: as many queries are computed in every step. Those without spans see nothing, and their result is 0.
+    pub sequences: usize,
+    /// Sequences that share a prompt.
+    pub members: usize,
+    /// Rows of a prompt.
+    pub prefix: usize,
+    /// Rows of a reply.
+    pub own: usize,
+    /// Rows of the cache.
+    pub rows: usize,
+}
+
 /// Which parts of the cache each sequence of a decoding step sees, on a device: made once a step, used by all layers.
 #[derive(Clone, Debug)]
 pub struct DecodePlan {
     heads: Heads,
-    sequences: usize,
-    /// Rows of the cache that the spans reach.
-    rows: usize,
+    room: DecodeRoom,
+    runs: Runs,
     /// Parts seen by several sequences and by one, six numbers each, as the forward pass of attention takes them.
     shared: Indices,
     single: Indices,
-    /// The most rows of a shared part.
+    /// The most rows of queries of a shared part.
     shared_rows: usize,
     /// The sequence of each place; a part has one place for each of its members.
     members: Indices,
@@ -47,55 +61,118 @@ impl DecodePlan {
     /// [`CubeError::Index`] for a sequence that sees nothing (value: the sequence), [`CubeError::Size`] for sizes of
     /// heads that do not fit, [`CubeError::SharedMemory`] for heads that are too wide for the device.
     pub fn new(client: &Client, spans: &[CacheSpans], heads: Heads) -> Result<Self, CubeError> {
-        heads.check()?;
-        if let Some(value) = spans.iter().position(|s| s.prefix.1 + s.own.1 == 0) {
-            return Err(CubeError::Index { what: "a sequence without cached rows,", value, limit: 0 });
-        }
-        let mut parts = Parts { places: vec![Vec::new(); spans.len()], ..Parts::default() };
-        let mut order: Vec<usize> = (0..spans.len()).collect();
-        order.sort_by_key(|&i| spans[i].prefix);
-        let tile = forward_tile(client, heads, lanes(client, heads.dim), ALL)?;
-        let most = tile.rows / heads.group();
-        let mut shared_rows = 0;
-        for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
-            for members in same.chunks(most) {
-                parts.add(members, spans[members[0]].prefix, true);
-                shared_rows = shared_rows.max(members.len() * heads.group());
+        let parts = Parts::of(spans, together(client, heads)?)?;
+        let most = |of: fn(&CacheSpans) -> usize| spans.iter().map(of).max().unwrap_or(0);
+        let room = DecodeRoom {
+            sequences: spans.len(),
+            members: parts.shared.iter().map(|part| part[1] as usize).max().unwrap_or(0),
+            prefix: most(|s| s.prefix.1),
+            own: most(|s| s.own.1),
+            rows: most(CacheSpans::end),
+        };
+        let lens = [parts.shared.len() * BLOCK, parts.single.len() * BLOCK, parts.members.len()];
+        let plan = Self::empty(client, heads, room, lens);
+        plan.put(client, &parts);
+        Ok(plan)
+    }
+
+    /// A plan of no spans, with room for others.
+    ///
+    /// # Errors
+    /// As [`DecodePlan::new`].
+    pub fn with_room(client: &Client, room: DecodeRoom, heads: Heads) -> Result<Self, CubeError> {
+        let members = room.members.min(together(client, heads)?);
+        let [shared, single] = [room.prefix, room.own].map(|rows| room.sequences * rows.div_ceil(PART));
+        let room = DecodeRoom { members, ..room };
+        let plan = Self::empty(client, heads, room, [shared * BLOCK, single * BLOCK, shared + single]);
+        plan.put(client, &Parts::default());
+        Ok(plan)
+    }
+
+    /// Writes the plan of other spans over this one.
+    ///
+    /// # Errors
+    /// As [`DecodePlan::new`], and [`CubeError::Length`] or [`CubeError::Index`] for spans that there is no room for.
+    pub fn write(&self, client: &Client, spans: &[CacheSpans]) -> Result<(), CubeError> {
+        let DecodeRoom { sequences, members, prefix, own, rows } = self.room;
+        for (what, found, most) in [
+            ("sequence", spans.len(), sequences),
+            ("cached row of a prompt", spans.iter().map(|s| s.prefix.1).max().unwrap_or(0), prefix),
+            ("cached row of a reply", spans.iter().map(|s| s.own.1).max().unwrap_or(0), own),
+            ("cached row", spans.iter().map(CacheSpans::end).max().unwrap_or(0), rows),
+        ] {
+            if found > most {
+                return Err(CubeError::Index { what, value: found - 1, limit: most });
             }
         }
-        for (i, span) in spans.iter().enumerate() {
-            parts.add(&[i], span.own, false);
-        }
+        self.put(client, &Parts::of(spans, members)?);
+        Ok(())
+    }
+
+    fn empty(client: &Client, heads: Heads, room: DecodeRoom, [shared, single, places]: [usize; 3]) -> Self {
+        let runs = Runs::empty(client, &[shared, single, places, places, room.sequences + 1]);
+        let [shared, single, members, places, starts] = [0, 1, 2, 3, 4].map(|run| runs.indices(run));
+        let shared_rows = room.members * heads.group();
+        Self { heads, room, runs, shared, single, shared_rows, members, places, starts }
+    }
+
+    fn put(&self, client: &Client, parts: &Parts) {
         let mut starts = vec![0];
-        for places in &parts.places {
-            starts.push(starts[starts.len() - 1] + places.len() as u32);
+        for sequence in 0..self.room.sequences {
+            let places = parts.places.get(sequence).map_or(0, Vec::len);
+            starts.push(starts[sequence] + places as u32);
         }
-        let upload = |numbers: &[u32]| Indices::from_slice(client, numbers);
-        let end = |(start, len): (usize, usize)| if len == 0 { 0 } else { start + len };
-        Ok(Self {
-            heads,
-            sequences: spans.len(),
-            rows: spans.iter().map(|s| end(s.prefix).max(end(s.own))).max().unwrap_or(0),
-            shared: upload(parts.shared.as_flattened()),
-            single: upload(parts.single.as_flattened()),
-            shared_rows,
-            members: upload(&parts.members),
-            places: upload(&parts.places.concat()),
-            starts: upload(&starts),
-        })
+        let (shared, single) = (parts.shared.as_flattened(), parts.single.as_flattened());
+        let places = parts.places.concat();
+        self.runs.write(client, [shared, single, &parts.members, &places, &starts]);
+    }
+}
+
+/// The most sequences of a group that one workgroup takes.
+fn together(client: &Client, heads: Heads) -> Result<usize, CubeError> {
+    heads.check()?;
+    Ok(forward_tile(client, heads, lanes(client, heads.dim), ALL)?.rows / heads.group())
+}
+
+impl CacheSpans {
+    /// The row after the last.
+    fn end(&self) -> usize {
+        [self.prefix, self.own]
+            .into_iter()
+            .map(|(start, len)| if len == 0 { 0 } else { start + len })
+            .fold(0, usize::max)
     }
 }
 
 /// Parts as they are found.
 #[derive(Default)]
 struct Parts {
-    shared: Vec<[u32; 6]>,
-    single: Vec<[u32; 6]>,
+    shared: Vec<[u32; BLOCK]>,
+    single: Vec<[u32; BLOCK]>,
     members: Vec<u32>,
     places: Vec<Vec<u32>>,
 }
 
 impl Parts {
+    /// The parts of a step, of which one that is shared has at most so many members.
+    fn of(spans: &[CacheSpans], most: usize) -> Result<Self, CubeError> {
+        if let Some(value) = spans.iter().position(|s| s.prefix.1 + s.own.1 == 0) {
+            return Err(CubeError::Index { what: "a sequence without cached rows,", value, limit: 0 });
+        }
+        let mut parts = Self { places: vec![Vec::new(); spans.len()], ..Self::default() };
+        let mut order: Vec<usize> = (0..spans.len()).collect();
+        order.sort_by_key(|&i| spans[i].prefix);
+        for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
+            for members in same.chunks(most.max(1)) {
+                parts.add(members, spans[members[0]].prefix, true);
+            }
+        }
+        for (i, span) in spans.iter().enumerate() {
+            parts.add(&[i], span.own, false);
+        }
+        Ok(parts)
+    }
+
     /// Cuts a run of cached rows, given as (start, len), that some sequences see.
     fn add(&mut self, members: &[usize], (start, len): (usize, usize), shared: bool) {
         for first in (0..len).step_by(PART) {
@@ -134,10 +211,10 @@ pub fn decode_attention(
 ) -> Result<Buffer, CubeError> {
     let heads = plan.heads;
     let cached = divide("the width of a cached row", k_ci.len(), heads.kv * heads.dim)?;
-    if cached < plan.rows {
-        return Err(CubeError::Index { what: "cached row", value: plan.rows.max(1) - 1, limit: cached });
+    if cached < plan.room.rows {
+        return Err(CubeError::Index { what: "cached row", value: plan.room.rows - 1, limit: cached });
     }
-    check_qkv([q_si, k_ci, v_ci], plan.sequences, cached, heads)?;
+    check_qkv([q_si, k_ci, v_ci], plan.room.sequences, cached, heads)?;
     let (width, lanes) = (heads.query * heads.dim, lanes(client, heads.dim));
     let places = plan.members.len();
     let parts = Buffer::empty(client, places * width, Dtype::F32);
@@ -191,6 +268,11 @@ fn join<F: Float, N: Size>(
     let (sequence, column) = (at / width, at % width);
     let head = column / dim;
     let (start, end) = (starts[sequence], starts[sequence + 1]);
+    if start == end {
+        // It sees nothing.
+        out[at] = Vector::cast_from(Vector::<f32, N>::new(0.0f32));
+        terminate!();
+    }
     let mut top = f32::new(-1e30);
     for i in start..end {
         top = max(top, log_sums[places[i as usize] as usize * query_heads + head]);

@@ -171,6 +171,10 @@ fn forward<F: Float, O: Float, N: Size>(
     if at >= blocks.len() {
         terminate!();
     }
+    // A plan that is written over may have more room than parts.
+    if comptime!(indirect) && blocks[at + 1] == 0 {
+        terminate!();
+    }
     let kv_head = CUBE_POS % kv_heads;
     let block = query_block(blocks, at, kv_head, heads, tile.dim, indirect);
     let (queries, total) = (block.queries, block.keys.len);

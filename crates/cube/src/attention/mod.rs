@@ -10,7 +10,7 @@ mod matrix;
 mod stage;
 mod tile;
 
-pub use decode::{CacheSpans, DecodePlan, decode_attention};
+pub use decode::{CacheSpans, DecodePlan, DecodeRoom, decode_attention};
 pub use forward::{Attention, attention};
 pub use gradients::attention_grad;
 pub use layout::{Heads, PackedLayout, Segment};

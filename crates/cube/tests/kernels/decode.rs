@@ -1,6 +1,6 @@
 //! Attention of new tokens over a cache.
 
-use toolrl_cube::{CacheSpans, CubeError, DecodePlan, Heads, decode_attention};
+use toolrl_cube::{Buffer, CacheSpans, CubeError, DecodePlan, DecodeRoom, Heads, decode_attention};
 
 use crate::attention::attend;
 use crate::device::{assert_close, everywhere, numbers, put, wide};
@@ -101,5 +101,45 @@ fn spans_outside_of_the_cache_are_refused() {
         let refused =
             decode_attention(client, &put(client, &[0.0; 4], dtype), &cache, &cache, &plan).unwrap_err();
         assert!(matches!(refused, CubeError::Index { value: 4, limit: 4, .. }), "{refused}");
+    });
+}
+
+/// A plan that is written over from step to step gives what each step's own plan gives, and nothing to those that are
+/// not there.
+#[test]
+fn a_plan_is_written_over() {
+    everywhere(|client, dtype| {
+        let mut rng = fastrand::Rng::with_seed(15);
+        let heads = Heads { query: 6, kv: 2, dim: 64 };
+        let width = heads.query * heads.dim;
+        let room = DecodeRoom { sequences: 5, members: 3, prefix: 300, own: 270, rows: 700 };
+        let steps = [
+            spans(&[((0, 300), (300, 10)), ((0, 300), (320, 5)), ((400, 9), (410, 270))]),
+            spans(&[((0, 300), (300, 11)), ((400, 9), (430, 255)), ((0, 0), (5, 1)), ((0, 300), (310, 0))]),
+            spans(&[((690, 10), (0, 0))]),
+        ];
+        let q = put(client, &numbers(&mut rng, room.sequences * width, dtype), dtype);
+        let [k, v] =
+            [0, 1].map(|_| put(client, &numbers(&mut rng, room.rows * heads.kv * heads.dim, dtype), dtype));
+        let plan = DecodePlan::with_room(client, room, heads).unwrap();
+        for spans in &steps {
+            plan.write(client, spans).unwrap();
+            let found = decode_attention(client, &q, &k, &v, &plan).unwrap().read(client).unwrap();
+            let own = DecodePlan::new(client, spans, heads).unwrap();
+            let there = spans.len() * width;
+            let q = Buffer::new(q.handle().clone(), there, dtype);
+            let expected = decode_attention(client, &q, &k, &v, &own).unwrap().read(client).unwrap();
+            assert_eq!(found[..there], expected);
+            assert!(found[there..].iter().all(|&x| x == 0.0));
+        }
+        let too_many = vec![steps[2][0]; 6];
+        for (wrong, what) in [
+            (spans(&[((0, 301), (0, 0))]), "cached row of a prompt 300 is not below 300"),
+            (spans(&[((0, 1), (0, 271))]), "cached row of a reply 270 is not below 270"),
+            (spans(&[((691, 10), (0, 0))]), "cached row 700 is not below 700"),
+            (too_many, "sequence 5 is not below 5"),
+        ] {
+            assert_eq!(plan.write(client, &wrong).unwrap_err().to_string(), what);
+        }
     });
 }

@@ -10,6 +10,7 @@ mod embedding;
 mod head;
 mod models;
 mod norm;
+mod place;
 mod rope;
 mod rows;
 mod sample;

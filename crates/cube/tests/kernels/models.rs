@@ -6,9 +6,10 @@
 use cubecl::prelude::Client;
 use toolrl_cube::{
     AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, Dtype, GatherOrder, Heads, Indices,
-    PackedLayout, RopeTable, Rotation, SamplingParams, Segment, SquareSums, adamw_step, add_row, attention,
-    attention_grad, decode_attention, gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad,
-    rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu, swiglu_grad, write_rows,
+    NewRows, PackedLayout, RopeTable, Rotation, SamplingParams, Segment, SquareSums, adamw_step,
+    add_rms_norm, add_row, attention, attention_grad, decode_attention, gather_rows, gather_rows_grad,
+    logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu,
+    swiglu_grad, write_rows,
 };
 
 use crate::device::{everywhere, put};
@@ -79,6 +80,21 @@ fn decoding(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError
         let q = zeros(client, sequences * heads.query * heads.dim, dtype);
         read_all(client, &[&decode_attention(client, &q, &k, &v, &plan)?])?;
     }
+    placing(client, dtype, heads, [&k, &v])
+}
+
+/// With biases and without.
+fn placing(client: &Client, dtype: Dtype, heads: Heads, caches: [&Buffer; 2]) -> Result<(), CubeError> {
+    let widths = [heads.query, heads.kv, heads.kv].map(|n| n * heads.dim);
+    let qkv = widths.map(|width| zeros(client, 3 * width, dtype));
+    let biases = widths.map(|width| zeros(client, width, dtype));
+    let half = heads.dim / 2;
+    let [cos, sin] = [0, 1].map(|_| zeros(client, 3 * half, Dtype::F32));
+    let (table, at) = (RopeTable { cos, sin, half }, Indices::from_slice(client, &[7, 9, 8]));
+    for biases in [None, Some(biases.each_ref())] {
+        let new = NewRows { qkv: qkv.each_ref(), biases, table: &table, at: &at };
+        read_all(client, &[&place(client, &new, caches, heads)?, caches[0], caches[1]])?;
+    }
     Ok(())
 }
 
@@ -90,6 +106,8 @@ fn by_rows(client: &Client, dtype: Dtype, heads: Heads, width: usize) -> Result<
     let [by_gate, by_up] = swiglu_grad(client, &x, &x, &x)?;
     let added = add_row(client, &x, &weight)?;
     let summed = sum_rows(client, &x, width)?;
+    let [sum, normed_sum] = add_rms_norm(client, [&x, &x], &weight, 1e-6)?;
+    read_all(client, &[&sum, &normed_sum])?;
     let half = heads.dim / 2;
     let [cos, sin] = [0, 1].map(|_| zeros(client, TOKENS * half, Dtype::F32));
     let table = RopeTable { cos, sin, half };

@@ -4,9 +4,11 @@
 //! Results are stored as the first operand is, gradients of weights in f32 whatever the weights are. In a product of a
 //! bf16 and an f32 tensor the latter is rounded to bf16, so that tensor cores can multiply them; sums are f32.
 
+mod decoding;
 mod draw;
 mod grads;
 mod head;
+mod step;
 mod tensor;
 mod upload;
 
@@ -19,9 +21,11 @@ use burn_cubecl::tensor::CubeTensor;
 
 use crate::backend::{FusedGrads, FusedOps, Ids};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
-use tensor::{buffer, contiguous, fits, like, product, stored, tensor, transposed, width};
+use tensor::{buffer, contiguous, fits, like, product, stored, tensor, transposed, width, writable};
 
+pub(crate) use decoding::{add_rms_norm, holds, place};
 pub(crate) use draw::draw;
+pub(crate) use step::StepGraph;
 
 impl FusedOps for CubeBackend {
     fn project(x: CubeTensor, weight: CubeTensor) -> CubeTensor {
@@ -102,9 +106,7 @@ impl FusedOps for CubeBackend {
     }
 
     fn write_rows(cache: CubeTensor, new: CubeTensor, at: Arc<Vec<usize>>) -> CubeTensor {
-        let (cache, new) = (contiguous(cache), contiguous(new));
-        // Someone else still reads the cache as it was.
-        let cache = if cache.can_mut() { cache } else { cache.copy() };
+        let (cache, new) = (writable(contiguous(cache)), contiguous(new));
         let (places, width) = (upload::places(&at, &cache), width(&cache));
         fits(toolrl_cube::write_rows(&cache.client, &buffer(&cache), &buffer(&new), &places, width));
         cache

@@ -34,6 +34,11 @@ pub(super) fn contiguous(t: CubeTensor) -> CubeTensor {
     into_contiguous(t)
 }
 
+/// A tensor that may be written over: a copy where someone else still reads it.
+pub(super) fn writable(t: CubeTensor) -> CubeTensor {
+    if t.can_mut() { t } else { t.copy() }
+}
+
 /// A contiguous tensor's memory.
 pub(super) fn buffer(t: &CubeTensor) -> Buffer {
     Buffer::new(t.handle.clone(), t.shape().num_elements(), storage(t.dtype))

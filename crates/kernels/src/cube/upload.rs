@@ -59,13 +59,22 @@ where
         return found;
     }
     let uploaded = Arc::new(upload(host));
+    stand_for(host, device, uploaded.clone());
+    uploaded
+}
+
+/// From here on `uploaded` is what `host` is on the device, whatever it holds, while it is among the last.
+pub(super) fn stand_for<T, U>(host: &Arc<T>, device: &CubeDevice, uploaded: Arc<U>)
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+{
     let any: Arc<dyn Any + Send + Sync> = host.clone();
-    let entry = Entry { host: Arc::downgrade(&any), device: device.clone(), uploaded: uploaded.clone() };
+    let entry = Entry { host: Arc::downgrade(&any), device: device.clone(), uploaded };
     UPLOADED.with_borrow_mut(|entries| {
         entries.truncate(KEPT - 1);
         entries.push_front(entry);
     });
-    uploaded
 }
 
 /// Token ids or row numbers, beside a tensor.
@@ -114,6 +123,7 @@ pub(super) fn plan(spans: &Arc<Vec<CacheSpans>>, heads: Heads, beside: &CubeTens
     })
 }
 
-fn sizes(Heads { query, kv, dim }: Heads) -> toolrl_cube::Heads {
+/// Sizes of heads as the kernels take them.
+pub(super) fn sizes(Heads { query, kv, dim }: Heads) -> toolrl_cube::Heads {
     toolrl_cube::Heads { query, kv, dim }
 }

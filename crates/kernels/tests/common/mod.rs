@@ -23,10 +23,12 @@ impl Numbers {
     }
 }
 
+#[allow(dead_code, reason = "not every test compares tensors")]
 fn values<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().convert::<f32>().try_into_vec().unwrap()
 }
 
+#[allow(dead_code, reason = "not every test compares tensors")]
 #[track_caller]
 pub fn close<const D: usize>(what: &str, fused: Tensor<D>, plain: Tensor<D>, tolerance: f32) {
     assert_eq!(fused.dims(), plain.dims(), "{what}");

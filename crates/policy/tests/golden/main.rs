@@ -44,7 +44,7 @@ fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
             return out;
         }
         let spans = CacheSpans { prefix: (0, prompt.len()), own: (prompt.len(), out.len()) };
-        last = decoder.decode(Arc::new(vec![best]), vec![spans], &mut cache);
+        last = decoder.decode(&decoder.decode_step(vec![best], vec![spans]), &mut cache);
     }
 }
 

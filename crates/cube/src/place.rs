@@ -1,0 +1,175 @@
+//! What becomes of a layer's projections before attention over a cache, in one kernel.
+
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+use crate::launch::{divide, elementwise, vector_size};
+use crate::{Buffer, CubeError, Dtype, Heads, Indices, RopeTable};
+
+/// The rows of a decoding step's new tokens, as the projections gave them.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRows<'a> {
+    /// Queries, keys and values: `[s, query heads * dim]`, and twice `[s, kv heads * dim]`, stored alike.
+    pub qkv: [&'a Buffer; 3],
+    /// Their biases, stored alike, one row each.
+    pub biases: Option<[&'a Buffer; 3]>,
+    /// The angles of the tokens.
+    pub table: &'a RopeTable,
+    /// The cache's row of each token.
+    pub at: &'a Indices,
+}
+
+/// Adds the biases, rotates queries and keys, and writes keys and values to the caches' rows: what
+/// [`add_row`](crate::add_row), [`rope`](crate::rope()) and [`write_rows`](crate::write_rows) do one after the other,
+/// with their roundings. Gives the queries.
+///
+/// # Shapes
+/// The caches are `[c, kv heads * dim]`. No index below c stands twice in `at`; rows whose index is not are left out.
+///
+/// # Cost
+/// Reads each row and writes it once.
+///
+/// # Errors
+/// [`CubeError::Size`], [`CubeError::Length`] or [`CubeError::Storage`] when the shapes do not fit each other.
+pub fn place(
+    client: &Client,
+    new: &NewRows<'_>,
+    caches: [&Buffer; 2],
+    heads: Heads,
+) -> Result<Buffer, CubeError> {
+    let NewRows { qkv: [q, k, v], biases, table, at } = *new;
+    heads.check()?;
+    let (queries, kv, half) = (heads.query * heads.dim, heads.kv * heads.dim, table.half);
+    if 2 * half != heads.dim {
+        return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
+    }
+    let rows = at.len();
+    q.expect_len("q", rows * queries)?;
+    for (what, buffer) in [("k", k), ("v", v)] {
+        buffer.expect_len(what, rows * kv)?;
+        buffer.expect_dtype(what, q.dtype())?;
+    }
+    for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
+        divide(what, cache.len(), kv)?;
+        cache.expect_dtype(what, caches[0].dtype())?;
+    }
+    for (what, angles) in [("cos", &table.cos), ("sin", &table.sin)] {
+        angles.expect_len(what, rows * half)?;
+        angles.expect_dtype(what, Dtype::F32)?;
+    }
+    // A kernel is given something in place of biases that it does not read.
+    let of = biases.unwrap_or([q; 3]);
+    if biases.is_some() {
+        for (what, bias, width) in
+            [("q's bias", of[0], queries), ("k's bias", of[1], kv), ("v's bias", of[2], kv)]
+        {
+            bias.expect_len(what, width)?;
+            bias.expect_dtype(what, of[0].dtype())?;
+        }
+    }
+    let out = Buffer::empty(client, q.len(), q.dtype());
+    let size = q.dtype().size().max(of[0].dtype().size()).max(caches[0].dtype().size());
+    let lanes = vector_size(client, size, &[half]);
+    let (count, dim) = elementwise(client, rows * (heads.query + 2 * heads.kv) * half / lanes);
+    let elems = [q.dtype().elem(), of[0].dtype().elem(), caches[0].dtype().elem()];
+    // SAFETY: the kernel leaves out units beyond the last row, and rows beyond the caches; the rest is checked above.
+    unsafe {
+        placing::launch_unchecked(
+            client,
+            count,
+            dim,
+            lanes,
+            q.arg(),
+            k.arg(),
+            v.arg(),
+            of[0].arg(),
+            of[1].arg(),
+            of[2].arg(),
+            table.cos.arg(),
+            table.sin.arg(),
+            at.arg(),
+            out.arg(),
+            caches[0].arg(),
+            caches[1].arg(),
+            half / lanes,
+            heads,
+            biases.is_some(),
+            elems,
+        );
+    }
+    Ok(out)
+}
+
+/// A unit takes one vector of a head's first half with its partner of the second, of a query's head, a key's or a value's.
+#[cube(launch_unchecked)]
+fn placing<F: Float, W: Float, C: Float, N: Size>(
+    q: &[Vector<F, N>],
+    k: &[Vector<F, N>],
+    v: &[Vector<F, N>],
+    q_bias: &[Vector<W, N>],
+    k_bias: &[Vector<W, N>],
+    v_bias: &[Vector<W, N>],
+    cos: &[Vector<f32, N>],
+    sin: &[Vector<f32, N>],
+    at: &[u32],
+    out: &mut [Vector<F, N>],
+    k_cache: &mut [Vector<C, N>],
+    v_cache: &mut [Vector<C, N>],
+    #[comptime] half: usize,
+    #[comptime] heads: Heads,
+    #[comptime] biased: bool,
+    #[define(F, W, C)] _storage: [ElemType; 3],
+) {
+    let all = comptime!(heads.query + 2 * heads.kv);
+    let (column, head, row) =
+        (ABSOLUTE_POS % half, ABSOLUTE_POS / half % all, ABSOLUTE_POS / comptime!(half * all));
+    if row >= at.len() {
+        terminate!();
+    }
+    let angle = row * half + column;
+    let (cos, sin) = (cos[angle], sin[angle]);
+    if head < heads.query {
+        let within = head * comptime!(2 * half) + column;
+        let first = row * comptime!(heads.query * 2 * half) + within;
+        let a = with_bias(q, q_bias, first, within, biased);
+        let b = with_bias(q, q_bias, first + half, within + half, biased);
+        out[first] = Vector::cast_from(a * cos - b * sin);
+        out[first + half] = Vector::cast_from(b * cos + a * sin);
+    } else {
+        let width = comptime!(heads.kv * 2 * half);
+        let within = (head - heads.query) % comptime!(heads.kv) * comptime!(2 * half) + column;
+        let first = row * width + within;
+        let cached = at[row] as usize;
+        let target = cached * width + within;
+        let there = cached < k_cache.len() / width;
+        if there {
+            if head < comptime!(heads.query + heads.kv) {
+                let a = with_bias(k, k_bias, first, within, biased);
+                let b = with_bias(k, k_bias, first + half, within + half, biased);
+                k_cache[target] = Vector::cast_from(Vector::<F, N>::cast_from(a * cos - b * sin));
+                k_cache[target + half] = Vector::cast_from(Vector::<F, N>::cast_from(b * cos + a * sin));
+            } else {
+                v_cache[target] = Vector::cast_from(with_bias(v, v_bias, first, within, biased));
+                v_cache[target + half] =
+                    Vector::cast_from(with_bias(v, v_bias, first + half, within + half, biased));
+            }
+        }
+    }
+}
+
+/// A vector with its bias, rounded to how it is stored.
+#[cube]
+fn with_bias<F: Float, W: Float, N: Size>(
+    x: &[Vector<F, N>],
+    bias: &[Vector<W, N>],
+    at: usize,
+    column: usize,
+    #[comptime] biased: bool,
+) -> Vector<f32, N> {
+    let mut value = Vector::<f32, N>::cast_from(x[at]);
+    if comptime!(biased) {
+        value =
+            Vector::cast_from(Vector::<F, N>::cast_from(value + Vector::<f32, N>::cast_from(bias[column])));
+    }
+    value
+}

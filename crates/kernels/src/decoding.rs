@@ -1,0 +1,53 @@
+//! What a decoding step does beside products and attention, each in one kernel on a GPU. None has a gradient.
+
+use burn::tensor::Tensor;
+
+use crate::{DecodeStep, Heads, add_row, rms_norm, rope, write_rows};
+
+/// What a layer's projections gave of a step's s tokens.
+#[derive(Clone, Debug)]
+pub struct NewRows {
+    /// Queries `[s, query heads * dim]`, keys and values `[s, kv heads * dim]`.
+    pub qkv: [Tensor<2>; 3],
+    /// Their biases, where they are still to be added.
+    pub biases: Option<[Tensor<1>; 3]>,
+}
+
+/// Adds the biases, rotates queries and keys by the step's angles, and writes keys and values to the caches' rows that
+/// the step names: [`add_row`], [`rope`](crate::rope()) and [`write_rows`], in place when the caller holds the only
+/// handle to a cache. Gives the queries, and the caches.
+///
+/// # Shapes
+/// The caches are `[c, kv heads * dim]`.
+pub fn place(
+    new: NewRows,
+    caches: [Tensor<2>; 2],
+    step: &DecodeStep,
+    heads: Heads,
+) -> (Tensor<2>, [Tensor<2>; 2]) {
+    #[cfg(feature = "cube")]
+    if crate::cube::holds(&caches[0]) {
+        return crate::cube::place(new, caches, step, heads);
+    }
+    let [q, k, v] = match (new.qkv, new.biases) {
+        ([q, k, v], Some([of_q, of_k, of_v])) => [add_row(q, of_q), add_row(k, of_k), add_row(v, of_v)],
+        (qkv, None) => qkv,
+    };
+    let [keys, values] = caches;
+    let k = rope(k, step.table.clone(), heads.kv);
+    let caches = [write_rows(keys, k, step.at.clone()), write_rows(values, v, step.at.clone())];
+    (rope(q, step.table.clone(), heads.query), caches)
+}
+
+/// `x + y`, and that sum's [`rms_norm`]: a residual connection and the norm behind it.
+///
+/// # Shapes
+/// `[t, i]` both, and `[i]`; both results are `[t, i]`.
+pub fn add_rms_norm(x: Tensor<2>, y: Tensor<2>, weight: Tensor<1>, eps: f32) -> [Tensor<2>; 2] {
+    #[cfg(feature = "cube")]
+    if crate::cube::holds(&x) {
+        return crate::cube::add_rms_norm(x, y, weight, eps);
+    }
+    let sum = x + y;
+    [sum.clone(), rms_norm(sum, weight, eps)]
+}

@@ -1,0 +1,100 @@
+//! Decoding: prompts computed into a cache, and one new token for each of many sequences after that.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+use toolrl_kernels::{
+    CacheSpans, DecodeStep, Ids, NewRows, Packing, RopeTable, add_rms_norm, attention, linear,
+};
+
+use crate::KvCache;
+use crate::decoder::{Attention, Constants, Decoder, Linear, Norm};
+
+impl Decoder {
+    /// Writes every layer's keys and values of a packed batch to the cache's rows `at`, one a token, and gives the
+    /// final hidden state of each segment's last token. No segment is empty.
+    ///
+    /// # Shapes
+    /// `tokens` has the packing's t ids, `at` as many rows; the result is `[segments, hidden]`.
+    pub fn prefill(
+        &self,
+        tokens: Ids,
+        packing: &Arc<Packing>,
+        cache: &mut KvCache,
+        at: Vec<usize>,
+    ) -> Tensor<2> {
+        let (heads, at) = (self.constants.heads, Arc::new(at));
+        let last = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
+        let table = self.table(&packing.positions());
+        self.run(self.embed(tokens), &table, Some(&Arc::new(last)), |layer, q, k, v| {
+            cache.write(layer, k.clone(), v.clone(), &at);
+            attention(q, k, v, packing.clone(), heads)
+        })
+    }
+
+    /// The step of one new token a sequence. `spans[i]` are sequence i's cached rows, the new token's row last.
+    pub fn decode_step(&self, tokens: Vec<u32>, spans: Vec<CacheSpans>) -> DecodeStep {
+        let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
+        let at = spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect();
+        DecodeStep {
+            tokens: Arc::new(tokens),
+            table: self.table(&positions),
+            at: Arc::new(at),
+            spans: Arc::new(spans),
+        }
+    }
+
+    /// Final hidden states of a step's s tokens, whose keys and values are written to the cache first.
+    ///
+    /// # Shapes
+    /// The result is `[s, hidden]`.
+    pub fn decode(&self, step: &DecodeStep, cache: &mut KvCache) -> Tensor<2> {
+        let Constants { heads, eps, .. } = self.constants;
+        let layers = &self.model.layers;
+        let mut x = self.embed(step.tokens.clone());
+        let Some(first) = layers.first() else { return self.normed(x) };
+        let mut normed = first.input_layernorm.forward(x.clone(), eps);
+        for (i, layer) in layers.iter().enumerate() {
+            let new = layer.self_attn.new_rows(&normed, eps);
+            let q = cache.place(i, new, step, heads);
+            let attended = cache.attend(i, q, step.spans.clone(), heads);
+            let norm = &layer.post_attention_layernorm;
+            [x, normed] = norm.of_sum(x, layer.self_attn.o_proj.forward(attended), eps);
+            let norm = layers.get(i + 1).map_or(&self.model.norm, |next| &next.input_layernorm);
+            [x, normed] = norm.of_sum(x, layer.mlp.forward(normed), eps);
+        }
+        normed
+    }
+
+    /// The angles of the first positions.
+    pub fn first_angles(&self, positions: usize) -> Arc<RopeTable> {
+        self.table(&(0..positions).collect::<Vec<_>>())
+    }
+}
+
+impl Norm {
+    /// `x + y`, and that normalised.
+    fn of_sum(&self, x: Tensor<2>, y: Tensor<2>, eps: f32) -> [Tensor<2>; 2] {
+        add_rms_norm(x, y, self.weight.val(), eps)
+    }
+}
+
+impl Attention {
+    /// What the projections give of normed tokens. Biases are left to be added where nothing comes between.
+    fn new_rows(&self, x: &Tensor<2>, eps: f32) -> NewRows {
+        let projections = [&self.q_proj, &self.k_proj, &self.v_proj];
+        let plain = self.q_norm.is_none() && self.k_norm.is_none();
+        if let ([Some(q), Some(k), Some(v)], true) = (projections.map(Linear::plain_bias), plain) {
+            let qkv = projections.map(|projection| linear(x.clone(), projection.weight.val()));
+            return NewRows { qkv, biases: Some([q, k, v]) };
+        }
+        NewRows { qkv: self.projected(x.clone(), eps), biases: None }
+    }
+}
+
+impl Linear {
+    /// The bias, where nothing but that is added to the product.
+    fn plain_bias(&self) -> Option<Tensor<1>> {
+        if self.lora.is_some() { None } else { self.bias.as_ref().map(|bias| bias.val()) }
+    }
+}
