@@ -18,6 +18,7 @@
 mod adamw;
 mod attention;
 mod buffer;
+mod checksum;
 mod embedding;
 mod error;
 mod head;
@@ -38,6 +39,7 @@ pub use attention::{
     decode_attention,
 };
 pub use buffer::{Buffer, Dtype, Indices, Runs};
+pub use checksum::checksums;
 pub use embedding::{GatherOrder, gather_rows, gather_rows_grad};
 pub use error::CubeError;
 pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};

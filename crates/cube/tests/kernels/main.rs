@@ -4,6 +4,7 @@
 
 mod adamw;
 mod attention;
+mod checksum;
 mod decode;
 mod device;
 mod embedding;

@@ -7,9 +7,9 @@ use cubecl::prelude::Client;
 use toolrl_cube::{
     AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, Dtype, GatherOrder, Heads, Indices,
     NewRows, PackedLayout, RopeTable, Rotation, SamplingParams, Segment, SquareSums, adamw_step,
-    add_rms_norm, add_row, attention, attention_grad, decode_attention, gather_rows, gather_rows_grad,
-    logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu,
-    swiglu_grad, write_rows,
+    add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention, gather_rows,
+    gather_rows_grad, logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad, rope, sample,
+    sum_rows, swiglu, swiglu_grad, write_rows,
 };
 
 use crate::device::{everywhere, put};
@@ -147,5 +147,6 @@ fn optimiser(client: &Client, dtype: Dtype, width: usize) -> Result<(), CubeErro
     sums.add(client, &grad);
     let step = AdamWStep { t: 1, lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
     adamw_step(client, &state, &grad, &sums.clip(client, 1.0), &step)?;
+    checksums(client, std::slice::from_ref(&state.param))?;
     read_all(client, &[&state.param])
 }
