@@ -20,6 +20,7 @@ mod cube;
 mod decoding;
 mod flex;
 mod on_device;
+mod optimizer;
 mod packing;
 pub mod reference;
 mod rope;
@@ -38,6 +39,7 @@ pub use decoding::{NewRows, add_rms_norm, place};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
 pub use on_device::{Draws, Sampling, draw, is_cpu};
+pub use optimizer::{AdamWState, AdamWStep, adamw, checksums, norm};
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;
 pub use spans::CacheSpans;

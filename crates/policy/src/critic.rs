@@ -96,6 +96,14 @@ impl Critic {
         self.0.set_trained_values(values)
     }
 
+    pub(crate) fn inner(&self) -> &Policy {
+        &self.0
+    }
+
+    pub(crate) fn inner_mut(&mut self) -> &mut Policy {
+        &mut self.0
+    }
+
     /// As [`Policy::update`].
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         self.0.update(change);

@@ -42,6 +42,22 @@ impl ParameterGradients {
         self.0.into_iter().map(Gradient::into_numbers).collect()
     }
 
+    /// One tensor a parameter, flat, in f32; themselves where they are on the CPU.
+    ///
+    /// # Errors
+    /// The gradients, where they are numbers.
+    pub fn into_tensors(self) -> Result<Vec<Tensor<1>>, Self> {
+        let is_tensor = |gradient: &Gradient| matches!(gradient, Gradient::Tensor(_));
+        if !self.0.iter().all(is_tensor) {
+            return Err(self);
+        }
+        let tensor = |gradient| match gradient {
+            Gradient::Tensor(tensor) => Some(*tensor),
+            Gradient::Numbers(_) => None,
+        };
+        Ok(self.0.into_iter().filter_map(tensor).collect())
+    }
+
     /// That of the next parameter; zeros where the loss does not depend on it.
     pub(crate) fn push<const D: usize>(&mut self, parameter: &Tensor<D>, gradient: Option<Tensor<D>>) {
         let numbers = parameter.shape().num_elements();

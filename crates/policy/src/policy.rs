@@ -7,6 +7,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
 use crate::init::{Fresh, Noise, Nothing, build};
+use crate::masters::Masters;
 use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, Precision, lora, weights};
 
 /// A decoder with what belongs to it.
@@ -16,7 +17,7 @@ pub struct Policy {
     /// Where there are adapters, they alone are trained.
     pub(crate) lora: Option<LoraConfig>,
     /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
-    pub(crate) masters: Option<Vec<Vec<f32>>>,
+    pub(crate) masters: Option<Masters>,
     pub(crate) config: Arc<ModelConfig>,
     generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
@@ -177,16 +178,17 @@ impl Policy {
     /// the weights are their roundings. Small changes so add up that each alone would be rounded away
     /// (Micikevicius et al., "Mixed Precision Training", arXiv 1710.03740).
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
-        if self.precision() != Precision::F32 && self.masters.is_none() {
-            self.masters = Some(self.trained_values());
-        }
-        let masters = self.masters.take();
+        let in_bf16 = self.precision() != Precision::F32;
+        let masters = in_bf16.then(|| match self.masters.take() {
+            Some(masters) => masters.into_numbers(),
+            None => self.trained_values(),
+        });
         let mut update = Update { change, index: 0, trained: Trained::of(self), masters };
         // Taken out, so that the weights have one owner and are changed where they lie.
         let hollow = hollow(&self.config, &self.decoder.head().device());
         let decoder = std::mem::replace(&mut self.decoder, hollow);
         self.decoder = decoder.map(&mut update);
-        self.masters = update.masters;
+        self.masters = update.masters.map(Masters::Numbers);
     }
 
     /// The exact values of the parameters that are trained, in the order of [`Policy::update`]: of a policy in bf16 that
@@ -194,7 +196,7 @@ impl Policy {
     /// survive a save and a load to the bit, which the weights alone do not.
     pub fn trained_values(&self) -> Vec<Vec<f32>> {
         if let Some(masters) = &self.masters {
-            return masters.clone();
+            return masters.clone().into_numbers();
         }
         let mut read = ReadTrained { trained: Trained::of(self), out: Vec::new() };
         self.decoder.visit(&mut read);
@@ -268,7 +270,7 @@ impl ModuleVisitor for ReadTrained {
 }
 
 /// A decoder without layers and with next to no weights.
-fn hollow(config: &ModelConfig, device: &Device) -> Decoder {
+pub(crate) fn hollow(config: &ModelConfig, device: &Device) -> Decoder {
     let config = ModelConfig { layers: 0, ..config.clone() };
     build(&config, &mut Nothing, device)
 }

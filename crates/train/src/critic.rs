@@ -46,7 +46,7 @@ impl CriticLearner {
     /// All that a checkpoint needs beside the critic's directory.
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.optimizer.state();
-        State { values: self.critic.trained_values(), moments: moments.to_vec(), updates, norms: Vec::new() }
+        State { values: self.critic.trained_values(), moments, updates, norms: Vec::new() }
     }
 
     /// Puts it back.
@@ -88,10 +88,7 @@ impl CriticLearner {
             gradients.add(of_pack);
         }
         if !gradients.is_empty() {
-            let critic = &mut self.critic;
-            let stepped = self
-                .optimizer
-                .step(&gradients.into_values(), lr, f64::INFINITY, |change| critic.update(change));
+            let stepped = self.optimizer.step(gradients, lr, f64::INFINITY, &mut self.critic);
             let (Refused::NotFinite(norm) | Refused::AboveLimit(norm)) = match stepped {
                 Ok(stepped) => {
                     done.update.grad_norm = stepped.norm;

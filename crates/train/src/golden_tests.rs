@@ -30,6 +30,16 @@ fn shared(path: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
+/// `TOOLRL_TEST_DEVICE` is `cpu`.
+fn device() -> Device {
+    #[cfg(feature = "wgpu")]
+    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
+        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+    }
+    Device::flex()
+}
+
 /// A reply of the reference file.
 struct Reply {
     prompt: Vec<u32>,
@@ -99,6 +109,12 @@ fn loss_of(
     PackLoss { loss: output.loss, derivatives }
 }
 
+fn learner(dir: &Path, activations: Activations) -> Learner {
+    let policy = Policy::load(dir, Precision::F32, &device()).unwrap();
+    let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
+    Learner::new(policy, config, activations, 1.0, Guard::new(GuardConfig::default(), Path::new("")))
+}
+
 fn check(max_tokens: usize, activations: Activations) {
     let (Some(dir), Some(file)) =
         (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
@@ -108,10 +124,7 @@ fn check(max_tokens: usize, activations: Activations) {
     let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let replies = replies(&reference);
     let packs = packs(&replies, max_tokens);
-    let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
-    let config = OptimizerConfig { lr: 1e-3, ..OptimizerConfig::default() };
-    let mut learner =
-        Learner::new(policy, config, activations, 1.0, Guard::new(GuardConfig::default(), Path::new("")));
+    let mut learner = learner(&dir, activations);
     let mut seen = vec![Vec::new(); replies.len()];
     let expected = &reference["adamw"];
     for step in 0..3 {
@@ -150,6 +163,38 @@ fn computing_layers_again_changes_nothing() {
     check(usize::MAX, Activations::Recompute);
 }
 
+#[test]
+fn a_state_put_back_goes_on_to_the_bit() {
+    let (Some(dir), Some(file)) =
+        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
+    else {
+        return;
+    };
+    let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let replies = replies(&reference);
+    let packs = packs(&replies, usize::MAX);
+    let update = |learner: &mut Learner, step| {
+        let mut seen = vec![Vec::new(); replies.len()];
+        let loss = |pack: &Pack, logp: &[f32], _: &[f32]| Ok(loss(pack, logp, &replies, &mut seen));
+        learner.update(step, &packs, 1e-3, loss).unwrap();
+        assert!(learner.weights().is_some());
+    };
+    let mut first = learner(&dir, Activations::Keep);
+    update(&mut first, 1);
+    update(&mut first, 2);
+    let state = first.state();
+    assert!(state.updates == 2 && state.moments.len() == state.values.len());
+    let mut second = learner(&dir, Activations::Keep);
+    second.restore(state.clone()).unwrap();
+    assert_eq!(second.state(), state);
+    for step in [3, 4] {
+        update(&mut first, step);
+        update(&mut second, step);
+        assert_eq!(first.weights(), second.weights());
+        assert_eq!(first.state(), second.state());
+    }
+}
+
 /// The loss and every parameter's gradient of one variant, in one pack and in several.
 fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>) {
     let (Some(dir), Some(file)) =
@@ -159,7 +204,7 @@ fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>
     };
     let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
-    let policy = Policy::load(&dir, Precision::F32, &Device::flex()).unwrap();
+    let policy = Policy::load(&dir, Precision::F32, &device()).unwrap();
     let config = LossConfig { aggregation, kl, ..LossConfig::default() };
     let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
     for max_tokens in [usize::MAX, 24] {

@@ -75,7 +75,7 @@ impl Learner {
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.optimizer.state();
         let (values, norms) = (self.policy.trained_values(), self.guard.norms());
-        State { values, moments: moments.to_vec(), updates, norms }
+        State { values, moments, updates, norms }
     }
 
     /// Puts it back.
@@ -103,7 +103,7 @@ impl Learner {
     /// norm, both computed once more by themselves.
     pub(crate) fn guard_seconds(&mut self) -> f64 {
         let begin = Instant::now();
-        let weights = Optimizer::checksum(|read| self.policy.update(read));
+        let weights = Optimizer::checksum(&mut self.policy);
         debug_assert!(self.weights.is_none_or(|last| last == weights), "no update was made since");
         std::hint::black_box((weights, self.guard.limit()));
         begin.elapsed().as_secs_f64()
@@ -155,14 +155,11 @@ impl Learner {
             return Ok(update);
         }
         let begin = Instant::now();
-        let gradients = gradients.into_values();
-        let policy = &mut self.policy;
-        let limit = self.guard.limit();
-        let stepped = self.optimizer.step(&gradients, lr, limit, |change| policy.update(change));
+        let stepped = self.optimizer.step(gradients, lr, self.guard.limit(), &mut self.policy);
         update.optimizer_seconds = begin.elapsed().as_secs_f64();
         let stepped = stepped.map_err(|refused| match refused {
             Refused::NotFinite(norm) => TrainError::Gradient { step, norm },
-            Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit },
+            Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit: self.guard.limit() },
         })?;
         let before = self.weights.replace(stepped.weights);
         if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.weights) {

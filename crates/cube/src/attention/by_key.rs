@@ -4,7 +4,8 @@
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::layout::{Heads, KEY_BLOCK, RUN};
+use super::key_blocks::KEY_BLOCK;
+use super::layout::{Heads, RUN};
 use super::stage::{QueryRows, key_block, load_keys, load_queries, query_run};
 use super::tile::{Tile, add_weighted, products};
 
@@ -18,8 +19,8 @@ pub(crate) fn by_key<F: Float, N: Size>(
     dot: &[f32],
     blocks: &[u32],
     runs: &[u32],
-    dk: &mut [Vector<F, N>],
-    dv: &mut [Vector<F, N>],
+    dk: &mut [Vector<f32, N>],
+    dv: &mut [Vector<f32, N>],
     scale: f32,
     #[comptime] heads: Heads,
     #[comptime] tile: Tile,
@@ -39,7 +40,7 @@ pub(crate) fn by_key<F: Float, N: Size>(
     }
     let kv_head = CUBE_POS % kv_heads;
     let keys = key_block(blocks, at, kv_head, heads, tile.dim);
-    let position = blocks[at + 2] as usize;
+    let (position, place) = (blocks[at + 2] as usize, blocks[at + 5] as usize);
     let (query_stage, key_stage) = comptime!((tile.query_stage(), tile.key_stage()));
     load_keys(k, &mut k_tile, &keys, 0, key_stage);
     load_keys(v, &mut v_tile, &keys, 0, key_stage);
@@ -89,13 +90,13 @@ pub(crate) fn by_key<F: Float, N: Size>(
     for i in 0..key_rows {
         let key = UNIT_POS_Y as usize + comptime!(i * tile.down);
         if key < keys.len {
-            let at = (keys.prefix_start + key) * keys.stride + keys.column;
+            let at = (place + key) * keys.stride + keys.column;
             #[unroll]
             for o in 0..columns {
                 let column = UNIT_POS_X as usize + comptime!(o * tile.across);
                 if column < tile.dim {
-                    dk[at + column] = Vector::cast_from(by_k[i * columns + o]);
-                    dv[at + column] = Vector::cast_from(by_v[i * columns + o]);
+                    dk[at + column] = by_k[i * columns + o];
+                    dv[at + column] = by_v[i * columns + o];
                 }
             }
         }

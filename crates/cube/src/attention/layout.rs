@@ -4,6 +4,7 @@ use cubecl::prelude::*;
 
 use super::forward::{ALL, check_qkv, forward_tile};
 use super::gradients::gradient_tiles;
+use super::key_blocks::KeyBlocks;
 use super::matrix::MatrixTiles;
 use super::tile::Tile;
 use crate::{Buffer, CubeError, Dtype, Indices};
@@ -57,9 +58,6 @@ impl Heads {
 /// Numbers of a block of queries: first token, tokens, first row of its own run, position in it of the first token,
 /// first row and rows of the prefix.
 pub(crate) const BLOCK: usize = 6;
-/// Numbers of a block of keys: first row, rows, position of the first in its segment, where its runs of queries begin
-/// and end.
-pub(crate) const KEY_BLOCK: usize = 5;
 /// Numbers of a run of queries: first token, tokens, position of the first in the segment of the keys, or beyond all
 /// of them where it sees all.
 pub(crate) const RUN: usize = 3;
@@ -105,10 +103,8 @@ pub struct PackedLayout {
     /// Blocks of queries, [`BLOCK`] numbers each, for the forward pass and for the gradient by queries.
     pub(crate) forward: Indices,
     pub(crate) by_query: Indices,
-    /// Blocks of keys, [`KEY_BLOCK`] numbers each, for the gradient by keys and values.
-    pub(crate) by_key: Indices,
-    /// Runs of queries, [`RUN`] numbers each.
-    pub(crate) runs: Indices,
+    /// Blocks of keys, for the gradient by keys and values.
+    pub(crate) by_key: KeyBlocks,
 }
 
 impl PackedLayout {
@@ -124,7 +120,6 @@ impl PackedLayout {
         let tiles = Tiles::choose(client, heads, dtype)?;
         let [forward, by_query, by_key] = tiles.kept();
         let tokens_of = |rows: usize| (rows / heads.group()).max(1);
-        let (key_blocks, runs) = key_blocks(segments, by_key);
         let upload = |blocks: &[u32]| Indices::from_slice(client, blocks);
         Ok(Self {
             heads,
@@ -133,8 +128,7 @@ impl PackedLayout {
             dtype,
             forward: upload(&query_blocks(segments, tokens_of(forward))),
             by_query: upload(&query_blocks(segments, tokens_of(by_query))),
-            by_key: upload(&key_blocks),
-            runs: upload(&runs),
+            by_key: KeyBlocks::new(client, segments, by_key),
         })
     }
 
@@ -197,25 +191,4 @@ fn query_blocks(segments: &[Segment], size: usize) -> Vec<u32> {
     }
     blocks.sort_by_key(|&(keys, _)| std::cmp::Reverse(keys));
     blocks.iter().flat_map(|(_, block)| block.map(|n| n as u32)).collect()
-}
-
-/// Blocks of at most `size` keys, those that the most queries see first, and the runs of those queries: of the rest of
-/// their own segment, and of every segment that has it as its prefix.
-fn key_blocks(segments: &[Segment], size: usize) -> (Vec<u32>, Vec<u32>) {
-    let mut blocks: Vec<(usize, [usize; KEY_BLOCK])> = Vec::new();
-    let mut runs: Vec<[usize; RUN]> = Vec::new();
-    for s in segments {
-        let after = segments.iter().filter(|o| o.prefix == (s.start, s.len) && s.len > 0);
-        let after: Vec<[usize; RUN]> = after.map(|o| [o.start, o.len, s.len]).collect();
-        for first in (0..s.len).step_by(size) {
-            let from = runs.len();
-            runs.push([s.start + first, s.len - first, first]);
-            runs.extend(&after);
-            let queries: usize = runs[from..].iter().map(|run| run[1]).sum();
-            blocks.push((queries, [s.start + first, size.min(s.len - first), first, from, runs.len()]));
-        }
-    }
-    blocks.sort_by_key(|&(queries, _)| std::cmp::Reverse(queries));
-    let blocks = blocks.iter().flat_map(|(_, block)| block.map(|n| n as u32)).collect();
-    (blocks, runs.as_flattened().iter().map(|&n| n as u32).collect())
 }

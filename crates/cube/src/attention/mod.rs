@@ -5,6 +5,7 @@ mod by_key;
 mod decode;
 mod forward;
 mod gradients;
+mod key_blocks;
 mod layout;
 mod matrix;
 mod stage;

@@ -123,6 +123,8 @@ fn cases() -> Vec<(Heads, Vec<SegmentRun>, f32)> {
         (heads(3, 3, 64), vec![(130, None)], 3.0),
         (heads(7, 1, 80), vec![(21, None), (11, Some(0))], 3.0),
         (heads(2, 2, 96), vec![(18, None), (5, Some(0))], 3.0),
+        // Keys that more queries see than one workgroup goes through.
+        (heads(1, 1, 16), vec![(5, None), (600, Some(0)), (40, Some(0)), (700, Some(0))], 3.0),
     ]
 }
 

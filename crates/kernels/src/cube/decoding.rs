@@ -16,18 +16,18 @@ pub(super) fn lower<const D: usize>(t: Tensor<D>) -> Option<CubeTensor> {
     }
 }
 
-/// As [`lower`]. Like burn's own operations, those of a step panic on tensors of several devices.
-fn lowered<const D: usize>(t: Tensor<D>) -> CubeTensor {
-    contiguous(lower(t).unwrap_or_else(|| panic!("the tensors of a step should be on one device")))
+/// As [`lower`]. Like burn's own operations, these panic on tensors of several devices.
+pub(super) fn lowered<const D: usize>(t: Tensor<D>) -> CubeTensor {
+    contiguous(lower(t).unwrap_or_else(|| panic!("the tensors of an operation should be on one device")))
 }
 
 /// Whether a tensor is one of this backend without a gradient.
-pub(crate) fn holds(t: &Tensor<2>) -> bool {
+pub(crate) fn holds<const D: usize>(t: &Tensor<D>) -> bool {
     lower(t.clone()).is_some()
 }
 
 /// A tensor with the context of another.
-fn raised(t: CubeTensor, of: &Tensor<2>) -> Tensor<2> {
+pub(super) fn raised<const D: usize>(t: CubeTensor, of: &Tensor<D>) -> Tensor<D> {
     let autodiff = of.clone().into_dispatch().autodiff;
     Tensor::from_dispatch(DispatchTensor {
         kind: DispatchTensorKind::Cube(BackendTensor::Float(t)),

@@ -8,6 +8,7 @@ mod decoding;
 mod draw;
 mod grads;
 mod head;
+mod optimizer;
 mod step;
 mod tensor;
 mod upload;
@@ -25,6 +26,7 @@ use tensor::{buffer, contiguous, fits, like, product, stored, tensor, transposed
 
 pub(crate) use decoding::{add_rms_norm, holds, place};
 pub(crate) use draw::draw;
+pub(crate) use optimizer::{adamw, checksums, norm};
 pub(crate) use step::StepGraph;
 
 impl FusedOps for CubeBackend {

@@ -3,9 +3,10 @@
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-use super::super::layout::{Heads, KEY_BLOCK, RUN};
+use super::super::key_blocks::KEY_BLOCK;
+use super::super::layout::{Heads, RUN};
 use super::super::stage::{key_block, load_keys, load_queries, query_run};
-use super::fragments::{add_products, products, write_rows, zeros};
+use super::fragments::{add_products, products, write_sums, zeros};
 use super::tile::{MatrixTile, Side};
 
 #[cube(launch_unchecked)]
@@ -18,8 +19,8 @@ pub(crate) fn by_key<F: Float, N: Size>(
     dot: &[f32],
     blocks: &[u32],
     runs: &[u32],
-    dk: &mut [Vector<F, N>],
-    dv: &mut [Vector<F, N>],
+    dk: &mut [f32],
+    dv: &mut [f32],
     scale: f32,
     #[comptime] heads: Heads,
     #[comptime] tile: MatrixTile,
@@ -105,7 +106,8 @@ pub(crate) fn by_key<F: Float, N: Size>(
         }
     }
     let key = UNIT_POS as usize / comptime!(tile.team(tile.keys));
-    let to = (keys.prefix_start + key) * keys.stride + keys.column;
-    write_rows(&by_k, &mut scores, dk, to, key < keys.len, f32::new(1.0), tile);
-    write_rows(&by_v, &mut scores, dv, to, key < keys.len, f32::new(1.0), tile);
+    let width = comptime!(heads.kv * tile.dim);
+    let to = (blocks[at + 5] as usize + key) * width + kv_head * comptime!(tile.dim);
+    write_sums(&by_k, &mut scores, dk, to, key < keys.len, tile);
+    write_sums(&by_v, &mut scores, dv, to, key < keys.len, tile);
 }

@@ -198,3 +198,34 @@ pub(crate) fn write_rows<F: Float, N: Size>(
         }
     }
 }
+
+/// Writes each kept row as it is, from number `to` on where it is `there`.
+#[cube]
+pub(crate) fn write_sums(
+    sums: &Fragments,
+    through: &mut Shared<[f32]>,
+    out: &mut [f32],
+    to: usize,
+    there: bool,
+    #[comptime] tile: MatrixTile,
+) {
+    let (edge, pitch, kept) = comptime!((tile.edge, tile.piece_pitch(), tile.of(tile.kept)));
+    let (team, count) = comptime!((tile.team(kept), tile.fragments()));
+    let (strip, part) = place(kept, tile);
+    let (row, first) = (UNIT_POS as usize / team, UNIT_POS as usize % team);
+    let end = through.len();
+    let at = strip * comptime!(edge * pitch) + part * edge;
+    #[unroll]
+    for j in 0..count {
+        sync_cube();
+        let stride = comptime!(pitch as u32).runtime();
+        cmma::store(&mut through[at..end], sums.index(j), stride, MatrixLayout::RowMajor);
+        sync_cube();
+        let mut number = first;
+        while there && number < comptime!(tile.piece()) {
+            let column = (number / edge * count + j) * edge + number % edge;
+            out[to + column] = through[row * pitch + number];
+            number += team;
+        }
+    }
+}
