@@ -14,7 +14,7 @@
 typedef int Result; /* CUresult */
 typedef uint64_t Address; /* CUdeviceptr */
 
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, CAPTURE_UNSUPPORTED = 900 };
 enum { MAX_THREADS = 1024, MAX_SHARED = 232448, WARP = 32, PROCESSORS = 132 };
 static const size_t MEMORY = (size_t)80 << 30;
 
@@ -65,17 +65,44 @@ Result cuCtxSetCurrent(void *context) { return SUCCESS; }
 Result cuCtxGetCurrent(void **context) { return fresh(context); }
 Result cuCtxGetStreamPriorityRange(int *least, int *greatest) { return *least = 0, *greatest = -5, SUCCESS; }
 
+/* ---- graphs: the number of launches between the beginning and the end of a capture ---- */
+
+static __thread void *capturing; /* the stream */
+static __thread size_t recorded;
+
+Result cuStreamBeginCapture_v2(void *stream, int mode) {
+    if (capturing) return INVALID_VALUE;
+    return capturing = stream, recorded = 0, SUCCESS;
+}
+Result cuStreamEndCapture(void *stream, void **graph) {
+    if (capturing != stream) return INVALID_VALUE;
+    capturing = NULL;
+    size_t *launches = malloc(sizeof *launches);
+    return *launches = recorded, *graph = launches, SUCCESS;
+}
+Result cuGraphGetNodes(void *graph, void **nodes, size_t *count) {
+    size_t launches = *(size_t *)graph;
+    for (size_t i = 0; nodes && i < *count && i < launches; i++) nodes[i] = graph;
+    return *count = launches, SUCCESS;
+}
+Result cuGraphNodeGetType(void *node, int *type) { return *type = 0, SUCCESS; } /* a kernel */
+Result cuGraphInstantiateWithFlags(void **executable, void *graph, unsigned long long flags) { return fresh(executable); }
+Result cuGraphUpload(void *executable, void *stream) { return SUCCESS; }
+Result cuGraphLaunch(void *executable, void *stream) { return SUCCESS; }
+Result cuGraphDestroy(void *graph) { return free(graph), SUCCESS; }
+Result cuGraphExecDestroy(void *executable) { return free(executable), SUCCESS; }
+
 /* ---- streams and events: everything is done as soon as it is asked for ---- */
 
 Result cuStreamCreate(void **stream, unsigned flags) { return fresh(stream); }
 Result cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) { return fresh(stream); }
-Result cuStreamSynchronize(void *stream) { return SUCCESS; }
+Result cuStreamSynchronize(void *stream) { return capturing ? CAPTURE_UNSUPPORTED : SUCCESS; }
 Result cuStreamQuery(void *stream) { return SUCCESS; }
 Result cuStreamWaitEvent(void *stream, void *event, unsigned flags) { return SUCCESS; }
 Result cuStreamDestroy_v2(void *stream) { return SUCCESS; }
 Result cuEventCreate(void **event, unsigned flags) { return fresh(event); }
 Result cuEventRecord(void *event, void *stream) { return SUCCESS; }
-Result cuEventSynchronize(void *event) { return SUCCESS; }
+Result cuEventSynchronize(void *event) { return capturing ? CAPTURE_UNSUPPORTED : SUCCESS; }
 Result cuEventQuery(void *event) { return SUCCESS; }
 Result cuEventElapsedTime(float *ms, void *start, void *end) { return *ms = 1, SUCCESS; }
 Result cuEventElapsedTime_v2(float *ms, void *start, void *end) { return *ms = 1, SUCCESS; }
@@ -84,6 +111,7 @@ Result cuEventDestroy_v2(void *event) { return free(event), SUCCESS; }
 /* ---- memory: the host's ---- */
 
 static Result allocate(void **to, size_t bytes) {
+    if (capturing) return CAPTURE_UNSUPPORTED;
     if (posix_memalign(to, 512, bytes ? bytes : 1)) return OUT_OF_MEMORY;
     return memset(*to, 0, bytes), SUCCESS;
 }
@@ -163,10 +191,14 @@ Result cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned
                       unsigned z, unsigned shared, void *stream, void **arguments, void **extra) {
     int fits = grid_x && grid_y && grid_z && grid_y <= 65535 && grid_z <= 65535 && x && y && z &&
                (uint64_t)x * y * z <= MAX_THREADS && z <= 64 && shared <= MAX_SHARED;
+    recorded += capturing == stream;
     return fits ? SUCCESS : INVALID_VALUE;
 }
 
 Result cuGetErrorName(int error, const char **name) {
-    return *name = error == OUT_OF_MEMORY ? "CUDA_ERROR_OUT_OF_MEMORY" : "CUDA_ERROR_INVALID_VALUE", SUCCESS;
+    *name = error == OUT_OF_MEMORY         ? "CUDA_ERROR_OUT_OF_MEMORY"
+            : error == CAPTURE_UNSUPPORTED ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
+                                           : "CUDA_ERROR_INVALID_VALUE";
+    return SUCCESS;
 }
 Result cuGetErrorString(int error, const char **text) { return cuGetErrorName(error, text); }

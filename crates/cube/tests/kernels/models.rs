@@ -5,9 +5,9 @@
 
 use cubecl::prelude::Client;
 use toolrl_cube::{
-    AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, Dtype, GatherOrder, Heads, Indices,
-    NewRows, PackedLayout, RopeTable, Rotation, SamplingParams, Segment, SquareSums, adamw_step,
-    add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention, gather_rows,
+    AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, DecodeRoom, Dtype, GatherOrder, Heads,
+    Indices, NewRows, PackedLayout, Recording, RopeTable, Rotation, SamplingParams, Segment, SquareSums,
+    adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention, gather_rows,
     gather_rows_grad, logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad, rope, sample,
     sum_rows, swiglu, swiglu_grad, write_rows,
 };
@@ -47,6 +47,7 @@ fn every_kernel_runs_with_the_sizes_of_models() {
             };
             run("attention", packed(client, dtype, heads));
             run("decoding", decoding(client, dtype, heads));
+            run("recorded decoding", recorded(client, dtype, heads));
             run("what goes by rows", by_rows(client, dtype, heads, width));
             run("the head", head(client, dtype, vocabulary));
             run("AdamW", optimiser(client, dtype, width));
@@ -81,6 +82,28 @@ fn decoding(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError
         read_all(client, &[&decode_attention(client, &q, &k, &v, &plan)?])?;
     }
     placing(client, dtype, heads, [&k, &v])
+}
+
+/// A step that is recorded and replayed.
+fn recorded(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError> {
+    let [k, v] = [0, 1].map(|_| zeros(client, 700 * heads.kv * heads.dim, dtype));
+    let q = zeros(client, 8 * heads.query * heads.dim, dtype);
+    let room = DecodeRoom { sequences: 8, members: 4, prefix: 300, own: 50, rows: 700 };
+    let plan = DecodePlan::with_room(client, room, heads)?;
+    let work = || decode_attention(client, &q, &k, &v, &plan);
+    work()?;
+    let recording = Recording::new(client, work)?;
+    for sequences in [8, 5] {
+        let spans: Vec<_> =
+            (0..sequences).map(|i| CacheSpans { prefix: (0, 300), own: (300 + 10 * i, 5) }).collect();
+        plan.write(client, &spans)?;
+        // SAFETY: queries, caches and plan are there until the end.
+        unsafe { recording.replay() }?;
+        if let Ok(out) = recording.output() {
+            read_all(client, &[out])?;
+        }
+    }
+    Ok(())
 }
 
 /// With biases and without.
