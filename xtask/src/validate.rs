@@ -25,7 +25,7 @@ enum Step {
     Cuda,
     /// The GPU's kernels, tested on a GPU or a software one by Vulkan.
     Kernels,
-    /// The same, and burn's operations that are made of them: burn is compiled once more for that.
+    /// The same, and what is made of them: burn's operations, replies, updates. Burn is compiled once more for that.
     Vulkan,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
@@ -103,7 +103,9 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
                 "test",
                 "--package=toolrl-cube",
                 "--package=toolrl-kernels",
-                "--features=toolrl-cube/wgpu,toolrl-kernels/wgpu",
+                "--package=toolrl-engine",
+                "--package=toolrl-train",
+                "--features=toolrl-cube/wgpu,toolrl-kernels/wgpu,toolrl-engine/wgpu,toolrl-train/wgpu",
             ],
             &[],
         ),

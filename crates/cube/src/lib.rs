@@ -44,7 +44,7 @@ pub use embedding::{GatherOrder, gather_rows, gather_rows_grad};
 pub use error::CubeError;
 pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};
 pub use norm::{add_rms_norm, rms_norm, rms_norm_grad};
-pub use place::{NewRows, place};
+pub use place::{NewRows, Projected, place};
 pub use record::Recording;
 pub use rope::{RopeTable, Rotation, rope};
 pub use rows::{add_row, sum_rows, write_rows};

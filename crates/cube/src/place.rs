@@ -6,11 +6,20 @@ use cubecl::prelude::*;
 use crate::launch::{divide, elementwise, vector_size};
 use crate::{Buffer, CubeError, Dtype, Heads, Indices, RopeTable};
 
-/// The rows of a decoding step's new tokens, as the projections gave them.
+/// Queries, keys and values as projections give them.
+#[derive(Clone, Copy, Debug)]
+pub enum Projected<'a> {
+    /// One product each: `[s, query heads * dim]`, and twice `[s, kv heads * dim]`, stored alike.
+    Apart([&'a Buffer; 3]),
+    /// Side by side in the rows of one product: `[s, (query heads + 2 * kv heads) * dim]`.
+    Joined(&'a Buffer),
+}
+
+/// The rows of a decoding step's new tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRows<'a> {
-    /// Queries, keys and values: `[s, query heads * dim]`, and twice `[s, kv heads * dim]`, stored alike.
-    pub qkv: [&'a Buffer; 3],
+    /// Queries, keys and values.
+    pub qkv: Projected<'a>,
     /// Their biases, stored alike, one row each.
     pub biases: Option<[&'a Buffer; 3]>,
     /// The angles of the tokens.
@@ -37,18 +46,27 @@ pub fn place(
     caches: [&Buffer; 2],
     heads: Heads,
 ) -> Result<Buffer, CubeError> {
-    let NewRows { qkv: [q, k, v], biases, table, at } = *new;
+    let NewRows { qkv, biases, table, at } = *new;
     heads.check()?;
     let (queries, kv, half) = (heads.query * heads.dim, heads.kv * heads.dim, table.half);
     if 2 * half != heads.dim {
         return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
     }
     let rows = at.len();
-    q.expect_len("q", rows * queries)?;
-    for (what, buffer) in [("k", k), ("v", v)] {
-        buffer.expect_len(what, rows * kv)?;
-        buffer.expect_dtype(what, q.dtype())?;
-    }
+    let [q, k, v] = match qkv {
+        Projected::Apart([q, k, v]) => {
+            q.expect_len("q", rows * queries)?;
+            for (what, buffer) in [("k", k), ("v", v)] {
+                buffer.expect_len(what, rows * kv)?;
+                buffer.expect_dtype(what, q.dtype())?;
+            }
+            [q, k, v]
+        }
+        Projected::Joined(all) => {
+            all.expect_len("q, k and v", rows * (queries + 2 * kv))?;
+            [all; 3]
+        }
+    };
     for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
         divide(what, cache.len(), kv)?;
         cache.expect_dtype(what, caches[0].dtype())?;
@@ -67,7 +85,7 @@ pub fn place(
             bias.expect_dtype(what, of[0].dtype())?;
         }
     }
-    let out = Buffer::empty(client, q.len(), q.dtype());
+    let out = Buffer::empty(client, rows * queries, q.dtype());
     let size = q.dtype().size().max(of[0].dtype().size()).max(caches[0].dtype().size());
     let lanes = vector_size(client, size, &[half]);
     let (count, dim) = elementwise(client, rows * (heads.query + 2 * heads.kv) * half / lanes);
@@ -93,6 +111,7 @@ pub fn place(
             caches[1].arg(),
             half / lanes,
             heads,
+            matches!(qkv, Projected::Joined(_)),
             biases.is_some(),
             elems,
         );
@@ -117,10 +136,17 @@ fn placing<F: Float, W: Float, C: Float, N: Size>(
     v_cache: &mut [Vector<C, N>],
     #[comptime] half: usize,
     #[comptime] heads: Heads,
+    #[comptime] joined: bool,
     #[comptime] biased: bool,
     #[define(F, W, C)] _storage: [ElemType; 3],
 ) {
     let all = comptime!(heads.query + 2 * heads.kv);
+    let of_queries = comptime!(heads.query * 2 * half);
+    let width = comptime!(heads.kv * 2 * half);
+    // From row to row of what comes in, and where keys and values begin in it.
+    let (query_stride, stride) =
+        comptime!(if joined { (all * 2 * half, all * 2 * half) } else { (of_queries, width) });
+    let (keys, values) = comptime!(if joined { (of_queries, of_queries + width) } else { (0, 0) });
     let (column, head, row) =
         (ABSOLUTE_POS % half, ABSOLUTE_POS / half % all, ABSOLUTE_POS / comptime!(half * all));
     if row >= at.len() {
@@ -130,28 +156,29 @@ fn placing<F: Float, W: Float, C: Float, N: Size>(
     let (cos, sin) = (cos[angle], sin[angle]);
     if head < heads.query {
         let within = head * comptime!(2 * half) + column;
-        let first = row * comptime!(heads.query * 2 * half) + within;
-        let a = with_bias(q, q_bias, first, within, biased);
-        let b = with_bias(q, q_bias, first + half, within + half, biased);
-        out[first] = Vector::cast_from(a * cos - b * sin);
-        out[first + half] = Vector::cast_from(b * cos + a * sin);
+        let (from, to) = (row * query_stride + within, row * of_queries + within);
+        let a = with_bias(q, q_bias, from, within, biased);
+        let b = with_bias(q, q_bias, from + half, within + half, biased);
+        out[to] = Vector::cast_from(a * cos - b * sin);
+        out[to + half] = Vector::cast_from(b * cos + a * sin);
     } else {
-        let width = comptime!(heads.kv * 2 * half);
         let within = (head - heads.query) % comptime!(heads.kv) * comptime!(2 * half) + column;
-        let first = row * width + within;
         let cached = at[row] as usize;
         let target = cached * width + within;
         let there = cached < k_cache.len() / width;
         if there {
             if head < comptime!(heads.query + heads.kv) {
-                let a = with_bias(k, k_bias, first, within, biased);
-                let b = with_bias(k, k_bias, first + half, within + half, biased);
+                let from = row * stride + keys + within;
+                let a = with_bias(k, k_bias, from, within, biased);
+                let b = with_bias(k, k_bias, from + half, within + half, biased);
                 k_cache[target] = Vector::cast_from(Vector::<F, N>::cast_from(a * cos - b * sin));
                 k_cache[target + half] = Vector::cast_from(Vector::<F, N>::cast_from(b * cos + a * sin));
             } else {
-                v_cache[target] = Vector::cast_from(with_bias(v, v_bias, first, within, biased));
-                v_cache[target + half] =
-                    Vector::cast_from(with_bias(v, v_bias, first + half, within + half, biased));
+                let from = row * stride + values + within;
+                let a = with_bias(v, v_bias, from, within, biased);
+                let b = with_bias(v, v_bias, from + half, within + half, biased);
+                v_cache[target] = Vector::cast_from(a);
+                v_cache[target + half] = Vector::cast_from(b);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use toolrl_kernels::{CacheSpans, Packing, StepNumbers, is_cpu, together};
-use toolrl_policy::{KvCache, Policy};
+use toolrl_policy::{JoinedProjections, KvCache, Policy};
 use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
 
 use crate::draw::{Draw, draw};
@@ -192,7 +192,9 @@ impl<'a> Batch<'a> {
     fn step_here(&mut self, tokens: Vec<u32>, spans: Vec<CacheSpans>, uniforms: &[f64]) -> Vec<Option<Draw>> {
         let decoder = self.policy.decoder();
         let step = decoder.decode_step(tokens, spans);
-        let logits = floats(together(|| decoder.logits(decoder.decode(&step, &mut self.cache))));
+        let joined = JoinedProjections::default();
+        let logits = together(|| decoder.logits(decoder.decode(&step, &joined, &mut self.cache)));
+        let logits = floats(logits);
         let rows = logits.par_chunks_exact(logits.len() / uniforms.len());
         uniforms.par_iter().zip(rows).map(|(&uniform, logits)| draw(logits, self.params, uniform)).collect()
     }

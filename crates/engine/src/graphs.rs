@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toolrl_kernels::{RopeTable, Sampling, StepGraph, StepNumbers, StepRoom};
-use toolrl_policy::{KvCache, Policy};
+use toolrl_policy::{JoinedProjections, KvCache, Policy};
 use toolrl_rollout::SamplingParams;
 
 use crate::draw::Draw;
@@ -17,6 +17,7 @@ pub(crate) struct Graphs<'a> {
     members: usize,
     sampling: Sampling,
     table: Arc<RopeTable>,
+    joined: JoinedProjections,
     by_size: BTreeMap<usize, StepGraph>,
 }
 
@@ -24,13 +25,13 @@ impl<'a> Graphs<'a> {
     /// No graphs yet, of a batch whose groups have so many members.
     pub(crate) fn new(policy: &'a Policy, layout: Layout, members: usize, params: &SamplingParams) -> Self {
         let SamplingParams { temperature, top_p, .. } = *params;
-        let table = policy.decoder().first_angles(layout.prompt + layout.reply);
         Self {
             policy,
             layout,
             members,
             sampling: Sampling { temperature, top_p },
-            table,
+            table: policy.decoder().first_angles(layout.prompt + layout.reply),
+            joined: policy.decoder().joined_projections(),
             by_size: BTreeMap::new(),
         }
     }
@@ -59,7 +60,7 @@ impl<'a> Graphs<'a> {
             self.by_size.insert(sequences, StepGraph::new(&decoder.head(), &room)?);
         }
         let graph = self.by_size.get_mut(&sequences)?;
-        let drawn = graph.run(numbers, |step| decoder.logits(decoder.decode(step, cache)));
+        let drawn = graph.run(numbers, |step| decoder.logits(decoder.decode(step, &self.joined, cache)));
         let drawn = drawn.tokens.into_iter().zip(drawn.logprobs);
         Some(drawn.map(|(token, logprob)| token.map(|token| Draw { token, logprob })).collect())
     }

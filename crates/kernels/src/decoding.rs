@@ -4,11 +4,33 @@ use burn::tensor::Tensor;
 
 use crate::{DecodeStep, Heads, add_row, rms_norm, rope, write_rows};
 
-/// What a layer's projections gave of a step's s tokens.
+/// Queries, keys and values as a layer's projections gave them.
+#[derive(Clone, Debug)]
+pub enum Projected {
+    /// Queries `[s, query heads * dim]`, keys and values `[s, kv heads * dim]`.
+    Apart([Tensor<2>; 3]),
+    /// Side by side, `[s, (query heads + 2 * kv heads) * dim]`.
+    Joined(Tensor<2>),
+}
+
+impl Projected {
+    /// Each by itself.
+    pub fn apart(self, heads: Heads) -> [Tensor<2>; 3] {
+        match self {
+            Self::Apart(qkv) => qkv,
+            Self::Joined(all) => {
+                let (q, kv) = (heads.query * heads.dim, heads.kv * heads.dim);
+                [(0, q), (q, kv), (q + kv, kv)].map(|(start, width)| all.clone().narrow(1, start, width))
+            }
+        }
+    }
+}
+
+/// The rows of a step's s tokens.
 #[derive(Clone, Debug)]
 pub struct NewRows {
-    /// Queries `[s, query heads * dim]`, keys and values `[s, kv heads * dim]`.
-    pub qkv: [Tensor<2>; 3],
+    /// Queries, keys and values.
+    pub qkv: Projected,
     /// Their biases, where they are still to be added.
     pub biases: Option<[Tensor<1>; 3]>,
 }
@@ -29,9 +51,10 @@ pub fn place(
     if crate::cube::holds(&caches[0]) {
         return crate::cube::place(new, caches, step, heads);
     }
-    let [q, k, v] = match (new.qkv, new.biases) {
-        ([q, k, v], Some([of_q, of_k, of_v])) => [add_row(q, of_q), add_row(k, of_k), add_row(v, of_v)],
-        (qkv, None) => qkv,
+    let [q, k, v] = new.qkv.apart(heads);
+    let [q, k, v] = match new.biases {
+        Some([of_q, of_k, of_v]) => [add_row(q, of_q), add_row(k, of_k), add_row(v, of_v)],
+        None => [q, k, v],
     };
     let [keys, values] = caches;
     let k = rope(k, step.table.clone(), heads.kv);

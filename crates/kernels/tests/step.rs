@@ -9,7 +9,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 use common::{device, setup};
 use toolrl_kernels::{
-    CacheSpans, DecodeStep, Heads, NewRows, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom,
+    CacheSpans, DecodeStep, Heads, NewRows, Projected, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom,
     add_rms_norm, decode_attention, embedding, is_cpu, linear, place,
 };
 
@@ -26,10 +26,12 @@ struct Model {
     norm: Tensor<1>,
     head: Tensor<2>,
     caches: Option<[Tensor<2>; 2]>,
+    /// Whether the projections are one product.
+    joined: bool,
 }
 
 impl Model {
-    fn new(device: &Device) -> Self {
+    fn new(device: &Device, joined: bool) -> Self {
         let mut rng = setup(9).0;
         let widths = [HEADS.query, HEADS.kv, HEADS.kv].map(|n| n * HEADS.dim);
         let mut matrix = |rows, columns| rng.tensor([rows, columns], &device.clone().autodiff()).inner();
@@ -40,13 +42,19 @@ impl Model {
             norm: matrix(1, widths[0]).reshape([widths[0]]),
             head: matrix(VOCABULARY, widths[0]),
             caches: Some([matrix(ROWS, widths[1]), matrix(ROWS, widths[1])]),
+            joined,
         }
     }
 
     /// A step's logits.
     fn forward(&mut self, step: &DecodeStep) -> Tensor<2> {
         let x = embedding(self.table.clone(), step.tokens.clone());
-        let qkv = self.projections.each_ref().map(|weight| linear(x.clone(), weight.clone()));
+        let product = |weight: &Tensor<2>| linear(x.clone(), weight.clone());
+        let qkv = if self.joined {
+            Projected::Joined(product(&Tensor::cat(self.projections.to_vec(), 0)))
+        } else {
+            Projected::Apart(self.projections.each_ref().map(product))
+        };
         let new = NewRows { qkv, biases: Some(self.biases.clone()) };
         let (q, caches) = place(new, self.caches.take().unwrap(), step, HEADS);
         let [k, v] = caches.clone();
@@ -83,7 +91,7 @@ fn room(sampling: Sampling) -> StepRoom {
 
 /// Runs four steps on the GPU by `forward`, and holds them against the CPU's. `None` without a GPU.
 fn steps(sampling: Sampling, forward: impl Fn(&mut Model, &DecodeStep) -> Tensor<2>) -> Option<StepGraph> {
-    let (mut here, mut there) = (Model::new(&Device::flex()), Model::new(&device()));
+    let (mut here, mut there) = (Model::new(&Device::flex(), false), Model::new(&device(), true));
     let graph = StepGraph::new(&there.head, &room(sampling));
     assert_eq!(graph.is_none(), is_cpu(&device()));
     let mut graph = graph?;

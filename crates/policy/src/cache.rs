@@ -41,7 +41,7 @@ impl KvCache {
     /// Writes what a layer's projections gave of a step's tokens, and gives their queries.
     pub(crate) fn place(&mut self, layer: usize, new: NewRows, step: &DecodeStep, heads: Heads) -> Tensor<2> {
         let Some((keys, values)) = self.layers[layer].take() else {
-            let [q, ..] = new.qkv;
+            let [q, ..] = new.qkv.apart(heads);
             return q;
         };
         let (q, [keys, values]) = place(new, [keys, values], step, heads);

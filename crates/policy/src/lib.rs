@@ -31,6 +31,7 @@ mod weights;
 pub use cache::KvCache;
 pub use config::{Architecture, ModelConfig, RopeScaling};
 pub use critic::Critic;
+pub use decode::JoinedProjections;
 pub use decoder::Decoder;
 pub use device::{CudaGpu, CudaReport, DeviceChoice, Place};
 pub use error::PolicyError;

@@ -6,10 +6,10 @@
 use cubecl::prelude::Client;
 use toolrl_cube::{
     AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, DecodeRoom, Dtype, GatherOrder, Heads,
-    Indices, NewRows, PackedLayout, Recording, RopeTable, Rotation, SamplingParams, Segment, SquareSums,
-    adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention, gather_rows,
-    gather_rows_grad, logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad, rope, sample,
-    sum_rows, swiglu, swiglu_grad, write_rows,
+    Indices, NewRows, PackedLayout, Projected, Recording, RopeTable, Rotation, SamplingParams, Segment,
+    SquareSums, adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention,
+    gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad,
+    rope, sample, sum_rows, swiglu, swiglu_grad, write_rows,
 };
 
 use crate::device::{everywhere, put};
@@ -114,8 +114,11 @@ fn placing(client: &Client, dtype: Dtype, heads: Heads, caches: [&Buffer; 2]) ->
     let half = heads.dim / 2;
     let [cos, sin] = [0, 1].map(|_| zeros(client, 3 * half, Dtype::F32));
     let (table, at) = (RopeTable { cos, sin, half }, Indices::from_slice(client, &[7, 9, 8]));
-    for biases in [None, Some(biases.each_ref())] {
-        let new = NewRows { qkv: qkv.each_ref(), biases, table: &table, at: &at };
+    let joined = zeros(client, 3 * widths.iter().sum::<usize>(), dtype);
+    let (apart, joined) = (Projected::Apart(qkv.each_ref()), Projected::Joined(&joined));
+    let biases = Some(biases.each_ref());
+    for (qkv, biases) in [(apart, None), (apart, biases), (joined, None), (joined, biases)] {
+        let new = NewRows { qkv, biases, table: &table, at: &at };
         read_all(client, &[&place(client, &new, caches, heads)?, caches[0], caches[1]])?;
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! A decoding step's fused operations against the same one by one.
 
 use toolrl_cube::{
-    Buffer, CubeError, Dtype, Heads, Indices, NewRows, RopeTable, Rotation, add_rms_norm, add_row, place,
-    rms_norm, rope, write_rows,
+    Buffer, CubeError, Dtype, Heads, Indices, NewRows, Projected, RopeTable, Rotation, add_rms_norm, add_row,
+    place, rms_norm, rope, write_rows,
 };
 
 use crate::device::{assert_close, everywhere, numbers, put, wide};
@@ -45,19 +45,24 @@ fn projections_are_placed() {
                 write_rows(client, cache, &new, &at, widths[1]).unwrap();
             }
 
-            let new = NewRows {
-                qkv: qkv.each_ref(),
-                biases: biased.then_some(biases.each_ref()),
-                table: &table,
-                at: &at,
+            let values = qkv.each_ref().map(|buffer| buffer.read(client).unwrap());
+            let of_row = |row| {
+                values.each_ref().map(|values| &values[row * values.len() / rows..][..values.len() / rows])
             };
-            let found_caches = caches();
-            let found = place(client, &new, found_caches.each_ref(), heads).unwrap();
-            assert_close(&format!("{heads:?}, q"), client, &found, &read(client, &expected), 2);
-            for (what, found, expected) in
-                [("k", &found_caches[0], &expected_caches[0]), ("v", &found_caches[1], &expected_caches[1])]
-            {
-                assert_close(&format!("{heads:?}, {what}"), client, found, &read(client, expected), 2);
+            let side_by_side: Vec<f32> = (0..rows).flat_map(|row| of_row(row).concat()).collect();
+            let side_by_side = put(client, &side_by_side, dtype);
+            for qkv in [Projected::Apart(qkv.each_ref()), Projected::Joined(&side_by_side)] {
+                let new =
+                    NewRows { qkv, biases: biased.then_some(biases.each_ref()), table: &table, at: &at };
+                let found_caches = caches();
+                let found = place(client, &new, found_caches.each_ref(), heads).unwrap();
+                assert_close(&format!("{heads:?}, q"), client, &found, &read(client, &expected), 2);
+                for (what, found, expected) in [
+                    ("k", &found_caches[0], &expected_caches[0]),
+                    ("v", &found_caches[1], &expected_caches[1]),
+                ] {
+                    assert_close(&format!("{heads:?}, {what}"), client, found, &read(client, expected), 2);
+                }
             }
         }
     });
@@ -93,10 +98,17 @@ fn what_does_not_fit_is_refused() {
         let refused = |q: usize, k: usize, half: usize, cache: usize| {
             let qkv = [zeros(q), zeros(k), zeros(8)];
             let (table, caches) = (table(half, 2), [zeros(cache), zeros(cache)]);
-            let new = NewRows { qkv: qkv.each_ref(), biases: None, table: &table, at: &at };
+            let new = NewRows { qkv: Projected::Apart(qkv.each_ref()), biases: None, table: &table, at: &at };
             place(client, &new, caches.each_ref(), heads).map(drop)
         };
         assert!(refused(16, 8, 2, 12).is_ok());
+        let (all, table, cache) = (zeros(31), table(2, 2), zeros(12));
+        let new = NewRows { qkv: Projected::Joined(&all), biases: None, table: &table, at: &at };
+        let refused_whole = place(client, &new, [&cache; 2], heads).unwrap_err();
+        assert!(
+            matches!(refused_whole, CubeError::Length { expected: 32, found: 31, .. }),
+            "{refused_whole}"
+        );
         assert!(matches!(
             refused(15, 8, 2, 12),
             Err(CubeError::Length { what: "q", expected: 16, found: 15 })

@@ -3,14 +3,14 @@
 use burn::tensor::Tensor;
 use toolrl_cube::{Buffer, Dtype, SquareSums};
 
-use super::decoding::{lowered, raised};
+use super::decoding::{context, lowered, raised};
 use super::tensor::{buffer, fits, writable};
 use super::upload;
 use crate::{AdamWState, AdamWStep};
 
 /// See [`crate::adamw`].
 pub(crate) fn adamw(state: AdamWState, grad: Tensor<1>, step: &AdamWStep) -> AdamWState {
-    let of = grad.clone();
+    let context = context(&grad);
     let [param, mean, mean_square] =
         [state.param, state.mean, state.mean_square].map(|t| writable(lowered(t)));
     let (client, grad) = (&param.client, lowered(grad));
@@ -26,7 +26,7 @@ pub(crate) fn adamw(state: AdamWState, grad: Tensor<1>, step: &AdamWStep) -> Ada
     let AdamWStep { t, lr, beta1, beta2, epsilon, weight_decay, .. } = *step;
     let step = toolrl_cube::AdamWStep { t, lr, beta1, beta2, epsilon, weight_decay };
     fits(toolrl_cube::adamw_step(client, &buffers, &buffer(&grad), &clip, &step));
-    let [param, mean, mean_square] = [param, mean, mean_square].map(|t| raised(t, &of));
+    let [param, mean, mean_square] = [param, mean, mean_square].map(|t| raised(t, &context));
     AdamWState { param, mean, mean_square }
 }
 

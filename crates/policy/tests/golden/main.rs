@@ -12,7 +12,9 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 use inputs::{Tensors, device, models, shared, smollm2};
 use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
-use toolrl_policy::{Activations, Derivatives, KvCache, Pass, PassSettings, Policy, Precision};
+use toolrl_policy::{
+    Activations, Derivatives, JoinedProjections, KvCache, Pass, PassSettings, Policy, Precision,
+};
 
 fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().try_into_vec_as().unwrap()
@@ -44,7 +46,11 @@ fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
             return out;
         }
         let spans = CacheSpans { prefix: (0, prompt.len()), own: (prompt.len(), out.len()) };
-        last = decoder.decode(&decoder.decode_step(vec![best], vec![spans]), &mut cache);
+        last = decoder.decode(
+            &decoder.decode_step(vec![best], vec![spans]),
+            &JoinedProjections::default(),
+            &mut cache,
+        );
     }
 }
 
