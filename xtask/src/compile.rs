@@ -72,7 +72,7 @@ fn compute_capability(arguments: &[OsString]) -> anyhow::Result<u32> {
 }
 
 /// NVIDIA's compiler, headers and assembler, fetched where they are not there yet.
-fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
     let (toolkit, wheels) = (dir.join("nvidia/cu13"), dir.join("wheels"));
     let last = toolkit.join("lib/libnvrtc.so");
     if last.exists() {
@@ -93,7 +93,7 @@ fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
 
 /// The folder of the driver. It bears the name without a version alone: by the other, NVRTC would find it and ask more
 /// of it.
-fn driver(root: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn driver(root: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let folder = dir.join("driver");
     std::fs::create_dir_all(&folder)?;
     let mut cc = Command::new("cc");

@@ -1,10 +1,12 @@
-/* A CUDA driver that holds memory and runs nothing: what `cargo xtask gpu compile` puts in the place of NVIDIA's.
+/* A CUDA driver that holds memory and runs nothing: what `cargo xtask gpu compile` and `gpu idle` put in the place of
+ * NVIDIA's.
  *
  * A program that computes by CubeCL then goes all its way on a machine without a GPU: it finds a device, has every
  * kernel compiled by NVIDIA's compiler, hands the PTX to be assembled (it is written into the folder IDLE_DRIVER_PTX),
  * and launches it, upon which nothing happens. Launches that the device would refuse are refused.
  *
- * Only what cubecl calls is here. The compute capability is IDLE_DRIVER_SM, 90 by default; other figures are an H100's. */
+ * Only what cubecl calls is here. The compute capability is IDLE_DRIVER_SM, 90 by default; other figures are an H100's.
+ * Where IDLE_DRIVER_GRAPHS is 0, nothing is recorded. */
 
 #include <stdint.h>
 #include <stdio.h>
@@ -71,7 +73,8 @@ static __thread void *capturing; /* the stream */
 static __thread size_t recorded;
 
 Result cuStreamBeginCapture_v2(void *stream, int mode) {
-    if (capturing) return INVALID_VALUE;
+    const char *graphs = getenv("IDLE_DRIVER_GRAPHS");
+    if (capturing || (graphs && !strcmp(graphs, "0"))) return INVALID_VALUE;
     return capturing = stream, recorded = 0, SUCCESS;
 }
 Result cuStreamEndCapture(void *stream, void **graph) {

@@ -7,6 +7,7 @@ mod bundle;
 mod compile;
 mod forward;
 mod fuzz;
+mod idle;
 mod tidy;
 mod validate;
 
@@ -31,6 +32,8 @@ Commands of the workspace:
                       (docs/gpu.md)
   gpu compile         Compiles every kernel by NVIDIA's compiler, without a GPU, and tells the registers that each
                       takes (docs/gpu.md)
+  gpu idle            Runs a program for NVIDIA GPUs on a driver that computes nothing: times of the host alone
+                      (docs/gpu.md)
   fuzz [TARGET]... [--minutes N] [--list]
                       Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
                       Needs cargo-fuzz and the nightly compiler
@@ -70,6 +73,9 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
         }
         Some("gpu") if arguments.first().is_some_and(|first| first == "compile") => {
             compile::run(&root()?, &arguments[1..])
+        }
+        Some("gpu") if arguments.first().is_some_and(|first| first == "idle") => {
+            idle::run(&root()?, &arguments[1..])
         }
         Some("toolrl") => forward::toolrl(&arguments),
         _ => forward::toolrl(&[vec![command], arguments].concat()),

@@ -125,7 +125,7 @@ impl Attention {
 }
 
 /// The weights of every layer's queries, keys and values side by side, so that a decoding step multiplies once: a copy,
-/// some tenth of the weights. None of layers whose projections have adapters or norms of their own.
+/// some twentieth of the weights. None of layers whose projections have adapters or norms of their own.
 #[derive(Clone, Debug, Default)]
 pub struct JoinedProjections(Vec<Option<Tensor<2>>>);
 
