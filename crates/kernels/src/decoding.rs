@@ -5,6 +5,7 @@ use burn::tensor::Tensor;
 use crate::{DecodeStep, Heads, add_row, rms_norm, rope, write_rows};
 
 /// Queries, keys and values as a layer's projections gave them.
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, for the length of a call")]
 #[derive(Clone, Debug)]
 pub enum Projected {
     /// Queries `[s, query heads * dim]`, keys and values `[s, kv heads * dim]`.

@@ -114,7 +114,10 @@ impl Attention {
         let product = |weight: &Tensor<2>| linear(x.clone(), weight.clone());
         let qkv = match joined {
             Some(weight) => Projected::Joined(product(weight)),
-            None => Projected::Apart(self.projections().map(|projection| product(&projection.weight.val()))),
+            None => {
+                let each = self.projections().map(|projection| product(&projection.weight.val()));
+                Projected::Apart(each)
+            }
         };
         let biases = match self.projections().map(|projection| projection.bias.as_ref()) {
             [Some(q), Some(k), Some(v)] => Some([q.val(), k.val(), v.val()]),
