@@ -33,9 +33,9 @@ pub(super) fn context<const D: usize>(of: &Tensor<D>) -> DispatchAutodiffContext
 }
 
 /// A tensor of the public kind.
-pub(super) fn raised<const D: usize>(t: CubeTensor, context: &DispatchAutodiffContext) -> Tensor<D> {
+pub(super) fn raised<const D: usize>(t: CubeTensor, context: DispatchAutodiffContext) -> Tensor<D> {
     let kind = DispatchTensorKind::Cube(BackendTensor::Float(t));
-    Tensor::from_dispatch(DispatchTensor { kind, autodiff: context.clone() })
+    Tensor::from_dispatch(DispatchTensor { kind, autodiff: context })
 }
 
 /// See [`crate::add_rms_norm`].
@@ -44,7 +44,7 @@ pub(crate) fn add_rms_norm(x: Tensor<2>, y: Tensor<2>, weight: Tensor<1>, eps: f
     let (x, weight) = (lowered(x), lowered(weight));
     let y = stored(lowered(y), x.dtype);
     let both = toolrl_cube::add_rms_norm(&x.client, [&buffer(&x), &buffer(&y)], &buffer(&weight), eps);
-    fits(both).map(|result| raised(like(&x, &result), &context))
+    fits(both).map(|result| raised(like(&x, &result), context))
 }
 
 /// See [`crate::place`].
@@ -77,5 +77,5 @@ pub(crate) fn place(
     let into = caches.each_ref().map(buffer);
     let q = fits(toolrl_cube::place(&first.client, &new, into.each_ref(), upload::sizes(heads)));
     let q = tensor(first, &q, [at.len(), heads.query * heads.dim]);
-    (raised(q, &context), caches.map(|cache| raised(cache, &context)))
+    (raised(q, context), caches.map(|cache| raised(cache, context)))
 }

@@ -26,7 +26,7 @@ pub(crate) fn adamw(state: AdamWState, grad: Tensor<1>, step: &AdamWStep) -> Ada
     let AdamWStep { t, lr, beta1, beta2, epsilon, weight_decay, .. } = *step;
     let step = toolrl_cube::AdamWStep { t, lr, beta1, beta2, epsilon, weight_decay };
     fits(toolrl_cube::adamw_step(client, &buffers, &buffer(&grad), &clip, &step));
-    let [param, mean, mean_square] = [param, mean, mean_square].map(|t| raised(t, &context));
+    let [param, mean, mean_square] = [param, mean, mean_square].map(|t| raised(t, context));
     AdamWState { param, mean, mean_square }
 }
 

@@ -38,7 +38,7 @@ enum Work {
     /// Not done yet.
     New,
     /// Recorded.
-    Recorded(Recording<toolrl_cube::Draws>),
+    Recorded(Box<Recording<toolrl_cube::Draws>>),
     /// Enqueued kernel by kernel, because the device does not record it.
     Plain,
 }
@@ -88,7 +88,7 @@ impl StepGraph {
             // Kernels are compiled, and products tuned, before anything is recorded.
             drop(self.enqueue(&mut forward));
             self.work = match Recording::new(&client, || self.enqueue(&mut forward)) {
-                Ok(recording) => Work::Recorded(recording),
+                Ok(recording) => Work::Recorded(Box::new(recording)),
                 Err(error) => {
                     tracing::warn!("decoding steps are enqueued kernel by kernel: {error}");
                     Work::Plain
