@@ -17,10 +17,11 @@ use crate::cargo;
 const USAGE: &str = "cargo xtask gpu compile [--sm N]";
 
 /// What is fetched: the compiler, its headers, and the assembler, of one release.
-const WHEELS: [&str; 4] = [
+const WHEELS: [&str; 5] = [
     "nvidia-cuda-nvrtc==13.0.88",
     "nvidia-cuda-runtime==13.0.96",
     "nvidia-cuda-crt==13.0.88",
+    "nvidia-cuda-cccl==13.0.85",
     "nvidia-cuda-nvcc==13.0.88",
 ];
 
@@ -74,8 +75,8 @@ fn compute_capability(arguments: &[OsString]) -> anyhow::Result<u32> {
 /// NVIDIA's compiler, headers and assembler, fetched where they are not there yet.
 pub(crate) fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
     let (toolkit, wheels) = (dir.join("nvidia/cu13"), dir.join("wheels"));
-    let last = toolkit.join("lib/libnvrtc.so");
-    if last.exists() {
+    let (link, newest) = (toolkit.join("lib/libnvrtc.so"), toolkit.join("include/cccl/nv/target"));
+    if link.exists() && newest.exists() {
         return Ok(toolkit);
     }
     std::fs::create_dir_all(&wheels)?;
@@ -87,7 +88,9 @@ pub(crate) fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
         succeed(Command::new("python3").args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(dir))?;
     }
     succeed(Command::new("chmod").arg("+x").arg(toolkit.join("bin/ptxas")))?;
-    std::os::unix::fs::symlink("libnvrtc.so.13", &last)?;
+    if !link.exists() {
+        std::os::unix::fs::symlink("libnvrtc.so.13", &link)?;
+    }
     Ok(toolkit)
 }
 

@@ -16,7 +16,7 @@
 typedef int Result; /* CUresult */
 typedef uint64_t Address; /* CUdeviceptr */
 
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, CAPTURE_UNSUPPORTED = 900 };
+enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, CAPTURE_UNSUPPORTED = 900, CAPTURE_UNJOINED = 904 };
 enum { MAX_THREADS = 1024, MAX_SHARED = 232448, WARP = 32, PROCESSORS = 132 };
 static const size_t MEMORY = (size_t)80 << 30;
 
@@ -69,17 +69,20 @@ Result cuCtxGetStreamPriorityRange(int *least, int *greatest) { return *least = 
 
 /* ---- graphs: the number of launches between the beginning and the end of a capture ---- */
 
-static __thread void *capturing; /* the stream */
-static __thread size_t recorded;
+/* As in CUDA's global mode, no thread may wait or take memory meanwhile. */
+static void *volatile capturing; /* the stream */
+static volatile size_t recorded;
+static volatile int joined; /* whether another stream waits for the one that is recorded */
 
 Result cuStreamBeginCapture_v2(void *stream, int mode) {
     const char *graphs = getenv("IDLE_DRIVER_GRAPHS");
     if (capturing || (graphs && !strcmp(graphs, "0"))) return INVALID_VALUE;
-    return capturing = stream, recorded = 0, SUCCESS;
+    return joined = 0, recorded = 0, capturing = stream, SUCCESS;
 }
 Result cuStreamEndCapture(void *stream, void **graph) {
     if (capturing != stream) return INVALID_VALUE;
     capturing = NULL;
+    if (joined) return CAPTURE_UNJOINED;
     size_t *launches = malloc(sizeof *launches);
     return *launches = recorded, *graph = launches, SUCCESS;
 }
@@ -101,10 +104,17 @@ Result cuStreamCreate(void **stream, unsigned flags) { return fresh(stream); }
 Result cuStreamCreateWithPriority(void **stream, unsigned flags, int priority) { return fresh(stream); }
 Result cuStreamSynchronize(void *stream) { return capturing ? CAPTURE_UNSUPPORTED : SUCCESS; }
 Result cuStreamQuery(void *stream) { return SUCCESS; }
-Result cuStreamWaitEvent(void *stream, void *event, unsigned flags) { return SUCCESS; }
+Result cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
+    /* Events of the recorded stream say so. */
+    if (capturing && stream != capturing && *(void **)event == capturing) joined = 1;
+    return SUCCESS;
+}
 Result cuStreamDestroy_v2(void *stream) { return SUCCESS; }
-Result cuEventCreate(void **event, unsigned flags) { return fresh(event); }
-Result cuEventRecord(void *event, void *stream) { return SUCCESS; }
+Result cuEventCreate(void **event, unsigned flags) {
+    *event = calloc(1, sizeof(void *)); /* the stream that it was recorded on */
+    return *event ? SUCCESS : OUT_OF_MEMORY;
+}
+Result cuEventRecord(void *event, void *stream) { return *(void **)event = stream, SUCCESS; }
 Result cuEventSynchronize(void *event) { return capturing ? CAPTURE_UNSUPPORTED : SUCCESS; }
 Result cuEventQuery(void *event) { return SUCCESS; }
 Result cuEventElapsedTime(float *ms, void *start, void *end) { return *ms = 1, SUCCESS; }
@@ -113,18 +123,26 @@ Result cuEventDestroy_v2(void *event) { return free(event), SUCCESS; }
 
 /* ---- memory: the host's ---- */
 
+/* Zeros that take no memory until they are written. What is freed stands before what is given. */
 static Result allocate(void **to, size_t bytes) {
     if (capturing) return CAPTURE_UNSUPPORTED;
-    if (posix_memalign(to, 512, bytes ? bytes : 1)) return OUT_OF_MEMORY;
-    return memset(*to, 0, bytes), SUCCESS;
+    char *all = calloc(1, bytes + 1024);
+    if (!all) return OUT_OF_MEMORY;
+    void **aligned = (void **)(((uintptr_t)all + 1023) & ~(uintptr_t)511);
+    aligned[-1] = all;
+    return *to = aligned, SUCCESS;
+}
+static Result release(void *given) {
+    if (given) free(((void **)given)[-1]);
+    return SUCCESS;
 }
 
 Result cuMemAlloc_v2(Address *to, size_t bytes) { return allocate((void **)to, bytes); }
 Result cuMemAllocAsync(Address *to, size_t bytes, void *stream) { return allocate((void **)to, bytes); }
 Result cuMemAllocHost_v2(void **to, size_t bytes) { return allocate(to, bytes); }
-Result cuMemFree_v2(Address from) { return free((void *)from), SUCCESS; }
-Result cuMemFreeAsync(Address from, void *stream) { return free((void *)from), SUCCESS; }
-Result cuMemFreeHost(void *from) { return free(from), SUCCESS; }
+Result cuMemFree_v2(Address from) { return release((void *)from); }
+Result cuMemFreeAsync(Address from, void *stream) { return release((void *)from); }
+Result cuMemFreeHost(void *from) { return release(from); }
 Result cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t bytes, void *stream) {
     return memcpy((void *)to, from, bytes), SUCCESS;
 }
@@ -157,6 +175,18 @@ Result cuMemcpy2DAsync_v2(const Copy *copy, void *stream) {
     return SUCCESS;
 }
 
+/* How a kernel copies tiles of a tensor; the driver's rules (CUDA driver API, tensor map object access). */
+Result cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
+                              const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave,
+                              int swizzle, int promotion, int fill) {
+    int fits = rank >= 1 && rank <= 5 && (uintptr_t)address % 16 == 0;
+    for (uint32_t i = 0; i < rank; i++) {
+        fits &= sizes[i] >= 1 && sizes[i] <= (uint64_t)1 << 32 && box[i] >= 1 && box[i] <= 256;
+        fits &= steps[i] >= 1 && steps[i] <= 8 && (i + 1 == rank || strides[i] % 16 == 0);
+    }
+    return memset(map, 0, 128), fits ? SUCCESS : INVALID_VALUE;
+}
+
 /* ---- kernels: written down, and not run ---- */
 
 static __thread const char *ptx;
@@ -185,6 +215,9 @@ Result cuLinkComplete(void *state, void **cubin, size_t *bytes) {
 }
 Result cuLinkDestroy(void *state) { return free(state), SUCCESS; }
 Result cuModuleLoadData(void **module, const void *image) { return fresh(module); }
+Result cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
+    return fresh(module);
+}
 Result cuModuleGetFunction(void **function, void *module, const char *name) { return fresh(function); }
 Result cuModuleUnload(void *module) { return SUCCESS; }
 Result cuFuncSetAttribute(void *function, int attribute, int value) {
@@ -201,6 +234,7 @@ Result cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned
 Result cuGetErrorName(int error, const char **name) {
     *name = error == OUT_OF_MEMORY         ? "CUDA_ERROR_OUT_OF_MEMORY"
             : error == CAPTURE_UNSUPPORTED ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
+            : error == CAPTURE_UNJOINED    ? "CUDA_ERROR_STREAM_CAPTURE_UNJOINED"
                                            : "CUDA_ERROR_INVALID_VALUE";
     return SUCCESS;
 }

@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use toolrl_kernels::is_cpu;
+use toolrl_policy::DeviceChoice;
 use toolrl_reward::Registry;
 use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
 use toolrl_train::record::Summary;
@@ -56,8 +58,13 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     Ok(())
 }
 
-/// How many runs are done at a time.
+/// How many runs are done at a time: on a GPU one, since a step of decoding is recorded there while nothing else of the
+/// process uses it.
 fn jobs(args: &StudyArgs) -> usize {
+    let on_cpu = DeviceChoice::Auto.open().is_ok_and(|place| is_cpu(&place.device));
+    if !on_cpu {
+        return 1;
+    }
     let embedded = EMBEDDED.iter().any(|(name, _)| *name == args.study);
     let default = if embedded { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
     args.jobs.map_or(default, NonZeroUsize::get)

@@ -1,4 +1,4 @@
-//! A checksum of numbers in device memory, so that two devices' weights can be compared without a copy to the host.
+//! A checksum of numbers in device memory, so that weights can be compared without a copy to the host.
 
 use cubecl::prelude::*;
 

@@ -47,45 +47,11 @@ pub fn place(
     heads: Heads,
 ) -> Result<Buffer, CubeError> {
     let NewRows { qkv, biases, table, at } = *new;
-    heads.check()?;
-    let (queries, kv, half) = (heads.query * heads.dim, heads.kv * heads.dim, table.half);
-    if 2 * half != heads.dim {
-        return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
-    }
-    let rows = at.len();
-    let [q, k, v] = match qkv {
-        Projected::Apart([q, k, v]) => {
-            q.expect_len("q", rows * queries)?;
-            for (what, buffer) in [("k", k), ("v", v)] {
-                buffer.expect_len(what, rows * kv)?;
-                buffer.expect_dtype(what, q.dtype())?;
-            }
-            [q, k, v]
-        }
-        Projected::Joined(all) => {
-            all.expect_len("q, k and v", rows * (queries + 2 * kv))?;
-            [all; 3]
-        }
-    };
-    for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
-        divide(what, cache.len(), kv)?;
-        cache.expect_dtype(what, caches[0].dtype())?;
-    }
-    for (what, angles) in [("cos", &table.cos), ("sin", &table.sin)] {
-        angles.expect_len(what, rows * half)?;
-        angles.expect_dtype(what, Dtype::F32)?;
-    }
+    let (rows, half) = (at.len(), table.half);
+    let [q, k, v] = new.check(caches, heads)?;
     // A kernel is given something in place of biases that it does not read.
     let of = biases.unwrap_or([q; 3]);
-    if biases.is_some() {
-        for (what, bias, width) in
-            [("q's bias", of[0], queries), ("k's bias", of[1], kv), ("v's bias", of[2], kv)]
-        {
-            bias.expect_len(what, width)?;
-            bias.expect_dtype(what, of[0].dtype())?;
-        }
-    }
-    let out = Buffer::empty(client, rows * queries, q.dtype());
+    let out = Buffer::empty(client, rows * heads.query * heads.dim, q.dtype());
     let size = q.dtype().size().max(of[0].dtype().size()).max(caches[0].dtype().size());
     let lanes = vector_size(client, size, &[half]);
     let (count, dim) = elementwise(client, rows * (heads.query + 2 * heads.kv) * half / lanes);
@@ -117,6 +83,48 @@ pub fn place(
         );
     }
     Ok(out)
+}
+
+impl<'a> NewRows<'a> {
+    /// Queries, keys and values, once everything fits; three times the same where they are joined.
+    fn check(&self, caches: [&Buffer; 2], heads: Heads) -> Result<[&'a Buffer; 3], CubeError> {
+        heads.check()?;
+        let (queries, kv, half) = (heads.query * heads.dim, heads.kv * heads.dim, self.table.half);
+        if 2 * half != heads.dim {
+            return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
+        }
+        let rows = self.at.len();
+        let alike = |what, buffer: &Buffer, len, like: &Buffer| {
+            buffer.expect_len(what, len)?;
+            buffer.expect_dtype(what, like.dtype())
+        };
+        let qkv = match self.qkv {
+            Projected::Apart([q, k, v]) => {
+                q.expect_len("q", rows * queries)?;
+                alike("k", k, rows * kv, q)?;
+                alike("v", v, rows * kv, q)?;
+                [q, k, v]
+            }
+            Projected::Joined(all) => {
+                all.expect_len("q, k and v", rows * (queries + 2 * kv))?;
+                [all; 3]
+            }
+        };
+        for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
+            divide(what, cache.len(), kv)?;
+            alike(what, cache, caches[0].len(), caches[0])?;
+        }
+        for (what, angles) in [("cos", &self.table.cos), ("sin", &self.table.sin)] {
+            angles.expect_len(what, rows * half)?;
+            angles.expect_dtype(what, Dtype::F32)?;
+        }
+        if let Some([of_q, of_k, of_v]) = self.biases {
+            of_q.expect_len("q's bias", queries)?;
+            alike("k's bias", of_k, kv, of_q)?;
+            alike("v's bias", of_v, kv, of_q)?;
+        }
+        Ok(qkv)
+    }
 }
 
 /// A unit takes one vector of a head's first half with its partner of the second, of a query's head, a key's or a value's.

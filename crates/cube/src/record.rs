@@ -16,8 +16,9 @@ pub struct Recording<T> {
 impl<T> Recording<T> {
     /// Does some work once, which leaves behind the memory that it needs, and records it.
     ///
-    /// The work enqueues kernels and does nothing else: while it is recorded, nothing crosses between the host and the
-    /// device. It takes the same memory each time, and all its kernels should be tuned already.
+    /// The work enqueues kernels and does nothing else: what it uploads is refused, or on CUDA recorded with what it
+    /// held then. It takes the same memory each time, all its kernels should be tuned already, and on CUDA nothing else
+    /// of the process uses the device meanwhile.
     ///
     /// # Errors
     /// [`CubeError::Device`] where the device cannot record, or cannot record this. What the work writes is unreadable

@@ -1,6 +1,5 @@
 //! Decoding steps of a GPU: the kernels of a step are recorded for a few numbers of replies, and replayed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use toolrl_kernels::{RopeTable, Sampling, StepGraph, StepNumbers, StepRoom};
@@ -10,7 +9,7 @@ use toolrl_rollout::SamplingParams;
 use crate::draw::Draw;
 use crate::slots::Layout;
 
-/// The graphs of a batch, by the number of replies that they compute.
+/// The graphs of a batch.
 pub(crate) struct Graphs<'a> {
     policy: &'a Policy,
     layout: Layout,
@@ -18,7 +17,9 @@ pub(crate) struct Graphs<'a> {
     sampling: Sampling,
     table: Arc<RopeTable>,
     joined: JoinedProjections,
-    by_size: BTreeMap<usize, StepGraph>,
+    /// That of the last step, and the number of replies that it computes. As nothing waits any more, that only shrinks,
+    /// and a graph holds memory.
+    last: Option<(usize, StepGraph)>,
 }
 
 impl<'a> Graphs<'a> {
@@ -32,7 +33,7 @@ impl<'a> Graphs<'a> {
             sampling: Sampling { temperature, top_p },
             table: policy.decoder().first_angles(layout.prompt + layout.reply),
             joined: policy.decoder().joined_projections(),
-            by_size: BTreeMap::new(),
+            last: None,
         }
     }
 
@@ -46,7 +47,8 @@ impl<'a> Graphs<'a> {
         let decoder = self.policy.decoder();
         // Powers of two: a graph serves all numbers of replies down to half of its own.
         let sequences = numbers.tokens.len().next_power_of_two().min(self.layout.slots);
-        if !self.by_size.contains_key(&sequences) {
+        if self.last.as_ref().is_none_or(|(of, _)| *of != sequences) {
+            self.last = None;
             let room = StepRoom {
                 sequences,
                 members: self.members.min(sequences),
@@ -57,9 +59,9 @@ impl<'a> Graphs<'a> {
                 heads: self.policy.config().heads,
                 sampling: self.sampling,
             };
-            self.by_size.insert(sequences, StepGraph::new(&decoder.head(), &room)?);
+            self.last = Some((sequences, StepGraph::new(&decoder.head(), &room)?));
         }
-        let graph = self.by_size.get_mut(&sequences)?;
+        let (_, graph) = self.last.as_mut()?;
         let drawn = graph.run(numbers, |step| decoder.logits(decoder.decode(step, &self.joined, cache)));
         let drawn = drawn.tokens.into_iter().zip(drawn.logprobs);
         Some(drawn.map(|(token, logprob)| token.map(|token| Draw { token, logprob })).collect())

@@ -63,7 +63,8 @@ impl StepRoom {
 /// Decoding steps on a GPU, from token ids to drawn tokens, whose kernels are recorded the first time and then replayed
 /// with other numbers: a step costs one launch, not hundreds.
 ///
-/// A thread records for itself, since the GPU's queues are by thread. Weights and cache must stay where they are.
+/// Weights and cache must stay where they are, and steps be run by the thread that made this, since the GPU's queues are
+/// by thread: on another they are enqueued kernel by kernel.
 #[derive(Debug)]
 pub struct StepGraph {
     #[cfg(feature = "cube")]

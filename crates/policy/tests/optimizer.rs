@@ -7,15 +7,30 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use toolrl_policy::{
-    AdamWStep, DeviceMoments, Generation, Heads, LoraConfig, ModelConfig, Policy, Precision,
+    AdamWStep, Critic, DeviceMoments, Generation, Heads, LoraConfig, ModelConfig, Policy, Precision,
 };
 
-fn policy(precision: Precision) -> Policy {
+/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
+/// `TOOLRL_TEST_DEVICE` is `cpu`.
+fn device() -> Device {
+    #[cfg(feature = "wgpu")]
+    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
+        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
+    }
+    Device::flex()
+}
+
+fn policy_on(precision: Precision, device: &Device) -> Policy {
     let config = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
     let policy = Policy::fresh(config, Generation { stop_tokens: vec![0] }, 3, &Device::flex());
     let dir = tempfile::tempdir().unwrap();
     policy.save(dir.path(), |_| Ok::<_, io::Error>(())).unwrap();
-    Policy::load(dir.path(), precision, &Device::flex()).unwrap()
+    Policy::load(dir.path(), precision, device).unwrap()
+}
+
+/// bf16 on the CPU: software GPUs have none.
+fn policy(precision: Precision) -> Policy {
+    policy_on(precision, &if precision == Precision::F32 { device() } else { Device::flex() })
 }
 
 const BETA1: f64 = 0.9;
@@ -32,6 +47,7 @@ fn gradient(i: usize, t: u32, len: usize) -> Vec<f32> {
 
 /// Three steps by tensors; beside the values before them, what the algorithm gives.
 fn check(mut policy: Policy) {
+    let device = policy.decoder().head().device();
     let start = policy.trained_values();
     let mut expected: Vec<Vec<[f64; 3]>> =
         start.iter().map(|values| values.iter().map(|&p| [f64::from(p), 0.0, 0.0]).collect()).collect();
@@ -50,7 +66,7 @@ fn check(mut policy: Policy) {
         }
         let tensors: Vec<Tensor<1>> = gradients
             .into_iter()
-            .map(|g| Tensor::from_data(TensorData::new(g.clone(), [g.len()]), &Device::flex()))
+            .map(|g| Tensor::from_data(TensorData::new(g.clone(), [g.len()]), &device))
             .collect();
         let step = AdamWStep {
             t,
@@ -119,4 +135,40 @@ fn weights_in_bf16_are_roundings_of_the_exact_values() {
     // The host takes over where the device was.
     policy.update(|i, values| assert_eq!(values, exact[i]));
     assert_eq!(policy.trained_values(), exact);
+}
+
+/// Weights are changed in place, but not those that someone else looks at.
+#[test]
+fn copies_stay_as_they_are() {
+    let mut policy = policy(Precision::F32);
+    let (reference, critic) = (policy.clone(), Critic::of(&policy));
+    let before = policy.trained_values();
+    let device = policy.decoder().head().device();
+    let gradients = |t: u32| -> Vec<Tensor<1>> {
+        let of = |(i, values): (usize, &Vec<f32>)| {
+            let gradient = gradient(i, t, values.len());
+            Tensor::from_data(TensorData::new(gradient, [values.len()]), &device)
+        };
+        before.iter().enumerate().map(of).collect()
+    };
+    let mut moments = DeviceMoments::new(&[], &gradients(1));
+    for t in 1..=2 {
+        let step = AdamWStep {
+            t,
+            lr: LR,
+            beta1: BETA1,
+            beta2: BETA2,
+            epsilon: EPSILON,
+            weight_decay: DECAY,
+            grad_scale: Arc::new(1.0),
+        };
+        policy.adamw(gradients(t), &mut moments, &step);
+    }
+    assert_ne!(policy.trained_values(), before);
+    assert_eq!(reference.trained_values(), before);
+    // The critic has a head more, and its weights are the policy's.
+    assert!(critic.trained_values().iter().zip(&before).all(|(a, b)| a == b));
+    let (after, again) = (policy.trained_values(), policy.clone());
+    policy.set_trained_values(&before).unwrap();
+    assert_eq!((policy.trained_values(), again.trained_values()), (before, after));
 }

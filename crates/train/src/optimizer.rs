@@ -85,7 +85,8 @@ pub(crate) enum Refused {
 pub(crate) struct Stepped {
     /// The gradient's norm before clipping.
     pub norm: f64,
-    /// The checksum of all values after the update: the CRC-32C of the parts' own.
+    /// The checksum of all values after the update: the CRC-32C of the parts' own, which on a GPU are another sum than on
+    /// the CPU.
     pub weights: u32,
 }
 

@@ -1,6 +1,6 @@
 //! The devices that tests run on, numbers to run with, and how near a result must be.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use cubecl::Device;
 use cubecl::ir::features::TypeUsage;
@@ -35,9 +35,14 @@ fn with_storages(client: Client) -> (Client, Vec<Dtype>) {
     (client, storages)
 }
 
+/// CUDA records what a test enqueues only while no other test uses the device.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs a check on every device with every storage that it has.
 pub fn everywhere(check: impl Fn(&Client, Dtype)) {
     for (client, storages) in DEVICES.iter() {
+        let is_cuda = client.name().starts_with("cuda");
+        let _alone = is_cuda.then(|| ALONE.lock().unwrap_or_else(PoisonError::into_inner));
         storages.iter().for_each(|&dtype| check(client, dtype));
     }
 }

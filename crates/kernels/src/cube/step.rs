@@ -33,10 +33,13 @@ pub(crate) struct StepGraph {
     thread: ThreadId,
 }
 
+/// Attempts to record. One can fail by chance, where memory was freed a moment too late.
+const ATTEMPTS: u32 = 3;
+
 #[derive(Debug)]
 enum Work {
-    /// Not done yet.
-    New,
+    /// Not recorded yet, though so many attempts were made.
+    New { refused: u32 },
     /// Recorded.
     Recorded(Box<Recording<toolrl_cube::Draws>>),
     /// Enqueued kernel by kernel, because the device does not record it.
@@ -65,7 +68,7 @@ impl StepGraph {
             ids,
             at,
             beside,
-            work: Work::New,
+            work: Work::New { refused: 0 },
             thread: thread::current().id(),
         })
     }
@@ -81,16 +84,20 @@ impl StepGraph {
         numbers: &StepNumbers<'_>,
         mut forward: impl FnMut(&DecodeStep) -> Tensor<2>,
     ) -> Draws {
-        self.stay_on(thread::current().id());
         self.write(numbers);
         let client = self.beside.client.clone();
-        if matches!(self.work, Work::New) {
+        if self.thread != thread::current().id() {
+            // Its queue is another.
+            return first(draw::read(&client, &self.enqueue(&mut forward)), numbers);
+        }
+        if let Work::New { refused } = self.work {
             // Kernels are compiled, and products tuned, before anything is recorded.
             drop(self.enqueue(&mut forward));
-            self.work = match Recording::new(&client, || self.enqueue(&mut forward)) {
+            self.work = match self.record(&mut forward) {
                 Ok(recording) => Work::Recorded(Box::new(recording)),
-                Err(error) => {
-                    tracing::warn!("decoding steps are enqueued kernel by kernel: {error}");
+                Err(_) if refused + 1 < ATTEMPTS => Work::New { refused: refused + 1 },
+                Err(problem) => {
+                    tracing::warn!("decoding steps are enqueued kernel by kernel: {problem}");
                     Work::Plain
                 }
             };
@@ -98,23 +105,25 @@ impl StepGraph {
         let drawn = match &self.work {
             Work::Recorded(recording) => {
                 // SAFETY: the numbers and the plan are this value's, weights and cache the caller's, who keeps them
-                // where they are; `stay_on` keeps to the thread.
+                // where they are; the thread is the one that recorded.
                 fits(unsafe { recording.replay() });
                 draw::read(&client, recording.output())
             }
-            Work::New | Work::Plain => draw::read(&client, &self.enqueue(&mut forward)),
+            Work::New { .. } | Work::Plain => draw::read(&client, &self.enqueue(&mut forward)),
         };
-        let n = numbers.tokens.len();
-        Draws {
-            tokens: drawn.tokens.into_iter().take(n).collect(),
-            logprobs: drawn.logprobs.into_iter().take(n).collect(),
-        }
+        first(drawn, numbers)
     }
 
-    /// Queues are the threads': what was recorded on another is forgotten.
-    fn stay_on(&mut self, thread: ThreadId) {
-        if self.thread != thread {
-            (self.thread, self.work) = (thread, Work::New);
+    /// Records a step. CUDA would record an upload with it, and replay what it held then.
+    fn record(
+        &self,
+        forward: &mut impl FnMut(&DecodeStep) -> Tensor<2>,
+    ) -> Result<Recording<toolrl_cube::Draws>, String> {
+        let before = upload::uploads();
+        let recording = Recording::new(&self.beside.client, || self.enqueue(forward));
+        match upload::uploads() - before {
+            0 => recording.map_err(|error| error.to_string()),
+            uploads => Err(format!("{uploads} uploads in it")),
         }
     }
 
@@ -153,6 +162,15 @@ impl StepGraph {
             &self.inputs.floats(UNIFORMS),
             &draw::params(&self.room.sampling),
         ))
+    }
+}
+
+/// The draws of the sequences that are there.
+fn first(drawn: Draws, numbers: &StepNumbers<'_>) -> Draws {
+    let n = numbers.tokens.len();
+    Draws {
+        tokens: drawn.tokens.into_iter().take(n).collect(),
+        logprobs: drawn.logprobs.into_iter().take(n).collect(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Host data that the operations of a pass share, on the device: uploaded by the first that asks, found by the others.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
@@ -26,6 +26,7 @@ struct Entry {
 thread_local! {
     /// By thread, as the runtime's streams are.
     static UPLOADED: RefCell<VecDeque<Entry>> = const { RefCell::new(VecDeque::new()) };
+    static UPLOADS: Cell<usize> = const { Cell::new(0) };
 }
 
 /// What `upload` makes of `host`, made once for as long as it is among the last that were asked for.
@@ -59,7 +60,8 @@ where
         return found;
     }
     let uploaded = Arc::new(upload(host));
-    stand_for(host, device, uploaded.clone());
+    UPLOADS.set(UPLOADS.get() + 1);
+    UPLOADED.with_borrow_mut(|entries| keep(entries, host, device, uploaded.clone()));
     uploaded
 }
 
@@ -69,12 +71,27 @@ where
     T: Send + Sync + 'static,
     U: Send + Sync + 'static,
 {
-    let any: Arc<dyn Any + Send + Sync> = host.clone();
-    let entry = Entry { host: Arc::downgrade(&any), device: device.clone(), uploaded };
+    let address = Arc::as_ptr(host).cast::<()>();
     UPLOADED.with_borrow_mut(|entries| {
-        entries.truncate(KEPT - 1);
-        entries.push_front(entry);
+        // What stood for it before is free at once: a recording finds the memory that the run before it left.
+        entries.retain(|e| e.host.as_ptr().cast::<()>() != address || e.device != *device);
+        keep(entries, host, device, uploaded);
     });
+}
+
+/// How often this thread has uploaded something.
+pub(super) fn uploads() -> usize {
+    UPLOADS.get()
+}
+
+fn keep<T, U>(entries: &mut VecDeque<Entry>, host: &Arc<T>, device: &CubeDevice, uploaded: Arc<U>)
+where
+    T: Send + Sync + 'static,
+    U: Send + Sync + 'static,
+{
+    let any: Arc<dyn Any + Send + Sync> = host.clone();
+    entries.truncate(KEPT - 1);
+    entries.push_front(Entry { host: Arc::downgrade(&any), device: device.clone(), uploaded });
 }
 
 /// Token ids or row numbers, beside a tensor.

@@ -13,8 +13,15 @@ const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
 const MONITOR: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
 /// The run-time compiler's names: those that the runtime itself tries.
 const NVRTC: [&str; 4] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"];
-/// Headers that kernels include, one of each package that the toolkit is split into.
-const HEADERS: [&str; 3] = ["cuda_bf16.h", "mma.h", "crt/mma.h"];
+/// Headers that kernels include, one of each package that the toolkit is split into. From CUDA 13 on, those of the C++
+/// library are in a folder of their own.
+const HEADERS: [&[&str]; 5] = [
+    &["cuda_bf16.h"],
+    &["mma.h"],
+    &["crt/mma.h"],
+    &["cooperative_groups.h"],
+    &["nv/target", "cccl/nv/target"],
+];
 /// The oldest CUDA that the driver should serve: the first with all instructions of Hopper.
 const OLDEST: (u32, u32) = (12, 0);
 /// The first compute capability with bf16 tensor cores.
@@ -58,9 +65,11 @@ pub(super) fn probe() -> CudaReport {
     report.headers = headers.filter(|path| is_dir(path));
     match &report.headers {
         Some(folder) => {
-            let missing = HEADERS.iter().filter(|header| !Path::new(folder).join(header).is_file());
-            report.problems.extend(missing.map(|header| {
-                format!("{folder} has no {header}, which kernels include: install all of the CUDA toolkit's headers")
+            let is_there = |header: &&str| Path::new(folder).join(header).is_file();
+            let missing = HEADERS.iter().filter(|places| !places.iter().any(is_there));
+            report.problems.extend(missing.map(|places| {
+                let names = places.join(" nor ");
+                format!("{folder} has no {names}, which kernels include: install all of the CUDA toolkit's headers")
             }));
         }
         None => report.problems.push(
