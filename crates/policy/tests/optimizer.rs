@@ -40,6 +40,18 @@ const DECAY: f64 = 0.1;
 const LR: f64 = 1e-3;
 const SCALE: f64 = 0.5;
 
+fn step(t: u32, lr: f64, grad_scale: f64) -> AdamWStep {
+    AdamWStep {
+        t,
+        lr,
+        beta1: BETA1,
+        beta2: BETA2,
+        epsilon: EPSILON,
+        weight_decay: DECAY,
+        grad_scale: Arc::new(grad_scale as f32),
+    }
+}
+
 /// Some gradient of a parameter.
 fn gradient(i: usize, t: u32, len: usize) -> Vec<f32> {
     (0..len).map(|j| ((i * 7 + j * 3 + t as usize * 13) % 23) as f32 * 0.1 - 1.0).collect()
@@ -68,19 +80,10 @@ fn check(mut policy: Policy) {
             .into_iter()
             .map(|g| Tensor::from_data(TensorData::new(g.clone(), [g.len()]), &device))
             .collect();
-        let step = AdamWStep {
-            t,
-            lr: LR,
-            beta1: BETA1,
-            beta2: BETA2,
-            epsilon: EPSILON,
-            weight_decay: DECAY,
-            grad_scale: Arc::new(SCALE as f32),
-        };
         // Once through numbers, as a checkpoint does.
         let kept = moments.map(|moments| moments.values()).unwrap_or_default();
         let mut of_step = DeviceMoments::new(&kept, &tensors);
-        policy.adamw(tensors, &mut of_step, &step);
+        policy.adamw(tensors, &mut of_step, &step(t, LR, SCALE));
         moments = Some(of_step);
     }
     let found = policy.trained_values();
@@ -113,18 +116,9 @@ fn weights_in_bf16_are_roundings_of_the_exact_values() {
         lengths.iter().enumerate().map(of).collect()
     };
     let mut moments = DeviceMoments::new(&[], &tensors(1));
-    let step = |t| AdamWStep {
-        t,
-        lr: 1e-5,
-        beta1: BETA1,
-        beta2: BETA2,
-        epsilon: EPSILON,
-        weight_decay: 0.0,
-        grad_scale: Arc::new(1.0),
-    };
     let before = policy.trained_values();
     for t in 1..=2 {
-        policy.adamw(tensors(t), &mut moments, &step(t));
+        policy.adamw(tensors(t), &mut moments, &step(t, 1e-5, 1.0));
     }
     let exact = policy.trained_values();
     assert_ne!(exact, before, "steps below bf16's resolution are kept");
@@ -153,16 +147,7 @@ fn copies_stay_as_they_are() {
     };
     let mut moments = DeviceMoments::new(&[], &gradients(1));
     for t in 1..=2 {
-        let step = AdamWStep {
-            t,
-            lr: LR,
-            beta1: BETA1,
-            beta2: BETA2,
-            epsilon: EPSILON,
-            weight_decay: DECAY,
-            grad_scale: Arc::new(1.0),
-        };
-        policy.adamw(gradients(t), &mut moments, &step);
+        policy.adamw(gradients(t), &mut moments, &step(t, LR, 1.0));
     }
     assert_ne!(policy.trained_values(), before);
     assert_eq!(reference.trained_values(), before);

@@ -40,6 +40,12 @@ fn device() -> Device {
     Device::flex()
 }
 
+/// The directory of a policy, and what PyTorch computed with it.
+fn reference() -> Option<(PathBuf, Value)> {
+    let (dir, file) = (shared("golden/model/tiny/qwen2_tied")?, shared("golden/model/grpo/reference.json")?);
+    Some((dir, serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()))
+}
+
 /// A reply of the reference file.
 struct Reply {
     prompt: Vec<u32>,
@@ -116,12 +122,7 @@ fn learner(dir: &Path, activations: Activations) -> Learner {
 }
 
 fn check(max_tokens: usize, activations: Activations) {
-    let (Some(dir), Some(file)) =
-        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
-    else {
-        return;
-    };
-    let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Some((dir, reference)) = reference() else { return };
     let replies = replies(&reference);
     let packs = packs(&replies, max_tokens);
     let mut learner = learner(&dir, activations);
@@ -165,12 +166,7 @@ fn computing_layers_again_changes_nothing() {
 
 #[test]
 fn a_state_put_back_goes_on_to_the_bit() {
-    let (Some(dir), Some(file)) =
-        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
-    else {
-        return;
-    };
-    let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Some((dir, reference)) = reference() else { return };
     let replies = replies(&reference);
     let packs = packs(&replies, usize::MAX);
     let update = |learner: &mut Learner, step| {
@@ -197,12 +193,7 @@ fn a_state_put_back_goes_on_to_the_bit() {
 
 /// The loss and every parameter's gradient of one variant, in one pack and in several.
 fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>) {
-    let (Some(dir), Some(file)) =
-        (shared("golden/model/tiny/qwen2_tied"), shared("golden/model/grpo/reference.json"))
-    else {
-        return;
-    };
-    let reference: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let Some((dir, reference)) = reference() else { return };
     let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
     let policy = Policy::load(&dir, Precision::F32, &device()).unwrap();
     let config = LossConfig { aggregation, kl, ..LossConfig::default() };
