@@ -45,8 +45,7 @@ impl<'a> Graphs<'a> {
         cache: &mut KvCache,
     ) -> Option<Vec<Option<Draw>>> {
         let decoder = self.policy.decoder();
-        // Powers of two: a graph serves all numbers of replies down to half of its own.
-        let sequences = numbers.tokens.len().next_power_of_two().min(self.layout.slots);
+        let sequences = computed(numbers.tokens.len()).min(self.layout.slots);
         if self.last.as_ref().is_none_or(|(of, _)| *of != sequences) {
             self.last = None;
             let room = StepRoom {
@@ -65,5 +64,23 @@ impl<'a> Graphs<'a> {
         let drawn = graph.run(numbers, |step| decoder.logits(decoder.decode(step, &self.joined, cache)));
         let drawn = drawn.tokens.into_iter().zip(drawn.logprobs);
         Some(drawn.map(|(token, logprob)| token.map(|token| Draw { token, logprob })).collect())
+    }
+}
+
+/// How many replies a graph computes that serves so many: few sizes, since each is recorded by itself and its products
+/// are tuned by themselves. Up to 64 a step reads the weights for as long as it multiplies, whatever the number.
+fn computed(replies: usize) -> usize {
+    [1, 4, 16].into_iter().find(|&size| replies <= size).unwrap_or_else(|| replies.next_multiple_of(64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::computed;
+
+    #[test]
+    fn a_graph_has_room_and_not_too_much() {
+        let sizes: std::collections::BTreeSet<usize> = (1..=256).map(computed).collect();
+        assert_eq!(sizes.into_iter().collect::<Vec<_>>(), [1, 4, 16, 64, 128, 192, 256]);
+        assert!((1..2000).all(|n| computed(n) >= n && computed(n) < (4 * n).min(n + 64)));
     }
 }
