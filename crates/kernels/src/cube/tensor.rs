@@ -77,24 +77,15 @@ pub(super) fn stored(t: CubeTensor, dtype: DType) -> CubeTensor {
 
 /// `a * b`, stored as `dtype`, on tensor cores where the operands are bf16 and the device has them. Operands that are
 /// stored differently are both rounded to the shorter.
+///
+/// One kernel for all shapes, not burn's choice by measurement. Of the candidates that its tuner has for bf16, some ask
+/// for tiles of more than the 256 rows that Hopper's copies take, which fails the measurement of the others too, and some
+/// are a megabyte of source, each of which keeps NVIDIA's compiler busy for minutes.
 pub(super) fn product(a: CubeTensor, b: CubeTensor, dtype: DType) -> CubeTensor {
     let shorter = if a.dtype.size() <= b.dtype.size() { a.dtype } else { b.dtype };
     let (a, b) = (cast(a, shorter), cast(b, shorter));
     let shape = [a.shape()[0], b.shape()[1]];
     let out = empty_device_contiguous_dtype(a.client.clone(), a.device.clone(), shape.into(), dtype);
-    matmul(a, b, Some(out), strategy(shape), dtype)
+    matmul(a, b, Some(out), MatmulStrategy::Cube, dtype)
         .unwrap_or_else(|error| panic!("no kernel for a product of {shape:?}: {error:?}"))
-}
-
-/// The longest side of a product's result for which kernels are not measured against each other.
-const SHORT: usize = 256;
-
-/// How a product's kernel is chosen: among several by their times, where burn has its tuner.
-///
-/// Not where a side of the result is short, but for a single row. There the tuner's list holds kernels whose tiles are
-/// longer than the 256 rows that Hopper's copies take. The driver refuses these, which fails the measurement of the
-/// others too, and the tuner goes on to kernels of megabytes, each of which takes NVIDIA's compiler minutes.
-fn strategy([rows, columns]: [usize; 2]) -> MatmulStrategy {
-    let short = rows.min(columns);
-    if short > 1 && short <= SHORT { MatmulStrategy::Cube } else { MatmulStrategy::default() }
 }
