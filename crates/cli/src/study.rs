@@ -61,7 +61,7 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
 /// How many runs are done at a time: on a GPU one, since a step of decoding is recorded there while nothing else of the
 /// process uses it.
 fn jobs(args: &StudyArgs) -> usize {
-    let on_cpu = DeviceChoice::Auto.open().is_ok_and(|place| is_cpu(&place.device));
+    let on_cpu = args.device.unwrap_or(DeviceChoice::Auto).open().is_ok_and(|place| is_cpu(&place.device));
     if !on_cpu {
         return 1;
     }

@@ -17,7 +17,7 @@ impl<T> Recording<T> {
     /// Does some work once, which leaves behind the memory that it needs, and records it.
     ///
     /// The work enqueues kernels and does nothing else: what it uploads is refused, or on CUDA recorded with what it
-    /// held then. It takes the same memory each time, all its kernels should be tuned already, and on CUDA nothing else
+    /// held then. It takes the same memory each time, whatever chooses kernels by their times has chosen before, and on CUDA nothing else
     /// of the process uses the device meanwhile.
     ///
     /// # Errors

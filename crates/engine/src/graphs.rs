@@ -67,8 +67,8 @@ impl<'a> Graphs<'a> {
     }
 }
 
-/// How many replies a graph computes that serves so many: few sizes, since each is recorded by itself and its products
-/// are tuned by themselves. Up to 64 a step reads the weights for as long as it multiplies, whatever the number.
+/// How many replies a graph computes that serves so many: few sizes, since each is recorded by itself, after steps
+/// that are not. Up to 64 a step reads the weights for as long as it multiplies, whatever the number.
 fn computed(replies: usize) -> usize {
     [1, 4, 16].into_iter().find(|&size| replies <= size).unwrap_or_else(|| replies.next_multiple_of(64))
 }

@@ -42,7 +42,7 @@ pub struct StudyArgs {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Runs at a time, each with its share of the cores, which tiny policies use better than runs one after another do
-    /// [default: one a core, at most 8, for an embedded study; 1 for a file's]
+    /// [default: one a core, at most 8, for an embedded study; 1 for a file's; on a GPU always 1]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Print the study as it would be done, and do nothing

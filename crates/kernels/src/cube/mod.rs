@@ -1,4 +1,4 @@
-//! The fused operations on burn's GPU backend: matrix products by burn's own tuned kernels, all else by those of
+//! The fused operations on burn's GPU backend: matrix products by burn's own kernels, all else by those of
 //! `toolrl-cube`, on any runtime of CubeCL.
 //!
 //! Results are stored as the first operand is, gradients of weights in f32 whatever the weights are. In a product of a

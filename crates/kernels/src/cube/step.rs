@@ -91,7 +91,7 @@ impl StepGraph {
             return first(draw::read(&client, &self.enqueue(&mut forward)), numbers);
         }
         if let Work::New { refused } = self.work {
-            // Kernels are compiled, and products tuned, before anything is recorded.
+            // Kernels are compiled before anything is recorded.
             drop(self.enqueue(&mut forward));
             self.work = match self.record(&mut forward) {
                 Ok(recording) => Work::Recorded(Box::new(recording)),
