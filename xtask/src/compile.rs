@@ -31,7 +31,7 @@ pub(crate) fn run(root: &Path, arguments: &[OsString]) -> anyhow::Result<ExitCod
     let dir = root.join("target/gpu-compile");
     let toolkit = toolkit(&dir)?;
     let driver = driver(root, &dir)?;
-    let program = program(root)?;
+    let program = kernels_tests(root)?;
     let unlinked = unlinked(&program, &dir)?;
     let ptx = dir.join("ptx");
     if ptx.exists() {
@@ -99,35 +99,45 @@ pub(crate) fn toolkit(dir: &Path) -> anyhow::Result<PathBuf> {
 pub(crate) fn driver(root: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let folder = dir.join("driver");
     std::fs::create_dir_all(&folder)?;
+    let machine =
+        built(cargo().args(["build", "--package=toolrl-machine", JSON]).current_dir(root), |message| {
+            let mut files = message.get("filenames")?.as_array()?.iter().filter_map(Value::as_str);
+            files.rfind(|file| file.ends_with(".a")).map(PathBuf::from)
+        })?;
     let mut cc = Command::new("cc");
     cc.args(["-O1", "-shared", "-fPIC", "-o"]).arg(folder.join("libcuda.so"));
-    succeed(cc.arg(root.join("xtask/src/idle_driver.c")))?;
+    cc.arg(root.join("xtask/src/idle_driver.c")).arg(machine);
+    succeed(cc.args(["-lpthread", "-ldl", "-lm"]))?;
     Ok(folder)
 }
 
 /// The tests of `toolrl-cube` for CUDA. As on docs.rs, cubecl fetches no LLVM: its other compiler, which is not asked
 /// here, stays unlinked ([`unlinked`]).
-fn program(root: &Path) -> anyhow::Result<PathBuf> {
-    let built = cargo()
+pub(crate) fn kernels_tests(root: &Path) -> anyhow::Result<PathBuf> {
+    let mut rustc = cargo();
+    rustc
         .args(["rustc", "--package=toolrl-cube", "--test=kernels", "--features=cuda"])
-        .args(["--config=profile.dev.opt-level=1", "--message-format=json-render-diagnostics", "--"])
-        .args(["-Clink-arg=-Wl,--unresolved-symbols=ignore-all"])
+        .args(["--config=profile.dev.opt-level=1"])
         .env("DOCS_RS", "1")
-        .current_dir(root)
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    ensure!(built.status.success(), "the kernels' tests do not compile");
+        .current_dir(root);
+    let unlinked = ["--", "-Clink-arg=-Wl,--unresolved-symbols=ignore-all"];
+    built(rustc.arg(JSON).args(unlinked), |message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+}
+
+/// How cargo tells what it built.
+const JSON: &str = "--message-format=json-render-diagnostics";
+
+/// The last file of what cargo builds that `find` finds in its messages.
+fn built(cargo: &mut Command, find: impl Fn(&Value) -> Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let built = cargo.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
+    ensure!(built.status.success(), "cargo failed");
     let messages = String::from_utf8(built.stdout).context("cargo's messages are no text")?;
-    let executable = |line: &str| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    };
-    messages.lines().filter_map(executable).next_back().context("cargo names no program")
+    let found = messages.lines().filter_map(|line| find(&serde_json::from_str(line).ok()?));
+    found.last().context("cargo names no file")
 }
 
 /// A library that has what the program was not linked with: functions that end it.
-fn unlinked(program: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn unlinked(program: &Path, dir: &Path) -> anyhow::Result<PathBuf> {
     let nm = Command::new("nm").args(["--dynamic", "--undefined-only"]).arg(program).output();
     let symbols =
         String::from_utf8(nm.context("cannot start nm")?.stdout).context("nm's output is no text")?;

@@ -1,9 +1,9 @@
-/* A CUDA driver that holds memory and runs nothing: what `cargo xtask gpu compile` and `gpu idle` put in the place of
- * NVIDIA's.
+/* A CUDA driver on the CPU: what `cargo xtask gpu compile`, `gpu idle` and `gpu emulate` put in the place of NVIDIA's.
  *
  * A program that computes by CubeCL then goes all its way on a machine without a GPU: it finds a device, has every
  * kernel compiled by NVIDIA's compiler, hands the PTX to be assembled (it is written into the folder IDLE_DRIVER_PTX),
- * and launches it, upon which nothing happens. Launches that the device would refuse are refused.
+ * and launches it, upon which nothing happens, or, where IDLE_DRIVER_RUNS is 1, the machine of xtask/machine runs it.
+ * Launches that the device would refuse are refused.
  *
  * Only what cubecl calls is here. The compute capability is IDLE_DRIVER_SM, 90 by default; other figures are an H100's.
  * Where IDLE_DRIVER_GRAPHS is 0, nothing is recorded. */
@@ -16,7 +16,16 @@
 typedef int Result; /* CUresult */
 typedef uint64_t Address; /* CUdeviceptr */
 
-enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, CAPTURE_UNSUPPORTED = 900, CAPTURE_UNJOINED = 904 };
+enum {
+    SUCCESS = 0,
+    INVALID_VALUE = 1,
+    OUT_OF_MEMORY = 2,
+    INVALID_PTX = 218,
+    NOT_FOUND = 500,
+    LAUNCH_FAILED = 719,
+    CAPTURE_UNSUPPORTED = 900,
+    CAPTURE_UNJOINED = 904
+};
 enum { MAX_THREADS = 1024, MAX_SHARED = 232448, WARP = 32, PROCESSORS = 132 };
 static const size_t MEMORY = (size_t)80 << 30;
 
@@ -24,6 +33,31 @@ static const size_t MEMORY = (size_t)80 << 30;
 static Result fresh(void **handle) {
     *handle = malloc(1);
     return *handle ? SUCCESS : OUT_OF_MEMORY;
+}
+
+/* ---- the machine that runs PTX ---- */
+
+void *machine_load(const char *ptx);
+void *machine_kernel(void *module, const char *name);
+size_t machine_parameters(void *kernel);
+void machine_pack(void *kernel, void **arguments, void *to);
+int machine_run(void *kernel, const uint32_t *sizes, uint32_t shared, const void *parameters);
+
+static int runs(void) {
+    const char *asked = getenv("IDLE_DRIVER_RUNS");
+    return asked && !strcmp(asked, "1");
+}
+
+typedef struct Launched Launched;
+struct Launched {
+    void *kernel;
+    uint32_t sizes[6], shared; /* of the grid, then of a block */
+    void *parameters;
+    Launched *next;
+};
+
+static Result run(const Launched *launch) {
+    return machine_run(launch->kernel, launch->sizes, launch->shared, launch->parameters) ? LAUNCH_FAILED : SUCCESS;
 }
 
 /* ---- the device ---- */
@@ -67,36 +101,58 @@ Result cuCtxSetCurrent(void *context) { return SUCCESS; }
 Result cuCtxGetCurrent(void **context) { return fresh(context); }
 Result cuCtxGetStreamPriorityRange(int *least, int *greatest) { return *least = 0, *greatest = -5, SUCCESS; }
 
-/* ---- graphs: the number of launches between the beginning and the end of a capture ---- */
+/* ---- graphs: the launches between the beginning and the end of a capture ---- */
+
+typedef struct {
+    size_t launches;
+    Launched *first, **end; /* none where nothing runs */
+} Graph;
 
 /* As in CUDA's global mode, no thread may wait or take memory meanwhile. */
 static void *volatile capturing; /* the stream */
-static volatile size_t recorded;
+static Graph *recorded;
 static volatile int joined; /* whether another stream waits for the one that is recorded */
 
 Result cuStreamBeginCapture_v2(void *stream, int mode) {
     const char *graphs = getenv("IDLE_DRIVER_GRAPHS");
     if (capturing || (graphs && !strcmp(graphs, "0"))) return INVALID_VALUE;
-    return joined = 0, recorded = 0, capturing = stream, SUCCESS;
+    recorded = calloc(1, sizeof *recorded);
+    if (!recorded) return OUT_OF_MEMORY;
+    recorded->end = &recorded->first;
+    return joined = 0, capturing = stream, SUCCESS;
 }
 Result cuStreamEndCapture(void *stream, void **graph) {
     if (capturing != stream) return INVALID_VALUE;
     capturing = NULL;
-    if (joined) return CAPTURE_UNJOINED;
-    size_t *launches = malloc(sizeof *launches);
-    return *launches = recorded, *graph = launches, SUCCESS;
+    return joined ? CAPTURE_UNJOINED : (*graph = recorded, SUCCESS);
 }
 Result cuGraphGetNodes(void *graph, void **nodes, size_t *count) {
-    size_t launches = *(size_t *)graph;
+    size_t launches = ((Graph *)graph)->launches;
     for (size_t i = 0; nodes && i < *count && i < launches; i++) nodes[i] = graph;
     return *count = launches, SUCCESS;
 }
 Result cuGraphNodeGetType(void *node, int *type) { return *type = 0, SUCCESS; } /* a kernel */
-Result cuGraphInstantiateWithFlags(void **executable, void *graph, unsigned long long flags) { return fresh(executable); }
+Result cuGraphInstantiateWithFlags(void **executable, void *graph, unsigned long long flags) {
+    return *executable = graph, SUCCESS;
+}
 Result cuGraphUpload(void *executable, void *stream) { return SUCCESS; }
-Result cuGraphLaunch(void *executable, void *stream) { return SUCCESS; }
-Result cuGraphDestroy(void *graph) { return free(graph), SUCCESS; }
-Result cuGraphExecDestroy(void *executable) { return free(executable), SUCCESS; }
+Result cuGraphLaunch(void *executable, void *stream) {
+    Result result = SUCCESS;
+    for (const Launched *launch = ((Graph *)executable)->first; launch && result == SUCCESS; launch = launch->next)
+        result = run(launch);
+    return result;
+}
+/* The executable is the graph, which therefore stays when it is given back before that. */
+Result cuGraphDestroy(void *graph) { return SUCCESS; }
+Result cuGraphExecDestroy(void *executable) {
+    Graph *graph = executable;
+    for (Launched *launch = graph->first, *next; launch; launch = next) {
+        next = launch->next;
+        free(launch->parameters);
+        free(launch);
+    }
+    return free(graph), SUCCESS;
+}
 
 /* ---- streams and events: everything is done as soon as it is asked for ---- */
 
@@ -187,11 +243,16 @@ Result cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
     return memset(map, 0, 128), fits ? SUCCESS : INVALID_VALUE;
 }
 
-/* ---- kernels: written down, and not run ---- */
+/* ---- kernels: written down, and run where that is asked for ---- */
 
 static __thread const char *ptx;
 static __thread size_t ptx_bytes;
-static char image[16] = "idle";
+
+/* What stands for machine code: the module that the machine made, if it made one. */
+typedef struct {
+    char tag[8];
+    void *module;
+} Image;
 
 Result cuLinkCreate_v2(unsigned count, int *options, void **values, void **state) { return fresh(state); }
 Result cuLinkAddData_v2(void *state, int type, void *data, size_t bytes, const char *name, unsigned count, int *options,
@@ -200,12 +261,8 @@ Result cuLinkAddData_v2(void *state, int type, void *data, size_t bytes, const c
     ptx_bytes = strnlen(data, bytes);
     return SUCCESS;
 }
-Result cuLinkComplete(void *state, void **cubin, size_t *bytes) {
+static Result write_down(const char *folder) {
     static int written;
-    const char *folder = getenv("IDLE_DRIVER_PTX");
-    *cubin = image;
-    *bytes = sizeof image;
-    if (!folder) return SUCCESS;
     char path[4096];
     snprintf(path, sizeof path, "%s/%d.ptx", folder, __sync_fetch_and_add(&written, 1));
     FILE *file = fopen(path, "w");
@@ -213,12 +270,28 @@ Result cuLinkComplete(void *state, void **cubin, size_t *bytes) {
     size_t done = fwrite(ptx, 1, ptx_bytes, file);
     return fclose(file) || done < ptx_bytes ? INVALID_VALUE : SUCCESS;
 }
-Result cuLinkDestroy(void *state) { return free(state), SUCCESS; }
-Result cuModuleLoadData(void **module, const void *image) { return fresh(module); }
-Result cuModuleLoadDataEx(void **module, const void *image, unsigned count, int *options, void **values) {
-    return fresh(module);
+Result cuLinkComplete(void *state, void **cubin, size_t *bytes) {
+    static __thread Image image;
+    image = (Image){"idle", runs() ? machine_load(ptx) : NULL};
+    *cubin = &image;
+    *bytes = sizeof image;
+    if (runs() && !image.module) return INVALID_PTX;
+    const char *folder = getenv("IDLE_DRIVER_PTX");
+    return folder ? write_down(folder) : SUCCESS;
 }
-Result cuModuleGetFunction(void **function, void *module, const char *name) { return fresh(function); }
+Result cuLinkDestroy(void *state) { return free(state), SUCCESS; }
+Result cuModuleLoadData(void **module, const void *data) {
+    Image image;
+    memcpy(&image, data, sizeof image);
+    return image.module ? (*module = image.module, SUCCESS) : fresh(module);
+}
+Result cuModuleLoadDataEx(void **module, const void *data, unsigned count, int *options, void **values) {
+    return cuModuleLoadData(module, data);
+}
+Result cuModuleGetFunction(void **function, void *module, const char *name) {
+    if (!runs()) return fresh(function);
+    return (*function = machine_kernel(module, name)) ? SUCCESS : NOT_FOUND;
+}
 Result cuModuleUnload(void *module) { return SUCCESS; }
 Result cuFuncSetAttribute(void *function, int attribute, int value) {
     return value > MAX_SHARED ? INVALID_VALUE : SUCCESS; /* the one that is set is the bytes of shared memory */
@@ -227,12 +300,29 @@ Result cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned
                       unsigned z, unsigned shared, void *stream, void **arguments, void **extra) {
     int fits = grid_x && grid_y && grid_z && grid_y <= 65535 && grid_z <= 65535 && x && y && z &&
                (uint64_t)x * y * z <= MAX_THREADS && z <= 64 && shared <= MAX_SHARED;
-    recorded += capturing == stream;
-    return fits ? SUCCESS : INVALID_VALUE;
+    if (!fits) return INVALID_VALUE;
+    int records = capturing == stream;
+    if (records) recorded->launches++;
+    if (!runs()) return SUCCESS;
+    Launched *launch = calloc(1, sizeof *launch);
+    void *parameters = calloc(1, machine_parameters(function) + 1);
+    if (!launch || !parameters) return OUT_OF_MEMORY;
+    *launch = (Launched){function, {grid_x, grid_y, grid_z, x, y, z}, shared, parameters, NULL};
+    machine_pack(function, arguments, parameters);
+    if (records) {
+        *recorded->end = launch;
+        recorded->end = &launch->next;
+        return SUCCESS;
+    }
+    Result result = run(launch);
+    return free(parameters), free(launch), result;
 }
 
 Result cuGetErrorName(int error, const char **name) {
     *name = error == OUT_OF_MEMORY         ? "CUDA_ERROR_OUT_OF_MEMORY"
+            : error == INVALID_PTX         ? "CUDA_ERROR_INVALID_PTX"
+            : error == NOT_FOUND           ? "CUDA_ERROR_NOT_FOUND"
+            : error == LAUNCH_FAILED       ? "CUDA_ERROR_LAUNCH_FAILED"
             : error == CAPTURE_UNSUPPORTED ? "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED"
             : error == CAPTURE_UNJOINED    ? "CUDA_ERROR_STREAM_CAPTURE_UNJOINED"
                                            : "CUDA_ERROR_INVALID_VALUE";

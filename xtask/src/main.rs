@@ -34,6 +34,8 @@ Commands of the workspace:
                       takes (docs/gpu.md)
   gpu idle            Runs a program for NVIDIA GPUs on a driver that computes nothing: times of the host alone
                       (docs/gpu.md)
+  gpu emulate         Runs the kernels' tests, or a program for NVIDIA GPUs, on a driver that runs PTX on the CPU
+                      (docs/gpu.md)
   fuzz [TARGET]... [--minutes N] [--list]
                       Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
                       Needs cargo-fuzz and the nightly compiler
@@ -75,7 +77,10 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
             compile::run(&root()?, &arguments[1..])
         }
         Some("gpu") if arguments.first().is_some_and(|first| first == "idle") => {
-            idle::run(&root()?, &arguments[1..])
+            idle::run(&root()?, &arguments[1..], idle::Device::Idle)
+        }
+        Some("gpu") if arguments.first().is_some_and(|first| first == "emulate") => {
+            idle::run(&root()?, &arguments[1..], idle::Device::Emulated)
         }
         Some("toolrl") => forward::toolrl(&arguments),
         _ => forward::toolrl(&[vec![command], arguments].concat()),

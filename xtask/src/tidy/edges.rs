@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &["toolrl-cube"]),
@@ -80,11 +80,12 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "toolrl-grammar",
         ],
     ),
+    ("toolrl-machine", &[]),
     ("xtask", &[]),
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 15] = [
+const WITHOUT_BURN: [&str; 16] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
@@ -99,6 +100,7 @@ const WITHOUT_BURN: [&str; 15] = [
     "toolrl-rollout",
     "toolrl-eval",
     "toolrl-grpo",
+    "toolrl-machine",
     "xtask",
 ];
 
