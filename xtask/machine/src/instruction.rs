@@ -117,7 +117,7 @@ pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Instruction, MachineErro
     let mut operands = operands(reader)?;
     let decoded = operation(op, &mods).ok_or_else(|| MachineError::Unknown(name.clone()))?;
     let writes = !matches!(op, "st" | "red" | "bar" | "barrier" | "cp" | "stmatrix" | "ret" | "exit")
-        && !name.starts_with("wmma.store");
+        && !["wmma.store", "wgmma.wait_group"].iter().any(|other| name.starts_with(other));
     let to = if writes && !operands.is_empty() { operands.remove(0) } else { Vec::new() };
     let from: Vec<Operand> = operands.into_iter().flatten().collect();
     let to: Vec<u32> = to.into_iter().map(|operand| operand.register).collect();

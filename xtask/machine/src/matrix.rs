@@ -38,10 +38,7 @@ pub(crate) enum Matrix {
         space: Space,
     },
     /// The operands lie in registers alike, however they were stored.
-    WmmaMma {
-        shape: [usize; 3],
-        bf16: bool,
-    },
+    WmmaMma { shape: [usize; 3], numbers: Numbers },
     /// `wgmma.mma_async`, 64 x n x 16.
     Group {
         n: usize,
@@ -50,6 +47,35 @@ pub(crate) enum Matrix {
     GroupFence,
     GroupCommit,
     GroupWait,
+}
+
+/// What the operands of `wmma` are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    F16,
+    Bf16,
+    /// f32 of which 10 bits of the fraction count.
+    Tf32,
+}
+
+impl Numbers {
+    fn bytes(self) -> usize {
+        if self == Self::Tf32 { 4 } else { 2 }
+    }
+
+    /// Registers of a fragment of so many numbers; those in f16 are given twice, of which the first count here.
+    fn registers(self, count: usize) -> usize {
+        if self == Self::F16 { 8 } else { (count * self.bytes()).div_ceil(4 * LANES) }
+    }
+
+    /// The `i`th number of a fragment.
+    fn number(self, registers: &[Lanes], fragment: &[usize], i: usize) -> f32 {
+        let (lane, part) = (i % LANES, i / LANES);
+        match self {
+            Self::Tf32 => float(registers[fragment[part]][lane] & !0x1FFF),
+            _ => half_of(registers[fragment[part / 2]][lane], part % 2, self == Self::Bf16),
+        }
+    }
 }
 
 /// A product of four warps that was begun: what it needs when it takes place.
@@ -88,13 +114,18 @@ pub(crate) fn parse(op: &str, mods: &[&str]) -> Option<Matrix> {
         },
         "wmma" => {
             let [m, n, k] = shape?;
+            let numbers = match (bf16, has("tf32")) {
+                (true, _) => Numbers::Bf16,
+                (_, true) => Numbers::Tf32,
+                _ => Numbers::F16,
+            };
             let rows = mods.iter().find(|m| matches!(**m, "row" | "col")) == Some(&"row");
             match (*mods.first()?, *mods.get(1)?) {
-                ("load", "a") => Matrix::WmmaLoad { shape: [m, k], rows, space, bytes: 2 },
-                ("load", "b") => Matrix::WmmaLoad { shape: [k, n], rows, space, bytes: 2 },
+                ("load", "a") => Matrix::WmmaLoad { shape: [m, k], rows, space, bytes: numbers.bytes() },
+                ("load", "b") => Matrix::WmmaLoad { shape: [k, n], rows, space, bytes: numbers.bytes() },
                 ("load", "c") => Matrix::WmmaLoad { shape: [m, n], rows, space, bytes: 4 },
                 ("store", _) => Matrix::WmmaStore { shape: [m, n], rows, space },
-                ("mma", _) => Matrix::WmmaMma { shape: [m, n, k], bf16 },
+                ("mma", _) => Matrix::WmmaMma { shape: [m, n, k], numbers },
                 _ => return None,
             }
         }
@@ -200,16 +231,10 @@ pub(crate) fn run(
                 unsafe { crate::memory::write(to, 4, registers[from[1 + i / LANES]][i % LANES]) };
             }
         }
-        Matrix::WmmaMma { shape: [m, n, k], bf16 } => {
-            let a = (m * k).div_ceil(2 * LANES);
-            let a_registers = if bf16 { a } else { 8 };
-            let b_registers = if bf16 { (k * n).div_ceil(2 * LANES) } else { 8 };
-            let (a, rest) = from.split_at(a_registers);
-            let (b, c) = rest.split_at(b_registers);
-            let at = |registers: &[Lanes], of: &[usize], i: usize| {
-                let (lane, part) = (i % LANES, i / LANES);
-                half_of(registers[of[part / 2]][lane], part % 2, bf16)
-            };
+        Matrix::WmmaMma { shape: [m, n, k], numbers } => {
+            let (a, rest) = from.split_at(numbers.registers(m * k));
+            let (b, c) = rest.split_at(numbers.registers(k * n));
+            let at = |registers: &[Lanes], of: &[usize], i: usize| numbers.number(registers, of, i);
             let mut out = vec![0f32; m * n];
             for (i, out) in out.iter_mut().enumerate() {
                 let (row, column) = (i / n, i % n);
@@ -302,8 +327,13 @@ impl Tile {
         let (near, far) = if self.columns { (line, k) } else { (k, line) };
         let panel = self.swizzle.max(16) / 2; // numbers of a line
         let within = 2 * (near % panel) + (far % 8) * self.swizzle.max(16);
-        // Without a swizzle, and along M or N, panels are `leading` apart; along K, a tile has but one if it is swizzled.
-        let address = self.start + within + (near / panel) * self.leading + (far / 8) * self.stride;
+        // Panels are `leading` apart, eights of lines `stride`; the other way round along M or N without a swizzle.
+        let (panels, eights) = if self.columns && self.swizzle == 0 {
+            (self.stride, self.leading)
+        } else {
+            (self.leading, self.stride)
+        };
+        let address = self.start + within + (near / panel) * panels + (far / 8) * eights;
         let mask = match self.swizzle {
             128 => 7,
             64 => 3,

@@ -125,6 +125,12 @@ pub(crate) fn binary(op: &str, mods: &[&str]) -> Option<Binary> {
     if op == "setp" {
         return compare(mods.first()?, ty);
     }
+    if op == "cvt" {
+        // Two numbers as one pair, the second in the lower half.
+        let part = Ty::parse(mods.iter().rev().nth(1)?.strip_suffix("x2")?)?;
+        let half = move |a| part.bits_of(ty.float_of(a));
+        return Some(Box::new(move |a, b| (half(a) << 16) | half(b)));
+    }
     let float = |f: fn(f64, f64) -> f64| -> Option<Binary> {
         ty.float().then(|| Box::new(move |a, b| ty.bits_of(f(ty.float_of(a), ty.float_of(b)))) as Binary)
     };
@@ -257,11 +263,11 @@ fn compare(how: &str, ty: Ty) -> Option<Binary> {
 
 fn convert(mods: &[&str]) -> Option<Unary> {
     let [how @ .., to, from] = mods else { return None };
-    let packed = *to == "bf16x2" || *to == "f16x2";
-    let (to, from) = (Ty::parse(if packed { to.strip_suffix("x2")? } else { to })?, Ty::parse(from)?);
-    if packed {
-        return None;
+    if *to == "tf32" {
+        // To the nearest, ties away from zero: an infinity stays one, as its fraction is zero.
+        return Some(Box::new(|a| (a + 0x1000) & 0xFFFF_E000));
     }
+    let (to, from) = (Ty::parse(to)?, Ty::parse(from)?);
     let round: fn(f64) -> f64 = match how.first().copied() {
         Some("rzi") => f64::trunc,
         Some("rmi") => f64::floor,

@@ -12,6 +12,7 @@ mod head;
 mod models;
 mod norm;
 mod place;
+mod product;
 mod record;
 mod rope;
 mod rows;
