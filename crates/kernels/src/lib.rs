@@ -38,7 +38,7 @@ pub use cpu::team::{all_together, together};
 pub use decoding::{NewRows, Projected, add_rms_norm, place};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
-pub use on_device::{Draws, Sampling, draw, is_cpu};
+pub use on_device::{Draws, Product, Sampling, draw, is_cpu, linear_kernels};
 pub use optimizer::{AdamWState, AdamWStep, adamw, checksums, norm};
 pub use packing::{Heads, Packing, Segment};
 pub use rope::RopeTable;

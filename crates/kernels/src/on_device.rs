@@ -45,3 +45,18 @@ pub fn draw(logits_nv: &Tensor<2>, uniform_n: &[f64], sampling: &Sampling) -> Op
         None
     }
 }
+
+/// A product that is computed when it is called.
+pub type Product = Box<dyn Fn() -> Tensor<2>>;
+
+/// Every kernel that computes [`crate::linear`] of these on the GPU that holds them, by name, the one that it takes first:
+/// to be compared and timed. None on the CPU, and none of tensors that have gradients.
+pub fn linear_kernels(x_ti: &Tensor<2>, weight_oi: &Tensor<2>) -> Vec<(String, Product)> {
+    #[cfg(feature = "cube")]
+    return crate::cube::linear_kernels(x_ti, weight_oi);
+    #[cfg(not(feature = "cube"))]
+    {
+        let _ = (x_ti, weight_oi);
+        Vec::new()
+    }
+}

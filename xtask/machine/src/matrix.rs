@@ -38,7 +38,10 @@ pub(crate) enum Matrix {
         space: Space,
     },
     /// The operands lie in registers alike, however they were stored.
-    WmmaMma { shape: [usize; 3], numbers: Numbers },
+    WmmaMma {
+        shape: [usize; 3],
+        numbers: Numbers,
+    },
     /// `wgmma.mma_async`, 64 x n x 16.
     Group {
         n: usize,

@@ -1,7 +1,7 @@
 //! What the device can do: products as large as a model's, and copies.
 
 use burn::tensor::{DType, Distribution, Tensor};
-use toolrl_kernels::linear;
+use toolrl_kernels::{linear, linear_kernels};
 
 use super::Context;
 use super::report::Row;
@@ -28,13 +28,22 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
         let weight = random([outputs, inputs], dtype, context);
         let flops = 2.0 * tokens as f64 * inputs as f64 * outputs as f64;
         let runs = if context.tiny() { 3 } else { ((2e13 / flops) as usize).clamp(5, 100) };
-        let seconds = context.seconds(3, runs, || {
-            let _product = linear(x.clone(), weight.clone());
-            Ok(())
-        })?;
         let name = format!("product {tokens} x {inputs} x {outputs} {dtype:?}");
-        let peak = context.peak.map(|peak| peak.flops / 1e12);
-        rows.push(Row::new(name, flops / seconds / 1e12, "TFLOP/s").beside("peak", peak));
+        let mut kernels = linear_kernels(&x, &weight);
+        if kernels.is_empty() {
+            let product = move || linear(x.clone(), weight.clone());
+            kernels.push(("the CPU's".to_owned(), Box::new(product)));
+        }
+        for (kernel, run) in kernels {
+            let seconds = context.seconds(3, runs, || {
+                let _product = run();
+                Ok(())
+            })?;
+            let peak = context.peak.map(|peak| peak.flops / 1e12);
+            rows.push(
+                Row::new(format!("{name}, {kernel}"), flops / seconds / 1e12, "TFLOP/s").beside("peak", peak),
+            );
+        }
     }
     rows.push(copy(context)?);
     Ok(rows)

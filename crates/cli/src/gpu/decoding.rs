@@ -20,7 +20,9 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
         let policy = Policy::untrained(shape.config.clone(), precision(context), context.device());
         for &batch in batches {
             let seconds = |tokens| seconds(context, &policy, prompt, batch, tokens);
-            // The prompt's own time falls out of the difference, and that of a first step, which is recorded.
+            // The prompt's own time falls out of the difference, and that of the first steps, which are recorded. Kernels
+            // are compiled before: a cache of another length may have another.
+            seconds(tokens + 2)?;
             seconds(2)?;
             let step = (seconds(tokens + 2)? - seconds(2)?) / tokens as f64;
             let name = format!("{} decoding, batch {batch}", shape.name);

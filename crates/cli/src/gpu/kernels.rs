@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use toolrl_kernels::{
     CacheSpans, Heads, Packing, RopeTable, add_row, attention, decode_attention, embedding, linear,
-    logprob_entropy, rms_norm, rope, swiglu, write_rows,
+    linear_kernels, logprob_entropy, rms_norm, rope, swiglu, write_rows,
 };
 
 use super::Context;
@@ -33,8 +33,32 @@ pub(super) fn check(context: &Context) -> anyhow::Result<Vec<Row>> {
                 rows.push(Row::difference(name, difference(&reference, &found), tolerance));
             }
         }
+        rows.extend(products(context, dtype, tolerance)?);
     }
     Ok(rows)
+}
+
+/// Each kernel of products, whichever is taken, and a long inner dimension, which is split.
+fn products(context: &Context, dtype: DType, tolerance: f64) -> anyhow::Result<Vec<Row>> {
+    let (rows, outputs, inner) = if context.tiny() { (72, 200, 1096) } else { (1027, 1544, 8960) };
+    let mut found = Vec::new();
+    for rows in [1, rows] {
+        let inputs = Numbers::default().all(&[[rows, inner], [outputs, inner]]);
+        let on = |device: &Device, stored: DType| -> [Tensor<2>; 2] {
+            [0, 1].map(|i| {
+                let data = inputs[i].clone().convert_dtype(dtype).convert_dtype(stored);
+                Tensor::from_data(data, (device, stored))
+            })
+        };
+        let [x, weight] = on(&Device::flex(), DType::F32);
+        let reference = floats(linear(x, weight))?;
+        let [x, weight] = on(context.device(), dtype);
+        for (kernel, run) in linear_kernels(&x, &weight) {
+            let name = format!("product {rows} x {inner} x {outputs} {dtype:?}, {kernel}");
+            found.push(Row::difference(name, difference(&reference, &floats(run())?), tolerance));
+        }
+    }
+    Ok(found)
 }
 
 type Apply = Box<dyn Fn(&[Tensor<2>]) -> Tensor<2>>;

@@ -63,7 +63,14 @@ impl Text {
             text += &format!("#define {name} {value}\n");
         };
         define("NAME", &self.name());
-        for (name, value) in [("BM", bm), ("BN", bn), ("BK", step), ("STAGES", stages), ("WARPS", warps), ("RESIDENT", self.kind.resident())] {
+        for (name, value) in [
+            ("BM", bm),
+            ("BN", bn),
+            ("BK", step),
+            ("STAGES", stages),
+            ("WARPS", warps),
+            ("RESIDENT", self.kind.resident()),
+        ] {
             define(name, &value);
         }
         define("A_INNER", &self.a_inner);
@@ -127,6 +134,10 @@ impl CubeKernel for Text {
     }
 
     fn source(&self) -> Option<PrecompiledSource> {
-        Some(PrecompiledSource { source: Self::source(*self), entrypoint_name: Self::name(*self), lang: "cuda" })
+        Some(PrecompiledSource {
+            source: Self::source(*self),
+            entrypoint_name: Self::name(*self),
+            lang: "cuda",
+        })
     }
 }

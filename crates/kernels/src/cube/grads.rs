@@ -7,7 +7,8 @@ use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
 use toolrl_cube::{Attention, GatherOrder, Rotation};
 
-use super::tensor::{buffer, contiguous, fits, like, product, stored, tensor, transposed, width};
+use super::product::product;
+use super::tensor::{buffer, contiguous, fits, like, stored, tensor, transposed, width};
 use super::{head, upload};
 use crate::backend::{FusedGrads, Ids, SavedAttention, SavedHead};
 use crate::{Heads, Packing, RopeTable};

@@ -7,7 +7,8 @@ use burn_cubecl::ops::numeric::add;
 use burn_cubecl::tensor::CubeTensor;
 use toolrl_cube::{Buffer, Indices};
 
-use super::tensor::{buffer, contiguous, fits, product, rows, stored, tensor, transposed};
+use super::product::product;
+use super::tensor::{buffer, contiguous, fits, rows, stored, tensor, transposed};
 use crate::backend::SavedHead;
 
 /// Bytes of logits that are there at a time.

@@ -1,5 +1,5 @@
-//! The fused operations on burn's GPU backend: matrix products by burn's own kernels, all else by those of
-//! `toolrl-cube`, on any runtime of CubeCL.
+//! The fused operations on burn's GPU backend, by the kernels of `toolrl-cube`, on any runtime of CubeCL. Matrix products
+//! that those do not compute, in f32 and on other devices than NVIDIA's, are burn's own.
 //!
 //! Results are stored as the first operand is, gradients of weights in f32 whatever the weights are. In a product of a
 //! bf16 and an f32 tensor the latter is rounded to bf16, so that tensor cores can multiply them; sums are f32.
@@ -9,6 +9,7 @@ mod draw;
 mod grads;
 mod head;
 mod optimizer;
+mod product;
 mod step;
 mod tensor;
 mod upload;
@@ -22,11 +23,13 @@ use burn_cubecl::tensor::CubeTensor;
 
 use crate::backend::{FusedGrads, FusedOps, Ids};
 use crate::{CacheSpans, Heads, Packing, RopeTable};
-use tensor::{buffer, contiguous, fits, like, product, stored, tensor, transposed, width, writable};
+use product::product;
+use tensor::{buffer, contiguous, fits, like, stored, tensor, transposed, width, writable};
 
 pub(crate) use decoding::{add_rms_norm, holds, place};
 pub(crate) use draw::draw;
 pub(crate) use optimizer::{adamw, checksums, norm};
+pub(crate) use product::linear_kernels;
 pub(crate) use step::StepGraph;
 
 impl FusedOps for CubeBackend {

@@ -4,9 +4,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::ops::FloatTensorOps;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
-use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::kernel::{cast, into_contiguous};
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use toolrl_cube::{Buffer, CubeError, Dtype};
 
@@ -73,19 +71,4 @@ pub(super) fn transposed(t: CubeTensor) -> CubeTensor {
 /// A tensor stored as `dtype`.
 pub(super) fn stored(t: CubeTensor, dtype: DType) -> CubeTensor {
     cast(t, dtype)
-}
-
-/// `a * b`, stored as `dtype`, on tensor cores where the operands are bf16 and the device has them. Operands that are
-/// stored differently are both rounded to the shorter.
-///
-/// One kernel for all shapes, not burn's choice by measurement. Of the candidates that its tuner has for bf16, some ask
-/// for tiles of more than the 256 rows that Hopper's copies take, which fails the measurement of the others too, and some
-/// are a megabyte of source, each of which keeps NVIDIA's compiler busy for minutes.
-pub(super) fn product(a: CubeTensor, b: CubeTensor, dtype: DType) -> CubeTensor {
-    let shorter = if a.dtype.size() <= b.dtype.size() { a.dtype } else { b.dtype };
-    let (a, b) = (cast(a, shorter), cast(b, shorter));
-    let shape = [a.shape()[0], b.shape()[1]];
-    let out = empty_device_contiguous_dtype(a.client.clone(), a.device.clone(), shape.into(), dtype);
-    matmul(a, b, Some(out), MatmulStrategy::Cube, dtype)
-        .unwrap_or_else(|error| panic!("no kernel for a product of {shape:?}: {error:?}"))
 }
