@@ -19,6 +19,7 @@ mod adamw;
 mod attention;
 mod buffer;
 mod checksum;
+mod cuda;
 mod embedding;
 mod error;
 mod head;

@@ -8,6 +8,7 @@ use super::layout::{BLOCK, Heads, PackedLayout, Tiles};
 use super::matrix::{self, MatrixTiles};
 use super::stage::{block_start, load_keys, load_queries, query_block};
 use super::tile::{Tile, add_weighted, products};
+use super::warps;
 use crate::launch::grid;
 use crate::reduce::{team_max, team_sum};
 use crate::{Buffer, CubeError, Dtype, Indices};
@@ -48,6 +49,13 @@ pub fn attention(
     let out_ti = Buffer::empty(client, q_ti.len(), q_ti.dtype());
     let log_sum = Buffer::empty(client, layout.tokens * heads.query, Dtype::F32);
     match layout.tiles {
+        Tiles::Warps => {
+            let buffers = [q_ti, k_ti, v_ti].map(Buffer::handle);
+            let outs = [layout.forward.handle(), out_ti.handle(), log_sum.handle()];
+            let blocks = layout.forward.len() / BLOCK;
+            let of = (heads, layout.dtype());
+            warps::launch(client, warps::Kernel::Forward, of, blocks, &[&buffers[..], &outs].concat());
+        }
         Tiles::Plain { forward: tile, .. } => {
             let run = Run { blocks: &layout.forward, members: None, heads, tile };
             run.launch(client, [q_ti, k_ti, v_ti], [&out_ti, &log_sum]);

@@ -10,9 +10,10 @@ use super::layout::{BLOCK, Heads, PackedLayout, Tiles, lanes};
 use super::matrix::{self, MatrixTiles};
 use super::stage::{block_start, load_keys, load_queries, query_block};
 use super::tile::{Tile, add_weighted, products};
+use super::warps;
 use crate::launch::{Teams, grid, vector_size};
 use crate::reduce::{team_sum, vector_total};
-use crate::{Buffer, CubeError, Dtype};
+use crate::{Buffer, CubeError, Dtype, Indices};
 
 /// Gradients of [`super::attention`] by q, k and v, stored as these are: with P the probabilities, O the output and g
 /// its gradient, dV = P^T g, dS = P (g V^T - rowsum(g O)), dQ = dS K scale, dK = dS^T Q scale.
@@ -95,6 +96,18 @@ pub fn attention_grad(
         };
     }
     match layout.tiles {
+        Tiles::Warps => {
+            let read = [q_ti, k_ti, v_ti, grad_ti, &saved.log_sum, &dot].map(Buffer::handle);
+            let of_queries = [layout.by_query.handle(), outs[0].handle()];
+            let of_keys = [&layout.by_key.blocks, &layout.by_key.runs].map(Indices::handle);
+            let of_keys = [of_keys, [by_key[0].handle(), by_key[1].handle()]].concat();
+            for (kernel, blocks, rest) in [
+                (warps::Kernel::ByQuery, blocks[0], &of_queries[..]),
+                (warps::Kernel::ByKey, blocks[1], &of_keys),
+            ] {
+                warps::launch(client, kernel, (heads, layout.dtype()), blocks, &[&read[..], rest].concat());
+            }
+        }
         Tiles::Matrix(MatrixTiles { by_query: query_tile, by_key: key_tile, .. }) => launch!(
             matrix::by_query::by_query::launch_unchecked,
             matrix::by_key::by_key::launch_unchecked,

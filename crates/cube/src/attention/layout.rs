@@ -7,6 +7,7 @@ use super::gradients::gradient_tiles;
 use super::key_blocks::KeyBlocks;
 use super::matrix::MatrixTiles;
 use super::tile::Tile;
+use super::warps;
 use crate::{Buffer, CubeError, Dtype, Indices};
 
 /// A run of consecutive rows of a packed batch that belong to one sequence.
@@ -65,6 +66,8 @@ pub(crate) const RUN: usize = 3;
 /// How a layout's kernels cut their work.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Tiles {
+    /// On NVIDIA's tensor cores, in registers.
+    Warps,
     /// On matrix units.
     Matrix(MatrixTiles),
     /// Without.
@@ -73,6 +76,9 @@ pub(crate) enum Tiles {
 
 impl Tiles {
     fn choose(client: &Client, heads: Heads, dtype: Dtype) -> Result<Self, CubeError> {
+        if warps::fit(client, heads, dtype) {
+            return Ok(Self::Warps);
+        }
         if let Some(tiles) = MatrixTiles::choose(client, heads, dtype) {
             return Ok(Self::Matrix(tiles));
         }
@@ -84,6 +90,7 @@ impl Tiles {
     /// Rows of the two kernels that keep queries, keys of the one that keeps keys.
     fn kept(&self) -> [usize; 3] {
         match self {
+            Self::Warps => [warps::KEPT; 3],
             Self::Matrix(tiles) => [tiles.forward.rows, tiles.by_query.rows, tiles.by_key.keys],
             Self::Plain { forward, by_query, by_key } => [forward.rows, by_query.rows, by_key.keys],
         }
@@ -149,7 +156,7 @@ impl PackedLayout {
 
     /// Whether attention multiplies on matrix units (tensor cores).
     pub fn on_matrix_units(&self) -> bool {
-        matches!(self.tiles, Tiles::Matrix(_))
+        !matches!(self.tiles, Tiles::Plain { .. })
     }
 
     pub(crate) fn check(&self, [q, k, v]: [&Buffer; 3]) -> Result<(), CubeError> {

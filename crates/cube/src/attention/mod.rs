@@ -10,6 +10,7 @@ mod layout;
 mod matrix;
 mod stage;
 mod tile;
+mod warps;
 
 pub use decode::{CacheSpans, DecodePlan, DecodeRoom, decode_attention};
 pub use forward::{Attention, attention};

@@ -1,9 +1,7 @@
 // What both kernels of products share. Above this text stand, as macros: the tile of a block (BM, BN), the step along the
 // inner dimension (BK), the stages of copies (STAGES), warps of a block (WARPS) and
 // blocks of a processor (RESIDENT), whether the inner dimension is the one along which an operand
-// lies in memory (A_INNER, B_INNER), how numbers are stored (TYPE, OUT_TYPE, OUT_F32), and the kernel's name (NAME).
-
-typedef unsigned short Half;
+// lies in memory (A_INNER, B_INNER), whether the result is stored in f32 (OUT_F32), and the kernel's name (NAME).
 
 #if OUT_F32
 typedef float Out;
@@ -18,19 +16,6 @@ struct Sizes {
 };
 
 #define THREADS (WARPS * 32)
-
-__device__ __forceinline__ unsigned shared_address(const void* pointer) {
-    return (unsigned)__cvta_generic_to_shared(pointer);
-}
-
-// Begins to copy 16 bytes, or writes 16 zeros.
-__device__ __forceinline__ void copy(unsigned to, const Half* from, bool there) {
-    unsigned bytes = there ? 16 : 0;
-    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(bytes) : "memory");
-}
-__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int LEFT>
-__device__ __forceinline__ void wait() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
 
 // Where 16 bytes of a line of so many times 16 lie in a tile in shared memory.
 template <int CHUNKS>
@@ -78,31 +63,6 @@ __device__ __forceinline__ void tile_of(unsigned block, unsigned rows, unsigned 
     unsigned high = min(rows - 8 * band, 8u);
     row = 8 * band + within % high;
     column = within / high;
-}
-
-// Two sums as they are stored, the first in the lower half.
-__device__ __forceinline__ unsigned pair(float first, float second) {
-    unsigned both;
-    asm("cvt.rn." TYPE "x2.f32 %0, %1, %2;" : "=r"(both) : "f"(second), "f"(first));
-    return both;
-}
-
-// Writes a lane's part of two neighbouring fragments of 8 x 8: of four lanes that share a row, each has two numbers of
-// either; exchanged, it has four of one, and the four lanes 16 numbers in a row. `column` is that of the first fragment.
-__device__ __forceinline__ void store(Out* row, unsigned column, unsigned columns, const float* left, const float* right) {
-    unsigned lane = threadIdx.x % 4;
-    bool odd = lane % 2;
-    float mine0 = odd ? right[0] : left[0], mine1 = odd ? right[1] : left[1];
-    float send0 = odd ? left[0] : right[0], send1 = odd ? left[1] : right[1];
-    float got0 = __shfl_xor_sync(0xFFFFFFFF, send0, 1), got1 = __shfl_xor_sync(0xFFFFFFFF, send1, 1);
-    column += (odd ? 8 : 0) + 4 * (lane / 2);
-    if (row == nullptr || column >= columns) return;
-    float4 all = odd ? make_float4(got0, got1, mine0, mine1) : make_float4(mine0, mine1, got0, got1);
-#if OUT_F32
-    *(float4*)(row + column) = all;
-#else
-    *(uint2*)(row + column) = make_uint2(pair(all.x, all.y), pair(all.z, all.w));
-#endif
 }
 
 // Adds up the parts of a tile where the inner dimension is split: each block leaves its sums in memory, and the one that

@@ -83,9 +83,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         unsigned r = row + 8 * half;
-        Out* to = r < m ? out + (size_t)r * n : nullptr;
+        Out* to = out + (size_t)r * n;
 #pragma unroll
         for (int j = 0; j < 32; j += 2)
-            store(to, first_column + 8 * j, n, sums + 4 * j + 2 * half, sums + 4 * (j + 1) + 2 * half);
+            store(to, r < m, first_column + 8 * j, n, sums + 4 * j + 2 * half, sums + 4 * (j + 1) + 2 * half);
     }
 }

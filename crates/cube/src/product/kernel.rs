@@ -1,16 +1,12 @@
-//! The text of a product's kernel, and its launch.
-
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::LazyLock;
-
-use cubecl::ir::UIntKind;
-use cubecl::ir::metadata::Info;
-use cubecl::prelude::*;
-use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
-use cubecl::{CubeKernel, PrecompiledSource};
+//! The text of a product's kernel.
 
 use super::ProductKind;
 use crate::Dtype;
+use crate::cuda::{CudaText, Macros, stored};
+
+const COMMON: &str = include_str!("common.cu");
+const WARPS: &str = include_str!("warps.cu");
+const GROUP: &str = include_str!("group.cu");
 
 /// Everything that a kernel's text depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,118 +22,65 @@ pub(super) struct Text {
     pub b_inner: bool,
 }
 
-/// What the text of a kind is made for.
+/// What a kind's text is made for.
 struct Shape {
-    /// Rows and columns of a block, of a warp (0 for a group, whose warps share a tile), the step of the inner dimension.
-    block: (usize, usize),
-    warp: (usize, usize),
+    /// Rows and columns of a warp; none where four warps share a tile.
+    warp: Option<(usize, usize)>,
+    /// Of the inner dimension.
     step: usize,
     stages: usize,
-    warps: usize,
 }
 
 impl Text {
     fn shape(self) -> Shape {
-        let block = self.kind.tile();
-        let (warp, step, stages, warps) = match self.kind {
-            ProductKind::Group => ((0, 0), 16, 4, 8),
-            ProductKind::Large => ((64, 32), 32, 3, 8),
-            ProductKind::Small => ((32, 32), 32, 6, 4),
-            ProductKind::Row => ((16, 16), 32, 8, 4),
+        let (warp, step, stages) = match self.kind {
+            ProductKind::Group => (None, 16, 4),
+            ProductKind::Large => (Some((64, 32)), 32, 3),
+            ProductKind::Small => (Some((32, 32)), 32, 6),
+            ProductKind::Row => (Some((16, 16)), 32, 8),
         };
-        Shape { block, warp, step, stages, warps }
+        Shape { warp, step, stages }
     }
+}
 
-    fn name(self) -> String {
+impl CudaText for Text {
+    const FILES: &'static [&'static str] = &[COMMON, WARPS, GROUP];
+
+    fn name(&self) -> String {
         let lies = |inner| if inner { "rows" } else { "columns" };
         let (a, b) = (lies(self.a_inner), lies(!self.b_inner));
         format!("product_{:?}_{:?}_{:?}_{a}_{b}", self.kind, self.numbers, self.out).to_lowercase()
     }
 
-    /// The kernel in CUDA C++.
-    fn source(self) -> String {
-        let Shape { block: (bm, bn), warp: (wm, wn), step, stages, warps } = self.shape();
-        let stored = |dtype| if dtype == Dtype::Bf16 { "bf16" } else { "f16" };
-        let mut text = String::new();
-        let mut define = |name: &str, value: &dyn std::fmt::Display| {
-            text += &format!("#define {name} {value}\n");
-        };
-        define("NAME", &self.name());
-        for (name, value) in [
-            ("BM", bm),
-            ("BN", bn),
-            ("BK", step),
-            ("STAGES", stages),
-            ("WARPS", warps),
-            ("RESIDENT", self.kind.resident()),
-        ] {
-            define(name, &value);
+    fn define(&self, macros: &mut Macros) {
+        let Shape { warp, step, stages } = self.shape();
+        let (rows, columns) = self.kind.tile();
+        for (name, value) in [("BM", rows), ("BN", columns), ("BK", step), ("STAGES", stages)] {
+            macros.add(name, value);
         }
-        define("A_INNER", &self.a_inner);
-        define("B_INNER", &self.b_inner);
-        define("OUT_F32", &u8::from(self.out == Dtype::F32));
-        define("TYPE", &format!("\"{}\"", stored(self.numbers)));
-        let body = if self.kind == ProductKind::Group {
-            let all = |each: &dyn Fn(usize) -> String| (0..128).map(each).collect::<Vec<_>>().join(", ");
-            define("SUMS", &format!("\"{}\"", all(&|i| format!("%{i}"))));
-            define("SUMS_OUT", &all(&|i| format!("\"+f\"(sums[{i}])")));
-            define("TURN_A", &format!("\"{}\"", u8::from(!self.a_inner)));
-            define("TURN_B", &format!("\"{}\"", u8::from(!self.b_inner)));
-            include_str!("group.cu")
+        macros.add("RESIDENT", self.kind.resident());
+        macros.add("A_INNER", self.a_inner);
+        macros.add("B_INNER", self.b_inner);
+        macros.add("OUT_F32", u8::from(self.out == Dtype::F32));
+        macros.add_text("TYPE", stored(self.numbers));
+        if let Some((rows, columns)) = warp {
+            macros.add("WM", rows);
+            macros.add("WN", columns);
         } else {
-            define("WM", &wm);
-            define("WN", &wn);
-            include_str!("warps.cu")
-        };
-        text + include_str!("common.cu") + body
-    }
-
-    fn block(self) -> CubeDim {
-        CubeDim::new_1d(32 * self.shape().warps as u32)
-    }
-
-    /// Enqueues it.
-    pub fn launch(self, client: &Client, grid: [u32; 2], buffers: &[&Handle], sizes: &[u64]) {
-        let mut arguments = KernelArguments::new();
-        for buffer in buffers {
-            arguments = arguments.with_buffer((*buffer).clone().binding());
+            let all = |each: &dyn Fn(usize) -> String| (0..128).map(each).collect::<Vec<_>>().join(", ");
+            macros.add_text("SUMS", all(&|i| format!("%{i}")));
+            macros.add("SUMS_OUT", all(&|i| format!("\"+f\"(sums[{i}])")));
+            macros.add_text("TURN_A", u8::from(!self.a_inner));
+            macros.add_text("TURN_B", u8::from(!self.b_inner));
         }
-        // All of it is given to the kernel by value.
-        let info = MetadataBindingInfo { data: sizes.to_vec(), dynamic_metadata_offset: sizes.len() };
-        let arguments = arguments.with_info(info);
-        client.launch(Box::new(self), CubeCount::Static(grid[0], grid[1], 1), arguments);
-    }
-}
-
-/// What kept kernels are known by: their texts are those of one version of the files.
-static VERSION: LazyLock<u64> = LazyLock::new(|| {
-    let mut hasher = DefaultHasher::new();
-    [include_str!("common.cu"), include_str!("warps.cu"), include_str!("group.cu")].hash(&mut hasher);
-    hasher.finish()
-});
-
-impl KernelMetadata for Text {
-    fn id(&self) -> KernelId {
-        KernelId::new::<Self>().info((*self, *VERSION)).cube_dim(self.block().into())
     }
 
-    fn address_type(&self) -> ElemType {
-        UIntKind::U32.into()
-    }
-}
-
-impl CubeKernel for Text {
-    /// Nothing is compiled of this: it tells the block's size.
-    fn define(&self) -> KernelDefinition {
-        let settings = KernelSettings::new(self.block().into(), ExecutionMode::Unchecked, AddressType::U32);
-        KernelDefinition { body: Scope::root(settings.clone()), settings, info: Info::default() }
+    fn files(&self) -> Vec<&'static str> {
+        vec![COMMON, if self.kind == ProductKind::Group { GROUP } else { WARPS }]
     }
 
-    fn source(&self) -> Option<PrecompiledSource> {
-        Some(PrecompiledSource {
-            source: Self::source(*self),
-            entrypoint_name: Self::name(*self),
-            lang: "cuda",
-        })
+    fn warps(&self) -> usize {
+        let (rows, columns) = self.kind.tile();
+        self.shape().warp.map_or(8, |(m, n)| (rows / m) * (columns / n))
     }
 }

@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
+use crate::cuda::launch;
 use crate::{Buffer, CubeError, Dtype};
 use kernel::Text;
 use plan::Plan;
@@ -86,7 +87,7 @@ pub fn product(
     let sizes = [a.rows, b.columns, a.columns, a.stride, b.stride, plan.splits].map(|size| size as u64);
     let buffers =
         [a.buffer.handle(), b.buffer.handle(), out.handle(), parts.handle(), &tickets(client, tiles)];
-    text.launch(client, [tiles as u32, plan.splits as u32], &buffers, &sizes);
+    launch(client, text, [tiles as u32, plan.splits as u32], &buffers, &sizes);
     Ok(Some(out))
 }
 

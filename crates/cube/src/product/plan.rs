@@ -4,6 +4,7 @@ use cubecl::prelude::*;
 
 use super::Matrix;
 use crate::Dtype;
+use crate::cuda::capability;
 
 /// A kernel with the size of its tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -73,14 +74,6 @@ impl Plan {
         let plan = |kind| Self { kind, splits: splits(kind, [a.rows, b.columns, a.columns], processors) };
         kinds.into_iter().map(plan).collect()
     }
-}
-
-/// The compute capability of a device that CUDA C++ is compiled for, times ten.
-fn capability(client: &Client) -> Option<u32> {
-    if !cfg!(feature = "cuda") {
-        return None;
-    }
-    client.properties().identity.fingerprint.strip_prefix("ptx_sm")?.parse().ok()
 }
 
 fn kinds(capability: u32, a: &Matrix, b: &Matrix) -> Vec<ProductKind> {

@@ -11,27 +11,6 @@ __device__ __forceinline__ unsigned place(unsigned line, unsigned chunk) {
     return (line * CHUNKS + turned) * 16;
 }
 
-template <bool TURNED>
-__device__ __forceinline__ void fragments(unsigned (&to)[4], unsigned from) {
-    if (TURNED)
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                     : "r"(from)
-                     : "memory");
-    else
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])
-                     : "r"(from)
-                     : "memory");
-}
-
-__device__ __forceinline__ void multiply(float* sums, const unsigned* a, const unsigned* b) {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32." TYPE "." TYPE ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-                 "{%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
 // A step of BK of the warp's tile.
 __device__ __forceinline__ void step(float (&sums)[WM / 16][WN / 8][4], unsigned a_tile, unsigned b_tile, unsigned row,
                                      unsigned column) {
@@ -102,9 +81,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             unsigned r = first_row + row + 16 * i + 8 * half + lane;
-            Out* to = r < m ? out + (size_t)r * n : nullptr;
+            Out* to = out + (size_t)r * n;
 #pragma unroll
             for (int j = 0; j < WN / 8; j += 2)
-                store(to, first_column + column + 8 * j, n, sums[i][j] + 2 * half, sums[i][j + 1] + 2 * half);
+                store(to, r < m, first_column + column + 8 * j, n, sums[i][j] + 2 * half, sums[i][j + 1] + 2 * half);
         }
 }

@@ -123,7 +123,11 @@ fn cases() -> Vec<(Heads, Vec<SegmentRun>, f32)> {
         (heads(3, 3, 64), vec![(130, None)], 3.0),
         (heads(7, 1, 80), vec![(21, None), (11, Some(0))], 3.0),
         (heads(2, 2, 96), vec![(18, None), (5, Some(0))], 3.0),
+        // Several blocks of queries and of keys, and a highest score that rises from one tile of keys to the next.
+        (heads(12, 2, 128), vec![(150, None), (40, Some(0)), (45, Some(0))], 3.0),
+        (heads(6, 1, 64), vec![(200, None), (9, None), (300, Some(0))], 30.0),
         // Keys that more queries see than one workgroup goes through.
+        (heads(2, 1, 64), vec![(70, None), (600, Some(0)), (500, Some(0))], 3.0),
         (heads(1, 1, 16), vec![(5, None), (600, Some(0)), (40, Some(0)), (700, Some(0))], 3.0),
     ]
 }
@@ -143,7 +147,7 @@ fn on_matrix_units(client: &Client, dtype: Dtype, heads: Heads) -> bool {
 /// probabilities that were rounded to the storage, and the output as it is stored enters the gradient.
 fn roundings(dtype: Dtype, on_matrix_units: bool, steepness: f32) -> (usize, usize) {
     // Scores grow with the queries, and so do their roundings, which exp makes those of weights.
-    let plain = 64 * (steepness as usize).div_ceil(10);
+    let plain = 64 * (steepness as usize).div_ceil(5);
     // Roundings in f32 of the size of one to the storage.
     let stored = match dtype {
         Dtype::F32 => return (plain, 4 * plain),

@@ -1,0 +1,90 @@
+//! Attention by warps on NVIDIA's tensor cores, in CUDA C++: FlashAttention-2's (Dao, arXiv 2307.08691) order of work over
+//! the packed layout's blocks. Scores and sums stay in a warp's registers, and tiles are copied while others are multiplied.
+//! Numbers are multiplied in 16 bits, probabilities and gradients by scores are rounded to them first; sums are f32.
+
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use super::layout::Heads;
+use crate::Dtype;
+use crate::cuda::{self, CudaText, Macros, capability, stored};
+
+/// Lines that a block of threads keeps: queries of the heads that share a key-value head, or keys.
+pub(crate) const KEPT: usize = 128;
+
+/// Which kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kernel {
+    Forward,
+    ByQuery,
+    ByKey,
+}
+
+/// A kernel for heads of given sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Text {
+    kernel: Kernel,
+    heads: Heads,
+    dtype: Dtype,
+}
+
+const COMMON: &str = include_str!("common.cu");
+const FORWARD: &str = include_str!("forward.cu");
+const BY_QUERY: &str = include_str!("by_query.cu");
+const BY_KEY: &str = include_str!("by_key.cu");
+
+impl CudaText for Text {
+    const FILES: &'static [&'static str] = &[COMMON, FORWARD, BY_QUERY, BY_KEY];
+
+    fn name(&self) -> String {
+        let Self { kernel, heads, dtype } = self;
+        let Heads { query, kv, dim } = heads;
+        format!("attention_{kernel:?}_{dtype:?}_{query}_{kv}_{dim}").to_lowercase()
+    }
+
+    fn define(&self, macros: &mut Macros) {
+        let passing = match self.kernel {
+            Kernel::Forward => 64,
+            Kernel::ByQuery => 32,
+            Kernel::ByKey => 16,
+        };
+        let Heads { query, kv, dim } = self.heads;
+        for (name, value) in
+            [("DIM", dim), ("QUERY_HEADS", query), ("KV_HEADS", kv), ("KEPT", KEPT), ("PASSING", passing)]
+        {
+            macros.add(name, value);
+        }
+        macros.add_text("TYPE", stored(self.dtype));
+    }
+
+    fn files(&self) -> Vec<&'static str> {
+        let body = match self.kernel {
+            Kernel::Forward => FORWARD,
+            Kernel::ByQuery => BY_QUERY,
+            Kernel::ByKey => BY_KEY,
+        };
+        vec![COMMON, body]
+    }
+
+    fn warps(&self) -> usize {
+        KEPT / 16
+    }
+}
+
+/// Whether the device has these kernels, for such heads and numbers.
+pub(crate) fn fit(client: &Client, heads: Heads, dtype: Dtype) -> bool {
+    let device = capability(client).is_some_and(|capability| capability >= 80);
+    device && dtype != Dtype::F32 && matches!(heads.dim, 64 | 128) && heads.group() <= KEPT
+}
+
+/// Enqueues a kernel for so many blocks, each for every key-value head.
+pub(crate) fn launch(
+    client: &Client,
+    kernel: Kernel,
+    (heads, dtype): (Heads, Dtype),
+    blocks: usize,
+    buffers: &[&Handle],
+) {
+    let scale = u64::from(heads.scale().to_bits());
+    cuda::launch(client, Text { kernel, heads, dtype }, [(blocks * heads.kv) as u32, 1], buffers, &[scale]);
+}
