@@ -47,7 +47,7 @@ pub use error::CubeError;
 pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};
 pub use norm::{add_rms_norm, rms_norm, rms_norm_grad};
 pub use place::{NewRows, Projected, place};
-pub use product::{Matrix, ProductKind, product, product_kinds};
+pub use product::{Matrix, ProductKind, gated_product, product, product_kinds};
 pub use record::Recording;
 pub use rope::{RopeTable, Rotation, rope};
 pub use rows::{add_row, sum_rows, write_rows};

@@ -35,7 +35,7 @@ use burn::tensor::Tensor;
 pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
 pub use cpu::categorical::Categorical;
 pub use cpu::team::{all_together, together};
-pub use decoding::{NewRows, Projected, add_rms_norm, place};
+pub use decoding::{NewRows, Projected, add_rms_norm, gated_linear, place};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
 pub use on_device::{Draws, Product, Sampling, draw, is_cpu, linear_kernels};

@@ -70,7 +70,7 @@ impl Decoder {
             let norm = &layer.post_attention_layernorm;
             [x, normed] = norm.of_sum(x, layer.self_attn.o_proj.forward(attended), eps);
             let norm = layers.get(i + 1).map_or(&self.model.norm, |next| &next.input_layernorm);
-            [x, normed] = norm.of_sum(x, layer.mlp.forward(normed), eps);
+            [x, normed] = norm.of_sum(x, layer.mlp.decode(normed), eps);
         }
         normed
     }

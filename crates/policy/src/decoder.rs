@@ -7,7 +7,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use toolrl_kernels::{
-    Heads, Ids, Packing, RopeTable, add_row, attention, embedding, linear, rms_norm, rope, swiglu,
+    Heads, Ids, Packing, RopeTable, add_row, attention, embedding, gated_linear, linear, rms_norm, rope,
+    swiglu,
 };
 
 use crate::lora::Lora;
@@ -248,5 +249,14 @@ impl Mlp {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (gate, up) = (self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
         self.down_proj.forward(swiglu(gate, up))
+    }
+
+    /// As [`Self::forward`], of a decoding step's few tokens.
+    pub(crate) fn decode(&self, x: Tensor<2>) -> Tensor<2> {
+        let plain = |projection: &Linear| projection.bias.is_none() && projection.lora.is_none();
+        if !plain(&self.gate_proj) || !plain(&self.up_proj) {
+            return self.forward(x);
+        }
+        self.down_proj.forward(gated_linear(x, self.gate_proj.weight.val(), self.up_proj.weight.val()))
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! The invariant: an instruction that is not known is an error that names it, never a guess.
 
+mod access;
 mod block;
 mod copies;
 mod error;

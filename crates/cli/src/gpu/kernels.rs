@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use toolrl_kernels::{
-    CacheSpans, Heads, Packing, RopeTable, add_row, attention, decode_attention, embedding, linear,
-    linear_kernels, logprob_entropy, rms_norm, rope, swiglu, write_rows,
+    CacheSpans, Heads, Packing, RopeTable, add_row, attention, decode_attention, embedding, gated_linear,
+    linear, linear_kernels, logprob_entropy, rms_norm, rope, swiglu, write_rows,
 };
 
 use super::Context;
@@ -109,6 +109,13 @@ fn cases(tiny: bool) -> Vec<Case> {
         cases.push(decodes(heads, if tiny { 20 } else { 600 }));
     }
     cases.push(writes(width));
+    for rows in [1, 40] {
+        let name = format!("gated_linear of {rows} rows");
+        let gated = case(&name, &[[rows, width], [inner, width], [inner, width]], |x| {
+            gated_linear(x[0].clone(), x[1].clone(), x[2].clone())
+        });
+        cases.push(Case { trains: false, ..gated });
+    }
     cases
 }
 

@@ -1,7 +1,8 @@
 // What both kernels of products share. Above this text stand, as macros: the tile of a block (BM, BN), the step along the
 // inner dimension (BK), the stages of copies (STAGES), warps of a block (WARPS) and
 // blocks of a processor (RESIDENT), whether the inner dimension is the one along which an operand
-// lies in memory (A_INNER, B_INNER), whether the result is stored in f32 (OUT_F32), and the kernel's name (NAME).
+// lies in memory (A_INNER, B_INNER), whether the result is stored in f32 (OUT_F32), whether there are two right matrices
+// (GATED), and the kernel's name (NAME).
 
 #if OUT_F32
 typedef float Out;
@@ -31,7 +32,9 @@ struct Operand {
     unsigned to[COUNT], at[COUNT]; // where the next copy goes in a stage, and where it is along the inner dimension
     size_t step;
 
-    __device__ __forceinline__ Operand(const Half* matrix, size_t stride, unsigned first, unsigned side, unsigned start)
+    // Where there is another matrix, eights of lines are of either in turn.
+    __device__ __forceinline__ Operand(const Half* matrix, size_t stride, unsigned first, unsigned side, unsigned start,
+                                       const Half* other = nullptr)
         : begin(matrix), step(INNER ? BK : BK * stride) {
 #pragma unroll
         for (int i = 0; i < COUNT; i++) {
@@ -39,7 +42,12 @@ struct Operand {
             unsigned across = first + (INNER ? line : 8 * chunk), along = start + (INNER ? 8 * chunk : line);
             to[i] = place<CHUNKS>(line, chunk);
             at[i] = across < side ? along : OUTSIDE;
-            from[i] = matrix + (INNER ? across * stride + along : along * stride + across);
+            const Half* of = matrix;
+            if (other) {
+                if (across / 8 % 2) of = other;
+                across = across / 16 * 8 + across % 8;
+            }
+            from[i] = of + (INNER ? across * stride + along : along * stride + across);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The text of a product's kernel.
 
-use super::ProductKind;
+use super::{Matrix, ProductKind};
 use crate::Dtype;
 use crate::cuda::{CudaText, Macros, stored};
 
@@ -20,6 +20,8 @@ pub(super) struct Text {
     pub a_inner: bool,
     /// Whether the right one does.
     pub b_inner: bool,
+    /// Whether there are two right matrices: see [`super::gated_product`].
+    pub gated: bool,
 }
 
 /// What a kind's text is made for.
@@ -32,6 +34,12 @@ struct Shape {
 }
 
 impl Text {
+    /// That of a product.
+    pub fn of(kind: ProductKind, a: &Matrix, b: &Matrix, out: Dtype) -> Self {
+        let numbers = a.buffer.dtype();
+        Self { kind, numbers, out, a_inner: !a.transposed, b_inner: b.transposed, gated: false }
+    }
+
     fn shape(self) -> Shape {
         let (warp, step, stages) = match self.kind {
             ProductKind::Group => (None, 16, 4),
@@ -49,7 +57,8 @@ impl CudaText for Text {
     fn name(&self) -> String {
         let lies = |inner| if inner { "rows" } else { "columns" };
         let (a, b) = (lies(self.a_inner), lies(!self.b_inner));
-        format!("product_{:?}_{:?}_{:?}_{a}_{b}", self.kind, self.numbers, self.out).to_lowercase()
+        let what = if self.gated { "gated_product" } else { "product" };
+        format!("{what}_{:?}_{:?}_{:?}_{a}_{b}", self.kind, self.numbers, self.out).to_lowercase()
     }
 
     fn define(&self, macros: &mut Macros) {
@@ -61,6 +70,7 @@ impl CudaText for Text {
         macros.add("RESIDENT", self.kind.resident());
         macros.add("A_INNER", self.a_inner);
         macros.add("B_INNER", self.b_inner);
+        macros.add("GATED", u8::from(self.gated));
         macros.add("OUT_F32", u8::from(self.out == Dtype::F32));
         macros.add_text("TYPE", stored(self.numbers));
         if let Some((rows, columns)) = warp {

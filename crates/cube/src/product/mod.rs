@@ -67,28 +67,69 @@ pub fn product(
         });
     }
     let mut plans = Plan::all(client, a, b).into_iter();
-    let Some(plan) = plans.find(|plan| kind.is_none_or(|kind| plan.kind == kind)) else { return Ok(None) };
     let fits = dtype == Dtype::F32 || dtype == a.buffer.dtype();
-    if !fits {
+    let Some(plan) = plans.find(|plan| fits && kind.is_none_or(|kind| plan.kind == kind)) else {
         return Ok(None);
-    }
-    let out = Buffer::empty(client, a.rows * b.columns, dtype);
-    let text = Text {
-        kind: plan.kind,
-        numbers: a.buffer.dtype(),
-        out: dtype,
-        a_inner: !a.transposed,
-        b_inner: b.transposed,
     };
-    let (m, n) = plan.kind.tile();
-    let tiles = a.rows.div_ceil(m) * b.columns.div_ceil(n);
-    let parts = if plan.splits == 1 { 1 } else { plan.splits * tiles * m * n };
-    let parts = Buffer::empty(client, parts, Dtype::F32);
-    let sizes = [a.rows, b.columns, a.columns, a.stride, b.stride, plan.splits].map(|size| size as u64);
-    let buffers =
-        [a.buffer.handle(), b.buffer.handle(), out.handle(), parts.handle(), &tickets(client, tiles)];
-    launch(client, text, [tiles as u32, plan.splits as u32], &buffers, &sizes);
+    let out = Buffer::empty(client, a.rows * b.columns, dtype);
+    let text = Text::of(plan.kind, a, b, dtype);
+    run(client, text, plan.splits, [a, b], &[b.buffer.handle()], (b.columns, &out));
     Ok(Some(out))
+}
+
+/// `silu(a * gate) * (a * up)`, as [`crate::swiglu`] of the two products, of few rows: what a decoding step's feed-forward
+/// begins with, in one launch. `None` where [`product`] has no kernel for few rows of these, or the matrices' lines are not
+/// along the inner dimension.
+///
+/// # Errors
+/// [`CubeError::Length`] where the matrices do not fit each other or their memory.
+pub fn gated_product(
+    client: &Client,
+    a: &Matrix,
+    gate: &Matrix,
+    up: &Matrix,
+) -> Result<Option<Buffer>, CubeError> {
+    a.check("the left matrix")?;
+    for (what, matrix) in [("gate", gate), ("up", up)] {
+        matrix.check(what)?;
+        if (matrix.rows, matrix.columns) != (a.columns, gate.columns) {
+            return Err(CubeError::Length {
+                what,
+                expected: a.columns * gate.columns,
+                found: matrix.rows * matrix.columns,
+            });
+        }
+    }
+    let alike = gate.transposed && up.transposed && gate.stride == up.stride && !a.transposed;
+    let both = Matrix { columns: 2 * gate.columns, ..gate.clone() };
+    let kinds = Plan::all(client, a, &both).into_iter();
+    let plan = kinds.filter(|_| alike && up.buffer.dtype() == a.buffer.dtype());
+    let Some(plan) = plan.into_iter().find(|plan| plan.kind != ProductKind::Group) else { return Ok(None) };
+    let dtype = a.buffer.dtype();
+    let out = Buffer::empty(client, a.rows * gate.columns, dtype);
+    let text = Text { gated: true, ..Text::of(plan.kind, a, gate, dtype) };
+    let right = [gate.buffer.handle(), up.buffer.handle()];
+    run(client, text, plan.splits, [a, &both], &right, (both.columns, &out));
+    Ok(Some(out))
+}
+
+/// Enqueues a product of so many columns.
+fn run(
+    client: &Client,
+    text: Text,
+    splits: usize,
+    [a, b]: [&Matrix; 2],
+    right: &[&Handle],
+    (columns, out): (usize, &Buffer),
+) {
+    let (m, n) = text.kind.tile();
+    let tiles = a.rows.div_ceil(m) * columns.div_ceil(n);
+    let parts = if splits == 1 { 1 } else { splits * tiles * m * n };
+    let parts = Buffer::empty(client, parts, Dtype::F32);
+    let sizes = [a.rows, columns, a.columns, a.stride, b.stride, splits].map(|size| size as u64);
+    let tickets = tickets(client);
+    let buffers = [&[a.buffer.handle()], right, &[out.handle(), parts.handle(), &tickets]].concat();
+    launch(client, text, [tiles as u32, splits as u32], &buffers, &sizes);
 }
 
 impl Matrix {
@@ -103,15 +144,14 @@ impl Matrix {
     }
 }
 
-/// The most tiles that have a ticket each.
-const TICKETS: usize = 1 << 16;
+/// Counters, one for each tile of a product that is split: it has fewer tiles than a device has places for blocks.
+const TICKETS: usize = 1 << 14;
 
 /// Counters that are 0 between two products. Each thread has its own, as its work is in one order.
-fn tickets(client: &Client, tiles: usize) -> Handle {
+fn tickets(client: &Client) -> Handle {
     thread_local! {
         static TICKETS_OF: RefCell<HashMap<String, Handle>> = RefCell::new(HashMap::new());
     }
-    debug_assert!(tiles <= TICKETS);
     TICKETS_OF.with(|all| {
         let mut all = all.borrow_mut();
         let device = format!("{:?}", client.properties().identity);

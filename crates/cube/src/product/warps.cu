@@ -41,8 +41,34 @@ __device__ __forceinline__ void step(float (&sums)[WM / 16][WN / 8][4], unsigned
     }
 }
 
+#if GATED
+// A number as it is stored.
+__device__ __forceinline__ float stored(float x) {
+    float back;
+    asm("{ .reg .b16 half; cvt.rn." TYPE ".f32 half, %1; cvt.f32." TYPE " %0, half; }" : "=f"(back) : "f"(x));
+    return back;
+}
+
+// silu(gate) * up, of two columns.
+__device__ __forceinline__ void gate(Half* to, bool there, const float* gates, const float* ups) {
+    float out[2];
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+        float x = stored(gates[e]);
+        out[e] = x / (1 + expf(-x)) * stored(ups[e]);
+    }
+    asm volatile("{ .reg .pred there; setp.ne.u32 there, %0, 0; @there st.global.b32 [%1], %2; }" ::"r"((unsigned)there),
+                 "l"(to), "r"(pair(out[0], out[1]))
+                 : "memory");
+}
+#endif
+
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
-    NAME(const Half* __restrict__ a, const Half* __restrict__ b, Out* __restrict__ out, float* parts, unsigned* tickets,
+    NAME(const Half* __restrict__ a, const Half* __restrict__ b,
+#if GATED
+         const Half* __restrict__ up,
+#endif
+         Out* __restrict__ out, float* parts, unsigned* tickets,
          const __grid_constant__ Sizes sizes) {
     __shared__ __align__(1024) unsigned char tiles[STAGES * STAGE_BYTES];
     unsigned m = sizes.m, n = sizes.n, inner = sizes.k, splits = sizes.splits, tile_row, tile_column;
@@ -52,7 +78,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     unsigned begin = (unsigned long long)steps * blockIdx.y / splits, end = (unsigned long long)steps * (blockIdx.y + 1) / splits;
     unsigned base = shared_address(tiles);
     Operand<BM, A_INNER> left(a, sizes.a_stride, first_row, m, begin * BK);
+#if GATED
+    Operand<BN, B_INNER> right(b, sizes.b_stride, first_column, n, begin * BK, up);
+#else
     Operand<BN, B_INNER> right(b, sizes.b_stride, first_column, n, begin * BK);
+#endif
     auto fetch = [&](unsigned at) {
         if (at < end) {
             unsigned stage = base + (at - begin) % STAGES * STAGE_BYTES;
@@ -81,9 +111,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             unsigned r = first_row + row + 16 * i + 8 * half + lane;
+#if GATED
+            // Of each pair of fragments, the second is multiplied by silu of the first, each rounded as it would be stored.
+            Out* to = out + (size_t)r * (n / 2);
+#pragma unroll
+            for (int j = 0; j < WN / 8; j += 2) {
+                unsigned at = first_column + column + 8 * j;
+                gate(to + at / 2 + threadIdx.x % 4 * 2, r < m && at < n, sums[i][j] + 2 * half, sums[i][j + 1] + 2 * half);
+            }
+#else
             Out* to = out + (size_t)r * n;
 #pragma unroll
             for (int j = 0; j < WN / 8; j += 2)
                 store(to, r < m, first_column + column + 8 * j, n, sums[i][j] + 2 * half, sums[i][j + 1] + 2 * half);
+#endif
         }
 }

@@ -6,10 +6,11 @@
 use cubecl::prelude::Client;
 use toolrl_cube::{
     AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, DecodeRoom, Dtype, GatherOrder, Heads,
-    Indices, NewRows, PackedLayout, Projected, Recording, RopeTable, Rotation, SamplingParams, Segment,
-    SquareSums, adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention,
-    gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad, place, rms_norm, rms_norm_grad,
-    rope, sample, sum_rows, swiglu, swiglu_grad, write_rows,
+    Indices, Matrix, NewRows, PackedLayout, Projected, Recording, RopeTable, Rotation, SamplingParams,
+    Segment, SquareSums, adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums,
+    decode_attention, gated_product, gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad,
+    place, product, product_kinds, rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu, swiglu_grad,
+    write_rows,
 };
 
 use crate::device::{everywhere, put};
@@ -51,12 +52,42 @@ fn every_kernel_runs_with_the_sizes_of_models() {
             run("what goes by rows", by_rows(client, dtype, heads, width));
             run("the head", head(client, dtype, vocabulary));
             run("AdamW", optimiser(client, dtype, width));
+            run("products", products(client, dtype, width));
         }
     });
 }
 
 fn zeros(client: &Client, n: usize, dtype: Dtype) -> Buffer {
     put(client, &vec![0.0; n], dtype)
+}
+
+/// Forward, by the input and by the weights, of many rows and of few, each kind of kernel.
+fn products(client: &Client, dtype: Dtype, width: usize) -> Result<(), CubeError> {
+    let lies = |rows: usize, columns: usize, transposed: bool| {
+        let stride = if transposed { rows } else { columns };
+        Matrix { buffer: zeros(client, rows * columns, dtype), rows, columns, stride, transposed }
+    };
+    for rows in [8, 40, 136] {
+        let [x, grad] = [width, 2 * width].map(|columns| lies(rows, columns, false));
+        let [weight, by_input] = [lies(width, 2 * width, true), lies(2 * width, width, false)];
+        let turned = Matrix { rows: 2 * width, columns: rows, transposed: true, ..grad.clone() };
+        for (a, b, out) in [
+            (&x, &weight, dtype),
+            (&x, &weight, Dtype::F32),
+            (&grad, &by_input, dtype),
+            (&turned, &x, Dtype::F32),
+        ] {
+            for kind in product_kinds(client, a, b) {
+                if let Some(product) = product(client, a, b, out, Some(kind))? {
+                    read_all(client, &[&product])?;
+                }
+            }
+        }
+        if let Some(gated) = gated_product(client, &x, &weight, &weight)? {
+            read_all(client, &[&gated])?;
+        }
+    }
+    Ok(())
 }
 
 fn read_all(client: &Client, buffers: &[&Buffer]) -> Result<(), CubeError> {

@@ -1,9 +1,11 @@
 //! Products on tensor cores against sums in f64. They are CUDA's alone: elsewhere there is nothing to run.
 
 use cubecl::prelude::*;
-use toolrl_cube::{Buffer, CubeError, Dtype, Matrix, ProductKind, product, product_kinds};
+use toolrl_cube::{
+    Buffer, CubeError, Dtype, Matrix, ProductKind, gated_product, product, product_kinds, swiglu,
+};
 
-use crate::device::{assert_close, everywhere, numbers, put};
+use crate::device::{assert_close, everywhere, numbers, put, wide};
 
 /// A matrix of random numbers with some more in each line than it has, and those numbers by rows.
 fn matrix(
@@ -78,6 +80,24 @@ fn few_rows() {
 fn a_split_inner_dimension_adds_up() {
     check([8, 64, 1096], true);
     check([72, 72, 1096], false);
+}
+
+#[test]
+fn a_gated_product_is_that_of_two() {
+    everywhere(|client, dtype| {
+        for [m, n, k] in [[1, 64, 72], [40, 200, 1096], [70, 72, 40]] {
+            let (x, _) = matrix(client, [m, k], false, dtype, 1);
+            let [gate, up] = [2, 3].map(|seed| matrix(client, [k, n], true, dtype, seed).0);
+            let Some(found) = gated_product(client, &x, &gate, &up).unwrap() else {
+                assert!(product_kinds(client, &x, &gate).is_empty());
+                continue;
+            };
+            let apart = [&gate, &up].map(|w| product(client, &x, w, dtype, None).unwrap().unwrap());
+            let expected = wide(&swiglu(client, &apart[0], &apart[1]).unwrap().read(client).unwrap());
+            // Sums may be of other parts, which now and then rounds a product to the next number.
+            assert_close(&format!("{m} x {n} x {k}"), client, &found, &expected, 1 << 15);
+        }
+    });
 }
 
 #[test]

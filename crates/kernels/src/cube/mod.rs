@@ -29,7 +29,7 @@ use tensor::{buffer, contiguous, fits, like, stored, tensor, transposed, width, 
 pub(crate) use decoding::{add_rms_norm, holds, place};
 pub(crate) use draw::draw;
 pub(crate) use optimizer::{adamw, checksums, norm};
-pub(crate) use product::linear_kernels;
+pub(crate) use product::{gated_linear, linear_kernels};
 pub(crate) use step::StepGraph;
 
 impl FusedOps for CubeBackend {

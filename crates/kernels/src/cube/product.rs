@@ -45,6 +45,14 @@ pub(crate) fn linear_kernels(x_ti: &Tensor<2>, weight_oi: &Tensor<2>) -> Vec<(St
     kernels
 }
 
+/// See [`crate::gated_linear`]; `None` where there is no such kernel.
+pub(crate) fn gated_linear(x_ti: &Tensor<2>, gate_oi: &Tensor<2>, up_oi: &Tensor<2>) -> Option<Tensor<2>> {
+    let [x, gate, up] = [lower(x_ti.clone())?, lower(gate_oi.clone())?, lower(up_oi.clone())?];
+    let [a, gate, up] = [matrix(&x)?, matrix(&transposed(gate))?, matrix(&transposed(up))?];
+    let out = fits(toolrl_cube::gated_product(&x.client, &a, &gate, &up))?;
+    Some(raised(tensor(&x, &out, [a.rows, gate.columns]), context(x_ti)))
+}
+
 fn alike(a: CubeTensor, b: CubeTensor) -> (CubeTensor, CubeTensor) {
     let shorter = if a.dtype.size() <= b.dtype.size() { a.dtype } else { b.dtype };
     (cast(a, shorter), cast(b, shorter))
