@@ -97,7 +97,7 @@ __device__ __forceinline__ bool join(float* sums, float* parts, unsigned* ticket
     __threadfence();
 #pragma unroll
     for (int i = 0; i < COUNT; i++) sums[i] = 0;
-#pragma unroll 1
+#pragma unroll(COUNT <= 8 ? 4 : COUNT <= 32 ? 2 : 1)
     for (unsigned part = 0; part < splits; part++, first += step)
 #pragma unroll
         for (int i = 0; i < COUNT; i++) sums[i] += __ldcg(first + i * THREADS);

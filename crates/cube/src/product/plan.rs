@@ -37,13 +37,20 @@ impl ProductKind {
         }
     }
 
-    /// Blocks that a processor holds at a time: of its registers a group takes most, of its shared memory others take a
-    /// fifth.
+    /// Blocks that a processor is to hold at a time, of the registers that they take.
     pub fn resident(self) -> usize {
         match self {
             Self::Group => 1,
             Self::Large => 2,
             Self::Small | Self::Row => 4,
+        }
+    }
+
+    /// Blocks of a processor that keep it busy: of those that read more than they multiply, two have enough on its way.
+    fn busy(self) -> usize {
+        match self {
+            Self::Group | Self::Large => 1,
+            Self::Small | Self::Row => 2,
         }
     }
 }
@@ -90,16 +97,25 @@ fn kinds(capability: u32, a: &Matrix, b: &Matrix) -> Vec<ProductKind> {
     kinds
 }
 
-/// The most steps of 32 numbers that a part has at least: below, adding the parts up costs more than it spares.
-const SHORTEST: usize = 8;
+/// The fewest numbers of the inner dimension that a part has: below, adding the parts up costs more than it spares.
+const SHORTEST: usize = 256;
 
-/// As many parts as fill the device once where there are fewer tiles than that, but none of too few steps. A product of
-/// more tiles is in one part.
+/// Into how many parts the inner dimension is split: as many as keep the device busy once where tiles alone do not, and so
+/// many that the last turn of blocks is not one of few, where there are about as many tiles as processors. A product of
+/// more is in one part.
 fn splits(kind: ProductKind, [m, n, k]: [usize; 3], processors: usize) -> usize {
     let (rows, columns) = kind.tile();
     let tiles = m.div_ceil(rows) * n.div_ceil(columns);
-    let places = processors * kind.resident();
-    (places / tiles).min(k / (32 * SHORTEST)).max(1)
+    let (places, most) = (processors * kind.busy(), (k / SHORTEST).max(1));
+    if 2 * tiles <= places {
+        return (places / tiles).min(most);
+    }
+    if tiles >= places {
+        return 1;
+    }
+    // Turns of blocks, in parts of the time of one tile; a part more has to be written and read.
+    let cost = |parts: usize| (tiles * parts).div_ceil(places) as f64 / parts as f64 + 0.03 * parts as f64;
+    (1..=most.min(8)).min_by(|&a, &b| cost(a).total_cmp(&cost(b))).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -109,12 +125,13 @@ mod tests {
     #[test]
     fn few_tiles_are_split_and_many_are_not() {
         let on_132 = |kind, sizes| splits(kind, sizes, 132);
-        // Qwen2.5-1.5B at batch 64: the output of the feed-forward, 24 tiles; queries, keys and values; gate.
-        assert_eq!(on_132(ProductKind::Small, [64, 1536, 8960]), 22);
+        // Qwen2.5-1.5B at batch 64: the output of the feed-forward, 24 tiles; queries, keys and values; gate and up.
+        assert_eq!(on_132(ProductKind::Small, [64, 1536, 8960]), 11);
         assert_eq!(on_132(ProductKind::Small, [64, 2048, 1536]), 6);
-        assert_eq!(on_132(ProductKind::Small, [64, 8960, 1536]), 3);
-        // The gradient of keys' weights: 12 tiles.
+        assert_eq!(on_132(ProductKind::Small, [64, 17_920, 1536]), 1);
+        // The gradients of the weights of keys, 12 tiles, and of queries, 72.
         assert_eq!(on_132(ProductKind::Group, [256, 1536, 8192]), 11);
+        assert_eq!(on_132(ProductKind::Group, [1536, 1536, 8192]), 5);
         assert_eq!(on_132(ProductKind::Group, [8192, 8960, 1536]), 1);
         assert_eq!(on_132(ProductKind::Row, [1, 64, 64]), 1);
     }

@@ -34,7 +34,7 @@ struct Passing {
     }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     NAME(const Half* __restrict__ q, const Half* __restrict__ k, const Half* __restrict__ v, const Half* __restrict__ grad,
          const float* __restrict__ log_sum, const float* __restrict__ dot, const unsigned* __restrict__ blocks,
          const unsigned* __restrict__ runs, float* __restrict__ dk, float* __restrict__ dv,

@@ -4,7 +4,7 @@
 #define TILE (PASSING * DIM * 2)
 #define STAGES 3
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     NAME(const Half* __restrict__ q, const Half* __restrict__ k, const Half* __restrict__ v, const Half* __restrict__ grad,
          const float* __restrict__ log_sum, const float* __restrict__ dot, const unsigned* __restrict__ blocks,
          Half* __restrict__ dq, const __grid_constant__ Scale scale) {

@@ -1,5 +1,6 @@
 // What attention's three kernels share. Above this text stand, as macros: numbers of a head (DIM, a multiple of 64), query
-// heads and key-value heads (QUERY_HEADS, KV_HEADS), and lines of the tile that is kept and of those that pass (KEPT, PASSING).
+// heads and key-value heads (QUERY_HEADS, KV_HEADS), lines of the tile that is kept and of those that pass (KEPT,
+// PASSING), and blocks of a processor (RESIDENT).
 
 #define GROUP (QUERY_HEADS / KV_HEADS)
 #define CHUNKS (DIM / 8)

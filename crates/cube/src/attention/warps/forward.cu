@@ -3,7 +3,7 @@
 
 #define TILE (PASSING * DIM * 2)
 
-extern "C" __global__ void __launch_bounds__(THREADS)
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     NAME(const Half* __restrict__ q, const Half* __restrict__ k, const Half* __restrict__ v, const unsigned* __restrict__ blocks,
          Half* __restrict__ out, float* __restrict__ log_sum, const __grid_constant__ Scale scale) {
     __shared__ __align__(1024) unsigned char tiles[3 * TILE];

@@ -54,6 +54,8 @@ impl CudaText for Text {
         {
             macros.add(name, value);
         }
+        // Two blocks share a processor where their registers allow it.
+        macros.add("RESIDENT", if self.kernel == Kernel::Forward && dim == 64 { 2 } else { 1 });
         macros.add_text("TYPE", stored(self.dtype));
     }
 
