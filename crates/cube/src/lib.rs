@@ -1,4 +1,5 @@
-//! GPU kernels of a decoder's training and decoding in CubeCL, for any of its runtimes.
+//! GPU kernels of a decoder's training and decoding in CubeCL, for any of its runtimes; and in CUDA C++, which CubeCL
+//! launches, what NVIDIA's tensor cores multiply.
 //!
 //! Invariant: every kernel stands beside a plain reference, and a test that runs on any runtime holds its results
 //! against that reference. No result depends on the order in which units happen to run.

@@ -6,6 +6,7 @@ use cubecl::prelude::*;
 
 use super::forward::{ALL, Run, check_qkv, forward_tile};
 use super::layout::{BLOCK, Heads, lanes};
+use super::warps;
 use crate::launch::{UNITS, divide, elementwise};
 use crate::{Buffer, CubeError, Dtype, Indices, Runs};
 
@@ -131,7 +132,8 @@ impl DecodePlan {
 /// The most sequences of a group that one workgroup takes.
 fn together(client: &Client, heads: Heads) -> Result<usize, CubeError> {
     heads.check()?;
-    Ok(forward_tile(client, heads, lanes(client, heads.dim), ALL)?.rows / heads.group())
+    let most = forward_tile(client, heads, lanes(client, heads.dim), ALL)?.rows / heads.group();
+    Ok(warps::together(client, heads).map_or(most, |together| together.min(most)))
 }
 
 impl CacheSpans {
@@ -219,11 +221,19 @@ pub fn decode_attention(
     let places = plan.members.len();
     let parts = Buffer::empty(client, places * width, Dtype::F32);
     let log_sums = Buffer::empty(client, places * heads.query, Dtype::F32);
-    let members = Some(&plan.members);
-    for (blocks, rows) in [(&plan.shared, plan.shared_rows), (&plan.single, heads.group())] {
-        if !blocks.is_empty() {
-            let tile = forward_tile(client, heads, lanes, rows)?;
-            Run { blocks, members, heads, tile }.launch(client, [q_si, k_ci, v_ci], [&parts, &log_sums]);
+    if warps::together(client, heads).is_some() && q_si.dtype() != Dtype::F32 {
+        let counts = [&plan.shared, &plan.single].map(|blocks| blocks.len() / BLOCK);
+        let of_plan = [&plan.shared, &plan.single, &plan.members].map(Indices::handle);
+        let outs = [parts.handle(), log_sums.handle()];
+        let buffers = [&[q_si, k_ci, v_ci].map(Buffer::handle), &of_plan, &outs[..]].concat();
+        warps::launch(client, warps::Kernel::Decode, (heads, q_si.dtype()), counts, &buffers);
+    } else {
+        let members = Some(&plan.members);
+        for (blocks, rows) in [(&plan.shared, plan.shared_rows), (&plan.single, heads.group())] {
+            if !blocks.is_empty() {
+                let tile = forward_tile(client, heads, lanes, rows)?;
+                Run { blocks, members, heads, tile }.launch(client, [q_si, k_ci, v_ci], [&parts, &log_sums]);
+            }
         }
     }
     let out = Buffer::empty(client, q_si.len(), q_si.dtype());

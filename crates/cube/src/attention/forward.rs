@@ -54,7 +54,7 @@ pub fn attention(
             let outs = [layout.forward.handle(), out_ti.handle(), log_sum.handle()];
             let blocks = layout.forward.len() / BLOCK;
             let of = (heads, layout.dtype());
-            warps::launch(client, warps::Kernel::Forward, of, blocks, &[&buffers[..], &outs].concat());
+            warps::launch(client, warps::Kernel::Forward, of, [0, blocks], &[&buffers[..], &outs].concat());
         }
         Tiles::Plain { forward: tile, .. } => {
             let run = Run { blocks: &layout.forward, members: None, heads, tile };

@@ -105,7 +105,13 @@ pub fn attention_grad(
                 (warps::Kernel::ByQuery, blocks[0], &of_queries[..]),
                 (warps::Kernel::ByKey, blocks[1], &of_keys),
             ] {
-                warps::launch(client, kernel, (heads, layout.dtype()), blocks, &[&read[..], rest].concat());
+                warps::launch(
+                    client,
+                    kernel,
+                    (heads, layout.dtype()),
+                    [0, blocks],
+                    &[&read[..], rest].concat(),
+                );
             }
         }
         Tiles::Matrix(MatrixTiles { by_query: query_tile, by_key: key_tile, .. }) => launch!(

@@ -9,6 +9,7 @@
 
 struct Scale {
     unsigned long long bits; // of the factor of scores, f32
+    unsigned long long shared; // blocks that several sequences share: of those over the cache
 };
 
 __device__ __forceinline__ float factor(const Scale& scale) { return __uint_as_float((unsigned)scale.bits); }

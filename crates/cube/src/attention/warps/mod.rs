@@ -18,6 +18,8 @@ pub(crate) enum Kernel {
     Forward,
     ByQuery,
     ByKey,
+    /// Over the cache.
+    Decode,
 }
 
 /// A kernel for heads of given sizes.
@@ -32,9 +34,13 @@ const COMMON: &str = include_str!("common.cu");
 const FORWARD: &str = include_str!("forward.cu");
 const BY_QUERY: &str = include_str!("by_query.cu");
 const BY_KEY: &str = include_str!("by_key.cu");
+const DECODE: &str = include_str!("decode.cu");
+
+/// Rows of queries that a block has over the cache.
+const DECODE_ROWS: usize = 16;
 
 impl CudaText for Text {
-    const FILES: &'static [&'static str] = &[COMMON, FORWARD, BY_QUERY, BY_KEY];
+    const FILES: &'static [&'static str] = &[COMMON, FORWARD, BY_QUERY, BY_KEY, DECODE];
 
     fn name(&self) -> String {
         let Self { kernel, heads, dtype } = self;
@@ -46,7 +52,7 @@ impl CudaText for Text {
         let passing = match self.kernel {
             Kernel::Forward => 64,
             Kernel::ByQuery => 32,
-            Kernel::ByKey => 16,
+            Kernel::ByKey | Kernel::Decode => 16,
         };
         let Heads { query, kv, dim } = self.heads;
         for (name, value) in
@@ -54,8 +60,13 @@ impl CudaText for Text {
         {
             macros.add(name, value);
         }
-        // Two blocks share a processor where their registers allow it.
-        macros.add("RESIDENT", if self.kernel == Kernel::Forward && dim == 64 { 2 } else { 1 });
+        // Several blocks share a processor where their registers allow it.
+        let resident = match self.kernel {
+            Kernel::Forward if dim == 64 => 2,
+            Kernel::Decode => 3,
+            _ => 1,
+        };
+        macros.add("RESIDENT", resident);
         macros.add_text("TYPE", stored(self.dtype));
     }
 
@@ -64,12 +75,13 @@ impl CudaText for Text {
             Kernel::Forward => FORWARD,
             Kernel::ByQuery => BY_QUERY,
             Kernel::ByKey => BY_KEY,
+            Kernel::Decode => DECODE,
         };
         vec![COMMON, body]
     }
 
     fn warps(&self) -> usize {
-        KEPT / 16
+        if self.kernel == Kernel::Decode { 4 } else { KEPT / 16 }
     }
 }
 
@@ -79,14 +91,22 @@ pub(crate) fn fit(client: &Client, heads: Heads, dtype: Dtype) -> bool {
     device && dtype != Dtype::F32 && matches!(heads.dim, 64 | 128) && heads.group() <= KEPT
 }
 
-/// Enqueues a kernel for so many blocks, each for every key-value head.
+/// The most sequences that a block takes over a cache of numbers in 16 bits; none where the device has no such kernel.
+pub(crate) fn together(client: &Client, heads: Heads) -> Option<usize> {
+    let most = DECODE_ROWS / heads.group();
+    (fit(client, heads, Dtype::Bf16) && most > 0).then_some(most)
+}
+
+/// Enqueues a kernel for so many blocks, each for every key-value head; over the cache, for those that several sequences
+/// share and for the others.
 pub(crate) fn launch(
     client: &Client,
     kernel: Kernel,
     (heads, dtype): (Heads, Dtype),
-    blocks: usize,
+    [shared, others]: [usize; 2],
     buffers: &[&Handle],
 ) {
-    let scale = u64::from(heads.scale().to_bits());
-    cuda::launch(client, Text { kernel, heads, dtype }, [(blocks * heads.kv) as u32, 1], buffers, &[scale]);
+    let numbers = [u64::from(heads.scale().to_bits()), shared as u64];
+    let grid = [((shared + others) * heads.kv) as u32, 1];
+    cuda::launch(client, Text { kernel, heads, dtype }, grid, buffers, &numbers);
 }
