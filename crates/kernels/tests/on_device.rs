@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, activation};
 use common::{close, device, setup};
-use toolrl_kernels::{Sampling, draw, is_cpu, sum_by_id};
+use toolrl_kernels::{Sampling, draw, gated_linear, is_cpu, linear_kernels, reference, sum_by_id};
 
 #[test]
 fn rows_are_summed_by_their_ids() {
@@ -43,6 +43,21 @@ fn tokens_are_drawn_where_the_logits_are() {
     assert!(ends[1].unwrap() > 150, "{ends:?}");
     let broken = logits * f32::NAN;
     assert_eq!(draw(&broken, &[0.5; 4], &plain).unwrap().tokens, [None; 4]);
+}
+
+#[test]
+fn products_by_any_kernel_are_the_same() {
+    let (mut rng, device) = setup(3);
+    let mut matrix = |rows, columns| rng.tensor([rows, columns], &device).inner();
+    let [x, gate, up] = [matrix(5, 24), matrix(16, 24), matrix(16, 24)];
+    let kernels = linear_kernels(&x, &gate);
+    assert_eq!(kernels.is_empty(), is_cpu(&device));
+    for (name, run) in kernels {
+        close(&name, run(), reference::linear(x.clone(), gate.clone()), 1e-5);
+    }
+    let apart = [&gate, &up].map(|weight| reference::linear(x.clone(), weight.clone()));
+    let [by_gate, by_up] = apart;
+    close("gated", gated_linear(x, gate, up), reference::swiglu(by_gate, by_up), 1e-5);
 }
 
 #[test]
