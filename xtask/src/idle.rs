@@ -40,6 +40,7 @@ pub(crate) fn run(root: &Path, arguments: &[OsString], device: Device) -> anyhow
     let dir = root.join("target/gpu-compile");
     let toolkit = toolkit(&dir)?;
     let driver = driver(root, &dir)?;
+    let tests = binary_dir.is_none();
     let (program, stub) = match binary_dir {
         Some(binary_dir) => {
             let program = binary_dir.join("toolrl");
@@ -55,6 +56,10 @@ pub(crate) fn run(root: &Path, arguments: &[OsString], device: Device) -> anyhow
         }
     };
     let mut command = Command::new(program);
+    if tests {
+        // Those with the sizes of real models say nothing of values, and would take hours here.
+        command.args(["--skip", "models::", "--test-threads=1"]);
+    }
     command.args(arguments).env("CUDA_PATH", &toolkit);
     command.env("LD_LIBRARY_PATH", std::env::join_paths([driver, toolkit.join("lib")])?);
     if let Some(stub) = stub {
