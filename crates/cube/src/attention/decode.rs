@@ -224,9 +224,9 @@ pub fn decode_attention(
     if warps::together(client, heads).is_some() && q_si.dtype() != Dtype::F32 {
         let counts = [&plan.shared, &plan.single].map(|blocks| blocks.len() / BLOCK);
         let of_plan = [&plan.shared, &plan.single, &plan.members].map(Indices::handle);
-        let outs = [parts.handle(), log_sums.handle()];
-        let buffers = [&[q_si, k_ci, v_ci].map(Buffer::handle), &of_plan, &outs[..]].concat();
-        warps::launch(client, warps::Kernel::Decode, (heads, q_si.dtype()), counts, &buffers);
+        let read = [[q_si, k_ci, v_ci].map(Buffer::handle), of_plan].concat();
+        let written = [parts.handle(), log_sums.handle()];
+        warps::launch(client, warps::Kernel::Decode, (heads, q_si.dtype()), counts, (&read, &written))?;
     } else {
         let members = Some(&plan.members);
         for (blocks, rows) in [(&plan.shared, plan.shared_rows), (&plan.single, heads.group())] {

@@ -50,11 +50,11 @@ pub fn attention(
     let log_sum = Buffer::empty(client, layout.tokens * heads.query, Dtype::F32);
     match layout.tiles {
         Tiles::Warps => {
-            let buffers = [q_ti, k_ti, v_ti].map(Buffer::handle);
-            let outs = [layout.forward.handle(), out_ti.handle(), log_sum.handle()];
-            let blocks = layout.forward.len() / BLOCK;
-            let of = (heads, layout.dtype());
-            warps::launch(client, warps::Kernel::Forward, of, [0, blocks], &[&buffers[..], &outs].concat());
+            let [q, k, v] = [q_ti, k_ti, v_ti].map(Buffer::handle);
+            let read = [q, k, v, layout.forward.handle()];
+            let written = [out_ti.handle(), log_sum.handle()];
+            let (of, blocks) = ((heads, layout.dtype()), [0, layout.forward.len() / BLOCK]);
+            warps::launch(client, warps::Kernel::Forward, of, blocks, (&read, &written))?;
         }
         Tiles::Plain { forward: tile, .. } => {
             let run = Run { blocks: &layout.forward, members: None, heads, tile };

@@ -98,21 +98,14 @@ pub fn attention_grad(
     match layout.tiles {
         Tiles::Warps => {
             let read = [q_ti, k_ti, v_ti, grad_ti, &saved.log_sum, &dot].map(Buffer::handle);
-            let of_queries = [layout.by_query.handle(), outs[0].handle()];
+            let of = (heads, layout.dtype());
+            let by_queries = [&read[..], &[layout.by_query.handle()]].concat();
+            let written = [outs[0].handle()];
+            warps::launch(client, warps::Kernel::ByQuery, of, [0, blocks[0]], (&by_queries, &written))?;
             let of_keys = [&layout.by_key.blocks, &layout.by_key.runs].map(Indices::handle);
-            let of_keys = [of_keys, [by_key[0].handle(), by_key[1].handle()]].concat();
-            for (kernel, blocks, rest) in [
-                (warps::Kernel::ByQuery, blocks[0], &of_queries[..]),
-                (warps::Kernel::ByKey, blocks[1], &of_keys),
-            ] {
-                warps::launch(
-                    client,
-                    kernel,
-                    (heads, layout.dtype()),
-                    [0, blocks],
-                    &[&read[..], rest].concat(),
-                );
-            }
+            let by_keys = [&read[..], &of_keys].concat();
+            let written = [by_key[0].handle(), by_key[1].handle()];
+            warps::launch(client, warps::Kernel::ByKey, of, [0, blocks[1]], (&by_keys, &written))?;
         }
         Tiles::Matrix(MatrixTiles { by_query: query_tile, by_key: key_tile, .. }) => launch!(
             matrix::by_query::by_query::launch_unchecked,

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use cubecl::ir::UIntKind;
+use cubecl::ir::attributes::BufferIOAttr;
 use cubecl::ir::metadata::Info;
 use cubecl::prelude::*;
 use cubecl::server::{Handle, KernelArguments, MetadataBindingInfo};
@@ -54,23 +55,30 @@ pub(crate) fn capability(client: &Client) -> Option<u32> {
     client.properties().identity.fingerprint.strip_prefix("ptx_sm")?.parse().ok()
 }
 
+/// Whether memory begins where 16 bytes can be copied.
+pub(crate) fn is_aligned(handle: &Handle) -> bool {
+    handle.offset_start.unwrap_or(0).is_multiple_of(16)
+}
+
 /// How numbers of 16 bits are called in PTX.
 pub(crate) fn stored(dtype: Dtype) -> &'static str {
     if dtype == Dtype::Bf16 { "bf16" } else { "f16" }
 }
 
-/// Enqueues a kernel over a grid. It is given the buffers' addresses in their order, and the numbers in one structure, by
-/// value.
+/// Enqueues a kernel over a grid. It is given the addresses of what it reads, then of what it writes, and the numbers in one
+/// structure, by value. Where the launch fails, what it was to write cannot be read, and all else can.
 pub(crate) fn launch<T: CudaText>(
     client: &Client,
     text: T,
     grid: [u32; 2],
-    buffers: &[&Handle],
+    (read, written): (&[&Handle], &[&Handle]),
     numbers: &[u64],
 ) {
     let mut arguments = KernelArguments::new();
-    for buffer in buffers {
-        arguments = arguments.with_buffer((*buffer).clone().binding());
+    for (buffers, io) in [(read, BufferIOAttr::ReadOnly), (written, BufferIOAttr::WriteOnly)] {
+        for buffer in buffers {
+            arguments = arguments.with_buffer_io((*buffer).clone().binding(), io);
+        }
     }
     let info = MetadataBindingInfo { data: numbers.to_vec(), dynamic_metadata_offset: numbers.len() };
     let count = CubeCount::Static(grid[0], grid[1], 1);

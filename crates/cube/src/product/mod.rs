@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use crate::cuda::launch;
+use crate::cuda::{is_aligned, launch};
 use crate::{Buffer, CubeError, Dtype};
 use kernel::Text;
 use plan::Plan;
@@ -100,7 +100,13 @@ pub fn gated_product(
             });
         }
     }
-    let alike = gate.transposed && up.transposed && gate.stride == up.stride && !a.transposed;
+    // The two matrices' lines are taken in turn, in eights.
+    let alike = gate.transposed
+        && up.transposed
+        && gate.stride == up.stride
+        && gate.columns.is_multiple_of(8)
+        && is_aligned(up.buffer.handle())
+        && !a.transposed;
     let both = Matrix { columns: 2 * gate.columns, ..gate.clone() };
     let kinds = Plan::all(client, a, &both).into_iter();
     let plan = kinds.filter(|_| alike && up.buffer.dtype() == a.buffer.dtype());
@@ -128,8 +134,10 @@ fn run(
     let parts = Buffer::empty(client, parts, Dtype::F32);
     let sizes = [a.rows, columns, a.columns, a.stride, b.stride, splits].map(|size| size as u64);
     let tickets = tickets(client);
-    let buffers = [&[a.buffer.handle()], right, &[out.handle(), parts.handle(), &tickets]].concat();
-    launch(client, text, [tiles as u32, splits as u32], &buffers, &sizes);
+    let read = [&[a.buffer.handle()], right].concat();
+    // A launch that fails leaves the tickets as they were: they count as written, and are not lost with it.
+    let written = [out.handle(), parts.handle(), &tickets];
+    launch(client, text, [tiles as u32, splits as u32], (&read, &written), &sizes);
 }
 
 impl Matrix {

@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use super::Matrix;
 use crate::Dtype;
-use crate::cuda::capability;
+use crate::cuda::{capability, is_aligned};
 
 /// A kernel with the size of its tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,7 +63,7 @@ impl Plan {
         // 16 bytes are copied at a time.
         let aligned = |matrix: &Matrix| {
             let width = if matrix.transposed { matrix.rows } else { matrix.columns };
-            matrix.stride.is_multiple_of(8) && width.is_multiple_of(8)
+            matrix.stride.is_multiple_of(8) && width.is_multiple_of(8) && is_aligned(matrix.buffer.handle())
         };
         let fits = dtype != Dtype::F32 && dtype == b.buffer.dtype() && aligned(a) && aligned(b);
         // Results are written in eights.

@@ -114,6 +114,8 @@ fn what_does_not_fit_is_refused() {
         assert!(matches!(refused(&x, &short), CubeError::Length { .. }));
         // Seven columns cannot be copied 16 bytes at a time: that is another kernel's.
         let (odd, _) = matrix(client, [32, 7], false, dtype, 3);
+        let [twelve, other] = [3, 4].map(|seed| matrix(client, [32, 12], true, dtype, seed).0);
+        assert!(gated_product(client, &x, &twelve, &other).unwrap().is_none(), "columns are taken in eights");
         assert_eq!(product_kinds(client, &x, &odd), Vec::<ProductKind>::new());
         assert!(product(client, &x, &odd, Dtype::F32, None).unwrap().is_none());
     });

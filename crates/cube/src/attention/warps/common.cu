@@ -49,7 +49,7 @@ struct Keys {
     }
 };
 
-// Begins to copy LINES lines, from `first` on, to a tile; zeros beyond the last.
+// Begins to copy LINES lines, from `first` on, which is there, to a tile; zeros beyond the last.
 template <int LINES, typename Rows>
 __device__ __forceinline__ void fetch(unsigned tile, const Half* from, const Rows& rows, unsigned first) {
 #pragma unroll
@@ -57,7 +57,7 @@ __device__ __forceinline__ void fetch(unsigned tile, const Half* from, const Row
         unsigned index = threadIdx.x + i * THREADS, line = index / CHUNKS, chunk = index % CHUNKS;
         if (LINES * CHUNKS % THREADS != 0 && index >= LINES * CHUNKS) break;
         bool there = first + line < rows.rows;
-        copy(tile + place(line, chunk), there ? from + rows.at(first + line) + 8 * chunk : from, there);
+        copy(tile + place(line, chunk), from + rows.at(first + (there ? line : 0)) + 8 * chunk, there);
     }
 }
 

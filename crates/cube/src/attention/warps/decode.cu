@@ -44,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
             for (int i = 0; i < PASSING * CHUNKS / 32; i++) {
                 unsigned line = (lane + 32 * i) / CHUNKS, chunk = (lane + 32 * i) % CHUNKS;
                 bool there = first + line < part.rows;
-                copy(tile + place(line, chunk), there ? from + (size_t)line * KV_HEADS * DIM + 8 * chunk : k, there);
+                copy(tile + place(line, chunk), from + (size_t)(there ? line : 0) * KV_HEADS * DIM + 8 * chunk, there);
             }
         }
         commit();

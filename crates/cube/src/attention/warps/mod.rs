@@ -6,8 +6,8 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use super::layout::Heads;
-use crate::Dtype;
-use crate::cuda::{self, CudaText, Macros, capability, stored};
+use crate::cuda::{self, CudaText, Macros, capability, is_aligned, stored};
+use crate::{CubeError, Dtype};
 
 /// Lines that a block of threads keeps: queries of the heads that share a key-value head, or keys.
 pub(crate) const KEPT: usize = 128;
@@ -99,14 +99,22 @@ pub(crate) fn together(client: &Client, heads: Heads) -> Option<usize> {
 
 /// Enqueues a kernel for so many blocks, each for every key-value head; over the cache, for those that several sequences
 /// share and for the others.
+///
+/// # Errors
+/// [`CubeError::Size`] where numbers that are read do not begin where 16 bytes can be copied.
 pub(crate) fn launch(
     client: &Client,
     kernel: Kernel,
     (heads, dtype): (Heads, Dtype),
     [shared, others]: [usize; 2],
-    buffers: &[&Handle],
-) {
+    (read, written): (&[&Handle], &[&Handle]),
+) -> Result<(), CubeError> {
+    if let Some(handle) = read.iter().find(|handle| !is_aligned(handle)) {
+        let value = handle.offset_start.unwrap_or(0) as usize;
+        return Err(CubeError::Size { what: "16 bytes, by which attention copies,", value: 16, of: value });
+    }
     let numbers = [u64::from(heads.scale().to_bits()), shared as u64];
     let grid = [((shared + others) * heads.kv) as u32, 1];
-    cuda::launch(client, Text { kernel, heads, dtype }, grid, buffers, &numbers);
+    cuda::launch(client, Text { kernel, heads, dtype }, grid, (read, written), &numbers);
+    Ok(())
 }
