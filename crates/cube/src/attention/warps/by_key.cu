@@ -45,18 +45,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     unsigned head = blockIdx.x % KV_HEADS, base = shared_address(tiles), line = threadIdx.x / 32 * 16;
     const Keys keys{b[0], b[1], 0, b[1], head};
     unsigned left[DIM / 16][4], left_value[DIM / 16][4];
-    fetch<KEPT>(base, k, keys, 0);
-    commit();
-    wait<0>();
-    __syncthreads();
-    left_lines(left, base, line);
-    __syncthreads();
-    fetch<KEPT>(base, v, keys, 0);
-    commit();
-    wait<0>();
-    __syncthreads();
-    left_lines(left_value, base, line);
-    __syncthreads();
+    keep(left, base, k, keys);
+    keep(left_value, base, v, keys);
 
     Passing now(runs, b[3], b[4], head * GROUP), ahead = now;
     auto pass = [&](unsigned stage) {

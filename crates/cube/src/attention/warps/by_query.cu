@@ -14,18 +14,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     const Keys& keys = block.keys;
     unsigned base = shared_address(tiles), line = threadIdx.x / 32 * 16;
     unsigned left[DIM / 16][4], left_grad[DIM / 16][4];
-    fetch<KEPT>(base, q, queries, 0);
-    commit();
-    wait<0>();
-    __syncthreads();
-    left_lines(left, base, line);
-    __syncthreads();
-    fetch<KEPT>(base, grad, queries, 0);
-    commit();
-    wait<0>();
-    __syncthreads();
-    left_lines(left_grad, base, line);
-    __syncthreads();
+    keep(left, base, q, queries);
+    keep(left_grad, base, grad, queries);
     auto pass = [&](unsigned first, unsigned stage) {
         if (first < keys.rows) {
             fetch<PASSING>(base + 2 * stage * TILE, k, keys, first);

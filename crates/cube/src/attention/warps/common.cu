@@ -68,6 +68,17 @@ __device__ __forceinline__ void left_lines(unsigned (&to)[DIM / 16][4], unsigned
     for (int k = 0; k < DIM / 16; k++) fragments<false>(to[k], tile + place(row, 2 * k + matrix / 2));
 }
 
+// The lines that a block keeps, 16 a warp, by way of a tile, which is free again then.
+template <typename Rows>
+__device__ __forceinline__ void keep(unsigned (&to)[DIM / 16][4], unsigned tile, const Half* from, const Rows& rows) {
+    fetch<KEPT>(tile, from, rows, 0);
+    commit();
+    wait<0>();
+    __syncthreads();
+    left_lines(to, tile, threadIdx.x / 32 * 16);
+    __syncthreads();
+}
+
 // Products of 16 lines with COUNT lines of a tile, along the heads' numbers.
 template <int COUNT>
 __device__ __forceinline__ void products(float (&sums)[COUNT / 8][4], const unsigned (&left)[DIM / 16][4], unsigned tile) {
@@ -114,6 +125,42 @@ __device__ __forceinline__ float over_row(float x, bool largest) {
         x = largest ? fmaxf(x, other) : x + other;
     }
     return x;
+}
+
+// Makes the scores of a tile, whose first key is `first`, weights relative to the highest score so far of each of a lane's two
+// rows, and what was summed before relative to it too. A row sees keys up to its `visible`; all of the tile where it is
+// `whole`.
+template <int COUNT>
+__device__ __forceinline__ void weigh(float (&scores)[COUNT / 8][4], float (&sums)[DIM / 8][4], float (&top)[2], float (&total)[2],
+                                      unsigned first, const unsigned (&visible)[2], bool whole, float step) {
+    unsigned column = first + threadIdx.x % 4 * 2;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        float highest = top[half];
+#pragma unroll
+        for (int n = 0; n < COUNT / 8; n++)
+#pragma unroll
+            for (int e = 2 * half; e < 2 * half + 2; e++) {
+                bool sees = whole || column + 8 * n + e % 2 < visible[half];
+                scores[n][e] = sees ? scores[n][e] * step : -1e30f;
+                highest = fmaxf(highest, scores[n][e]);
+            }
+        highest = over_row(highest, true);
+        float kept = power_of_two(top[half] - highest);
+        top[half] = highest;
+        total[half] *= kept;
+#pragma unroll
+        for (int n = 0; n < COUNT / 8; n++)
+#pragma unroll
+            for (int e = 2 * half; e < 2 * half + 2; e++) {
+                scores[n][e] = power_of_two(scores[n][e] - highest);
+                total[half] += scores[n][e];
+            }
+#pragma unroll
+        for (int n = 0; n < DIM / 8; n++)
+#pragma unroll
+            for (int e = 2 * half; e < 2 * half + 2; e++) sums[n][e] *= kept;
+    }
 }
 
 // The block of queries of this block of threads, for one key-value head: BLOCK numbers each in `blocks`.

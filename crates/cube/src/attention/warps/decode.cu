@@ -68,7 +68,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     }
     float top[2] = {-1e30f, -1e30f}, total[2] = {0, 0}, step = factor(scale) * LOG2E, sums[DIM / 8][4] = {};
     float scores[PASSING / 8][4];
-    unsigned column = lane % 4 * 2;
+    const unsigned visible[2] = {part.rows, part.rows}, column = lane % 4 * 2;
 #pragma unroll 1
     for (unsigned item = 0; item < items; item++) {
         wait<1>();
@@ -78,32 +78,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
         if (item % 2 == 0) {
             unsigned first = (warp + item / 2 * WARPS) * PASSING;
             products<PASSING>(scores, left, tile);
-#pragma unroll
-            for (int half = 0; half < 2; half++) {
-                float highest = top[half];
-#pragma unroll
-                for (int n = 0; n < PASSING / 8; n++)
-#pragma unroll
-                    for (int e = 2 * half; e < 2 * half + 2; e++) {
-                        scores[n][e] = first + 8 * n + column + e % 2 < part.rows ? scores[n][e] * step : -1e30f;
-                        highest = fmaxf(highest, scores[n][e]);
-                    }
-                highest = over_row(highest, true);
-                float kept = power_of_two(top[half] - highest);
-                top[half] = highest;
-                total[half] *= kept;
-#pragma unroll
-                for (int n = 0; n < PASSING / 8; n++)
-#pragma unroll
-                    for (int e = 2 * half; e < 2 * half + 2; e++) {
-                        scores[n][e] = power_of_two(scores[n][e] - highest);
-                        total[half] += scores[n][e];
-                    }
-#pragma unroll
-                for (int n = 0; n < DIM / 8; n++)
-#pragma unroll
-                    for (int e = 2 * half; e < 2 * half + 2; e++) sums[n][e] *= kept;
-            }
+            weigh<PASSING>(scores, sums, top, total, first, visible, first + PASSING <= part.rows, step);
         } else {
             float rests[PASSING / 8][4];
 #pragma unroll

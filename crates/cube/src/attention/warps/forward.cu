@@ -11,13 +11,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
     const Queries& queries = block.queries;
     const Keys& keys = block.keys;
     unsigned base = shared_address(tiles), values = base + 2 * TILE, line = threadIdx.x / 32 * 16;
-    fetch<KEPT>(base, q, queries, 0);
-    commit();
-    wait<0>();
-    __syncthreads();
     unsigned left[DIM / 16][4];
-    left_lines(left, base, line);
-    __syncthreads(); // everyone has its queries: keys take their place
+    keep(left, base, q, queries); // keys take their place then
     fetch<PASSING>(base, k, keys, 0);
     commit();
     fetch<PASSING>(values, v, keys, 0);
@@ -32,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
         visible[half] = min(block.seen + rows[half] / GROUP, keys.rows);
     }
     float step = factor(scale) * LOG2E, sums[DIM / 8][4] = {};
-    unsigned column = threadIdx.x % 4 * 2, turn = 0;
+    unsigned turn = 0;
 #pragma unroll 1
     for (unsigned first = 0; first < keys.rows; first += PASSING, turn ^= 1) {
         float scores[PASSING / 8][4];
@@ -42,33 +37,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT)
         if (first + PASSING < keys.rows) fetch<PASSING>(base + (turn ^ 1) * TILE, k, keys, first + PASSING);
         commit();
         bool whole = first + PASSING <= block.seen; // whether all rows see all of the tile
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-            float highest = top[half];
-#pragma unroll
-            for (int n = 0; n < PASSING / 8; n++)
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; e++) {
-                    bool sees = whole || first + 8 * n + column + e % 2 < visible[half];
-                    scores[n][e] = sees ? scores[n][e] * step : -1e30f;
-                    highest = fmaxf(highest, scores[n][e]);
-                }
-            highest = over_row(highest, true);
-            float kept = power_of_two(top[half] - highest);
-            top[half] = highest;
-            total[half] *= kept;
-#pragma unroll
-            for (int n = 0; n < PASSING / 8; n++)
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; e++) {
-                    scores[n][e] = power_of_two(scores[n][e] - highest);
-                    total[half] += scores[n][e];
-                }
-#pragma unroll
-            for (int n = 0; n < DIM / 8; n++)
-#pragma unroll
-                for (int e = 2 * half; e < 2 * half + 2; e++) sums[n][e] *= kept;
-        }
+        weigh<PASSING>(scores, sums, top, total, first, visible, whole, step);
         wait<1>();
         __syncthreads();
         add_lines<PASSING>(sums, scores, values);
