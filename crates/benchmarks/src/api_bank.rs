@@ -4,9 +4,10 @@ use std::path::Path;
 
 use toolrl_api_bank::{Case, Level, Reply as Read, Tally, load, score};
 use toolrl_grammar::json::Value;
+use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
 
 use crate::outcome::excerpt;
-use crate::{Ask, Benchmark, BenchmarkError, CaseKey, Conversation, Outcome, Reply, Score, of_data};
+use crate::{Benchmark, BenchmarkError, CaseKey, Outcome, Score, of_data};
 
 /// API-Bank's three levels by the released matching, with hard match as a measure beside it.
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl Benchmark for ApiBank {
         &self.keys
     }
 
-    fn open(&self, index: usize) -> Result<Box<dyn Conversation + '_>, BenchmarkError> {
+    fn open(&self, index: usize) -> Result<Box<dyn crate::Case + '_>, BenchmarkError> {
         let case = &self.cases[index];
         let outcome = Outcome {
             id: case.key(),
@@ -91,23 +92,32 @@ struct OneReply<'a> {
     outcome: Outcome,
 }
 
-impl Conversation for OneReply<'_> {
-    fn ask(&self) -> Option<Ask> {
-        let is_open = self.outcome.replies.is_empty();
-        is_open.then(|| Ask::of(self.case.system.clone(), self.case.user.clone()))
-    }
-
-    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
+impl OneReply<'_> {
+    fn judge(&mut self, reply: &Reply) {
         let outcome = &mut self.outcome;
-        outcome.count(&reply);
+        outcome.count(reply);
         let score = score(&reply.text, &self.case.answer);
         outcome.measures.insert("hard".into(), f64::from(u8::from(score.hard)));
         outcome.right = score.released;
         if !score.released {
             outcome.fail(failure(&reply.text, self.case));
         }
-        outcome.replies = vec![vec![reply.text]];
-        Ok(())
+        outcome.replies = vec![vec![reply.text.clone()]];
+    }
+}
+
+impl Session for OneReply<'_> {
+    fn answer<'a>(&'a mut self, reply: &'a Reply) -> Answering<'a> {
+        Box::pin(async move {
+            self.judge(reply);
+            Ok(Answer::End)
+        })
+    }
+}
+
+impl crate::Case for OneReply<'_> {
+    fn opening(&self) -> Opening {
+        Opening::of(self.case.system.clone(), self.case.user.clone())
     }
 
     fn outcome(&self) -> Outcome {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BenchmarkError, Conversation, Outcome};
+use crate::{BenchmarkError, Case, Outcome};
 
 /// A benchmark.
 pub trait Benchmark: Sync {
@@ -18,11 +18,11 @@ pub trait Benchmark: Sync {
     /// Its cases in order.
     fn cases(&self) -> &[CaseKey];
 
-    /// Begins the conversation about the case at a place in [`cases`](Self::cases).
+    /// Begins the case at a place in [`cases`](Self::cases).
     ///
     /// # Errors
     /// When the case cannot be begun.
-    fn open(&self, index: usize) -> Result<Box<dyn Conversation + '_>, BenchmarkError>;
+    fn open(&self, index: usize) -> Result<Box<dyn Case + '_>, BenchmarkError>;
 
     /// The benchmark's own scores over some outcomes, the most important first.
     fn scores(&self, outcomes: &[Outcome]) -> Vec<Score>;

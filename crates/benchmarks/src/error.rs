@@ -7,7 +7,7 @@ use toolrl_bamboogle::BamboogleError;
 use toolrl_bfcl::BfclError;
 use toolrl_chat::ChatError;
 use toolrl_remote::RemoteError;
-use toolrl_rollout::SampleError;
+use toolrl_rollout::{Cause, RolloutError};
 use toolrl_services::ServicesError;
 
 /// Why a benchmark cannot be run, or stopped. What a model replies is never the cause.
@@ -47,7 +47,10 @@ pub enum BenchmarkError {
     Chat(#[from] ChatError),
     /// The local policy failed.
     #[error(transparent)]
-    Sample(#[from] SampleError),
+    Rollout(#[from] RolloutError),
+    /// A session that is not of this crate failed.
+    #[error("a session failed: {0}")]
+    Session(Cause),
     /// A server failed.
     #[error(transparent)]
     Remote(#[from] RemoteError),

@@ -3,9 +3,9 @@
 //! Invariant: a case's outcome depends on the case, the replies and the settings that the log's first line
 //! holds; a run that was killed goes on where it stopped, with no case lost and none asked twice.
 //!
-//! A [`Benchmark`] has cases, each of which opens a [`Conversation`]: it says what needs a reply now, takes
-//! the reply, and in the end is an [`Outcome`]. [`run()`] drives many conversations in rounds: in each, a
-//! [`Replier`] is asked for all replies that are needed, so that a local engine decodes them together and
+//! A [`Benchmark`] has cases, each of which opens a [`Case`]: a [`Session`](toolrl_rollout::Session) that answers a
+//! model's turns as any environment does, and in the end is an [`Outcome`]. [`run()`] drives many of them in rounds:
+//! in each, a [`Replier`] is asked for all replies that are needed, so that a local engine decodes them together and
 //! an endpoint is asked for several at a time. Outcomes go to an [`OutcomeLog`] as they come.
 //!
 //! ```no_run
@@ -31,7 +31,7 @@ mod api_bank;
 mod bamboogle;
 mod benchmark;
 mod bfcl;
-mod conversation;
+mod case;
 mod error;
 mod fingerprint;
 mod log;
@@ -44,11 +44,11 @@ pub use api_bank::ApiBank;
 pub use bamboogle::{Bamboogle, ExactMatch, Judge, LocalIndex, ModelJudge, Search, SearchService};
 pub use benchmark::{Benchmark, CaseKey, Score, Unit};
 pub use bfcl::{Bfcl, BfclSettings, export};
-pub use conversation::{Ask, Conversation, Reply};
+pub use case::Case;
 pub use error::BenchmarkError;
 pub use fingerprint::{of_data, of_policy};
 pub use log::{Header, OutcomeLog};
 pub use outcome::Outcome;
-pub use replier::{Endpoint, LocalPolicy, Replier, Replies};
+pub use replier::{Endpoint, LocalPolicy, Replier, Replies, Talk};
 pub use report::{Example, Failures, GroupRates, PaperTable, Report, RunReport, compare};
-pub use run::{Request, RunSettings, run};
+pub use run::{RunSettings, run};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Reply;
+use toolrl_rollout::{Reply, ReplyEnd};
 
 /// The most bytes of a question or an answer that an outcome keeps.
 const LONGEST_EXCERPT: usize = 4_000;
@@ -41,8 +41,8 @@ impl Outcome {
     /// Counts a reply's tokens and whether it was cut or refused.
     pub(crate) fn count(&mut self, reply: &Reply) {
         self.tokens += reply.tokens;
-        self.cut += usize::from(reply.is_cut);
-        self.refused += usize::from(reply.is_refused);
+        self.cut += usize::from(reply.end == ReplyEnd::Cut);
+        self.refused += usize::from(reply.end == ReplyEnd::Refused);
     }
 
     /// What is wrong where the verdict says `kind`: a prompt that did not fit is named as such.

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
+use futures_lite::future::block_on;
 use toolrl_remote::on_threads;
-use toolrl_rollout::SamplingParams;
+use toolrl_rollout::{Answer, Reply, SamplingParams};
 
 use crate::fingerprint::of_text;
-use crate::{Ask, Benchmark, BenchmarkError, Conversation, OutcomeLog, Replier, Reply};
+use crate::{Benchmark, BenchmarkError, Case, OutcomeLog, Replier, Talk};
 
 /// How cases are run.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,31 +43,38 @@ impl RunSettings {
     }
 }
 
-/// A case under way.
+/// A case under way with its conversation.
 struct Open<'b> {
-    conversation: Box<dyn Conversation + 'b>,
-    index: usize,
-    replies: usize,
+    case: Box<dyn Case + 'b>,
+    talk: Talk,
+    progress: CaseProgress,
 }
 
-/// What a replier is asked for.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// What it is asked.
-    pub ask: Ask,
-    /// The case's place in the benchmark.
-    pub case: usize,
-    /// How many replies the case has had before.
-    pub step: usize,
-    /// Names the request in the random streams. It depends on the case's id and the step alone, so which other
-    /// cases are run changes no reply.
-    pub index: u64,
+/// Whether a case needs a further reply.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum CaseProgress {
+    Open,
+    Ended,
 }
 
-impl Request {
-    fn new(ask: Ask, case: usize, step: usize, id: &str) -> Self {
-        let stream = u64::from_str_radix(&of_text(id)[..12], 16).unwrap_or_default();
-        Self { ask, case, step, index: (stream << 16) + step as u64 }
+impl<'b> Open<'b> {
+    fn new(benchmark: &'b (impl Benchmark + ?Sized), index: usize) -> Result<Self, BenchmarkError> {
+        let case = benchmark.open(index)?;
+        let stream = u64::from_str_radix(&of_text(&benchmark.cases()[index].id)[..12], 16).unwrap_or_default();
+        let talk = Talk::new(case.opening(), index, stream << 16);
+        Ok(Self { case, talk, progress: CaseProgress::Open })
+    }
+
+    /// Hands the case its reply, and takes over what it answers.
+    fn take(&mut self, reply: &Reply) -> Result<(), BenchmarkError> {
+        let answer = block_on(self.case.answer(reply)).map_err(BenchmarkError::of_session)?;
+        self.talk.replied(reply);
+        match answer {
+            Answer::Messages(messages) => self.talk.go_on(messages),
+            Answer::Retold(opening) => self.talk.retell(opening),
+            Answer::End => self.progress = CaseProgress::Ended,
+        }
+        Ok(())
     }
 }
 
@@ -101,18 +109,18 @@ pub async fn run<R: Replier>(
     progress(finished, wanted);
     loop {
         for index in left.by_ref().take(settings.open_cases.max(1) - open.len()) {
-            open.push(Open { conversation: benchmark.open(index)?, index, replies: 0 });
+            open.push(Open::new(benchmark, index)?);
         }
         if open.is_empty() {
             return Ok(());
         }
-        let (still_open, failure) = round(benchmark, open, replier, settings).await;
+        let (answered, failure) = round(open, replier, settings).await;
         open = Vec::new();
-        for case in still_open {
-            match case.conversation.ask() {
-                Some(_) => open.push(case),
-                None => {
-                    log.push(case.conversation.outcome())?;
+        for case in answered {
+            match case.progress {
+                CaseProgress::Open => open.push(case),
+                CaseProgress::Ended => {
+                    log.push(case.case.outcome())?;
                     finished += 1;
                 }
             }
@@ -128,32 +136,21 @@ pub async fn run<R: Replier>(
 /// Asks for a reply to every open case and hands it over. A case without a reply is dropped, and the first
 /// error returned.
 async fn round<'b, R: Replier>(
-    benchmark: &(impl Benchmark + ?Sized),
     open: Vec<Open<'b>>,
     replier: &mut R,
     settings: &RunSettings,
 ) -> (Vec<Open<'b>>, Option<BenchmarkError>) {
-    let (asking, done): (Vec<_>, Vec<_>) =
-        open.into_iter().map(|case| (case.conversation.ask(), case)).partition(|(ask, _)| ask.is_some());
-    let requests: Vec<Request> = asking
-        .iter()
-        .filter_map(|(ask, case)| {
-            let id = &benchmark.cases()[case.index].id;
-            ask.clone().map(|ask| Request::new(ask, case.index, case.replies, id))
-        })
-        .collect();
-    let replies = match replier.replies(&requests, settings).await {
-        Ok(replies) if replies.len() == requests.len() => replies,
+    let (cases, mut talks): (Vec<_>, Vec<_>) = open.into_iter().map(|open| (open.case, open.talk)).unzip();
+    let replies = match replier.replies(&mut talks, settings).await {
+        Ok(replies) if replies.len() == talks.len() => replies,
         Ok(replies) => {
-            let error = BenchmarkError::Replies { expected: requests.len(), found: replies.len() };
+            let error = BenchmarkError::Replies { expected: talks.len(), found: replies.len() };
             return (Vec::new(), Some(error));
         }
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let asked = asking.into_iter().map(|(_, case)| case).zip(replies);
-    let (mut still_open, failure) = hand_over(asked.collect(), settings.threads);
-    still_open.extend(done.into_iter().map(|(_, case)| case));
-    (still_open, failure)
+    let open = cases.into_iter().zip(talks).map(|(case, talk)| Open { case, talk, progress: CaseProgress::Open });
+    hand_over(open.zip(replies).collect(), settings.threads)
 }
 
 /// A case and what came for it, for the one thread that takes it.
@@ -167,9 +164,8 @@ fn hand_over<'b>(
     let deliveries: Vec<Delivery<'b>> = replies.into_iter().map(|reply| Mutex::new(Some(reply))).collect();
     let results = on_threads(threads, &deliveries, |delivery| {
         let taken = delivery.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let (mut case, reply) = taken?;
-        case.replies += 1;
-        Some(reply.and_then(|reply| case.conversation.reply(reply)).map(|()| case))
+        let (mut open, reply) = taken?;
+        Some(reply.and_then(|reply| open.take(&reply)).map(|()| open))
     });
     let mut open = Vec::new();
     let mut failure: Option<BenchmarkError> = None;

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{Script, answer, calls, fixture, outcomes};
-use toolrl_benchmarks::{ApiBank, Ask, Benchmark, Bfcl, BfclSettings, Header, Outcome, Reply, RunSettings};
+use toolrl_benchmarks::{ApiBank, Benchmark, Bfcl, BfclSettings, Header, Outcome, RunSettings};
 use toolrl_benchmarks::{Report, RunReport, compare, export};
 use toolrl_bfcl::{Category, Group, Handler, NativeFormat, Sources};
 
@@ -35,7 +35,7 @@ fn right(category: Category) -> Vec<Reply> {
 fn of_replies(category: Category, replies: &[Reply]) -> Outcome {
     let bfcl = bfcl(&[category], Handler::Toolrl);
     let mut script =
-        Script::new(|_, step: usize, _: &Ask| Ok(replies.get(step).cloned().unwrap_or_default()));
+        Script::new(|_, step: usize, _: &Opening| Ok(replies.get(step).cloned().unwrap_or_default()));
     outcomes(&bfcl, &mut script, &RunSettings::default()).remove(0)
 }
 
@@ -62,7 +62,7 @@ fn wrong_calls_over_several_turns_are_named() {
         (with(3, answer("no")), "multi_turn:instance_state_mismatch"),
         (with(2, calls(&[CLOSE])), "multi_turn:execution_response_mismatch"),
         (vec![calls(&[MEAN]); 30], "multi_turn:force_terminated"),
-        (vec![Reply::refused()], "prompt_too_long"),
+        (vec![Reply::NONE], "prompt_too_long"),
     ];
     for (replies, failure) in cases {
         let outcome = of_replies(Category::MultiTurnBase, &replies);
@@ -77,15 +77,15 @@ fn functions_that_come_later_are_told() {
     for (handler, told) in [(Handler::Toolrl, true), (Handler::Native(NativeFormat::Hermes), false)] {
         let bfcl = bfcl(&[Category::MultiTurnMissFunc], handler);
         let mut asks = Vec::new();
-        let mut script = Script::new(|_, _, ask: &Ask| {
+        let mut script = Script::new(|_, _, ask: &Opening| {
             asks.push(ask.clone());
-            Ok(Reply::of("nothing to call"))
+            Ok(Reply::of_text("nothing to call"))
         });
         outcomes(&bfcl, &mut script, &RunSettings::default());
         assert_eq!(asks.len(), 3);
-        let text = |ask: &Ask| ask.messages.iter().map(|message| message.content.clone()).collect::<String>();
+        let text = |ask: &Opening| ask.messages.iter().map(|message| message.content.clone()).collect::<String>();
         let tells =
-            |ask: &Ask| (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket");
+            |ask: &Opening| (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket");
         assert!(!tells(&asks[1]) && tells(&asks[2]), "{handler}");
         assert_eq!(text(&asks[2]).contains("{'name': 'close_ticket'"), told, "{handler}");
         assert!(text(&asks[2]).contains("more functions"));
@@ -96,15 +96,15 @@ fn functions_that_come_later_are_told() {
 fn a_native_handler_has_tools_and_results_as_messages() {
     let bfcl = bfcl(&[Category::MultiTurnLongContext], Handler::Native(NativeFormat::Hermes));
     let call = |name: &str, arguments: &str| {
-        Reply::of(format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>"))
+        Reply::of_text(&format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>"))
     };
-    let mut last = Ask::default();
-    let mut script = Script::new(|_, step, ask: &Ask| {
+    let mut last = Opening::default();
+    let mut script = Script::new(|_, step, ask: &Opening| {
         last = ask.clone();
         Ok(match step {
             0 => call("create_ticket", r#"{"title": "Broken lamp", "priority": 3}"#),
             2 => call("close_ticket", r#"{"ticket_id": 7}"#),
-            _ => Reply::of("done"),
+            _ => Reply::of_text("done"),
         })
     });
     let outcome = outcomes(&bfcl, &mut script, &RunSettings::default()).remove(0);
@@ -119,9 +119,9 @@ fn a_native_handler_has_tools_and_results_as_messages() {
 fn single_turns_are_judged_and_counted() {
     let bfcl = bfcl(&[Category::Simple, Category::Irrelevance], Handler::Toolrl);
     let boil = r#"{"name": "kitchen.boil", "parameters": {"litres": 1.5, "tea": "oolong"}}"#;
-    let mut script = Script::new(|case, _, ask: &Ask| {
+    let mut script = Script::new(|case, _, ask: &Opening| {
         assert_eq!(ask.messages.iter().map(|m| m.role.as_str()).collect::<Vec<_>>(), ["system", "user"]);
-        Ok(if case == 0 { calls(&[boil]) } else { Reply::of("I cannot.") })
+        Ok(if case == 0 { calls(&[boil]) } else { Reply::of_text("I cannot.") })
     });
     let outcomes = outcomes(&bfcl, &mut script, &RunSettings::default());
     let right: Vec<bool> = outcomes.iter().map(|outcome| outcome.right).collect();
@@ -174,7 +174,7 @@ fn hostile_replies_are_scored() {
         format!("<tool_call>\n{}\n", [MEAN; 500].join("\n")),
     ];
     for reply in &hostile {
-        let mut script = Script::new(|_, _, _: &Ask| Ok(Reply::of(reply.clone())));
+        let mut script = Script::new(|_, _, _: &Opening| Ok(Reply::of_text(&reply)));
         let settings = RunSettings { open_cases: 2, ..RunSettings::default() };
         let found =
             outcomes(&bfcl, &mut script, &settings).len() + outcomes(&api_bank, &mut script, &settings).len();
@@ -188,7 +188,7 @@ fn api_bank_names_what_is_wrong() {
     let lend = |title: &str| {
         format!(r#"{{"name": "LendBook", "parameters": {{"reader": "Ada", "title": "{title}"}}}}"#)
     };
-    let mut script = Script::new(|case, _, ask: &Ask| {
+    let mut script = Script::new(|case, _, ask: &Opening| {
         assert!(ask.messages[0].content.contains("LendBook"));
         Ok(match case {
             0 => calls(&[&lend("Emma"), "{}"]),
@@ -208,7 +208,7 @@ fn a_report_compares_and_escapes() {
     let bfcl = bfcl(&[Category::Simple], Handler::Toolrl);
     let settings = RunSettings::default();
     let report = |reply: &str| {
-        let mut script = Script::new(|_, _, _: &Ask| Ok(Reply::of(reply)));
+        let mut script = Script::new(|_, _, _: &Opening| Ok(Reply::of_text(reply)));
         let outcomes = outcomes(&bfcl, &mut script, &settings);
         RunReport::of(&bfcl, &Header::new(&bfcl, "<m>", &settings), &outcomes)
     };
@@ -229,7 +229,7 @@ fn a_report_compares_and_escapes() {
 fn official_files_are_written() {
     let categories = [Category::Simple, Category::MultiTurnBase];
     let bfcl = bfcl(&categories, Handler::Toolrl);
-    let mut script = Script::new(|_, _, _: &Ask| Ok(Reply::of("none")));
+    let mut script = Script::new(|_, _, _: &Opening| Ok(Reply::of_text("none")));
     let outcomes = outcomes(&bfcl, &mut script, &RunSettings::default());
     let dir = tempfile::tempdir().unwrap();
     let files = export(&bfcl, &outcomes, dir.path()).unwrap();

@@ -8,21 +8,21 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use common::{Script, block_on, calls, fixture};
-use toolrl_benchmarks::{ApiBank, Ask, Benchmark, BenchmarkError, Bfcl, BfclSettings};
-use toolrl_benchmarks::{Header, OutcomeLog, Reply, RunSettings, run};
+use toolrl_benchmarks::{ApiBank, Benchmark, BenchmarkError, Bfcl, BfclSettings};
+use toolrl_benchmarks::{Header, OutcomeLog, RunSettings, run};
 use toolrl_bfcl::Sources;
-use toolrl_rollout::SampleError;
+use toolrl_rollout::{Opening, Reply, RolloutError};
 
 fn benchmark() -> Bfcl {
     Bfcl::load(&Sources::new(fixture("bfcl_v3")), BfclSettings::new().unwrap()).unwrap()
 }
 
 /// A reply that depends on the place alone, and makes multi-turn cases take several rounds.
-fn some_reply(case: usize, step: usize, _: &Ask) -> Result<Reply, BenchmarkError> {
+fn some_reply(case: usize, step: usize, _: &Opening) -> Result<Reply, BenchmarkError> {
     Ok(match (case + step) % 3 {
         0 => calls(&[r#"{"name": "mean", "parameters": {"numbers": [1, 2]}}"#]),
         1 => calls(&[r#"{"name": "kitchen.boil", "parameters": {"litres": 1.0}}"#]),
-        _ => Reply::of("no call"),
+        _ => Reply::of_text("no call"),
     })
 }
 
@@ -76,9 +76,9 @@ fn what_was_replied_before_a_failure_counts() {
     let dir = tempfile::tempdir().unwrap();
     let header = Header::new(&benchmark, "m", &settings);
     let mut log = OutcomeLog::open(&dir.path().join("outcomes.jsonl"), &header).unwrap();
-    let mut failing = Script::new(|case, _, _: &Ask| match case {
-        0 => Err(SampleError::Params("broken".into()).into()),
-        _ => Ok(Reply::of("hm")),
+    let mut failing = Script::new(|case, _, _: &Opening| match case {
+        0 => Err(RolloutError::Params("broken".into()).into()),
+        _ => Ok(Reply::of_text("hm")),
     });
     let error = block_on(run(&benchmark, &mut failing, &mut log, &settings, |_, _| ())).unwrap_err();
     assert!(error.to_string().contains("broken"));

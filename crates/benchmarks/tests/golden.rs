@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Script, answer, calls, outcomes};
 use serde_json::Value;
-use toolrl_benchmarks::{Ask, Benchmark, Bfcl, BfclSettings, Outcome, RunSettings};
+use toolrl_benchmarks::{Benchmark, Bfcl, BfclSettings, Outcome, RunSettings};
 use toolrl_bfcl::{Category, Group, Sources};
 
 /// The folder of reference values, where it is.
@@ -78,7 +78,7 @@ fn the_right_calls_are_right() {
             steps.push(answer("done"));
         }
     }
-    let mut script = Script::new(|case: usize, step: usize, _: &Ask| {
+    let mut script = Script::new(|case: usize, step: usize, _: &Opening| {
         let steps = replies.get(bfcl.cases()[case].id.as_str());
         Ok(steps.and_then(|steps| steps.get(step)).cloned().unwrap_or_default())
     });

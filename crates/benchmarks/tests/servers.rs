@@ -22,7 +22,7 @@ fn client(url: &str) -> Client {
     Client::new(Settings { retries, ..Settings::new(url) }).unwrap()
 }
 
-fn last_message(asked: &Asked) -> &str {
+fn last_message(asked: &Openinged) -> &str {
     asked.body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn response(answer: &str) -> String {
 }
 
 /// A model that searches step by step and answers from what it found.
-fn searching_model(asked: &Asked) -> Answer {
+fn searching_model(asked: &Openinged) -> Answer {
     let said = last_message(asked);
     Answer::chat(&if said.contains("Does the given answer name the same") {
         if said.contains("Given answer: born in 1931") { "<think>hm</think>\nYes." } else { "no" }.to_owned()
@@ -99,7 +99,7 @@ fn bamboogle_says_why_there_is_no_answer() {
     ];
     for (reply, failure, rounds) in cases {
         let mut script =
-            common::Script::new(|_, _, _: &toolrl_benchmarks::Ask| Ok(toolrl_benchmarks::Reply::of(&reply)));
+            common::Script::new(|_, _, _: &toolrl_rollout::Opening| Ok(toolrl_rollout::Reply::of_text(&reply)));
         let outcomes = outcomes(&bamboogle, &mut script, &RunSettings::default());
         assert_eq!(outcomes[0].failure.as_deref(), Some(failure));
         assert_eq!(outcomes[0].replies[0].len(), rounds);

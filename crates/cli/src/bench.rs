@@ -1,11 +1,13 @@
 //! `toolrl bench`: how long training's parts take.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
+use toolrl_chat::Chat;
 use toolrl_policy::{Activations, Policy};
-use toolrl_rollout::{Prompt, SamplingParams, Trajectory};
+use toolrl_rollout::{Prompt, Sampled, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
 
 use crate::args::BenchStepArgs;
@@ -20,22 +22,22 @@ pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
     let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let chat =
         tokenizer(&dir, &policy)?.context("the rewards need a tokenizer.json in the model directory")?;
-    let prompts = prompts(&args.prompts, Some(&chat))?;
+    let prompts: Vec<_> = prompts(&args.prompts, Some(&chat))?.into_iter().map(Arc::new).collect();
     ensure!(!prompts.is_empty(), "{} has no rows", args.prompts.display());
 
     let layouts =
         if args.compare.is_some() { vec![Layout::Shared, Layout::Plain] } else { vec![Layout::Shared] };
     let mut benches: Vec<_> = layouts
         .iter()
-        .map(|&layout| Bench::new(policy.clone(), Some(chat.clone()), settings(args, layout)))
+        .map(|&layout| Bench::new(policy.clone(), settings(args, layout)))
         .collect();
     drop(policy);
     let mut rows = Vec::new();
     for step in 0..args.steps {
         let of_step = (0..args.groups).map(|i| prompts[(step * args.groups + i) % prompts.len()].clone());
-        let of_step: Vec<Prompt> = of_step.collect();
+        let of_step: Vec<Arc<Prompt>> = of_step.collect();
         for bench in &mut benches {
-            let row = block_on(bench.step(&of_step, distinct_words))?;
+            let row = block_on(bench.step(&of_step, |turn| distinct_words(turn, &chat)))?;
             print(&row, args.json);
             rows.push(row);
         }
@@ -62,8 +64,9 @@ fn settings(args: &BenchStepArgs, layout: Layout) -> BenchSettings {
     }
 }
 
-fn distinct_words(reply: &Trajectory) -> f64 {
-    reply.text.split_whitespace().collect::<HashSet<_>>().len() as f64 / 50.0
+fn distinct_words(turn: &Sampled, chat: &Chat) -> f64 {
+    let text = chat.decode(&turn.tokens, true).unwrap_or_default();
+    text.split_whitespace().collect::<HashSet<_>>().len() as f64 / 50.0
 }
 
 fn print(step: &BenchStep, as_json: bool) {

@@ -2,14 +2,12 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
-use toolrl_reward::Registry;
-use toolrl_train::{EvalSettings, evaluate_policy, load_data};
+use toolrl_train::{Registry, Subject, evaluate_policy, load_data};
 
 use crate::args::EvalArgs;
 use crate::progress::Progress;
@@ -25,7 +23,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
         bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
     }
     let recipe = recipes::find(&args.recipe, &device::among(&args.overrides, args.device))?;
-    let rubrics = recipe.rubrics(registry)?;
+    let parts = recipe.parts(registry)?;
     let samples = match &args.data {
         Some(path) => toolrl_data::load(path)?.samples,
         None => load_data(&recipe.data, recipe.seed)?.held_out,
@@ -35,20 +33,12 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let given = args.policy.as_deref().context("--policy is missing")?;
     let dir = hub::directory(given)?;
     let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
-    let chat = Arc::new(Chat::load(&dir)?);
+    let chat = Chat::load(&dir)?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = given.display().to_string();
-    let settings =
-        EvalSettings { name: &name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
+    let subject = Subject { name: &name, policy: &policy, chat: &chat, version: 0 };
     let progress = &mut Progress::new();
-    let evaluation = block_on(evaluate_policy(
-        &policy,
-        &chat,
-        &samples[..n],
-        rubrics.of_evaluation(),
-        &settings,
-        progress,
-    ))?;
+    let evaluation = block_on(evaluate_policy(subject, &samples[..n], (&recipe, &parts), progress))?;
     if let Some(dir) = &args.out {
         write(&evaluation, dir)?;
     }

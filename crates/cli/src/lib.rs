@@ -3,7 +3,8 @@
 //! Invariant: standard output holds results only, everything else goes to standard error; the exit
 //! code is 0 when the work was done. This crate and xtask alone print and read the environment.
 //!
-//! A project with reward terms of its own has this `main`, and its recipes name them by id:
+//! A project with reward terms of its own has this `main`, and its recipes name them by id. Samplers and environments
+//! of its own come in by a [`toolrl_train::Registry`] in the same place:
 //!
 //! ```no_run
 //! use toolrl_reward::Registry;
@@ -41,13 +42,15 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use toolrl_reward::Registry;
+use toolrl_train::Registry;
 use tracing_subscriber::EnvFilter;
 
 use args::{BenchCommand, Cli, Command, DataCommand, GpuCommand, PolicyCommand};
 
-/// Runs the command line with these reward terms, and returns the process's exit code.
-pub fn main_with(registry: Registry) -> ExitCode {
+/// Runs the command line with these parts, or with these reward terms and the built-in parts, and returns the process's
+/// exit code.
+pub fn main_with(registry: impl Into<Registry>) -> ExitCode {
+    let registry = registry.into();
     memory::keep_freed();
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
@@ -68,7 +71,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Eval(args) => eval::eval(&args, registry),
         Command::Replay(args) => replay::replay(&args, registry),
         Command::Study(args) => study::study(&args, registry),
-        Command::Reward(command) => reward::run(&command, registry),
+        Command::Reward(command) => reward::run(&command, &registry.rewards),
         Command::Data(DataCommand::Build(args)) => data::build(&args),
         Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message};
 use toolrl_engine::Engine;
 use toolrl_policy::{Packing, Pass, Policy, Precision};
-use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
+use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
 use crate::lines::Lines;
@@ -32,11 +32,17 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     };
     let key = StreamKey { seed: args.seed, step: 0 };
     let prompts = prompts(&args.rows, chat.as_deref())?;
-    let mut engine = Engine::new(&policy, chat, args.slots.max(1));
+    let mut engine = Engine::new(&policy, args.slots.max(1));
     for prompts in prompts.chunks(ROWS) {
-        let groups = block_on(engine.sample(prompts, 1, &params, key))?;
-        let rows = groups.iter().flat_map(|g| &g.trajectories);
-        write(rows.map(|t| json!({ "output_ids": t.tokens, "text": t.text, "finish": t.finish })))?;
+        let request = |p: &'_ Prompt| Request { index: p.index, tokens: &p.tokens, members: 0..1, drawn: 0 };
+        let requests: Vec<Request<'_>> = prompts.iter().map(request).collect();
+        let turns = block_on(engine.sample(&requests, &params, key))?;
+        let row = |turn: &Sampled| {
+            let text = chat.as_ref().map_or(Ok(String::new()), |chat| chat.decode(&turn.tokens, true))?;
+            anyhow::Ok(json!({ "output_ids": turn.tokens, "text": text, "finish": turn.finish }))
+        };
+        let rows: Vec<Value> = turns.iter().flatten().map(row).collect::<Result<_, _>>()?;
+        write(rows.into_iter())?;
     }
     Ok(())
 }
@@ -135,14 +141,13 @@ fn read<T>(path: &Path, mut of: impl FnMut(&Value, u64) -> anyhow::Result<T>) ->
 
 fn prompt(row: &Value, index: u64, chat: Option<&Chat>) -> anyhow::Result<Prompt> {
     if let Some(ids) = row.get("input_ids") {
-        return Ok(Prompt { index, text: String::new(), tokens: input_ids(ids)? });
+        return Ok(Prompt { index, tokens: input_ids(ids)?, ..Prompt::default() });
     }
     let messages = row.get("messages").context("neither input_ids nor messages is there")?;
     let chat = chat.context("messages need a tokenizer.json in the model directory")?;
     let messages: Vec<Message> = serde_json::from_value(messages.clone()).context("messages")?;
-    let text = chat.render(&messages, true)?;
-    let tokens = chat.encode(&text)?;
-    Ok(Prompt { index, text, tokens })
+    let prompt = Prompt::new(chat, Opening { messages, tools: Vec::new() }, 0)?;
+    Ok(Prompt { index, ..prompt })
 }
 
 fn input_ids(value: &Value) -> anyhow::Result<Vec<u32>> {

@@ -1,7 +1,7 @@
 //! `toolrl replay`.
 
 use anyhow::bail;
-use toolrl_reward::Registry;
+use toolrl_train::Registry;
 
 use crate::args::ReplayArgs;
 use crate::progress::Progress;

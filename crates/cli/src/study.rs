@@ -7,10 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_kernels::is_cpu;
 use toolrl_policy::DeviceChoice;
-use toolrl_reward::Registry;
 use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
 use toolrl_train::record::Summary;
-use toolrl_train::{Observer, PolicySource, Stop};
+use toolrl_train::{Observer, PolicySource, Registry, Stop};
 
 use crate::args::StudyArgs;
 use crate::progress::Progress;
@@ -31,7 +30,7 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     let start = out.join("start");
     let mut plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
     for run in &plan.runs {
-        run.recipe.rubrics(registry).with_context(|| run.title.clone())?;
+        run.recipe.parts(registry).with_context(|| run.title.clone())?;
     }
     if args.dry_run {
         print!("{}", toml::to_string(&plan.study)?);

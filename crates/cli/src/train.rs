@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_eval::EvalReport;
-use toolrl_reward::Registry;
 use toolrl_train::{
-    Changes, DataSource, FilesConfig, Job, PolicySource, Recipe, Resume, Rubrics, refuse_used, run,
+    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, refuse_used, run,
 };
 
 use crate::args::TrainArgs;
@@ -26,12 +25,12 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     for (place, name) in std::iter::once(named).chain(args.then.iter().map(String::as_str)).enumerate() {
         let mut recipe = recipes::find(name, &overrides)?;
         apply(&mut recipe, policy.as_deref(), args.data.as_deref());
-        let rubrics = recipe.rubrics(registry)?;
+        let parts = recipe.parts(registry)?;
         let run_dir = match &args.run_dir {
             Some(dir) if args.then.is_empty() => dir.clone(),
             Some(dir) => dir.join(format!("{}-{}", place + 1, recipe.name)),
             None => {
-                let namesakes = |(earlier, ..): &&(Recipe, Rubrics, PathBuf)| earlier.name == recipe.name;
+                let namesakes = |(earlier, ..): &&(Recipe, Parts, PathBuf)| earlier.name == recipe.name;
                 next_run_dir(&recipe.name, stages.iter().filter(namesakes).count())
             }
         };
@@ -41,10 +40,10 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
             continue;
         }
         refuse_used(&run_dir)?;
-        stages.push((recipe, rubrics, run_dir));
+        stages.push((recipe, parts, run_dir));
     }
     let stop = signals::stop()?;
-    for (mut recipe, rubrics, run_dir) in stages {
+    for (mut recipe, parts, run_dir) in stages {
         match &mut recipe.policy {
             None => {
                 let dir = run_dir.join("start");
@@ -55,9 +54,9 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
             Some(PolicySource::Fresh(_)) => {}
         }
         tracing::info!("run directory {}", run_dir.display());
-        let (before, resume) = (None, None);
-        let (recipe, rubrics, run_dir) = (&recipe, &rubrics, run_dir.as_path());
-        finish(Job { recipe, rubrics, run_dir, before, resume, stop: stop.clone() })?;
+        let (before, resume, last_step) = (None, None, None);
+        let (recipe, parts, run_dir) = (&recipe, &parts, run_dir.as_path());
+        finish(Job { recipe, parts, run_dir, before, resume, stop: stop.clone(), last_step })?;
     }
     Ok(())
 }
@@ -71,10 +70,11 @@ fn resume(run_dir: &Path, args: &TrainArgs, registry: &Registry) -> anyhow::Resu
         print!("{}", recipe.to_toml()?);
         return Ok(());
     }
-    let rubrics = recipe.rubrics(registry)?;
+    let parts = recipe.parts(registry)?;
     tracing::info!("resuming {} after step {}", run_dir.display(), resume.step);
     let stop = signals::stop()?;
-    finish(Job { recipe, rubrics: &rubrics, run_dir, before: None, resume: Some(&resume), stop })
+    let (parts, before, resume) = (&parts, None, Some(&resume));
+    finish(Job { recipe, parts, run_dir, before, resume, stop, last_step: None })
 }
 
 fn finish(job: Job<'_>) -> anyhow::Result<()> {

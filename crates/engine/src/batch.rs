@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use rayon::prelude::*;
 use toolrl_kernels::{CacheSpans, Packing, StepNumbers, is_cpu, together};
 use toolrl_policy::{JoinedProjections, KvCache, Policy};
-use toolrl_rollout::{FinishReason, Prompt, SampleError, SamplingParams, Stream, StreamKey};
+use toolrl_rollout::{FinishReason, Request, RolloutError, Sampled, SamplingParams, Stream, StreamKey};
 
 use crate::draw::{Draw, draw};
 use crate::graphs::Graphs;
@@ -16,13 +16,15 @@ use crate::slots::{Layout, Regions, Resident};
 /// Prompt tokens computed in one forward pass.
 const PREFILL_TOKENS: usize = 2048;
 
-/// A reply in progress.
+/// A turn in progress.
 struct Active {
     slot: usize,
     region: usize,
-    prompt: usize,
+    request: usize,
     member: usize,
     stream: Stream,
+    /// Tokens that the member had drawn before this turn.
+    drawn: usize,
     tokens: Vec<u32>,
     logprobs: Vec<f32>,
 }
@@ -30,26 +32,24 @@ struct Active {
 impl Active {
     /// The number that its next token is drawn by.
     fn uniform(&self) -> f64 {
-        self.stream.uniform(self.tokens.len() as u64)
+        self.stream.uniform((self.drawn + self.tokens.len()) as u64)
     }
 }
 
-/// A finished reply.
+/// A finished turn.
 pub(crate) struct Finished {
-    pub prompt: usize,
+    pub request: usize,
     pub member: usize,
-    pub tokens: Vec<u32>,
-    pub logprobs: Vec<f32>,
-    pub finish: FinishReason,
+    pub turn: Sampled,
 }
 
 /// One call of the sampler.
 pub(crate) struct Batch<'a> {
     policy: &'a Policy,
-    prompts: &'a [Prompt],
+    version: u64,
+    requests: &'a [Request<'a>],
     params: &'a SamplingParams,
     key: StreamKey,
-    members: usize,
     /// Steps on a GPU; none where this process's threads compute them.
     graphs: Option<Graphs<'a>>,
     layout: Layout,
@@ -63,25 +63,26 @@ pub(crate) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(
-        policy: &'a Policy,
-        prompts: &'a [Prompt],
-        members: usize,
+        (policy, version): (&'a Policy, u64),
+        requests: &'a [Request<'a>],
         params: &'a SamplingParams,
         key: StreamKey,
         slots: usize,
     ) -> Self {
-        let slots = slots.min(prompts.len() * members).max(1);
-        let longest = prompts.iter().map(|p| p.tokens.len()).max().unwrap_or(0);
-        let room = prompts.iter().map(|p| reply_limit(policy, p, params)).max().unwrap_or(0);
+        let of_request = |(r, request): (usize, &Request<'_>)| request.members.clone().map(move |m| (r, m));
+        let waiting: VecDeque<_> = requests.iter().enumerate().flat_map(of_request).collect();
+        let slots = slots.min(waiting.len()).max(1);
+        let longest = requests.iter().map(|r| r.tokens.len()).max().unwrap_or(0);
+        let room = requests.iter().map(|r| turn_limit(policy, r, params)).max().unwrap_or(0);
+        let members = requests.iter().map(|r| r.members.len()).max().unwrap_or(0);
         let layout = Layout { slots, prompt: longest, reply: room };
         let on_cpu = is_cpu(&policy.decoder().head().device());
-        let waiting = (0..prompts.len()).flat_map(|p| (0..members).map(move |m| (p, m))).collect();
         Self {
             policy,
-            prompts,
+            version,
+            requests,
             params,
             key,
-            members,
             graphs: (!on_cpu).then(|| Graphs::new(policy, layout, members, params)),
             layout,
             cache: KvCache::new(policy, layout.rows()),
@@ -94,7 +95,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Runs to the end; `progress` hears of every finished reply.
-    pub(crate) fn run(mut self, progress: &mut dyn FnMut(&Finished)) -> Result<Vec<Finished>, SampleError> {
+    pub(crate) fn run(mut self, progress: &mut dyn FnMut(&Finished)) -> Result<Vec<Finished>, RolloutError> {
         loop {
             let told = self.finished.len();
             self.admit()?;
@@ -113,7 +114,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Fills free places from the queue, computing new prompts, and draws the first tokens.
-    fn admit(&mut self) -> Result<(), SampleError> {
+    fn admit(&mut self) -> Result<(), RolloutError> {
         let n = self.free_slots.len().min(self.waiting.len());
         let next: Vec<_> = self.waiting.drain(..n).collect();
         let mut new: Vec<usize> =
@@ -126,12 +127,14 @@ impl<'a> Batch<'a> {
             rest = &rest[n..];
         }
         let mut joined = Vec::with_capacity(next.len());
-        for (prompt, member) in next {
-            let (Some(slot), Some(region)) = (self.free_slots.pop(), self.regions.of_prompt(prompt)) else {
+        for (request, member) in next {
+            let (Some(slot), Some(region)) = (self.free_slots.pop(), self.regions.of_prompt(request)) else {
                 continue;
             };
-            let stream = self.key.stream(self.prompts[prompt].index, member as u64);
-            joined.push(Active { slot, region, prompt, member, stream, tokens: vec![], logprobs: vec![] });
+            let Request { index, drawn, .. } = self.requests[request];
+            let stream = self.key.stream(index, member as u64);
+            let (tokens, logprobs) = (Vec::new(), Vec::new());
+            joined.push(Active { slot, region, request, member, stream, drawn, tokens, logprobs });
         }
         let draws: Vec<_> =
             joined.par_iter().map(|a| self.draw(a, self.regions.first_logits(a.region))).collect();
@@ -142,7 +145,7 @@ impl<'a> Batch<'a> {
     fn fits_one_pass(&self, prompts: &[usize]) -> usize {
         let mut total = 0;
         let within = prompts.iter().take_while(|&&p| {
-            total += self.prompts[p].tokens.len();
+            total += self.requests[p].tokens.len();
             total <= PREFILL_TOKENS
         });
         within.count().max(1)
@@ -154,12 +157,13 @@ impl<'a> Batch<'a> {
         let mut placed = Vec::new();
         for &p in prompts {
             let Some(region) = self.regions.free() else { continue };
-            let prompt = &self.prompts[p];
-            packing.push(prompt.tokens.len(), None);
-            tokens.extend_from_slice(&prompt.tokens);
+            let Request { tokens: own, members, .. } = &self.requests[p];
+            packing.push(own.len(), None);
+            tokens.extend_from_slice(own);
             let first = self.layout.region(region);
-            rows.extend(first..first + prompt.tokens.len());
-            self.regions.put(region, Resident { prompt: p, first_logits: Vec::new(), left: self.members });
+            rows.extend(first..first + own.len());
+            let left = members.len();
+            self.regions.put(region, Resident { prompt: p, first_logits: Vec::new(), left });
             placed.push((p, region));
         }
         let decoder = self.policy.decoder();
@@ -169,15 +173,16 @@ impl<'a> Batch<'a> {
         let by_prompt = logits.chunks_exact(self.policy.config().vocab_size);
         for ((prompt, region), first_logits) in placed.into_iter().zip(by_prompt) {
             let first_logits = first_logits.to_vec();
-            self.regions.put(region, Resident { prompt, first_logits, left: self.members });
+            let left = self.requests[prompt].members.len();
+            self.regions.put(region, Resident { prompt, first_logits, left });
         }
     }
 
     /// One token for every reply in progress.
-    fn step(&mut self) -> Result<(), SampleError> {
+    fn step(&mut self) -> Result<(), RolloutError> {
         let active = std::mem::take(&mut self.active);
         let spans = active.iter().map(|a| {
-            self.layout.spans(a.slot, a.region, self.prompts[a.prompt].tokens.len(), a.tokens.len())
+            self.layout.spans(a.slot, a.region, self.requests[a.request].tokens.len(), a.tokens.len())
         });
         let spans: Vec<_> = spans.collect();
         let tokens: Vec<u32> = active.iter().filter_map(|a| a.tokens.last().copied()).collect();
@@ -204,33 +209,34 @@ impl<'a> Batch<'a> {
     }
 
     /// Appends the drawn tokens; replies that end leave, the others go on.
-    fn take(&mut self, replies: Vec<Active>, draws: Vec<Option<Draw>>) -> Result<(), SampleError> {
+    fn take(&mut self, replies: Vec<Active>, draws: Vec<Option<Draw>>) -> Result<(), RolloutError> {
         for (mut reply, drawn) in replies.into_iter().zip(draws) {
             let Some(Draw { token, logprob }) = drawn else {
-                let prompt = self.prompts[reply.prompt].index;
-                return Err(SampleError::NotFinite { prompt, position: reply.tokens.len() });
+                let prompt = self.requests[reply.request].index;
+                return Err(RolloutError::NotFinite { prompt, position: reply.tokens.len() });
             };
             reply.tokens.push(token);
             reply.logprobs.push(logprob);
             let stop = self.policy.generation().stop_tokens.contains(&token);
-            let limit = reply_limit(self.policy, &self.prompts[reply.prompt], self.params);
+            let limit = turn_limit(self.policy, &self.requests[reply.request], self.params);
             if !stop && reply.tokens.len() < limit {
                 self.active.push(reply);
                 continue;
             }
             self.free_slots.push(reply.slot);
             self.regions.finish_member(reply.region);
-            let Active { prompt, member, tokens, logprobs, .. } = reply;
+            let Active { request, member, tokens, logprobs, .. } = reply;
             let finish = if stop { FinishReason::Stop } else { FinishReason::Length };
-            self.finished.push(Finished { prompt, member, tokens, logprobs, finish });
+            let turn = Sampled { tokens, logprobs, finish, version: self.version };
+            self.finished.push(Finished { request, member, turn });
         }
         Ok(())
     }
 }
 
-/// New tokens that a reply may have: as asked for, and not past the policy's positions.
-fn reply_limit(policy: &Policy, prompt: &Prompt, params: &SamplingParams) -> usize {
-    params.max_new_tokens.min(policy.config().max_positions - prompt.tokens.len())
+/// New tokens that a turn may have: as asked for, and not past the policy's positions.
+fn turn_limit(policy: &Policy, request: &Request<'_>, params: &SamplingParams) -> usize {
+    params.max_new_tokens.min(policy.config().max_positions - request.tokens.len())
 }
 
 fn floats(t: Tensor<2>) -> Vec<f32> {

@@ -1,36 +1,37 @@
-//! The engine: a policy and a tokenizer behind the `Sampler` trait.
+//! The engine: a policy behind the `Sampler` trait.
 
-use std::sync::Arc;
-
-use toolrl_chat::Chat;
 use toolrl_policy::Policy;
-use toolrl_rollout::{Group, Prompt, SampleError, Sampler, SamplingParams, StreamKey, Trajectory};
+use toolrl_rollout::{Request, RolloutError, Sampled, Sampler, Sampling, SamplingParams, StreamKey};
 
-use crate::batch::{Batch, Finished};
+use crate::batch::Batch;
 
 /// Samples from a policy in this process.
 pub struct Engine<'a> {
     policy: &'a Policy,
-    chat: Option<Arc<Chat>>,
+    version: u64,
     slots: usize,
     progress: Box<dyn FnMut(usize) + 'a>,
 }
 
 impl<'a> Engine<'a> {
-    /// An engine over a policy. Without a `chat`, trajectories carry no text. At most `slots`
-    /// replies are decoded at a time.
-    pub fn new(policy: &'a Policy, chat: Option<Arc<Chat>>, slots: usize) -> Self {
-        Self { policy, chat, slots, progress: Box::new(|_| ()) }
+    /// An engine over a policy. At most `slots` turns are decoded at a time.
+    pub fn new(policy: &'a Policy, slots: usize) -> Self {
+        Self { policy, version: 0, slots, progress: Box::new(|_| ()) }
     }
 
-    /// Calls `progress` with the number of tokens of every reply as it ends.
+    /// Names the policy's version in what it samples.
+    pub fn with_version(self, version: u64) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Calls `progress` with the number of tokens of every turn as it ends.
     pub fn with_progress(mut self, progress: impl FnMut(usize) + 'a) -> Self {
         self.progress = Box::new(progress);
         self
     }
 
-    fn check(&self, prompts: &[Prompt], params: &SamplingParams) -> Result<(), SampleError> {
-        let wrong = |message: String| Err(SampleError::Params(message));
+    fn check(&self, requests: &[Request<'_>], params: &SamplingParams) -> Result<(), RolloutError> {
+        let wrong = |message: String| Err(RolloutError::Params(message));
         if !(params.temperature >= 0.0 && params.temperature.is_finite()) {
             return wrong(format!("temperature {} should be 0 or more", params.temperature));
         }
@@ -41,56 +42,48 @@ impl<'a> Engine<'a> {
             return wrong("max_new_tokens should be at least 1".to_owned());
         }
         let config = self.policy.config();
-        for prompt in prompts {
-            let (index, tokens) = (prompt.index, prompt.tokens.len());
-            if tokens == 0 {
-                return Err(SampleError::EmptyPrompt { prompt: index });
+        for &Request { index: prompt, tokens, .. } in requests {
+            let limit = config.max_positions.saturating_sub(1);
+            match tokens.len() {
+                0 => return Err(RolloutError::EmptyPrompt { prompt }),
+                tokens if tokens > limit => return Err(RolloutError::PromptTooLong { prompt, tokens, limit }),
+                _ => {}
             }
-            if tokens >= config.max_positions {
-                return Err(SampleError::PromptTooLong {
-                    prompt: index,
-                    tokens,
-                    limit: config.max_positions - 1,
-                });
-            }
-            if let Some(id) = prompt.tokens.iter().find(|&&id| id as usize >= config.vocab_size) {
-                return wrong(format!(
-                    "prompt {index} has token {id}, the vocabulary {} tokens",
-                    config.vocab_size
-                ));
+            let vocabulary = config.vocab_size;
+            if let Some(id) = tokens.iter().find(|&&id| id as usize >= vocabulary) {
+                return wrong(format!("prompt {prompt} has token {id}, the vocabulary {vocabulary} tokens"));
             }
         }
         Ok(())
     }
 
-    fn trajectory(&self, reply: Finished) -> Result<Trajectory, SampleError> {
-        let text = match &self.chat {
-            Some(chat) => chat.decode(&reply.tokens, true).map_err(|e| SampleError::Backend(Box::new(e)))?,
-            None => String::new(),
-        };
-        let Finished { member, tokens, logprobs, finish, .. } = reply;
-        Ok(Trajectory { member, tokens, logprobs, finish, text })
+    /// The turns of each request's members.
+    fn turns(
+        &mut self,
+        requests: &[Request<'_>],
+        params: &SamplingParams,
+        key: StreamKey,
+    ) -> Result<Vec<Vec<Sampled>>, RolloutError> {
+        self.check(requests, params)?;
+        let batch = Batch::new((self.policy, self.version), requests, params, key, self.slots);
+        let progress = &mut self.progress;
+        let mut finished = batch.run(&mut |done| progress(done.turn.tokens.len()))?;
+        finished.sort_by_key(|done| (done.request, done.member));
+        let mut turns: Vec<Vec<Sampled>> = requests.iter().map(|_| Vec::new()).collect();
+        for done in finished {
+            turns[done.request].push(done.turn);
+        }
+        Ok(turns)
     }
 }
 
 impl Sampler for Engine<'_> {
-    async fn sample(
-        &mut self,
-        prompts: &[Prompt],
-        members: usize,
-        params: &SamplingParams,
+    fn sample<'a>(
+        &'a mut self,
+        requests: &'a [Request<'a>],
+        params: &'a SamplingParams,
         key: StreamKey,
-    ) -> Result<Vec<Group>, SampleError> {
-        self.check(prompts, params)?;
-        let batch = Batch::new(self.policy, prompts, members, params, key, self.slots);
-        let progress = &mut self.progress;
-        let mut replies = batch.run(&mut |reply| progress(reply.tokens.len()))?;
-        replies.sort_by_key(|r| (r.prompt, r.member));
-        let mut groups: Vec<Group> =
-            prompts.iter().map(|p| Group { prompt: p.clone(), trajectories: Vec::new() }).collect();
-        for reply in replies {
-            groups[reply.prompt].trajectories.push(self.trajectory(reply)?);
-        }
-        Ok(groups)
+    ) -> Sampling<'a> {
+        Box::pin(async move { self.turns(requests, params, key) })
     }
 }

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use serde_json::json;
 use toolrl_engine::Engine;
 use toolrl_policy::{Generation, LoraConfig, ModelConfig, Policy};
-use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey, Trajectory};
+use toolrl_rollout::{Request, Sampled, Sampler, SamplingParams, StreamKey};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
@@ -94,20 +94,24 @@ impl Subscriber for NoWarnings {
 }
 
 /// The replies to five prompts, one of which is longer than a part of decoding attention's work.
-fn replies(policy: &Policy, slots: usize, params: SamplingParams) -> Vec<Trajectory> {
-    let prompt = |(index, length): (usize, usize)| {
-        let tokens = (0..length).map(|i| ((i * 37 + index * 11) % VOCABULARY) as u32).collect();
-        Prompt { index: index as u64, text: String::new(), tokens }
+fn replies(policy: &Policy, slots: usize, params: SamplingParams) -> Vec<Sampled> {
+    let tokens = |(index, length): (usize, usize)| -> Vec<u32> {
+        (0..length).map(|i| ((i * 37 + index * 11) % VOCABULARY) as u32).collect()
     };
-    let prompts: Vec<Prompt> = [3, 12, 1, 300, 40].into_iter().enumerate().map(prompt).collect();
-    let mut engine = Engine::new(policy, None, slots);
+    let prompts: Vec<Vec<u32>> = [3, 12, 1, 300, 40].into_iter().enumerate().map(tokens).collect();
+    let request = |(index, tokens)| Request { index, tokens, members: 0..3, drawn: 0 };
+    let requests: Vec<_> = (0..).zip(prompts.iter().map(Vec::as_slice)).map(request).collect();
+    sample(policy, slots, &requests, params).concat()
+}
+
+fn sample(policy: &Policy, slots: usize, requests: &[Request<'_>], params: SamplingParams) -> Vec<Vec<Sampled>> {
+    let mut engine = Engine::new(policy, slots);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let groups = runtime.block_on(engine.sample(&prompts, 3, &params, StreamKey { seed: 3, step: 1 }));
-    groups.unwrap().into_iter().flat_map(|group| group.trajectories).collect()
+    runtime.block_on(engine.sample(requests, &params, StreamKey { seed: 3, step: 1 })).unwrap()
 }
 
 #[track_caller]
-fn assert_same(found: &[Trajectory], expected: &[Trajectory]) {
+fn assert_same(found: &[Sampled], expected: &[Sampled]) {
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         assert_eq!(found.tokens, expected.tokens);
@@ -147,4 +151,20 @@ fn a_device_samples_what_the_cpu_does() {
             assert_same(&replies(there, 7, params), &replies(here, 3, params));
         }
     }
+}
+
+/// Where a turn is cut in two, the second half goes on with the first's random numbers.
+#[test]
+fn an_episode_goes_on_where_it_was_left() {
+    let policy = &policies(&Device::flex())[0];
+    let params = SamplingParams { max_new_tokens: 12, ..SETTINGS[0] };
+    let prompt = [5, 9, 40];
+    let whole = |members| Request { index: 7, tokens: &prompt, members, drawn: 0 };
+    let all = sample(policy, 4, &[whole(0..4)], params).concat();
+    assert_same(&sample(policy, 4, &[whole(2..4)], params).concat(), &all[2..]);
+    let turn = all.iter().position(|turn| turn.tokens.len() == 12).unwrap();
+    let context: Vec<u32> = prompt.iter().chain(&all[turn].tokens[..5]).copied().collect();
+    let rest = Request { index: 7, tokens: &context, members: turn..turn + 1, drawn: 5 };
+    let rest = sample(policy, 4, &[rest], SamplingParams { max_new_tokens: 7, ..params }).concat();
+    assert_eq!(rest[0].tokens, all[turn].tokens[5..]);
 }

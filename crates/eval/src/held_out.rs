@@ -1,22 +1,36 @@
-//! Greedy replies to held-out tasks.
+//! Greedy episodes of held-out tasks.
+
+use std::sync::Arc;
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_rollout::{Group, Sampler, SamplingParams, StreamKey, prompt_of_sample};
+use toolrl_reward::Rubric;
+use toolrl_rollout::{
+    Environment, Episode, Group, Play, Prompt, RolloutError, Sampler, SamplingParams, StreamKey, play,
+};
 
-use crate::{EvalError, EvalReport, Outcome, ScoreError, TaskScore};
+use crate::score::scores;
+use crate::{EvalError, EvalReport, Outcome};
 
 /// What a policy is evaluated on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct HeldOut<'a> {
     /// The policy's directory, for the report.
     pub policy: &'a str,
     /// Renders the tasks' messages.
     pub chat: &'a Chat,
+    /// Opens the tasks, and answers.
+    pub environment: &'a dyn Environment,
     /// The tasks.
     pub samples: &'a [Sample],
-    /// The limit on new tokens of a reply.
+    /// The reward.
+    pub rubric: &'a Rubric,
+    /// The limit on new tokens of a turn.
     pub max_new_tokens: usize,
+    /// The limit on turns.
+    pub max_turns: usize,
+    /// Tokens that the policy's context holds.
+    pub context: usize,
     /// Prompts handed to the sampler at a time; 0 is read as 1. It changes no outcome.
     pub batch_size: usize,
 }
@@ -30,19 +44,16 @@ pub struct Evaluation {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Asks a policy for one greedy reply to each task, and scores it.
+/// Plays one greedy episode of each task, and scores it.
 ///
 /// # Arguments
-/// - `score`: the rewards of some replies, in their order; they must not depend on a training step. An error
-///   counts as a task without a reward.
 /// - `progress`: told the number of tasks done and of all tasks, after each batch.
 ///
 /// # Errors
-/// [`EvalError`] without a task, when a prompt cannot be rendered, and when the sampler fails.
-pub async fn evaluate<S: Sampler>(
-    sampler: &mut S,
+/// [`EvalError`] without a task, when a prompt cannot be rendered, and when the sampler or the environment fails.
+pub async fn evaluate(
+    sampler: &mut dyn Sampler,
     held_out: &HeldOut<'_>,
-    mut score: impl AsyncFnMut(&[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>>,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Evaluation, EvalError> {
     let samples = held_out.samples;
@@ -51,38 +62,34 @@ pub async fn evaluate<S: Sampler>(
     }
     let mut outcomes = Vec::with_capacity(samples.len());
     for batch in samples.chunks(held_out.batch_size.max(1)) {
-        let groups = replies(sampler, held_out, batch, outcomes.len()).await?;
-        let found = groups.iter().filter(|g| g.trajectories.len() == 1).count();
-        if (found, groups.len()) != (batch.len(), batch.len()) {
-            return Err(EvalError::Replies { expected: batch.len(), found });
-        }
-        let replies = groups.iter().flat_map(|group| &group.trajectories);
-        let pairs: Vec<_> = batch.iter().zip(replies.clone()).map(|(s, t)| (s, t.text.as_str())).collect();
-        let scores = score(&pairs).await;
-        if scores.len() != batch.len() {
-            return Err(EvalError::Scores { expected: batch.len(), found: scores.len() });
-        }
-        let scored = batch.iter().zip(replies).zip(scores);
-        outcomes.extend(scored.map(|((sample, reply), score)| Outcome::of(sample, reply, score)));
+        let groups = episodes(sampler, held_out, batch, outcomes.len()).await?;
+        let played: Vec<_> = batch.iter().zip(groups.iter().flat_map(|group| &group.members)).collect();
+        let scores = scores(held_out.rubric, &played).await;
+        let scored = played.into_iter().zip(scores);
+        outcomes.extend(scored.map(|((sample, episode), score)| Outcome::of(sample, episode, score)));
         progress(outcomes.len(), samples.len());
     }
     let report = EvalReport::of(held_out.policy, &outcomes);
     Ok(Evaluation { report, outcomes })
 }
 
-/// One greedy reply to each sample, the first of which is number `first` of all.
-async fn replies<S: Sampler>(
-    sampler: &mut S,
+/// One greedy episode of each sample, the first of which is number `first` of all.
+async fn episodes(
+    sampler: &mut dyn Sampler,
     held_out: &HeldOut<'_>,
     samples: &[Sample],
     first: usize,
-) -> Result<Vec<Group>, EvalError> {
-    let prompts = (first as u64..)
-        .zip(samples)
-        .map(|(index, sample)| prompt_of_sample(held_out.chat, sample, index))
-        .collect::<Result<Vec<_>, _>>()?;
+) -> Result<Vec<Group<Episode>>, EvalError> {
+    let HeldOut { chat, environment, max_new_tokens, max_turns, context, .. } = *held_out;
+    let prompt = |(task, sample): (usize, &Sample)| {
+        let prompt = Prompt::new(chat, environment.opening(sample), task);
+        let prompt = prompt.map_err(|source| RolloutError::Prompt { id: sample.id.clone(), source })?;
+        Ok(Arc::new(Prompt { index: (first + task) as u64, ..prompt }))
+    };
+    let prompts = samples.iter().enumerate().map(prompt).collect::<Result<Vec<_>, RolloutError>>()?;
     // Greedy decoding draws no random number, so any key does.
     let key = StreamKey { seed: 0, step: 0 };
-    let params = SamplingParams::greedy(held_out.max_new_tokens);
-    Ok(sampler.sample(&prompts, 1, &params, key).await?)
+    let params = SamplingParams::greedy(max_new_tokens);
+    let how = Play { chat, environment, params, key, max_turns, context };
+    Ok(play(sampler, &prompts, |prompt| &samples[prompt.task], 1, &how).await?)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use toolrl_data::{Sample, TaskKind};
-use toolrl_grammar::{ReplyKind, strict, text};
+use toolrl_grammar::{ReplyKind, strict};
 use toolrl_reward::Score;
-use toolrl_rollout::{FinishReason, Trajectory};
+use toolrl_rollout::{Episode, FinishReason};
 
 use crate::is_exact;
 
@@ -48,7 +48,7 @@ pub struct Outcome {
     pub kind: TaskKind,
     /// Whether the prompt's tools were held out from training.
     pub unseen_tools: bool,
-    /// The reply.
+    /// The policy's last turn, as it is scored.
     pub reply: String,
     /// The gold reply.
     pub gold: String,
@@ -60,31 +60,32 @@ pub struct Outcome {
     pub well_formed: bool,
     /// Whether it makes the gold calls: [`is_exact`].
     pub exact: bool,
-    /// Tokens of the reply.
+    /// Tokens that were sampled.
     pub tokens: usize,
-    /// Why the reply ended.
+    /// Why the last turn ended.
     pub finish: FinishReason,
 }
 
 impl Outcome {
-    /// One reply with its score.
-    pub(crate) fn of(sample: &Sample, reply: &Trajectory, score: Result<TaskScore, ScoreError>) -> Self {
+    /// One episode with its score.
+    pub(crate) fn of(sample: &Sample, episode: &Episode, score: Result<TaskScore, ScoreError>) -> Self {
         let (score, error) = match score {
             Ok(score) => (Some(score), None),
             Err(error) => (None, Some(error.to_string())),
         };
+        let reply = &episode.reply().text;
         Self {
             id: sample.id.clone(),
             kind: sample.kind,
             unseen_tools: sample.unseen_tools,
-            reply: reply.text.clone(),
+            reply: reply.clone(),
             gold: sample.gold.clone(),
             score,
             error,
-            well_formed: strict(text::strip(reply.text.as_bytes()), ReplyKind::of(&sample.gold)).is_ok(),
-            exact: is_exact(&reply.text, &sample.gold),
-            tokens: reply.tokens.len(),
-            finish: reply.finish,
+            well_formed: strict(reply, ReplyKind::of(&sample.gold)).is_ok(),
+            exact: is_exact(reply, &sample.gold),
+            tokens: episode.sampled(),
+            finish: episode.finish(),
         }
     }
 }

@@ -23,6 +23,7 @@
 //! ```
 
 mod fault;
+mod scored;
 mod span;
 
 pub mod json;
@@ -32,4 +33,5 @@ pub mod text;
 
 pub use fault::{SyntaxError, SyntaxErrorKind};
 pub use reply::{Block, Layout, Parsed, Reply, ReplyKind, ToolCall, lenient, parse, strict};
+pub use scored::ScoredText;
 pub use span::Span;

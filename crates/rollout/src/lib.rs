@@ -1,14 +1,31 @@
-//! From a sample to a scored group: prompts, trajectories, the sampler trait, random streams.
+//! From a task to a group of episodes: prompts, the sampler trait, environments, random streams.
 //!
-//! Invariant: every random number of a rollout depends only on (seed, step, prompt, member, position),
-//! so neither batching, nor the number of threads, nor a resume can change what is sampled.
+//! Invariants: every random number of a rollout depends only on (seed, step, prompt, member, position), so neither
+//! batching, nor the number of threads, nor a resume can change what is sampled. What was sampled is never tokenised
+//! again: an episode grows by token ids.
+//!
+//! A task opens an episode with its [`Prompt`]. A [`Sampler`] continues it by a turn, which is read as a [`Reply`]; the
+//! [`Environment`] answers, and so on until it ends. [`play()`] does this for the groups of a training step. A task whose
+//! reply is only compared with a gold one is an episode of a single turn, in the environment [`GoldReply`].
 
+mod dialogue;
+mod environment;
+mod episode;
+mod error;
+mod group;
+mod play;
 mod prompt;
+mod reply;
 mod sampler;
 mod stream;
-mod trajectory;
 
-pub use prompt::{Prompt, PromptError, prompt_of_sample};
-pub use sampler::{SampleError, Sampler, SamplingParams, sample_group};
+pub use dialogue::Dialogue;
+pub use environment::{Answer, Answering, Beginning, Closing, Environment, GoldReply, Session};
+pub use episode::{Ended, Episode, Segment};
+pub use error::{Cause, RolloutError};
+pub use group::Group;
+pub use play::{Play, play};
+pub use prompt::{Opening, Prompt};
+pub use reply::{Reply, ReplyEnd, ServedCall};
+pub use sampler::{FinishReason, Request, Sampled, Sampler, SamplerSource, Sampling, SamplingParams};
 pub use stream::{Stream, StreamKey};
-pub use trajectory::{FinishReason, Group, Trajectory};

@@ -1,45 +1,54 @@
-//! The step from a sample to a prompt.
+//! What opens an episode: messages and tools, rendered and tokenised.
 
-use toolrl_chat::{Chat, ChatError};
-use toolrl_data::Sample;
+use toolrl_chat::{Chat, ChatError, Message};
 
-/// A rendered, tokenized prompt.
-#[derive(Clone, Debug, PartialEq)]
+/// The opening of every thought that a template may have written before the reply begins.
+const THOUGHTS: &str = "<think>";
+
+/// What a policy is told before its first turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Opening {
+    /// The conversation, oldest message first.
+    pub messages: Vec<Message>,
+    /// The tools that the chat template describes; none where the messages describe them.
+    pub tools: Vec<serde_json::Value>,
+}
+
+impl Opening {
+    /// What a system and a user say.
+    pub fn of(system: impl Into<String>, user: impl Into<String>) -> Self {
+        Self { messages: vec![Message::new("system", system), Message::new("user", user)], tools: Vec::new() }
+    }
+}
+
+/// An opening as the policy reads it.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prompt {
-    /// Names the prompt in the random streams: the sample's position in its source.
+    /// Which of the tasks it is of: a position in the caller's list of them.
+    pub task: usize,
+    /// Names the prompt in the random streams. Where a step takes a task twice, the two have other indices.
     pub index: u64,
+    /// What it was rendered from.
+    pub opening: Opening,
     /// The rendered text, with the opening of the assistant's turn.
     pub text: String,
+    /// The thoughts that the template has opened in it: these belong to the reply.
+    pub opened: String,
     /// Its token ids.
     pub tokens: Vec<u32>,
 }
 
-/// Why a sample has no prompt.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PromptError {
-    /// The template or the tokenizer failed.
-    #[error("sample {id}: {source}")]
-    Chat {
-        /// The sample's id.
-        id: String,
-        /// What failed.
-        source: ChatError,
-    },
-}
-
-/// Renders a sample's messages with the opening of the assistant's turn, and tokenizes them.
-///
-/// # Errors
-/// [`PromptError::Chat`] when the template refuses the messages.
-pub fn prompt_of_sample(chat: &Chat, sample: &Sample, index: u64) -> Result<Prompt, PromptError> {
-    let failed = |source| PromptError::Chat { id: sample.id.clone(), source };
-    let messages: Vec<_> = sample
-        .messages
-        .iter()
-        .map(|m| toolrl_chat::Message::new(m.role.as_str(), m.content.as_str()))
-        .collect();
-    let text = chat.render(&messages, true).map_err(failed)?;
-    let tokens = chat.encode(&text).map_err(failed)?;
-    Ok(Prompt { index, text, tokens })
+impl Prompt {
+    /// Renders an opening with the beginning of the assistant's turn, and tokenises it. Its index is the task's position.
+    ///
+    /// # Errors
+    /// When the template refuses the messages.
+    pub fn new(chat: &Chat, opening: Opening, task: usize) -> Result<Self, ChatError> {
+        let text = chat.render_with_tools(&opening.messages, &opening.tools, true)?;
+        let before = chat.render_with_tools(&opening.messages, &opening.tools, false)?;
+        let generation = text.strip_prefix(&before).unwrap_or_default();
+        let opened = generation.rfind(THOUGHTS).map_or("", |at| &generation[at..]).to_owned();
+        let tokens = chat.encode(&text)?;
+        Ok(Self { task, index: task as u64, opening, text, opened, tokens })
+    }
 }

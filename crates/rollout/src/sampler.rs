@@ -1,8 +1,10 @@
-//! The one door to a policy that generates: a local engine and an HTTP service look the same.
+//! The one door to a policy that generates: a local engine and a server look the same.
 
 use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
 
-use crate::{Group, Prompt, StreamKey};
+use crate::{RolloutError, StreamKey};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -12,7 +14,7 @@ pub struct SamplingParams {
     pub temperature: f32,
     /// Smallest set of tokens whose probability reaches this is kept; 1 keeps all.
     pub top_p: f32,
-    /// The limit on new tokens of a reply.
+    /// The limit on new tokens of a turn.
     pub max_new_tokens: usize,
 }
 
@@ -29,69 +31,66 @@ impl SamplingParams {
     }
 }
 
-/// Why sampling failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SampleError {
-    /// A prompt leaves no room for a single new token.
-    #[error("prompt {prompt} has {tokens} tokens, and the policy's context holds {limit}")]
-    PromptTooLong {
-        /// [`Prompt::index`].
-        prompt: u64,
-        /// Its length.
-        tokens: usize,
-        /// The most that fits with one new token.
-        limit: usize,
-    },
-    /// A prompt without a token.
-    #[error("prompt {prompt} has no tokens")]
-    EmptyPrompt {
-        /// [`Prompt::index`].
-        prompt: u64,
-    },
-    /// The policy produced logits that are no numbers.
-    #[error("the policy's logits are not finite (prompt {prompt}, new token {position})")]
-    NotFinite {
-        /// [`Prompt::index`].
-        prompt: u64,
-        /// Which new token, from 0.
-        position: usize,
-    },
-    /// Sampling settings out of range.
-    #[error("sampling settings: {0}")]
-    Params(String),
-    /// Anything of the sampler behind the trait.
-    #[error("the sampler failed: {0}")]
-    Backend(Box<dyn std::error::Error + Send + Sync>),
+/// What is to be continued by a turn: one context, by some members of its group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request<'a> {
+    /// [`crate::Prompt::index`].
+    pub index: u64,
+    /// Everything that the policy reads: the prompt, and what followed it.
+    pub tokens: &'a [u32],
+    /// Which members continue it, each by a turn of its own.
+    pub members: Range<usize>,
+    /// Tokens that each member has drawn before: its random numbers go on there.
+    pub drawn: usize,
 }
 
-/// A policy that replies.
+/// Why a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// A stop token was sampled; it is the last token of the turn.
+    Stop,
+    /// The limit on new tokens was reached first.
+    Length,
+}
+
+/// One sampled turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampled {
+    /// The sampled token ids, a final stop token included; never empty.
+    pub tokens: Vec<u32>,
+    /// Log-probability in nats of each token under the policy at the sampling temperature, before
+    /// any truncation by top-p; at temperature 0 under the policy as it is. One per token.
+    pub logprobs: Vec<f32>,
+    /// Why it ended.
+    pub finish: FinishReason,
+    /// Which version of the policy it is of: the number of updates before it.
+    pub version: u64,
+}
+
+/// The turns of each request's members, on their way.
+pub type Sampling<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<Sampled>>, RolloutError>> + 'a>>;
+
+/// A policy that continues conversations.
 pub trait Sampler {
-    /// Replies `members` times to each prompt. The result has the order of `prompts`, and each
-    /// group's trajectories are ordered by member.
+    /// Continues each request by a turn a member. The result has the order of `requests`, and each request's turns
+    /// the order of its members.
     ///
     /// # Errors
-    /// [`SampleError`] when a prompt does not fit or the policy fails.
-    fn sample(
-        &mut self,
-        prompts: &[Prompt],
-        members: usize,
-        params: &SamplingParams,
+    /// [`RolloutError`] when a context does not fit or the policy fails.
+    fn sample<'a>(
+        &'a mut self,
+        requests: &'a [Request<'a>],
+        params: &'a SamplingParams,
         key: StreamKey,
-    ) -> impl Future<Output = Result<Vec<Group>, SampleError>>;
+    ) -> Sampling<'a>;
 }
 
-/// Samples one group: `members` replies to one prompt.
-///
-/// # Errors
-/// As [`Sampler::sample`].
-pub async fn sample_group<S: Sampler>(
-    sampler: &mut S,
-    prompt: &Prompt,
-    members: usize,
-    params: &SamplingParams,
-    key: StreamKey,
-) -> Result<Group, SampleError> {
-    let mut groups = sampler.sample(std::slice::from_ref(prompt), members, params, key).await?;
-    groups.pop().ok_or_else(|| SampleError::Backend("the sampler returned no group".into()))
+/// Where a training run's samplers come from: one for every version of its policy, of type `P`.
+pub trait SamplerSource<P: ?Sized>: Sync {
+    /// A sampler that holds these weights, which `version` updates have made.
+    ///
+    /// # Errors
+    /// [`RolloutError::Sampler`] when the weights cannot be brought to where it samples.
+    fn at<'a>(&'a self, policy: &'a P, version: u64) -> Result<Box<dyn Sampler + 'a>, RolloutError>;
 }

@@ -5,9 +5,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use toolrl_eval::EvalReport;
-use toolrl_reward::Registry;
 use toolrl_train::record::Summary;
-use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Resume, Stop, run};
+use toolrl_train::{
+    Changes, DataSource, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run,
+};
 
 use crate::plan::same_settings;
 use crate::{Plan, PlannedRun, StudyError};
@@ -168,9 +169,10 @@ impl PlannedRun {
             tracing::info!("{} was cut off: it begins anew", self.dir.display());
             std::fs::remove_dir_all(&self.dir).map_err(StudyError::io(&self.dir))?;
         }
-        let rubrics = self.recipe.rubrics(registry).map_err(failed)?;
+        let parts = self.recipe.parts(registry).map_err(failed)?;
         let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
-        let job = Job { recipe, rubrics: &rubrics, run_dir, before, resume: resume.as_ref(), stop };
+        let (parts, resume) = (&parts, resume.as_ref());
+        let job = Job { recipe, parts, run_dir, before, resume, stop, last_step: None };
         let outcome = run(job, observer).await.map_err(failed)?;
         Ok(outcome.summary)
     }

@@ -6,7 +6,7 @@ use toolrl_policy::{Activations, Critic, ParameterGradients, Policy};
 use crate::checkpoint::State;
 use crate::learner::Update;
 use crate::optimizer::{Optimizer, Refused};
-use crate::pack::Pack;
+use crate::pack::{Pack, Place};
 use crate::{CriticConfig, TrainError};
 
 /// A critic in training.
@@ -17,7 +17,7 @@ pub(crate) struct CriticLearner {
     value_clip: f64,
 }
 
-/// What the critic learns of one reply.
+/// What the critic learns of one member.
 pub(crate) struct Target {
     /// Its values before the step's first update.
     pub old_values: Vec<f32>,
@@ -65,14 +65,14 @@ impl CriticLearner {
         self.critic.values(&pack.pass)
     }
 
-    /// One optimiser step towards the returns; `targets[i]` is that of the reply with the number i.
+    /// One optimiser step towards the returns; `targets` has those of each group's members.
     pub(crate) fn update(
         &mut self,
         (step, lr): (u64, f64),
         packs: &[Pack],
-        targets: &[Target],
+        targets: &[Vec<Target>],
     ) -> Result<CriticUpdate, TrainError> {
-        let lengths = || packs.iter().flat_map(|pack| &pack.replies).map(|&(_, len)| len);
+        let lengths = || packs.iter().flat_map(|pack| &pack.members).map(|&(_, len)| len);
         let extent = BatchExtent { sequences: lengths().count(), tokens: lengths().sum() };
         let mut done = CriticUpdate::default();
         let mut gradients = ParameterGradients::default();
@@ -102,14 +102,11 @@ impl CriticLearner {
     }
 }
 
-/// A pack's replies as the loss sees them.
-fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Target]) -> Vec<ValueSequence<'a>> {
-    let mut rest = values;
-    let sequence = |&(number, len): &(usize, usize)| {
-        let (own, others) = rest.split_at(len);
-        rest = others;
-        let Target { old_values, returns } = &targets[number];
-        ValueSequence { values: own, old_values, returns }
+/// A pack's members as the loss sees them.
+fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Vec<Target>]) -> Vec<ValueSequence<'a>> {
+    let sequence = |(place, values): (Place, &'a [f32])| {
+        let Target { old_values, returns } = &targets[place.group][place.member];
+        ValueSequence { values, old_values, returns }
     };
-    pack.replies.iter().map(sequence).collect()
+    pack.split(values).map(sequence).collect()
 }

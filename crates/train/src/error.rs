@@ -41,7 +41,7 @@ pub enum TrainError {
     Chat(#[from] toolrl_chat::ChatError),
     /// A sample has no prompt.
     #[error(transparent)]
-    Prompt(#[from] toolrl_rollout::PromptError),
+    Prompt(#[from] toolrl_rollout::RolloutError),
     /// A model directory names no token at which a reply ends.
     #[error("{dir}: neither generation_config.json nor config.json has an eos_token_id")]
     NoStopToken {
@@ -54,7 +54,7 @@ pub enum TrainError {
         /// The step, from 1.
         step: u64,
         /// What failed; a prompt's number is its place among the training tasks.
-        source: toolrl_rollout::SampleError,
+        source: toolrl_rollout::RolloutError,
     },
     /// A term of the rubric failed on a reply.
     #[error("step {step}, sample {id}: {source}")]
@@ -65,6 +65,12 @@ pub enum TrainError {
         id: String,
         /// What failed.
         source: toolrl_reward::RewardError,
+    },
+    /// The rubric gave fewer scores than it was asked for.
+    #[error("step {step}: a reply has no score")]
+    NoScore {
+        /// The step, from 1.
+        step: u64,
     },
     /// The loss has no value.
     #[error("step {step}: {source}")]

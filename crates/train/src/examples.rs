@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
+use toolrl_chat::Chat;
 use toolrl_grammar::parse;
 use toolrl_reward::{Context, Reference, Rubric, explain};
+use toolrl_rollout::Prompt;
 
 use crate::TrainError;
 use crate::record::{Completion, completions_path, read_completions};
 use crate::report::Example;
 use crate::rl::Credited;
-use crate::score::Scored;
 use crate::task::Task;
 
 /// Steps that the report shows replies of.
@@ -46,24 +47,31 @@ fn explanation(row: &Completion, rubric: &Rubric, context: &Context) -> String {
     explained.unwrap_or_else(|error| error.to_string())
 }
 
-/// A scored reply as a row of the completions file.
-pub(crate) fn completion(step: u64, reply: &Credited, task: &Task) -> Completion {
-    let scored: &Scored = reply.as_ref();
-    let trajectory = &scored.trajectory;
-    Completion {
+/// A credited episode as a row of the completions file: its last turn, after everything that stands before it.
+pub(crate) fn completion(
+    step: u64,
+    (prompt, member): (&Prompt, &Credited),
+    task: &Task,
+    chat: &Chat,
+) -> Result<Completion, TrainError> {
+    let scored = &member.measured.scored;
+    let episode = &scored.episode;
+    let last = episode.turns().pop().unwrap_or_default();
+    let before = chat.decode(&episode.tokens[..last.start], false)?;
+    Ok(Completion {
         step,
-        prompt_index: task.prompt.index,
+        prompt_index: prompt.index,
         sample_id: task.sample.id.clone(),
         kind: task.sample.kind.to_string(),
-        member: trajectory.member,
-        prompt: task.prompt.text.clone(),
-        completion: trajectory.text.clone(),
+        member: episode.member,
+        prompt: format!("{}{before}", prompt.text),
+        completion: episode.reply().text.clone(),
         gold: task.sample.gold.clone(),
         reward: scored.reward,
         components: scored.components.clone(),
-        advantage: reply.mean_advantage(),
-        finish: trajectory.finish,
-        tokens: trajectory.tokens.len(),
-        logprob_sum: trajectory.logprobs.iter().map(|&l| f64::from(l)).sum(),
-    }
+        advantage: member.mean_advantage(),
+        finish: episode.finish(),
+        tokens: episode.sampled(),
+        logprob_sum: episode.logprobs.iter().map(|&l| f64::from(l)).sum(),
+    })
 }

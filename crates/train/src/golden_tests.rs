@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use serde_json::Value;
-use toolrl_grpo::{
-    Aggregation, BatchExtent, KlConfig, KlEstimator, KlWeighting, LossConfig, Sequence, policy_loss,
-};
-use toolrl_policy::{Activations, Derivatives, ParameterGradients, PassSettings, Policy, Precision};
+use toolrl_grpo::{Aggregation, KlConfig, KlEstimator, KlWeighting, LossConfig};
+use toolrl_policy::{Activations, ParameterGradients, PassSettings, Policy, Precision};
 
 use crate::guard::Guard;
 use crate::learner::{Learner, PackLoss};
-use crate::pack::{Pack, PackGroup, pack};
+use crate::loss::{Experience, extent, loss};
+use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 fn shared(path: &str) -> Option<PathBuf> {
@@ -70,49 +69,46 @@ fn replies(reference: &Value) -> Vec<Reply> {
     reference["sequences"].as_array().unwrap().iter().map(of).collect()
 }
 
+/// The replies of a prompt.
+const MEMBERS: usize = 3;
+
 fn packs(replies: &[Reply], max_tokens: usize) -> Vec<Pack> {
-    let groups: Vec<_> = replies
-        .chunks(3)
-        .enumerate()
-        .map(|(g, group)| {
-            assert!(group.iter().all(|r| r.prompt == group[0].prompt), "three replies a prompt");
-            let replies = group.iter().enumerate().map(|(i, r)| (3 * g + i, r.tokens.as_slice())).collect();
-            PackGroup { prompt: &group[0].prompt, replies }
-        })
-        .collect();
+    let group = |(group, replies): (usize, &'_ [Reply])| {
+        let prompt = &replies[0].prompt;
+        assert!(replies.iter().all(|r| r.prompt == *prompt), "three replies a prompt");
+        let places = (0..).map(|member| Place { group, member });
+        let members = places.zip(replies).map(|(place, reply)| Member::whole(place, &reply.tokens));
+        PackGroup { prompt, members: members.collect() }
+    };
+    let groups: Vec<PackGroup<'_>> = replies.chunks(MEMBERS).enumerate().map(group).collect();
     pack(&groups, max_tokens)
+}
+
+/// A place's number among the replies.
+fn number(place: Place) -> usize {
+    place.group * MEMBERS + place.member
 }
 
 /// The reference's divergence term.
 const KL: KlConfig = KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None };
 
 /// The token-mean loss with a divergence term of a pack; its log-probabilities are kept by reply.
-fn loss(pack: &Pack, logp: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> PackLoss {
-    loss_of(&LossConfig { kl: Some(KL), ..LossConfig::default() }, pack, logp, replies, seen)
+fn token_mean(pack: &Pack, logp: &[f32], entropy: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> PackLoss {
+    for (place, own) in pack.split(logp) {
+        seen[number(place)] = own.to_vec();
+    }
+    loss_of(&LossConfig { kl: Some(KL), ..LossConfig::default() }, pack, (logp, entropy), replies)
 }
 
-fn loss_of(
-    config: &LossConfig,
-    pack: &Pack,
-    logp: &[f32],
-    replies: &[Reply],
-    seen: &mut [Vec<f32>],
-) -> PackLoss {
-    let tokens = replies.iter().map(|r| r.tokens.len()).sum();
-    let mut start = 0;
-    let mut sequences = Vec::new();
-    for &(number, len) in &pack.replies {
-        let (reply, own) = (&replies[number], &logp[start..start + len]);
-        start += len;
-        seen[number] = own.to_vec();
-        sequences.push(Sequence {
-            ref_logp: Some(&reply.ref_logp),
-            ..Sequence::new(own, &reply.old_logp, reply.advantage.into())
-        });
-    }
-    let output = policy_loss(&sequences, BatchExtent { sequences: replies.len(), tokens }, config).unwrap();
-    let derivatives = Derivatives { by_logp: output.d_logp, by_entropy: output.d_entropy };
-    PackLoss { loss: output.loss, derivatives }
+fn loss_of(config: &LossConfig, pack: &Pack, numbers: (&[f32], &[f32]), replies: &[Reply]) -> PackLoss {
+    let experience = |reply: &'_ Reply| Experience {
+        old_logp: &reply.old_logp,
+        sampler_logp: None,
+        ref_logp: Some(&reply.ref_logp),
+        advantage: reply.advantage.into(),
+    };
+    let extent = extent(replies.iter().map(experience));
+    loss(pack, numbers, |place| Some(experience(&replies[number(place)])), extent, config).unwrap().into()
 }
 
 fn learner(dir: &Path, activations: Activations) -> Learner {
@@ -130,7 +126,7 @@ fn check(max_tokens: usize, activations: Activations) {
     let expected = &reference["adamw"];
     for step in 0..3 {
         let update = learner
-            .update(1, &packs, 1e-3, |pack, logp, _| Ok(loss(pack, logp, &replies, &mut seen)))
+            .update(1, &packs, 1e-3, |pack, logp, e| Ok(token_mean(pack, logp, e, &replies, &mut seen)))
             .unwrap();
         let value = expected["losses_f64"][step].as_f64().unwrap();
         assert!((update.loss - value).abs() < 2e-6, "step {step}: loss {} against {value}", update.loss);
@@ -142,7 +138,7 @@ fn check(max_tokens: usize, activations: Activations) {
         );
     }
     // A step without a learning rate shows the log-probabilities after the third update.
-    learner.update(1, &packs, 0.0, |pack, logp, _| Ok(loss(pack, logp, &replies, &mut seen))).unwrap();
+    learner.update(1, &packs, 0.0, |p, logp, e| Ok(token_mean(p, logp, e, &replies, &mut seen))).unwrap();
     let after: Vec<Vec<f64>> = list(&expected["logprobs_after_f64"]);
     for (got, expected) in seen.iter().flatten().zip(after.iter().flatten()) {
         assert!((f64::from(*got) - expected).abs() < 2e-3, "{got} against {expected}");
@@ -171,7 +167,7 @@ fn a_state_put_back_goes_on_to_the_bit() {
     let packs = packs(&replies, usize::MAX);
     let update = |learner: &mut Learner, step| {
         let mut seen = vec![Vec::new(); replies.len()];
-        let loss = |pack: &Pack, logp: &[f32], _: &[f32]| Ok(loss(pack, logp, &replies, &mut seen));
+        let loss = |pack: &Pack, logp: &[f32], e: &[f32]| Ok(token_mean(pack, logp, e, &replies, &mut seen));
         learner.update(step, &packs, 1e-3, loss).unwrap();
         assert!(learner.weights().is_some());
     };
@@ -201,9 +197,8 @@ fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>
     for max_tokens in [usize::MAX, 24] {
         let (mut total, mut gradients) = (0.0, ParameterGradients::default());
         for pack in packs(&replies, max_tokens) {
-            let of_pack = policy.gradients(&pack.pass, &settings, |logp, _| {
-                let PackLoss { loss, derivatives } =
-                    loss_of(&config, &pack, logp, &replies, &mut vec![Vec::new(); replies.len()]);
+            let of_pack = policy.gradients(&pack.pass, &settings, |logp, entropy| {
+                let PackLoss { loss, derivatives } = loss_of(&config, &pack, (logp, entropy), &replies);
                 total += loss;
                 Ok::<_, TrainError>(derivatives)
             });

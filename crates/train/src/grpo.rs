@@ -1,6 +1,7 @@
 //! A GRPO step: prompts, groups, scores, advantages, packs, updates, record.
 
 use toolrl_grpo::has_no_spread;
+use toolrl_rollout::Group;
 
 use crate::learner::Learner;
 use crate::record::{StepDetail, StepMetrics};
@@ -17,8 +18,8 @@ pub(crate) struct Grpo<'a> {
 /// The groups of a step.
 struct Sampled {
     /// Those that are trained on.
-    used: Vec<Scored>,
-    left_out: Vec<Scored>,
+    used: Vec<Group<Scored>>,
+    left_out: Vec<Group<Scored>>,
 }
 
 impl Grpo<'_> {
@@ -27,7 +28,7 @@ impl Grpo<'_> {
         &self,
         learner: &mut Learner,
         step: u64,
-    ) -> Result<(StepMetrics, Vec<Credited>), TrainError> {
+    ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
         let sampled = self.sample(learner, step).await?;
         laps.end("sample");
@@ -43,17 +44,17 @@ impl Grpo<'_> {
         Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
-    /// Groups of scored replies, sampled until there are enough of those that are trained on.
+    /// Groups of scored episodes, sampled until there are enough of those that are trained on.
     async fn sample(&self, learner: &Learner, step: u64) -> Result<Sampled, TrainError> {
         let mut sampled = Sampled { used: Vec::new(), left_out: Vec::new() };
-        let enough = self.config.rl.prompts * self.config.group_size;
+        let enough = self.config.rl.prompts;
         for round in 0..self.config.groups.rounds() {
             for group in self.rl.sample(learner.policy(), step, round).await? {
-                let rewarded = group.iter().filter(|reply| !reply.skipped);
-                let rewards: Vec<f64> = rewarded.map(|reply| reply.reward).collect();
+                let rewarded = group.members.iter().filter(|member| !member.skipped);
+                let rewards: Vec<f64> = rewarded.map(|member| member.reward).collect();
                 let of_use = self.config.groups == GroupFilter::All || !has_no_spread(&rewards);
                 let used = of_use && sampled.used.len() < enough;
-                if used { &mut sampled.used } else { &mut sampled.left_out }.extend(group);
+                if used { &mut sampled.used } else { &mut sampled.left_out }.push(group);
             }
             if sampled.used.len() >= enough {
                 break;
@@ -62,44 +63,48 @@ impl Grpo<'_> {
         Ok(sampled)
     }
 
-    /// Credits each reply by comparison with the others of its group or of the step. Groups that are left out come
+    /// Credits each member by comparison with the others of its group or of the step. Groups that are left out come
     /// last.
-    fn credit(&self, learner: &Learner, sampled: Sampled) -> Vec<Credited> {
+    fn credit(&self, learner: &Learner, sampled: Sampled) -> Vec<Group<Credited>> {
         let truncated = self.config.rl.truncated;
         let used = self.rl.measure(learner, sampled.used);
         let credits = match self.config.credit {
             CreditKind::Reply => self.by_reply(&used),
             CreditKind::Spans => self.by_span(&used),
         };
-        let used = used.into_iter().zip(credits).map(|(m, credit)| m.credited(credit, truncated));
+        let mut credits = credits.into_iter().flatten();
+        let mut next = |m: Measured| m.credited(credits.next().unwrap_or(Credit::LeftOut), truncated);
+        let used: Vec<_> = used.into_iter().map(|group| group.map(&mut next)).collect();
         let left_out = self.rl.measure(learner, sampled.left_out).into_iter();
-        used.chain(left_out.map(|m| m.credited(Credit::LeftOut, truncated))).collect()
+        let left_out = left_out.map(|group| group.map(|m| m.credited(Credit::LeftOut, truncated)));
+        used.into_iter().chain(left_out).collect()
     }
 
-    /// Replies that a failed term leaves out are compared with none.
-    fn by_reply(&self, used: &[Measured]) -> Vec<Credit> {
-        let groups = used.chunks(self.config.group_size).map(|group| rewarded(group, Measured::reward));
-        let groups: Vec<Vec<_>> = groups.collect();
+    /// The credit of each group's members. Those that a failed term leaves out are compared with none.
+    fn by_reply(&self, used: &[Group<Measured>]) -> Vec<Vec<Credit>> {
+        let groups: Vec<Vec<_>> = used.iter().map(|group| rewarded(group, Measured::reward)).collect();
         let advantages = self.config.advantage.of_batch(&groups, self.config.advantage_epsilon);
-        let mut advantages = advantages.into_iter().flatten();
-        let credit = |reply: &Measured| match reply.scored.skipped {
-            true => Credit::LeftOut,
-            false => Credit::Reply(advantages.next().unwrap_or_default()),
+        let of_group = |(group, advantages): (&Group<Measured>, Vec<f64>)| {
+            let mut advantages = advantages.into_iter();
+            let credit = |member: &Measured| match member.scored.skipped {
+                true => Credit::LeftOut,
+                false => Credit::Reply(advantages.next().unwrap_or_default()),
+            };
+            group.members.iter().map(credit).collect()
         };
-        used.iter().map(credit).collect()
+        used.iter().zip(advantages).map(of_group).collect()
     }
 
-    fn by_span(&self, used: &[Measured]) -> Vec<Credit> {
-        let groups = used.chunks(self.config.group_size);
-        let totals = groups.clone().map(|group| rewarded(group, |reply| reply.reward().total));
+    fn by_span(&self, used: &[Group<Measured>]) -> Vec<Vec<Credit>> {
+        let totals = used.iter().map(|group| rewarded(group, |member| member.reward().total));
         let totals: Vec<Vec<f64>> = totals.collect();
         // A recipe whose advantage has no scale is refused.
         let scales = self.config.advantage.scales(&totals, self.config.advantage_epsilon).unwrap_or_default();
-        groups.zip(scales).flat_map(|(group, scale)| spans::credit(group, &self.rl.chat, scale)).collect()
+        used.iter().zip(scales).map(|(group, scale)| spans::credit(group, &self.rl.chat, scale)).collect()
     }
 }
 
-/// Something of each reply of a group that has a reward.
-fn rewarded<T>(group: &[Measured], of: impl Fn(&Measured) -> T) -> Vec<T> {
-    group.iter().filter(|reply| !reply.scored.skipped).map(of).collect()
+/// Something of each member of a group that has a reward.
+fn rewarded<T>(group: &Group<Measured>, of: impl Fn(&Measured) -> T) -> Vec<T> {
+    group.members.iter().filter(|member| !member.scored.skipped).map(of).collect()
 }

@@ -19,10 +19,12 @@ mod grpo;
 mod guard;
 mod learner;
 mod lock;
+mod loss;
 mod observer;
 mod optimizer;
 mod order;
 mod pack;
+mod parts;
 mod ppo;
 mod recipe;
 pub mod record;
@@ -40,12 +42,14 @@ mod task;
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use checkpoint::Manifest;
 pub use error::TrainError;
-pub use evaluation::{EvalSettings, evaluate_policy};
+pub use evaluation::{Subject, evaluate_policy};
+pub(crate) use parts::Setting;
 pub use observer::Observer;
+pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EvalConfig, FilesConfig, FreshPolicy, GroupFilter,
-    GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource, PpoAdvantage,
-    PpoConfig, Recipe, RlConfig, Rubrics, SftConfig, Truncated,
+    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig, FreshPolicy,
+    GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource,
+    PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -1,11 +1,13 @@
 //! A PPO step: prompts, replies, scores, values, advantages, updates of policy and critic, record.
 
 use toolrl_grpo::{gae, whiten};
+use toolrl_rollout::Group;
 
 use crate::critic::{CriticLearner, CriticUpdate, Target};
 use crate::learner::Learner;
+use crate::pack::by_place;
 use crate::record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
-use crate::rl::{Credit, Credited, Laps, Rl, Updates, by_reply};
+use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates};
 use crate::{PpoAdvantage, PpoConfig, TrainError};
 
 /// Added to the deviation that advantages are divided by.
@@ -24,31 +26,24 @@ impl Ppo<'_> {
         learner: &mut Learner,
         critic: &mut CriticLearner,
         step: u64,
-    ) -> Result<(StepMetrics, Vec<Credited>), TrainError> {
+    ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
-        let scored = self.rl.sample(learner.policy(), step, 0).await?.into_iter().flatten().collect();
+        let scored = self.rl.sample(learner.policy(), step, 0).await?;
         laps.end("sample");
         let measured = self.rl.measure(learner, scored);
-        let packs = self.rl.packs(&measured, |_| true);
-        let values = by_reply(&packs, measured.len(), |pack| critic.values(pack));
-        let mut advantages = Vec::new();
-        let mut targets = Vec::new();
-        for (reply, old_values) in measured.iter().zip(values) {
-            let wide: Vec<f64> = old_values.iter().map(|&v| f64::from(v)).collect();
-            let (of_tokens, returns) = gae(&reply.token_rewards(), &wide, self.config.gae);
-            advantages.push(of_tokens);
-            targets.push(Target { old_values, returns });
-        }
+        let (targets, mut advantages) = self.returns(critic, &measured);
         if self.config.advantage == PpoAdvantage::Whitened {
             whiten(&mut advantages, EPSILON);
         }
         let truncated = self.config.rl.truncated;
-        let credited = measured.into_iter().zip(advantages);
-        let credited: Vec<_> = credited.map(|(m, a)| m.credited(Credit::Tokens(a), truncated)).collect();
+        let mut advantages = advantages.into_iter();
+        let mut next =
+            |m: Measured| m.credited(Credit::Tokens(advantages.next().unwrap_or_default()), truncated);
+        let credited: Vec<_> = measured.into_iter().map(|group| group.map(&mut next)).collect();
         laps.end("credit");
 
         let explained = explained_variance(&targets);
-        let (updates, of_critic) = self.updates(learner, critic, step, &credited, targets, &mut laps)?;
+        let (updates, of_critic) = self.updates(learner, critic, step, &credited, &targets, &mut laps)?;
         let lr = learner.lr(step - 1, self.config.rl.steps);
         let n = of_critic.len().max(1) as f64;
         let tokens = of_critic.iter().map(|u| u.update.tokens).sum::<u64>().max(1) as f64;
@@ -64,6 +59,28 @@ impl Ppo<'_> {
         Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
+    /// What the critic learns of each member, and the advantages of their tokens, member after member.
+    fn returns(
+        &self,
+        critic: &CriticLearner,
+        measured: &[Group<Measured>],
+    ) -> (Vec<Vec<Target>>, Vec<Vec<f64>>) {
+        let packs = self.rl.packs(measured, |_| true);
+        let shape = measured.iter().map(|group| group.members.len());
+        let values = by_place(&packs, shape, |pack| critic.values(pack));
+        let mut advantages = Vec::new();
+        let mut target = |(member, old_values): (&Measured, Vec<f32>)| {
+            let wide: Vec<f64> = old_values.iter().map(|&v| f64::from(v)).collect();
+            let (of_tokens, returns) = gae(&member.token_rewards(), &wide, self.config.gae);
+            advantages.push(of_tokens);
+            Target { old_values, returns }
+        };
+        let groups = measured.iter().zip(values);
+        let targets =
+            groups.map(|(group, values)| group.members.iter().zip(values).map(&mut target).collect());
+        (targets.collect(), advantages)
+    }
+
     /// The step's updates of critic and policy, mini-batch by mini-batch. While the critic warms up the policy
     /// stays as it is.
     fn updates(
@@ -71,18 +88,18 @@ impl Ppo<'_> {
         learner: &mut Learner,
         critic: &mut CriticLearner,
         step: u64,
-        credited: &[Credited],
-        targets: Vec<Target>,
+        credited: &[Group<Credited>],
+        targets: &[Vec<Target>],
         laps: &mut Laps,
     ) -> Result<(Updates, Vec<CriticUpdate>), TrainError> {
         let steps = self.config.rl.steps;
         let (lr, critic_lr) = (learner.lr(step - 1, steps), critic.lr(step - 1, steps));
         let (mut updates, mut of_critic) = (Updates::default(), Vec::new());
-        let mut targets = targets.as_slice();
+        let mut targets = targets;
         for mini_batch in self.rl.mini_batches(credited) {
             let (own, others) = targets.split_at(mini_batch.len());
             targets = others;
-            let packs = self.rl.packs(mini_batch, |reply| reply.sequence().is_some());
+            let packs = self.rl.packs(mini_batch, |member| member.experience().is_some());
             of_critic.push(critic.update((step, critic_lr), &packs, own)?);
             laps.end("critic");
             if step > self.config.critic.warmup_steps {
@@ -96,9 +113,9 @@ impl Ppo<'_> {
 
 /// `1 - var(return - value) / var(return)` over all tokens: 1 for a critic that foresees every return, 0 for one that
 /// knows nothing. 0 where all returns are equal.
-fn explained_variance(targets: &[Target]) -> f64 {
+fn explained_variance(targets: &[Vec<Target>]) -> f64 {
     let variance = |of: &dyn Fn(f64, f64) -> f64| {
-        let all = targets.iter().flat_map(|t| t.returns.iter().zip(&t.old_values));
+        let all = targets.iter().flatten().flat_map(|t| t.returns.iter().zip(&t.old_values));
         let values: Vec<f64> = all.map(|(&r, &v)| of(r, f64::from(v))).collect();
         let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
         values.iter().map(|v| (v - mean).powi(2)).sum::<f64>()
@@ -114,10 +131,10 @@ mod tests {
     #[test]
     fn explained_variance_is_1_of_the_truth_and_0_of_a_constant() {
         let target = |old_values: Vec<f32>| Target { old_values, returns: vec![1.0, -2.0, 4.0] };
-        assert_eq!(explained_variance(&[target(vec![1.0, -2.0, 4.0])]), 1.0);
-        assert_eq!(explained_variance(&[target(vec![0.5; 3])]), 0.0);
+        assert_eq!(explained_variance(&[vec![target(vec![1.0, -2.0, 4.0])]]), 1.0);
+        assert_eq!(explained_variance(&[vec![target(vec![0.5; 3])]]), 0.0);
         // Variances times three: returns 18, differences (0, 0, 3) 6.
-        assert!((explained_variance(&[target(vec![1.0, -2.0, 1.0])]) - (1.0 - 6.0 / 18.0)).abs() < 1e-12);
+        assert!((explained_variance(&[vec![target(vec![1.0, -2.0, 1.0])]]) - (1.0 - 6.0 / 18.0)).abs() < 1e-12);
         assert_eq!(explained_variance(&[]), 0.0);
     }
 }

@@ -3,13 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_policy::DeviceChoice;
-use toolrl_reward::Registry;
 
 use crate::checkpoint::Checkpoints;
-use crate::evaluation::EVALUATE;
 use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 use crate::resume::{Identity, copy_files};
-use crate::{Changes, Job, Observer, Recipe, Resume, Stop, TrainError, run};
+use crate::{Changes, Job, Observer, Recipe, Registry, Resume, Stop, TrainError, run};
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,18 +50,17 @@ pub async fn replay(
     copy_files(run_dir, &scratch, &["config.toml", Identity::NAME, "before.json"])?;
     let from = from.unwrap_or(0);
     let resume = Resume::at(recipe, from, checkpoint, Changes::Refuse);
-    let rubrics = resume.recipe.rubrics(registry)?;
-    let stop = Stop::default();
-    let mut until = Until { step, stop: stop.clone(), trains: false, inner: observer };
+    let parts = resume.recipe.parts(registry)?;
     let job = Job {
         recipe: &resume.recipe,
-        rubrics: &rubrics,
+        parts: &parts,
         run_dir: &scratch,
         before: None,
         resume: Some(&resume),
-        stop,
+        stop: Stop::default(),
+        last_step: Some(step),
     };
-    match run(job, &mut until).await {
+    match run(job, observer).await {
         // The last step of a run ends it.
         Ok(_) | Err(TrainError::Stopped { .. }) => {}
         Err(error) => return Err(error),
@@ -79,33 +76,6 @@ pub async fn replay(
         Some(scratch)
     };
     Ok(Replay { step, from, replies: now.len(), differences, kept })
-}
-
-/// Asks a run to stop after a step.
-struct Until<'a> {
-    step: u64,
-    stop: Stop,
-    /// Whether the stage is one of steps, and not an evaluation.
-    trains: bool,
-    inner: &'a mut dyn Observer,
-}
-
-impl Observer for Until<'_> {
-    fn begin(&mut self, stage: &str, total: u64) {
-        self.trains = stage != EVALUATE;
-        self.inner.begin(stage, total);
-    }
-
-    fn progress(&mut self, done: u64, message: &str) {
-        if self.trains && done >= self.step {
-            self.stop.request();
-        }
-        self.inner.progress(done, message);
-    }
-
-    fn end(&mut self) {
-        self.inner.end();
-    }
 }
 
 fn row(run_dir: &Path, step: u64) -> Result<StepMetrics, TrainError> {

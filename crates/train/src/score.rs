@@ -1,23 +1,24 @@
-//! From sampled groups to scores.
+//! From groups of episodes to scores.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use toolrl_grammar::parse;
 use toolrl_grpo::TermReward;
 use toolrl_reward::{Context, Part, Rubric, Score, parts};
-use toolrl_rollout::{Group, Trajectory};
+use toolrl_rollout::{Episode, Group};
 
 use crate::TrainError;
 use crate::task::Task;
 
-/// A reply with its score.
+/// What an environment's verdict is called among the parts of a reward.
+const OUTCOME: &str = "outcome";
+
+/// An episode with its score.
 #[derive(Debug)]
 pub(crate) struct Scored {
-    /// Position of its task among the run's tasks.
-    pub task: usize,
-    pub trajectory: Trajectory,
+    pub episode: Episode,
     pub reward: f64,
-    /// The terms of the reward, in the rubric's order.
+    /// The terms of the reward, in the rubric's order; then the environment's verdict, where it has one.
     pub terms: Vec<TermReward>,
     /// The reward taken apart.
     pub parts: Vec<Part>,
@@ -29,19 +30,18 @@ pub(crate) struct Scored {
     pub skipped: bool,
 }
 
-/// Scores every reply of the groups, in their shape. `positions[i]` is the task of group i.
+/// Scores the last turn of every episode against its task's gold reply.
 pub(crate) async fn score(
-    groups: Vec<Group>,
+    groups: Vec<Group<Episode>>,
     tasks: &[Task],
-    positions: &[usize],
     rubric: &Rubric,
     (step, steps): (u64, u64),
-) -> Result<Vec<Vec<Scored>>, TrainError> {
+) -> Result<Vec<Group<Scored>>, TrainError> {
     let context = Context::training(step, steps);
-    let pairs = groups.iter().zip(positions);
-    let replies: Vec<_> = pairs
-        .flat_map(|(group, &task)| group.trajectories.iter().map(move |t| (t, task)))
-        .map(|(trajectory, task)| (parse(&trajectory.text), &tasks[task].reference))
+    let replies: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group.members.iter().map(|episode| (episode, &tasks[group.prompt.task].reference)))
+        .map(|(episode, reference)| (parse(&episode.reply().text), reference))
         .collect();
     let scores = rubric.score_batch(&replies, &context).await;
     let taken_apart = replies.iter().zip(&scores).map(|((parsed, reference), score)| match score {
@@ -51,43 +51,43 @@ pub(crate) async fn score(
     let taken_apart: Vec<Vec<Part>> = taken_apart.collect();
     drop(replies);
     let mut scores = scores.into_iter().zip(taken_apart);
-    let of_group = |(group, &task): (Group, &usize)| {
-        let of_reply = |(trajectory, (score, parts))| {
-            let failed = |source| TrainError::Reward { step, id: tasks[task].sample.id.clone(), source };
-            Ok(Scored::of(task, trajectory, &Result::map_err(score, failed)?, parts))
+    let of_group = |group: Group<Episode>| {
+        let task = group.prompt.task;
+        let failed = |source| TrainError::Reward { step, id: tasks[task].sample.id.clone(), source };
+        let of_episode = |episode| match scores.next() {
+            Some((score, parts)) => Ok(Scored::of(episode, &score.map_err(failed)?, parts)),
+            None => Err(TrainError::NoScore { step }),
         };
-        group.trajectories.into_iter().zip(&mut scores).map(of_reply).collect()
+        group.try_map(of_episode)
     };
-    groups.into_iter().zip(positions).map(of_group).collect()
+    groups.into_iter().map(of_group).collect()
 }
 
 impl Scored {
-    fn of(task: usize, trajectory: Trajectory, score: &Score, parts: Vec<Part>) -> Self {
+    fn of(episode: Episode, score: &Score, parts: Vec<Part>) -> Self {
         for (term, failure) in score.failures() {
             tracing::debug!(term, cause = %failure.cause, "a reward term failed");
         }
         let terms = score.terms.iter().map(|t| TermReward { weight: t.weight, value: t.score.value });
+        let verdict = episode.outcome.map(|value| TermReward { weight: 1.0, value });
+        let named = episode.outcome.map(|value| (OUTCOME.to_owned(), value));
         Self {
-            task,
-            trajectory,
-            reward: score.total,
-            terms: terms.collect(),
+            reward: score.total + episode.outcome.unwrap_or_default(),
+            terms: terms.chain(verdict).collect(),
             parts,
-            components: score.metrics().collect(),
+            components: score.metrics().chain(named).collect(),
             failures: score.failures().map(|(id, _)| id.to_owned()).collect(),
             skipped: score.skipped,
+            episode,
         }
     }
 }
 
-/// How many replies each term of the reward failed on, warned of.
-pub(crate) fn count_failures<'s>(
-    step: u64,
-    scored: impl ExactSizeIterator<Item = &'s Scored>,
-) -> BTreeMap<String, usize> {
-    let replies = scored.len();
+/// How many episodes each term of the reward failed on, warned of.
+pub(crate) fn count_failures<'s>(step: u64, scored: impl Iterator<Item = &'s Scored>) -> BTreeMap<String, usize> {
+    let mut replies = 0;
     let mut failures = BTreeMap::new();
-    for term in scored.flat_map(|s| &s.failures) {
+    for term in scored.inspect(|_| replies += 1).flat_map(|s| &s.failures) {
         *failures.entry(term.clone()).or_insert(0) += 1;
     }
     for (term, count) in &failures {

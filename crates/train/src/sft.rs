@@ -6,13 +6,13 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_policy::{Derivatives, Policy};
-use toolrl_rollout::prompt_of_sample;
+use toolrl_rollout::Environment;
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
-use crate::pack::{Pack, PackGroup, pack};
+use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::record::{SftMetrics, StepDetail, StepMetrics};
-use crate::task::keep_last;
+use crate::task::{keep_last, prompt};
 use crate::{SftConfig, TrainError};
 
 /// A prompt and the gold reply's tokens, the stop token included.
@@ -37,7 +37,7 @@ impl<'a> Sft<'a> {
         config: &'a SftConfig,
         seed: u64,
         samples: &[Sample],
-        chat: &Chat,
+        (chat, environment): (&Chat, &dyn Environment),
         policy: &Policy,
     ) -> Result<Self, TrainError> {
         let stop = policy.generation().stop_tokens.first().copied();
@@ -46,7 +46,7 @@ impl<'a> Sft<'a> {
             .ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
         let demonstrations = samples
             .iter()
-            .map(|s| demonstration(s, chat, stop, config.max_tokens))
+            .map(|s| demonstration(s, (chat, environment), stop, config.max_tokens))
             .collect::<Result<Vec<_>, _>>()?;
         let passes = config.epochs * demonstrations.len() as f64 / config.batch as f64;
         let steps = config.steps.unwrap_or(passes.ceil() as u64);
@@ -82,14 +82,15 @@ impl<'a> Sft<'a> {
     fn group<'d>(&self, number: usize, d: &'d Demonstration) -> PackGroup<'d> {
         let given = if self.config.prompt_loss > 0.0 { 1 } else { d.prompt };
         let (prompt, rest) = d.tokens.split_at(given);
-        PackGroup { prompt, replies: vec![(number, rest)] }
+        let place = Place { group: number, member: 0 };
+        PackGroup { prompt, members: vec![Member::whole(place, rest)] }
     }
 
     /// Mean over the batch's `tokens` reply tokens; a prompt's tokens weigh `prompt_loss` each.
     fn loss(&self, pack: &Pack, logp: &[f32], chosen: &[&Demonstration], tokens: usize) -> PackLoss {
         let weight = 1.0 / tokens as f64;
-        let d_logp = pack.replies.iter().flat_map(|&(number, len)| {
-            let d = chosen[number];
+        let d_logp = pack.members.iter().flat_map(|&(place, len)| {
+            let d = chosen[place.group];
             let of_prompt = len - (d.tokens.len() - d.prompt);
             (0..len).map(move |i| if i < of_prompt { -weight * self.config.prompt_loss } else { -weight })
         });
@@ -103,11 +104,11 @@ impl<'a> Sft<'a> {
 /// its beginning, then the reply its end.
 fn demonstration(
     sample: &Sample,
-    chat: &Chat,
+    (chat, environment): (&Chat, &dyn Environment),
     stop: u32,
     max_tokens: usize,
 ) -> Result<Demonstration, TrainError> {
-    let mut tokens = prompt_of_sample(chat, sample, 0)?.tokens;
+    let mut tokens = prompt(chat, environment, sample, 0)?.tokens;
     let mut reply = chat.encode(&sample.gold)?;
     reply.push(stop);
     reply.truncate(max_tokens.saturating_sub(1).max(1));

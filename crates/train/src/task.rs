@@ -1,10 +1,12 @@
 //! The data of a run: samples ready to be trained on, and those held out.
 
+use std::sync::Arc;
+
 use toolrl_chat::Chat;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load, split};
 use toolrl_reward::Reference;
-use toolrl_rollout::{Prompt, prompt_of_sample};
+use toolrl_rollout::{Environment, Prompt, RolloutError};
 
 use crate::{DataSource, FilesConfig, TrainError};
 
@@ -50,25 +52,41 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
 #[derive(Debug)]
 pub(crate) struct Task {
     pub sample: Sample,
-    pub prompt: Prompt,
+    pub prompt: Arc<Prompt>,
     pub reference: Reference,
 }
 
 /// The scorable samples as tasks.
-pub(crate) fn tasks(data: &Data, chat: &Chat, max_prompt_tokens: usize) -> Result<Vec<Task>, TrainError> {
+pub(crate) fn tasks(
+    data: &Data,
+    chat: &Chat,
+    environment: &dyn Environment,
+    max_prompt_tokens: usize,
+) -> Result<Vec<Task>, TrainError> {
     let scorable = data.gold.scorable(data.train.clone());
     if scorable.is_empty() {
         let why = format!("{} samples have gold replies that cannot be scored", data.gold.unscorable.len());
         return Err(TrainError::NoTasks { what: "training data", why });
     }
     let task = |(index, sample): (usize, Sample)| {
-        let mut prompt = prompt_of_sample(chat, &sample, index as u64)?;
+        let mut prompt = prompt(chat, environment, &sample, index)?;
         keep_last(&mut prompt.tokens, max_prompt_tokens);
         let reference = Reference::parse(&sample.gold)
             .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
-        Ok(Task { sample, prompt, reference })
+        Ok(Task { sample, prompt: Arc::new(prompt), reference })
     };
     scorable.into_iter().enumerate().map(task).collect()
+}
+
+/// The prompt of a sample, which stands at this position among the tasks.
+pub(crate) fn prompt(
+    chat: &Chat,
+    environment: &dyn Environment,
+    sample: &Sample,
+    position: usize,
+) -> Result<Prompt, RolloutError> {
+    let failed = |source| RolloutError::Prompt { id: sample.id.clone(), source };
+    Prompt::new(chat, environment.opening(sample), position).map_err(failed)
 }
 
 /// Takes tokens off the beginning until `n` are left.

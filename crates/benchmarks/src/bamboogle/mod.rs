@@ -8,9 +8,10 @@ mod search;
 use std::path::Path;
 
 use toolrl_bamboogle::{Dialogue, DialogueSettings, Ended, Question, Step, Tally, exact_match, f1, load};
+use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
 
 use crate::outcome::excerpt;
-use crate::{Ask, Benchmark, BenchmarkError, CaseKey, Conversation, Outcome, Reply, Score, of_data};
+use crate::{Benchmark, BenchmarkError, Case, CaseKey, Outcome, Score, of_data};
 pub use index::LocalIndex;
 pub use judge::{ExactMatch, Judge, ModelJudge};
 pub use search::{Search, SearchService};
@@ -75,7 +76,7 @@ impl Benchmark for Bamboogle {
         &self.keys
     }
 
-    fn open(&self, index: usize) -> Result<Box<dyn Conversation + '_>, BenchmarkError> {
+    fn open(&self, index: usize) -> Result<Box<dyn Case + '_>, BenchmarkError> {
         let question = &self.questions[index];
         let outcome = Outcome {
             id: id(question),
@@ -86,7 +87,7 @@ impl Benchmark for Bamboogle {
             ..Outcome::default()
         };
         let dialogue = Dialogue::new(&question.question, &self.settings);
-        Ok(Box::new(Searching { bamboogle: self, question, dialogue, is_done: false, outcome }))
+        Ok(Box::new(Searching { bamboogle: self, question, dialogue, outcome }))
     }
 
     fn scores(&self, outcomes: &[Outcome]) -> Vec<Score> {
@@ -113,13 +114,11 @@ struct Searching<'a> {
     bamboogle: &'a Bamboogle,
     question: &'a Question,
     dialogue: Dialogue,
-    is_done: bool,
     outcome: Outcome,
 }
 
 impl Searching<'_> {
     fn end(&mut self, came: &toolrl_bamboogle::Outcome) -> Result<(), BenchmarkError> {
-        self.is_done = true;
         let right = &self.question.answer;
         let measures = [
             ("calls", came.calls as f64),
@@ -140,23 +139,34 @@ impl Searching<'_> {
     }
 }
 
-impl Conversation for Searching<'_> {
-    fn ask(&self) -> Option<Ask> {
-        (!self.is_done).then(|| Ask::of(self.dialogue.system(), self.dialogue.user()))
-    }
-
-    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
-        self.outcome.count(&reply);
+impl Searching<'_> {
+    fn take(&mut self, reply: &Reply) -> Result<Answer, BenchmarkError> {
+        self.outcome.count(reply);
         let step = self.dialogue.reply(&reply.text);
         self.outcome.replies.iter_mut().for_each(|replies| replies.push(reply.text.clone()));
         match step {
-            Step::Done(came) => self.end(&came),
+            Step::Done(came) => {
+                self.end(&came)?;
+                Ok(Answer::End)
+            }
             Step::Search(queries) => {
                 let hits = self.bamboogle.search.search(&queries, self.bamboogle.hits)?;
                 self.dialogue.found(&hits);
-                Ok(())
+                Ok(Answer::Retold(self.opening()))
             }
         }
+    }
+}
+
+impl Session for Searching<'_> {
+    fn answer<'a>(&'a mut self, reply: &'a Reply) -> Answering<'a> {
+        Box::pin(async move { Ok(self.take(reply)?) })
+    }
+}
+
+impl Case for Searching<'_> {
+    fn opening(&self) -> Opening {
+        Opening::of(self.dialogue.system(), self.dialogue.user())
     }
 
     fn outcome(&self) -> Outcome {

@@ -12,7 +12,7 @@ use toolrl_bfcl::{
 use toolrl_services::{Context, LongContext};
 
 use crate::fingerprint::of_text;
-use crate::{Benchmark, BenchmarkError, CaseKey, Conversation, Outcome, Score, of_data};
+use crate::{Benchmark, BenchmarkError, CaseKey, Outcome, Score, of_data};
 pub use export::export;
 use multi_turn::MultiTurn;
 use single::SingleTurn;
@@ -142,7 +142,7 @@ impl Benchmark for Bfcl {
         &self.keys
     }
 
-    fn open(&self, index: usize) -> Result<Box<dyn Conversation + '_>, BenchmarkError> {
+    fn open(&self, index: usize) -> Result<Box<dyn crate::Case + '_>, BenchmarkError> {
         let case = &self.cases[index];
         Ok(match &case.target {
             Target::MultiTurn(target) => Box::new(MultiTurn::new(self, case, target)?),

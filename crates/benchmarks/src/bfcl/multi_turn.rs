@@ -4,12 +4,14 @@ use toolrl_bfcl::python::repr;
 use toolrl_bfcl::{Case, Category, FunctionDoc, Handler, Said, Speaker};
 use toolrl_chat::Message;
 use toolrl_grammar::json::Value;
+use toolrl_rollout::{Answer, Answering, Opening, Reply, ReplyEnd, Session as Answers};
 use toolrl_services::{Call, Class, Context, STEP_LIMIT, ServicesError, Session, Side, check};
 
 use super::text::{expected, whole};
 use super::{Bfcl, Tools};
 use crate::outcome::excerpt;
-use crate::{Ask, BenchmarkError, Conversation, Outcome, Reply};
+use crate::replier::message;
+use crate::{BenchmarkError, Outcome};
 
 /// What the user says in a turn that has nothing but new functions.
 const MORE_FUNCTIONS: &str = "There are more functions now than before. Can you do it with them?";
@@ -141,27 +143,25 @@ impl<'a> MultiTurn<'a> {
     }
 }
 
-impl Conversation for MultiTurn<'_> {
-    fn ask(&self) -> Option<Ask> {
-        if self.is_done {
-            return None;
-        }
-        Some(match self.bfcl.settings.handler {
-            Handler::Toolrl => {
-                let said: Vec<Said<'_>> = self.lines.iter().filter_map(Line::said).collect();
-                let prompt = self.bfcl.settings.prompts.prompt(self.case, &self.functions, &said);
-                Ask::of(prompt.system, prompt.user)
+impl MultiTurn<'_> {
+    /// Takes a reply, and says what follows it.
+    fn take(&mut self, reply: &Reply) -> Result<Answer, BenchmarkError> {
+        let (known, tools) = (self.lines.len() + 1, self.tools.len());
+        self.step(reply)?;
+        Ok(match self.bfcl.settings.handler {
+            _ if self.is_done => Answer::End,
+            Handler::Native(_) if self.tools.len() == tools => {
+                Answer::Messages(self.lines[known..].iter().map(Line::message).collect())
             }
-            Handler::Native(_) => {
-                Ask { messages: self.lines.iter().map(Line::message).collect(), tools: self.tools.clone() }
-            }
+            // ToolRL's prompt tells the whole conversation to the user, and a template lists its tools at the start.
+            _ => Answer::Retold(crate::Case::opening(self)),
         })
     }
 
-    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
+    fn step(&mut self, reply: &Reply) -> Result<(), BenchmarkError> {
         let handler = self.bfcl.settings.handler;
-        let text = whole(&reply, handler);
-        self.outcome.count(&reply);
+        let text = whole(reply, handler);
+        self.outcome.count(reply);
         let calls: Vec<Call> = match handler.calls(&text) {
             // A call that the handler cannot read ends the turn, as no call does.
             Err(_) => Vec::new(),
@@ -173,18 +173,39 @@ impl Conversation for MultiTurn<'_> {
         if let Some(steps) = self.outcome.replies.last_mut() {
             steps.push(text.clone());
         }
-        let (is_refused, is_last_step) = (reply.is_refused, calls.is_empty());
         self.lines.push(Line::Replied { text, reply: reply.clone() });
-        self.execute(&calls, &reply);
+        self.execute(&calls, reply);
+        let is_last_step = calls.is_empty();
         let steps = self.calls.last_mut().map_or(0, |steps| {
             steps.extend(Some(calls).filter(|calls| !calls.is_empty()));
             steps.len()
         });
-        if is_refused || steps > STEP_LIMIT {
+        if reply.end == ReplyEnd::Refused || steps > STEP_LIMIT {
             self.is_done = true;
             return self.judge();
         }
         if is_last_step { self.begin_turn() } else { Ok(()) }
+    }
+}
+
+impl Answers for MultiTurn<'_> {
+    fn answer<'a>(&'a mut self, reply: &'a Reply) -> Answering<'a> {
+        Box::pin(async move { Ok(self.take(reply)?) })
+    }
+}
+
+impl crate::Case for MultiTurn<'_> {
+    fn opening(&self) -> Opening {
+        match self.bfcl.settings.handler {
+            Handler::Toolrl => {
+                let said: Vec<Said<'_>> = self.lines.iter().filter_map(Line::said).collect();
+                let prompt = self.bfcl.settings.prompts.prompt(self.case, &self.functions, &said);
+                Opening::of(prompt.system, prompt.user)
+            }
+            Handler::Native(_) => {
+                Opening { messages: self.lines.iter().map(Line::message).collect(), tools: self.tools.clone() }
+            }
+        }
     }
 
     fn outcome(&self) -> Outcome {
@@ -212,15 +233,7 @@ impl Line {
     fn message(&self) -> Message {
         match self {
             Self::Said(message) => message.clone(),
-            Self::Replied { text, reply } if reply.calls.is_empty() => Message::new("assistant", text),
-            Self::Replied { reply, .. } => {
-                let call = |call: &toolrl_remote::FunctionCall| {
-                    let function = serde_json::json!({"name": call.name, "arguments": call.arguments});
-                    serde_json::json!({"id": call.id, "type": "function", "function": function})
-                };
-                let calls = reply.calls.iter().map(call).collect();
-                Message::new("assistant", &reply.text).with_tool_calls(calls)
-            }
+            Self::Replied { reply, .. } => message(reply),
             Self::Result { call, id, result } => {
                 let message = Message::new("tool", result);
                 match id {

@@ -2,29 +2,30 @@
 
 use toolrl_bfcl::{Case, Handler, check};
 use toolrl_chat::Message;
+use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
 
 use super::Bfcl;
 use super::text::{expected, whole};
 use crate::outcome::excerpt;
-use crate::{Ask, BenchmarkError, Conversation, Outcome, Reply};
+use crate::{BenchmarkError, Case as Begun, Outcome};
 
 /// A case that needs one reply.
 pub(super) struct SingleTurn<'a> {
     bfcl: &'a Bfcl,
     case: &'a Case,
-    ask: Ask,
+    opening: Opening,
     outcome: Outcome,
 }
 
 impl<'a> SingleTurn<'a> {
     pub(super) fn new(bfcl: &'a Bfcl, case: &'a Case) -> Result<Self, BenchmarkError> {
         let messages = case.turns.iter().flatten();
-        let ask = match bfcl.settings.handler {
+        let opening = match bfcl.settings.handler {
             Handler::Toolrl => {
                 let prompt = bfcl.settings.prompts.first_turn(case);
-                Ask::of(prompt.system, prompt.user)
+                Opening::of(prompt.system, prompt.user)
             }
-            Handler::Native(_) => Ask {
+            Handler::Native(_) => Opening {
                 messages: messages
                     .clone()
                     .map(|message| Message::new(&message.role, &message.content))
@@ -40,26 +41,37 @@ impl<'a> SingleTurn<'a> {
             expected: excerpt(&expected(&case.target)),
             ..Outcome::default()
         };
-        Ok(Self { bfcl, case, ask, outcome })
+        Ok(Self { bfcl, case, opening, outcome })
     }
 }
 
-impl Conversation for SingleTurn<'_> {
-    fn ask(&self) -> Option<Ask> {
-        self.outcome.replies.is_empty().then(|| self.ask.clone())
-    }
-
-    fn reply(&mut self, reply: Reply) -> Result<(), BenchmarkError> {
+impl SingleTurn<'_> {
+    fn judge(&mut self, reply: &Reply) -> Result<(), BenchmarkError> {
         let settings = &self.bfcl.settings;
-        let text = whole(&reply, settings.handler);
+        let text = whole(reply, settings.handler);
         let outcome = &mut self.outcome;
-        outcome.count(&reply);
+        outcome.count(reply);
         match check(self.case, Some(&settings.handler.decode_ast(&text)), settings.names)? {
             Ok(()) => outcome.right = true,
             Err(error) => outcome.fail(error.name()),
         }
         outcome.replies = vec![vec![text]];
         Ok(())
+    }
+}
+
+impl Session for SingleTurn<'_> {
+    fn answer<'a>(&'a mut self, reply: &'a Reply) -> Answering<'a> {
+        Box::pin(async move {
+            self.judge(reply)?;
+            Ok(Answer::End)
+        })
+    }
+}
+
+impl Begun for SingleTurn<'_> {
+    fn opening(&self) -> Opening {
+        self.opening.clone()
     }
 
     fn outcome(&self) -> Outcome {

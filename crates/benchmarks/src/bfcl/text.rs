@@ -2,8 +2,7 @@
 
 use toolrl_bfcl::{Answer, Handler, NativeFormat, Target};
 use toolrl_grammar::json;
-
-use crate::Reply;
+use toolrl_rollout::Reply;
 
 /// A reply's whole text. The calls that a server took out of it are put back in the handler's form.
 pub(super) fn whole(reply: &Reply, handler: Handler) -> String {
@@ -54,14 +53,14 @@ fn call(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use toolrl_remote::FunctionCall;
+    use toolrl_rollout::ServedCall;
 
     use super::*;
 
     #[test]
     fn calls_are_put_back() {
         let call =
-            |arguments: &str| FunctionCall { id: "c".into(), name: "f".into(), arguments: arguments.into() };
+            |arguments: &str| ServedCall { id: "c".into(), name: "f".into(), arguments: arguments.into() };
         let hermes = Handler::Native(NativeFormat::Hermes);
         let cases = [
             (
@@ -80,9 +79,9 @@ mod tests {
             (Handler::Native(NativeFormat::Json), "so", "{}", "[{\"name\": \"f\", \"arguments\": {}}]"),
         ];
         for (handler, text, arguments, expected) in cases {
-            let reply = Reply { calls: vec![call(arguments)], ..Reply::of(text) };
+            let reply = Reply { calls: vec![call(arguments)], ..Reply::of_text(text) };
             assert_eq!(whole(&reply, handler), expected);
         }
-        assert_eq!(whole(&Reply::of("so"), hermes), "so");
+        assert_eq!(whole(&Reply::of_text("so"), hermes), "so");
     }
 }

@@ -5,9 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_benchmarks::{
-    Ask, Benchmark, BenchmarkError, Header, Outcome, OutcomeLog, Replier, Replies, Reply, Request,
-    RunSettings, run,
+    Benchmark, BenchmarkError, Header, Outcome, OutcomeLog, Replier, Replies, RunSettings, Talk, run,
 };
+use toolrl_rollout::{Opening, Reply};
 
 /// A folder of the small set of our own.
 pub fn fixture(name: &str) -> PathBuf {
@@ -35,19 +35,16 @@ pub struct Script<F> {
     pub asked: Vec<(usize, usize)>,
 }
 
-impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Script<F> {
+impl<F: FnMut(usize, usize, &Opening) -> Result<Reply, BenchmarkError>> Script<F> {
     pub fn new(reply: F) -> Self {
         Self { reply, asked: Vec::new() }
     }
 }
 
-impl<F: FnMut(usize, usize, &Ask) -> Result<Reply, BenchmarkError>> Replier for Script<F> {
-    async fn replies(&mut self, requests: &[Request], _: &RunSettings) -> Result<Replies, BenchmarkError> {
-        let places: Vec<(usize, usize)> =
-            requests.iter().map(|request| (request.case, request.step)).collect();
-        self.asked.extend(&places);
-        let replies = requests.iter().zip(places);
-        Ok(replies.map(|(request, (case, step))| (self.reply)(case, step, &request.ask)).collect())
+impl<F: FnMut(usize, usize, &Opening) -> Result<Reply, BenchmarkError>> Replier for Script<F> {
+    async fn replies(&mut self, talks: &mut [Talk], _: &RunSettings) -> Result<Replies, BenchmarkError> {
+        self.asked.extend(talks.iter().map(|talk| (talk.case, talk.step)));
+        Ok(talks.iter().map(|talk| (self.reply)(talk.case, talk.step, &talk.asked())).collect())
     }
 }
 
@@ -74,10 +71,10 @@ pub fn outcomes(
 
 /// Calls in ToolRL's form.
 pub fn calls(calls: &[&str]) -> Reply {
-    Reply::of(format!("<think> so </think>\n<tool_call>\n{}\n</tool_call>", calls.join("\n")))
+    Reply::of_text(&format!("<think> so </think>\n<tool_call>\n{}\n</tool_call>", calls.join("\n")))
 }
 
 /// An answer in ToolRL's form.
 pub fn answer(text: &str) -> Reply {
-    Reply::of(format!("<think> so </think>\n<response> {text} </response>"))
+    Reply::of_text(&format!("<think> so </think>\n<response> {text} </response>"))
 }

@@ -1,7 +1,6 @@
 //! Who replies: a policy or an endpoint; and the run, its files and its table.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -77,13 +76,13 @@ fn by_policy(
 ) -> anyhow::Result<Came> {
     let dir = hub::directory(policy)?;
     let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat = Arc::new(Chat::load(&dir)?);
+    let chat = Chat::load(&dir)?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     let place = dir.canonicalize().unwrap_or(dir.clone());
     let in_bf16 = if args.bf16 { " in bf16" } else { "" };
     let name = format!("{} {}{in_bf16}", place.display(), of_policy(&dir)?);
-    let engine = Engine::new(&policy, Some(chat.clone()), args.slots.max(1));
-    let mut replier = LocalPolicy::new(engine, &chat, policy.config().max_positions);
+    let engine = Engine::new(&policy, args.slots.max(1));
+    let mut replier = LocalPolicy::new(Box::new(engine), &chat, policy.config().max_positions);
     run_logged(benchmark, &name, &mut replier, out, settings)
 }
 

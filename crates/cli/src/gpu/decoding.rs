@@ -2,7 +2,7 @@
 
 use toolrl_engine::Engine;
 use toolrl_policy::Policy;
-use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
+use toolrl_rollout::{Request, Sampler, SamplingParams, StreamKey};
 
 use super::Context;
 use super::report::Row;
@@ -43,18 +43,22 @@ fn seconds(
     batch: usize,
     tokens: usize,
 ) -> anyhow::Result<f64> {
-    let prompts: Vec<Prompt> =
-        (0..batch).map(|i| any_prompt(i, prompt, policy.config().vocab_size)).collect();
+    let prompts: Vec<_> = (0..batch).map(|i| any_tokens(i, prompt, policy.config().vocab_size)).collect();
+    let requests = alone(&prompts);
     let params = SamplingParams { temperature: 1.0, top_p: 1.0, max_new_tokens: tokens };
-    let mut engine = Engine::new(policy, None, batch);
+    let mut engine = Engine::new(policy, batch);
     context.seconds(0, 1, || {
-        block_on(engine.sample(&prompts, 1, &params, StreamKey { seed: 0, step: 0 }))?;
+        block_on(engine.sample(&requests, &params, StreamKey { seed: 0, step: 0 }))?;
         Ok(())
     })
 }
 
 /// A prompt of tokens that mean nothing.
-pub(super) fn any_prompt(index: usize, length: usize, vocabulary: usize) -> Prompt {
-    let tokens = (0..length).map(|i| ((i * 7919 + index * 31) % vocabulary) as u32).collect();
-    Prompt { index: index as u64, text: String::new(), tokens }
+pub(super) fn any_tokens(index: usize, length: usize, vocabulary: usize) -> Vec<u32> {
+    (0..length).map(|i| ((i * 7919 + index * 31) % vocabulary) as u32).collect()
+}
+
+/// Requests of one turn for each prompt.
+pub(super) fn alone(prompts: &[Vec<u32>]) -> Vec<Request<'_>> {
+    (0..).zip(prompts).map(|(index, tokens)| Request { index, tokens, members: 0..1, drawn: 0 }).collect()
 }

@@ -1,11 +1,13 @@
 //! One whole GRPO step: sampling, scores, forward and backward, update.
 
+use std::sync::Arc;
+
 use toolrl_policy::{Activations, Policy};
-use toolrl_rollout::SamplingParams;
+use toolrl_rollout::{Prompt, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, Layout, OptimizerConfig};
 
 use super::Context;
-use super::decoding::any_prompt;
+use super::decoding::any_tokens;
 use super::report::Row;
 use super::shapes::Shape;
 use super::training::precision;
@@ -26,8 +28,10 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
         optimizer: OptimizerConfig::default(),
         seed: 0,
     };
-    let mut bench = Bench::new(policy, None, settings);
-    let prompts: Vec<_> = (0..groups).map(|i| any_prompt(i, prompt, shape.config.vocab_size)).collect();
+    let mut bench = Bench::new(policy, settings);
+    let vocabulary = shape.config.vocab_size;
+    let any = |i| Prompt { index: i as u64, tokens: any_tokens(i, prompt, vocabulary), ..Prompt::default() };
+    let prompts: Vec<_> = (0..groups).map(|i| Arc::new(any(i))).collect();
     let mut rows = Vec::new();
     for step in 1..=2 {
         // The tokens' sum: replies differ in it, which is all that a step's time depends on.

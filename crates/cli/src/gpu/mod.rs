@@ -16,7 +16,7 @@ use anyhow::bail;
 use burn::tensor::Device;
 use clap::ValueEnum;
 use toolrl_policy::{CudaReport, Place};
-use toolrl_reward::Registry;
+use toolrl_train::Registry;
 
 use crate::args::{GpuCheckArgs, Scale, Stage};
 use report::{Found, Report, Row};

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use toolrl_engine::Engine;
 use toolrl_policy::{Activations, Derivatives, Packing, Pass, PassSettings, Policy, Precision};
-use toolrl_rollout::{Prompt, Sampler, SamplingParams, StreamKey};
+use toolrl_rollout::{Sampler, SamplingParams, StreamKey};
 
 use super::Context;
 use super::kernels::difference;
@@ -110,15 +110,16 @@ fn gradients(policy: &Policy, pass: &Pass) -> Vec<f32> {
     gradients.into_values().concat()
 }
 
-fn prompts(vocabulary: usize) -> Vec<Prompt> {
-    (0..4).map(|i| super::decoding::any_prompt(i, 20 + 7 * i, vocabulary)).collect()
+fn prompts(vocabulary: usize) -> Vec<Vec<u32>> {
+    (0..4).map(|i| super::decoding::any_tokens(i, 20 + 7 * i, vocabulary)).collect()
 }
 
-fn greedy(policy: &Policy, prompts: &[Prompt]) -> anyhow::Result<Vec<Vec<u32>>> {
+fn greedy(policy: &Policy, prompts: &[Vec<u32>]) -> anyhow::Result<Vec<Vec<u32>>> {
     let params = SamplingParams { temperature: 0.0, top_p: 1.0, max_new_tokens: 24 };
-    let mut engine = Engine::new(policy, None, 3);
-    let groups = block_on(engine.sample(prompts, 1, &params, StreamKey { seed: 0, step: 0 }))?;
-    Ok(groups.into_iter().flat_map(|group| group.trajectories).map(|reply| reply.tokens).collect())
+    let mut engine = Engine::new(policy, 3);
+    let requests = super::decoding::alone(prompts);
+    let turns = block_on(engine.sample(&requests, &params, StreamKey { seed: 0, step: 0 }))?;
+    Ok(turns.into_iter().flatten().map(|turn| turn.tokens).collect())
 }
 
 /// The share of tokens before the first that differs.

@@ -22,15 +22,16 @@ pub(super) fn check(context: &Context) -> anyhow::Result<Vec<Row>> {
     let start = dir.join("start");
     starter::unpack(&start)?;
     recipe.policy = Some(PolicySource::Dir(start));
-    let rubrics = recipe.rubrics(context.registry)?;
+    let parts = recipe.parts(context.registry)?;
     let run_dir = dir.join("run");
     let job = Job {
         recipe: &recipe,
-        rubrics: &rubrics,
+        parts: &parts,
         run_dir: &run_dir,
         before: None,
         resume: None,
         stop: Stop::default(),
+        last_step: None,
     };
     let outcome = block_on(run(job, &mut ()))?;
     let steps: Vec<StepMetrics> = read_rows(&run_dir.join("metrics.jsonl"))?;

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use toolrl_chat::Chat;
 use toolrl_engine::Engine;
-use toolrl_grpo::{BatchExtent, LossConfig, Sequence, group_normalized, policy_loss};
-use toolrl_policy::{Activations, Derivatives, Packing, Pass, Policy};
-use toolrl_rollout::{Group, Prompt, Sampler, SamplingParams, StreamKey, Trajectory};
+use toolrl_grpo::{LossConfig, group_normalized};
+use toolrl_policy::{Activations, Packing, Pass, Policy};
+use toolrl_rollout::{Group, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
 
 use crate::guard::Guard;
-use crate::learner::{Learner, PackLoss};
-use crate::pack::{Pack, PackGroup, pack};
+use crate::learner::Learner;
+use crate::loss::{Experience, extent, loss};
+use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::{GuardConfig, OptimizerConfig, TrainError};
 
 /// How a group's prompt is treated.
@@ -82,59 +82,67 @@ pub struct BenchStep {
 /// A policy whose steps are timed.
 pub struct Bench {
     learner: Learner,
-    chat: Option<Arc<Chat>>,
     settings: BenchSettings,
     step: u64,
 }
 
-/// A reply with its prompt and its advantage.
-struct Reply<'a> {
-    prompt: &'a [u32],
-    trajectory: &'a Trajectory,
+/// A turn with its advantage.
+struct Credited {
+    turn: Sampled,
     advantage: f64,
 }
 
+impl Credited {
+    fn experience(&self) -> Experience<'_> {
+        let advantage = self.advantage.into();
+        Experience { old_logp: &self.turn.logprobs, sampler_logp: None, ref_logp: None, advantage }
+    }
+}
+
 impl Bench {
-    /// Steps of `policy`, whose tokenizer is `chat`; without one, replies have no text.
-    pub fn new(policy: Policy, chat: Option<Arc<Chat>>, settings: BenchSettings) -> Self {
+    /// Steps of `policy`.
+    pub fn new(policy: Policy, settings: BenchSettings) -> Self {
         let temperature = settings.sampling.temperature;
         let guard = Guard::new(GuardConfig::default(), Path::new(""));
         let learner =
             Learner::new(policy, settings.optimizer.clone(), settings.activations, temperature, guard);
-        Self { learner, chat, settings, step: 0 }
+        Self { learner, settings, step: 0 }
     }
 
-    /// One step: samples a group a prompt, scores the replies by `reward`, and updates the weights by GRPO
+    /// One step: samples a group a prompt, scores the turns by `reward`, and updates the weights by GRPO
     /// with ToolRL's settings. No group is left out.
     ///
     /// # Errors
     /// [`TrainError`] when sampling or the loss fails.
     pub async fn step(
         &mut self,
-        prompts: &[Prompt],
-        reward: impl Fn(&Trajectory) -> f64,
+        prompts: &[Arc<Prompt>],
+        reward: impl Fn(&Sampled) -> f64,
     ) -> Result<BenchStep, TrainError> {
         self.step += 1;
         let begin = Instant::now();
         let groups = self.sample(prompts).await?;
         let sampling_s = begin.elapsed().as_secs_f64();
 
-        let replies = self.score(&groups, reward);
+        let groups: Vec<_> = groups.into_iter().map(|group| credit(group, &reward)).collect();
         let packs = match self.settings.layout {
-            Layout::Shared => self.shared(&replies),
-            Layout::Plain => self.padded(&replies),
+            Layout::Shared => pack(&to_pack(&groups), self.settings.micro_tokens),
+            Layout::Plain => plain(&to_pack(&groups), self.settings.micro_tokens),
         };
         let scoring_s = begin.elapsed().as_secs_f64() - sampling_s;
 
         let (step, lr) = (self.step, self.settings.optimizer.lr);
-        let tokens = replies.iter().map(|r| r.trajectory.tokens.len()).sum();
-        let extent = BatchExtent { sequences: replies.len(), tokens };
+        let extent = extent(groups.iter().flat_map(|group| &group.members).map(Credited::experience));
+        let member = |place: Place| &groups[place.group].members[place.member];
         let mut logprob_gap_max = 0.0f64;
-        let update = self.learner.update(step, &packs, lr, |pack, logp, _| {
-            for (sampled, trained) in sampled(pack, &replies).zip(logp) {
-                logprob_gap_max = logprob_gap_max.max(f64::from((sampled - trained).abs()));
+        let update = self.learner.update(step, &packs, lr, |pack, logp, entropy| {
+            for (place, trained) in pack.split(logp) {
+                let gaps = member(place).turn.logprobs.iter().zip(trained).map(|(s, t)| f64::from((s - t).abs()));
+                logprob_gap_max = gaps.fold(logprob_gap_max, f64::max);
             }
-            loss(pack, logp, &replies, extent).map_err(|source| TrainError::Loss { step, source })
+            let experience = |place| Some(member(place).experience());
+            let output = loss(pack, (logp, entropy), experience, extent, &LossConfig::default());
+            Ok(output.map_err(|source| TrainError::Loss { step, source })?.into())
         })?;
         let wall_s = begin.elapsed().as_secs_f64();
         Ok(BenchStep {
@@ -146,7 +154,7 @@ impl Bench {
             training_s: wall_s - sampling_s - scoring_s - update.optimizer_seconds,
             optimizer_s: update.optimizer_seconds,
             guards_s: self.learner.guard_seconds(),
-            generated_tokens: tokens as u64,
+            generated_tokens: extent.tokens as u64,
             trained_tokens: update.tokens,
             computed_tokens: packs.iter().map(|p| p.pass.tokens.len() as u64).sum(),
             loss: update.loss,
@@ -155,77 +163,72 @@ impl Bench {
         })
     }
 
-    /// A group a prompt; in the plain layout each member is a prompt of its own.
-    async fn sample(&self, prompts: &[Prompt]) -> Result<Vec<Group>, TrainError> {
+    /// A group a prompt; in the plain layout each member is a request of its own.
+    async fn sample(&self, prompts: &[Arc<Prompt>]) -> Result<Vec<Group<Sampled>>, TrainError> {
         let BenchSettings { group_size, sampling, layout, seed, .. } = &self.settings;
-        let (step, slots) = (self.step, prompts.len() * group_size);
+        let (step, members) = (self.step, *group_size);
         let key = StreamKey { seed: *seed, step };
-        let mut engine = Engine::new(self.learner.policy(), self.chat.clone(), slots);
-        let failed = |source| TrainError::Sample { step, source };
-        if *layout == Layout::Shared {
-            return engine.sample(prompts, *group_size, sampling, key).await.map_err(failed);
-        }
-        let copy = |(i, p): (u64, &Prompt)| Prompt { index: i, ..p.clone() };
-        let copies: Vec<_> =
-            (0..).zip(prompts.iter().flat_map(|p| std::iter::repeat_n(p, *group_size))).map(copy).collect();
-        let alone = engine.sample(&copies, 1, sampling, key).await.map_err(failed)?;
-        let join = |(prompt, members): (&Prompt, &[Group])| {
-            let trajectories = members.iter().flat_map(|m| m.trajectories.clone()).collect();
-            Group { prompt: prompt.clone(), trajectories }
+        let request = |index: u64, prompt: &'_ Arc<Prompt>, members| (index, prompt.clone(), 0..members);
+        let asked: Vec<_> = match layout {
+            Layout::Shared => prompts.iter().map(|p| request(p.index, p, members)).collect(),
+            Layout::Plain => {
+                let copies = prompts.iter().flat_map(|p| std::iter::repeat_n(p, members));
+                (0..).zip(copies).map(|(index, p)| request(index, p, 1)).collect()
+            }
         };
-        Ok(prompts.iter().zip(alone.chunks(*group_size)).map(join).collect())
-    }
-
-    fn score<'a>(&self, groups: &'a [Group], reward: impl Fn(&Trajectory) -> f64) -> Vec<Reply<'a>> {
-        let mut replies = Vec::new();
-        for group in groups {
-            let rewards: Vec<f64> = group.trajectories.iter().map(&reward).collect();
-            let advantages = group_normalized(&rewards, 1e-6);
-            let members = group.trajectories.iter().zip(advantages);
-            replies.extend(members.map(|(trajectory, advantage)| Reply {
-                prompt: &group.prompt.tokens,
-                trajectory,
-                advantage,
-            }));
-        }
-        replies
-    }
-
-    fn shared(&self, replies: &[Reply]) -> Vec<Pack> {
-        let groups: Vec<_> = replies
-            .chunks(self.settings.group_size)
-            .enumerate()
-            .map(|(g, members)| {
-                let first = g * self.settings.group_size;
-                let replies =
-                    members.iter().enumerate().map(|(i, r)| (first + i, r.trajectory.tokens.as_slice()));
-                PackGroup { prompt: members[0].prompt, replies: replies.collect() }
-            })
-            .collect();
-        pack(&groups, self.settings.micro_tokens)
-    }
-
-    /// Each reply after its own copy of the prompt, all as long as the longest.
-    fn padded(&self, replies: &[Reply]) -> Vec<Pack> {
-        let len = |r: &Reply| r.prompt.len() + r.trajectory.tokens.len() - 1;
-        let longest = replies.iter().map(len).max().unwrap_or(1);
-        let numbered: Vec<_> = replies.iter().enumerate().collect();
-        let batches = numbered.chunks((self.settings.micro_tokens / longest).max(1));
-        batches.map(|batch| padded(batch, longest)).collect()
+        let requests = asked.iter().map(|(index, prompt, members)| Request {
+            index: *index,
+            tokens: &prompt.tokens,
+            members: members.clone(),
+            drawn: 0,
+        });
+        let requests: Vec<_> = requests.collect();
+        let mut engine = Engine::new(self.learner.policy(), prompts.len() * members);
+        let turns = engine.sample(&requests, sampling, key).await;
+        let mut turns = turns.map_err(|source| TrainError::Sample { step, source })?.into_iter().flatten();
+        let group = |prompt: &Arc<Prompt>| Group {
+            prompt: prompt.clone(),
+            members: turns.by_ref().take(members).collect(),
+        };
+        Ok(prompts.iter().map(group).collect())
     }
 }
 
-/// A pack of padded sequences. What follows a reply is seen by nothing that a loss looks at.
-fn padded(batch: &[(usize, &Reply)], longest: usize) -> Pack {
+fn credit(group: Group<Sampled>, reward: impl Fn(&Sampled) -> f64) -> Group<Credited> {
+    let rewards: Vec<f64> = group.members.iter().map(reward).collect();
+    let mut advantages = group_normalized(&rewards, 1e-6).into_iter();
+    group.map(|turn| Credited { turn, advantage: advantages.next().unwrap_or_default() })
+}
+
+/// The groups as they are packed.
+fn to_pack(groups: &[Group<Credited>]) -> Vec<PackGroup<'_>> {
+    let of_group = |(g, group): (usize, &'_ Group<Credited>)| {
+        let places = (0..).map(|member| Place { group: g, member });
+        let members = places.zip(&group.members).map(|(place, of)| Member::whole(place, &of.turn.tokens));
+        PackGroup { prompt: &group.prompt.tokens, members: members.collect() }
+    };
+    groups.iter().enumerate().map(of_group).collect()
+}
+
+/// Each turn after its own copy of the prompt, all as long as the longest.
+fn plain(groups: &[PackGroup<'_>], micro_tokens: usize) -> Vec<Pack> {
+    let all = groups.iter().flat_map(|group| group.members.iter().map(|member| (group.prompt, member)));
+    let all: Vec<_> = all.collect();
+    let longest = all.iter().map(|(prompt, member)| prompt.len() + member.tokens.len() - 1).max().unwrap_or(1);
+    all.chunks((micro_tokens / longest).max(1)).map(|batch| padded(batch, longest)).collect()
+}
+
+/// A pack of padded sequences. What follows a turn is seen by nothing that a loss looks at.
+fn padded(batch: &[(&[u32], &Member<'_>)], longest: usize) -> Pack {
     let mut packing = Packing::new();
     let (mut tokens, mut rows, mut targets) = (Vec::new(), Vec::new(), Vec::new());
-    for (_, reply) in batch {
-        let own = &reply.trajectory.tokens;
-        let first = (tokens.len() + reply.prompt.len() - 1) as u32;
+    for (prompt, member) in batch {
+        let own = member.tokens;
+        let first = (tokens.len() + prompt.len() - 1) as u32;
         rows.extend(first..first + own.len() as u32);
         targets.extend_from_slice(own);
         let end = tokens.len() + longest;
-        tokens.extend_from_slice(reply.prompt);
+        tokens.extend_from_slice(prompt);
         tokens.extend_from_slice(&own[..own.len() - 1]);
         tokens.resize(end, 0);
         packing.push(longest, None);
@@ -236,31 +239,7 @@ fn padded(batch: &[(usize, &Reply)], longest: usize) -> Pack {
         rows: Arc::new(rows),
         targets: Arc::new(targets),
     };
-    Pack { pass, replies: batch.iter().map(|(i, r)| (*i, r.trajectory.tokens.len())).collect() }
-}
-
-/// The sampler's log-probabilities of a pack's targets.
-fn sampled<'a>(pack: &'a Pack, replies: &'a [Reply]) -> impl Iterator<Item = f32> + 'a {
-    pack.replies.iter().flat_map(|&(number, _)| &replies[number].trajectory.logprobs).copied()
-}
-
-fn loss(
-    pack: &Pack,
-    logp: &[f32],
-    replies: &[Reply],
-    extent: BatchExtent,
-) -> Result<PackLoss, toolrl_grpo::GrpoError> {
-    let mut rest = logp;
-    let sequence = |&(number, len): &(usize, usize)| {
-        let Reply { trajectory, advantage, .. } = &replies[number];
-        let (own, others) = rest.split_at(len);
-        rest = others;
-        Sequence::new(own, &trajectory.logprobs, (*advantage).into())
-    };
-    let sequences: Vec<_> = pack.replies.iter().map(sequence).collect();
-    let output = policy_loss(&sequences, extent, &LossConfig::default())?;
-    let derivatives = Derivatives { by_logp: output.d_logp, by_entropy: output.d_entropy };
-    Ok(PackLoss { loss: output.loss, derivatives })
+    Pack { pass, members: batch.iter().map(|(_, member)| (member.place, member.tokens.len())).collect() }
 }
 
 #[cfg(test)]

@@ -3,8 +3,7 @@
 use std::convert::Infallible;
 
 use burn::tensor::Device;
-use toolrl_policy::{Generation, Heads, ModelConfig, ParameterGradients, PassSettings};
-use toolrl_rollout::FinishReason;
+use toolrl_policy::{Derivatives, Generation, Heads, ModelConfig, ParameterGradients, PassSettings};
 
 use super::*;
 
@@ -29,8 +28,10 @@ fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
     let (mut loss, mut gradients) = (0.0, ParameterGradients::default());
     for pack in packs {
         let of_loss = |logp: &[f32], entropy: &[f32]| {
-            let weight = |(number, i): (usize, usize)| ((number * 5 + i * 3) % 11) as f32 - 4.0;
-            let places = pack.replies.iter().flat_map(|&(number, len)| (0..len).map(move |i| (number, i)));
+            let weight = |(place, i): (Place, usize)| {
+                ((place.group * 20 + place.member * 5 + i * 3) % 11) as f32 - 4.0
+            };
+            let places = pack.members.iter().flat_map(|&(place, len)| (0..len).map(move |i| (place, i)));
             let by_logp: Vec<f32> = places.map(weight).collect();
             let pairs = || by_logp.iter().zip(logp).chain(by_logp.iter().zip(entropy));
             loss += pairs().map(|(w, x)| f64::from(w * x)).sum::<f64>();
@@ -47,30 +48,18 @@ fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
 fn a_shared_prompt_gives_the_loss_and_gradients_of_its_padded_copies() {
     let policy = policy();
     let prompts: Vec<_> = GROUPS.iter().enumerate().map(|(i, (n, _))| tokens(*n, i as u32)).collect();
-    let lens = GROUPS.iter().enumerate().flat_map(|(g, (_, lens))| lens.iter().map(move |&len| (g, len)));
-    let trajectories: Vec<(usize, Trajectory)> = lens
-        .enumerate()
-        .map(|(i, (group, len))| {
-            let tokens = tokens(len, 20 + i as u32);
-            let finish = FinishReason::Stop;
-            (group, Trajectory { member: i, logprobs: vec![0.0; len], tokens, finish, text: String::new() })
-        })
-        .collect();
-
-    let groups: Vec<_> = prompts
-        .iter()
-        .enumerate()
-        .map(|(g, prompt)| {
-            let own = trajectories.iter().enumerate().filter(|(_, (group, _))| *group == g);
-            PackGroup { prompt, replies: own.map(|(i, (_, t))| (i, t.tokens.as_slice())).collect() }
-        })
-        .collect();
-    let replies: Vec<_> = trajectories
-        .iter()
-        .map(|(group, trajectory)| Reply { prompt: &prompts[*group], trajectory, advantage: 0.0 })
-        .collect();
-    let numbered: Vec<_> = replies.iter().enumerate().collect();
-    let plain = run(&policy, &numbered.chunks(3).map(|batch| padded(batch, 170)).collect::<Vec<_>>());
+    let mut seeds = 20..;
+    let mut of_len = |&len: &usize| tokens(len, seeds.next().unwrap_or_default());
+    let turns: Vec<Vec<Vec<u32>>> =
+        GROUPS.iter().map(|(_, lens)| lens.iter().map(&mut of_len).collect()).collect();
+    let group = |(group, (prompt, turns)): (usize, (&'_ Vec<u32>, &'_ Vec<Vec<u32>>))| {
+        let places = (0..).map(|member| Place { group, member });
+        let members = places.zip(turns).map(|(place, turn)| Member::whole(place, turn));
+        PackGroup { prompt, members: members.collect() }
+    };
+    let groups: Vec<PackGroup<'_>> = prompts.iter().zip(&turns).enumerate().map(group).collect();
+    // Three sequences a batch.
+    let plain = run(&policy, &plain(&groups, 3 * 170));
 
     for max_tokens in [60, 200, usize::MAX] {
         let shared = run(&policy, &pack(&groups, max_tokens));

@@ -10,9 +10,8 @@ use toolrl_benchmarks::{
 };
 use toolrl_bfcl::{BfclError, Category, PromptFile, Sources};
 use toolrl_chat::Chat;
-use toolrl_engine::Engine;
 use toolrl_policy::Policy;
-use toolrl_rollout::SamplingParams;
+use toolrl_rollout::{SamplerSource, SamplingParams};
 
 use crate::record::EvaluationRow;
 use crate::{BenchmarkConfig, Observer, TrainError};
@@ -29,9 +28,8 @@ pub(crate) struct LoadedBenchmark {
 #[derive(Clone, Copy)]
 pub(crate) struct Evaluated<'a> {
     pub policy: &'a Policy,
-    pub chat: &'a std::sync::Arc<Chat>,
-    /// Replies decoded together, at most.
-    pub slots: usize,
+    pub chat: &'a Chat,
+    pub sampler: &'a dyn SamplerSource<Policy>,
     pub step: u64,
     pub folder: &'a Path,
 }
@@ -70,8 +68,8 @@ impl LoadedBenchmark {
         let benchmark = self.benchmark.as_ref();
         let header = Header::new(benchmark, format!("step {} of a run", of.step), &self.settings);
         let mut log = OutcomeLog::open(&path, &header)?;
-        let engine = Engine::new(of.policy, Some(of.chat.clone()), of.slots);
-        let mut replier = LocalPolicy::new(engine, of.chat, of.policy.config().max_positions);
+        let sampler = of.sampler.at(of.policy, of.step)?;
+        let mut replier = LocalPolicy::new(sampler, of.chat, of.policy.config().max_positions);
         let cases = benchmark.cases().len().min(self.settings.limit.unwrap_or(usize::MAX));
         observer.begin(&self.name, cases as u64);
         let shown = |done: usize, _| observer.progress(done as u64, "");

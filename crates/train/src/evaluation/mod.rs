@@ -2,58 +2,56 @@
 
 mod benchmarks;
 
-use std::sync::Arc;
-
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_engine::Engine;
-use toolrl_eval::{Evaluation, HeldOut, ScoreError, TaskScore, evaluate};
-use toolrl_grammar::parse;
+use toolrl_eval::{Evaluation, HeldOut, evaluate};
 use toolrl_policy::Policy;
-use toolrl_reward::{Context, Reference, RewardError, Rubric};
 
-use crate::{Observer, TrainError};
+use crate::{Observer, Parts, Recipe, TrainError};
 
 pub(crate) use benchmarks::{Evaluated, LoadedBenchmark};
 
 /// What observers hear of as the stage of an evaluation.
 pub(crate) const EVALUATE: &str = "evaluate";
 
-/// How a policy is evaluated.
-#[derive(Clone, Copy, Debug)]
-pub struct EvalSettings<'a> {
+/// A policy with its chat.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
     /// Its directory, for the report.
     pub name: &'a str,
-    /// The limit on new tokens of a reply.
-    pub max_new_tokens: usize,
-    /// Replies decoded together, at most.
-    pub slots: usize,
+    /// Its weights.
+    pub policy: &'a Policy,
+    /// Its template and tokenizer.
+    pub chat: &'a Chat,
+    /// The steps that made it.
+    pub version: u64,
 }
 
-/// Greedy replies to the samples, scored.
+/// Greedy episodes of the samples, scored, as a recipe evaluates.
 ///
 /// # Errors
 /// [`TrainError::Eval`].
 pub async fn evaluate_policy(
-    policy: &Policy,
-    chat: &Arc<Chat>,
+    subject: Subject<'_>,
     samples: &[Sample],
-    rubric: &Rubric,
-    settings: &EvalSettings<'_>,
+    (recipe, parts): (&Recipe, &Parts),
     observer: &mut dyn Observer,
 ) -> Result<Evaluation, TrainError> {
     let held_out = HeldOut {
-        policy: settings.name,
-        chat,
+        policy: subject.name,
+        chat: subject.chat,
+        environment: &*parts.environment,
         samples,
-        max_new_tokens: settings.max_new_tokens,
-        batch_size: settings.slots * 4,
+        rubric: parts.rubrics.of_evaluation(),
+        max_new_tokens: recipe.eval.max_new_tokens,
+        max_turns: recipe.environment.max_turns,
+        context: subject.policy.config().max_positions,
+        batch_size: recipe.slots * 4,
     };
-    let mut engine = Engine::new(policy, Some(chat.clone()), settings.slots);
+    let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);
-    let score = async |replies: &[(&Sample, &str)]| scores(rubric, replies).await;
     let evaluation =
-        evaluate(&mut engine, &held_out, score, |done, _| observer.progress(done as u64, "")).await;
+        evaluate(&mut *sampler, &held_out, |done, _| observer.progress(done as u64, "")).await;
     observer.end();
     let evaluation = evaluation?;
     for (term, count) in &evaluation.report.overall.failures {
@@ -64,18 +62,4 @@ pub async fn evaluate_policy(
         tracing::warn!("evaluation: {without} of {} replies have no reward: {error}", samples.len());
     }
     Ok(evaluation)
-}
-
-/// The rewards of some replies.
-async fn scores(rubric: &Rubric, replies: &[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>> {
-    let references: Vec<_> = replies.iter().map(|(sample, _)| Reference::parse(&sample.gold)).collect();
-    let pairs = replies.iter().zip(&references);
-    let readable: Vec<_> =
-        pairs.filter_map(|((_, reply), gold)| Some((parse(*reply), gold.as_ref().ok()?))).collect();
-    let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
-    let score = |gold: &Result<Reference, RewardError>| match gold {
-        Ok(_) => scores.next().ok_or("no score")??.try_into(),
-        Err(error) => Err(error.to_string().into()),
-    };
-    references.iter().map(score).collect()
 }

@@ -7,6 +7,7 @@ mod method;
 mod optimizer;
 mod policy;
 mod rl;
+mod rollout;
 mod sft;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ pub use policy::{FreshPolicy, PolicySource};
 pub use rl::{
     CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
 };
+pub use rollout::{EnvironmentConfig, SamplerConfig};
 pub use sft::SftConfig;
 
 /// A whole run's settings.
@@ -58,6 +60,12 @@ pub struct Recipe {
     /// Replies decoded together, at most; more are faster and take more memory.
     #[serde(default = "default_slots")]
     pub slots: usize,
+    /// Who samples.
+    #[serde(default)]
+    pub sampler: SamplerConfig,
+    /// Where episodes take place.
+    #[serde(default)]
+    pub environment: EnvironmentConfig,
     /// The method and its settings.
     pub train: Method,
     /// The evaluation before, during and after.
@@ -160,6 +168,7 @@ impl Recipe {
             ("slots", self.slots),
             ("sampling.max_new_tokens", self.sampling.max_new_tokens),
             ("eval.max_new_tokens", self.eval.max_new_tokens),
+            ("environment.max_turns", self.environment.max_turns),
         ];
         for (key, value) in positive.into_iter().chain(self.train.positive()) {
             if value == 0 {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use toolrl_grpo::has_no_spread;
-use toolrl_rollout::FinishReason;
+use toolrl_rollout::{FinishReason, Group};
 
 use super::{Credited, Rl, Updates};
 use crate::learner::Learner;
 use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
-use crate::score::count_failures;
+use crate::score::{Scored, count_failures};
 
 /// Seconds by stage.
 pub(crate) struct Laps {
@@ -31,31 +31,34 @@ impl Laps {
 
 impl Rl<'_> {
     /// What the step measures over all that it sampled.
-    pub(crate) fn metrics(&self, step: u64, credited: &[Credited], updates: &Updates) -> GrpoMetrics {
-        let scored = || credited.iter().map(|reply| &reply.measured.scored);
-        let rewards = |replies: &[Credited]| {
-            let rewarded = replies.iter().map(|reply| &reply.measured.scored).filter(|s| !s.skipped);
-            rewarded.map(|s| s.reward).collect::<Vec<f64>>()
+    pub(crate) fn metrics(&self, step: u64, credited: &[Group<Credited>], updates: &Updates) -> GrpoMetrics {
+        let members = || credited.iter().flat_map(|group| &group.members);
+        let scored = || members().map(|member| &member.measured.scored);
+        let rewarded = |scored: &&Scored| !scored.skipped;
+        let rewards: Vec<f64> = scored().filter(rewarded).map(|s| s.reward).collect();
+        let has_spread = |group: &Group<Credited>| {
+            let scored = group.members.iter().map(|member| &member.measured.scored);
+            !has_no_spread(&scored.filter(rewarded).map(|s| s.reward).collect::<Vec<f64>>())
         };
-        let lengths = || scored().map(|s| s.trajectory.tokens.len());
-        let stopped = scored().filter(|s| s.trajectory.finish == FinishReason::Stop).count();
-        let n = credited.len().max(1) as f64;
+        let lengths = || scored().map(|s| s.episode.sampled());
+        let stopped = scored().filter(|s| s.episode.finish() == FinishReason::Stop).count();
+        let n = members().count().max(1) as f64;
         let tokens_sampled = lengths().sum::<usize>();
         let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();
-        let left_out = |group: &&[Credited]| group.iter().all(|reply| reply.sequence().is_none());
+        let left_out = |group: &&Group<Credited>| group.members.iter().all(|m| m.experience().is_none());
         GrpoMetrics {
-            reward: Spread::of(&rewards(credited)),
+            reward: Spread::of(&rewards),
             components: means(scored().flat_map(|s| &s.components)),
             reward_failures: count_failures(step, scored()),
             reply_length: ReplyLength { mean: tokens_sampled as f64 / n, max: lengths().max().unwrap_or(0) },
             stop_rate: stopped as f64 / n,
-            groups: credited.len() / self.group_size,
+            groups: credited.len(),
             // A group of one is compared with nothing.
             zero_variance_groups: match self.group_size {
                 1 => 0,
-                size => credited.chunks(size).filter(|g| has_no_spread(&rewards(g))).count(),
+                _ => credited.iter().filter(|group| !has_spread(group)).count(),
             },
-            left_out_groups: credited.chunks(self.group_size).filter(left_out).count(),
+            left_out_groups: credited.iter().filter(left_out).count(),
             update: updates.diagnostics,
             logprob_gap: updates.gap.finish(),
             entropy: (tokens_trained > 0).then(|| updates.entropy / tokens_trained as f64),

@@ -1,24 +1,26 @@
 //! Credit by span: each token answers for those parts of the reward that were still open when it was written.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use toolrl_chat::Chat;
 use toolrl_grpo::has_no_spread;
 use toolrl_reward::{Part, PartId};
+use toolrl_rollout::{Episode, Group};
 
 use super::{Credit, Measured};
 
-/// Credit of a group's replies, whose rewards' differences from their mean are divided by `scale`.
+/// Credit of a group's members, whose rewards' differences from their mean are divided by `scale`.
 ///
 /// The advantage of a reply is a sum over the parts of its reward, of each part's difference from the group's mean. A
 /// token cannot have changed a part that was settled before it, so its advantage is the sum over the others: the
 /// reward-to-go of policy gradients (Sutton and Barto, "Reinforcement Learning", section 13.3), part by part. The first
 /// token of a reply has the reply's whole advantage.
-pub(crate) fn credit(group: &[Measured], chat: &Chat, scale: f64) -> Vec<Credit> {
-    let rewarded: Vec<&Measured> = group.iter().filter(|reply| !reply.scored.skipped).collect();
+pub(crate) fn credit(group: &Group<Measured>, chat: &Chat, scale: f64) -> Vec<Credit> {
+    let rewarded: Vec<&Measured> = group.members.iter().filter(|reply| !reply.scored.skipped).collect();
     let totals: Vec<f64> = rewarded.iter().map(|reply| reply.reward().total).collect();
     if has_no_spread(&totals) {
-        return vec![Credit::Reply(0.0); group.len()];
+        return vec![Credit::Reply(0.0); group.members.len()];
     }
     let mean_total = totals.iter().sum::<f64>() / totals.len() as f64;
     let means = means(&rewarded);
@@ -27,16 +29,21 @@ pub(crate) fn credit(group: &[Measured], chat: &Chat, scale: f64) -> Vec<Credit>
             return Credit::LeftOut;
         }
         let whole = (reply.reward().total - mean_total) / scale;
-        let trajectory = &reply.scored.trajectory;
-        let decoded = chat.decode(&trajectory.tokens, false).unwrap_or_default();
-        if !decoded.starts_with(&trajectory.text) {
-            // Special tokens within the reply: its text says nothing of where its tokens are.
-            return Credit::Reply(whole);
-        }
-        let starts: Vec<usize> = chat.spans(&trajectory.tokens).into_iter().map(|span| span.start).collect();
+        let starts = starts(&reply.scored.episode, chat);
         Credit::Tokens(to_go(&settled(&reply.scored.parts, &means), whole, scale, &starts))
     };
-    group.iter().map(of_reply).collect()
+    group.members.iter().map(of_reply).collect()
+}
+
+/// Where each sampled token starts in the text of the last turn, which the reward has read. What stands before that turn
+/// starts with it, as it answers for all of it.
+fn starts(episode: &Episode, chat: &Chat) -> Vec<usize> {
+    let last = episode.turns().pop().unwrap_or_default();
+    let mut starts = vec![0; episode.sampled() - last.len()];
+    let shift = episode.reply().shift;
+    let of_text = |span: Range<usize>| span.start.saturating_add_signed(shift);
+    starts.extend(chat.spans(&episode.tokens[last]).into_iter().map(of_text));
+    starts
 }
 
 /// Mean reward of every part over the group; a reply that lacks a part earned nothing by it.

@@ -1,12 +1,13 @@
 //! Updates of the policy by credited replies.
 
-use toolrl_grpo::{BatchExtent, Diagnostics, GrpoError, LossOutput, Sequence, policy_loss};
-use toolrl_policy::Derivatives;
+use toolrl_grpo::Diagnostics;
+use toolrl_rollout::Group;
 
 use super::{Credited, Rl};
 use crate::TrainError;
-use crate::learner::{Learner, PackLoss, Update};
-use crate::pack::Pack;
+use crate::learner::{Learner, Update};
+use crate::loss::{extent, loss};
+use crate::pack::{Pack, Place};
 use crate::record::LogprobGap;
 
 /// What a step's updates were, together.
@@ -20,66 +21,42 @@ pub(crate) struct Updates {
 }
 
 impl Rl<'_> {
-    /// The step's replies dealt out to its updates, in whole groups. What is left out after the last group that is
-    /// trained on belongs to none.
-    pub(crate) fn mini_batches<'r>(&self, credited: &'r [Credited]) -> Vec<&'r [Credited]> {
-        let last = credited.iter().rposition(|reply| reply.sequence().is_some());
-        let used = last.map_or(0, |last| last / self.group_size + 1);
-        let each = used.div_ceil(self.config.updates).max(1);
-        credited[..used * self.group_size].chunks(each * self.group_size).collect()
+    /// The step's groups dealt out to its updates. What is left out after the last group that is trained on belongs to
+    /// none.
+    pub(crate) fn mini_batches<'r>(&self, credited: &'r [Group<Credited>]) -> Vec<&'r [Group<Credited>]> {
+        let trained = |group: &Group<Credited>| group.members.iter().any(|m| m.experience().is_some());
+        let used = credited.iter().rposition(trained).map_or(0, |last| last + 1);
+        credited[..used].chunks(used.div_ceil(self.config.updates).max(1)).collect()
     }
 
-    /// One optimiser step over some whole groups.
+    /// One optimiser step over some groups.
     pub(crate) fn update(
         &self,
         learner: &mut Learner,
         (step, lr): (u64, f64),
-        replies: &[Credited],
+        groups: &[Group<Credited>],
         updates: &mut Updates,
     ) -> Result<(), TrainError> {
-        let sequences: Vec<_> = replies.iter().filter_map(Credited::sequence).collect();
-        let extent = BatchExtent::of(&sequences);
-        // Without a divergence term or an entropy bonus, a reply without advantage has no gradient.
+        let members = groups.iter().flat_map(|group| &group.members);
+        let extent = extent(members.filter_map(Credited::experience));
+        // Without a divergence term or an entropy bonus, a member without advantage has no gradient.
         let all = self.config.loss.kl.is_some() || self.config.loss.entropy_coef != 0.0;
-        let packs = self.packs(replies, |r| if all { r.sequence().is_some() } else { r.has_advantage() });
+        let packs = self.packs(groups, |m| if all { m.experience().is_some() } else { m.has_advantage() });
         // Before the first update the sampler and the trainer hold the same weights.
         let measures_gap = updates.by_update.is_empty();
         let update = learner.update(step, &packs, lr, |pack, logp, entropy| {
             if measures_gap {
-                updates.gap.add(pack, logp, replies);
+                updates.gap.add(pack, logp, groups);
             }
             updates.entropy += entropy.iter().map(|&e| f64::from(e)).sum::<f64>();
-            let output = self.loss(pack, logp, entropy, replies, extent);
-            let LossOutput { loss, d_logp, d_entropy, diagnostics } =
-                output.map_err(|source| TrainError::Loss { step, source })?;
-            updates.diagnostics.merge(&diagnostics);
-            Ok(PackLoss { loss, derivatives: Derivatives { by_logp: d_logp, by_entropy: d_entropy } })
+            let experience = |place: Place| groups[place.group].members[place.member].experience();
+            let output = loss(pack, (logp, entropy), experience, extent, &self.config.loss);
+            let output = output.map_err(|source| TrainError::Loss { step, source })?;
+            updates.diagnostics.merge(&output.diagnostics);
+            Ok(output.into())
         })?;
         updates.by_update.push(update);
         Ok(())
-    }
-
-    /// The loss of one pack's replies.
-    fn loss(
-        &self,
-        pack: &Pack,
-        logp: &[f32],
-        entropy: &[f32],
-        replies: &[Credited],
-        extent: BatchExtent,
-    ) -> Result<LossOutput, GrpoError> {
-        let mut start = 0;
-        let sequences: Vec<_> = pack
-            .replies
-            .iter()
-            .filter_map(|&(number, len)| {
-                let at = start..start + len;
-                start += len;
-                let sequence = replies[number].sequence()?;
-                Some(Sequence { logp: &logp[at.clone()], entropy: Some(&entropy[at]), ..sequence })
-            })
-            .collect();
-        policy_loss(&sequences, extent, &self.config.loss)
     }
 }
 
@@ -92,13 +69,15 @@ pub(crate) struct Gap {
 }
 
 impl Gap {
-    fn add(&mut self, pack: &Pack, logp: &[f32], replies: &[Credited]) {
-        let sampled = |&(number, _): &(usize, usize)| &replies[number].measured.scored.trajectory.logprobs;
-        for (sampler, trainer) in pack.replies.iter().flat_map(sampled).zip(logp) {
-            let gap = f64::from((sampler - trainer).abs());
-            self.sum += gap;
-            self.max = self.max.max(gap);
-            self.tokens += 1;
+    fn add(&mut self, pack: &Pack, logp: &[f32], groups: &[Group<Credited>]) {
+        for (place, trained) in pack.split(logp) {
+            let sampled = &groups[place.group].members[place.member].measured.scored.episode.logprobs;
+            for (sampler, trainer) in sampled.iter().zip(trained) {
+                let gap = f64::from((sampler - trainer).abs());
+                self.sum += gap;
+                self.max = self.max.max(gap);
+                self.tokens += 1;
+            }
         }
     }
 

@@ -7,13 +7,12 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
 use toolrl_policy::Policy;
-use toolrl_reward::Rubric;
 
 use super::records::Records;
 use crate::evaluation::{Evaluated, LoadedBenchmark};
 use crate::record::EvaluationRow;
 use crate::task::Data;
-use crate::{EvalSettings, Observer, Recipe, TrainError, evaluate_policy};
+use crate::{Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
 
 /// The name of the evaluation on held-out tasks.
 const HELD_OUT: &str = "held-out";
@@ -22,7 +21,7 @@ const HELD_OUT: &str = "held-out";
 pub(super) struct Evaluations<'a> {
     pub recipe: &'a Recipe,
     pub data: &'a Data,
-    pub rubric: &'a Rubric,
+    pub parts: &'a Parts,
     pub chat: &'a Arc<Chat>,
     pub run_dir: &'a Path,
     pub benchmarks: Vec<LoadedBenchmark>,
@@ -32,14 +31,14 @@ impl Evaluations<'_> {
     /// The held-out tasks.
     pub(super) async fn held_out(
         &self,
-        policy: &Policy,
+        (policy, version): (&Policy, u64),
         name: &str,
         observer: &mut dyn Observer,
     ) -> Result<EvalReport, TrainError> {
-        let Self { recipe, data, rubric, chat, .. } = self;
+        let Self { recipe, data, parts, chat, .. } = self;
         let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
-        let settings = EvalSettings { name, max_new_tokens: recipe.eval.max_new_tokens, slots: recipe.slots };
-        Ok(evaluate_policy(policy, chat, &data.held_out[..n], rubric, &settings, observer).await?.report)
+        let subject = Subject { name, policy, chat, version };
+        Ok(evaluate_policy(subject, &data.held_out[..n], (recipe, parts), observer).await?.report)
     }
 
     /// Whether the policy is evaluated after this step, one between the first and the last.
@@ -58,7 +57,7 @@ impl Evaluations<'_> {
     ) -> Result<(), TrainError> {
         if !records.is_evaluated(step, HELD_OUT) {
             let clock = Instant::now();
-            let report = self.held_out(policy, &format!("step {step}"), observer).await?;
+            let report = self.held_out((policy, step), &format!("step {step}"), observer).await?;
             records.evaluation(held_out_row(step, &report, clock.elapsed().as_secs_f64()))?;
         }
         self.on_benchmarks(step, policy, records, observer).await
@@ -73,10 +72,10 @@ impl Evaluations<'_> {
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
         let folder = self.run_dir.join(format!("evaluations/step-{step:05}"));
-        let (chat, slots) = (self.chat, self.recipe.slots);
+        let (chat, sampler) = (self.chat, &*self.parts.sampler);
         for benchmark in &self.benchmarks {
             if !records.is_evaluated(step, &benchmark.name) {
-                let of = Evaluated { policy, chat, slots, step, folder: &folder };
+                let of = Evaluated { policy, chat, sampler, step, folder: &folder };
                 records.evaluation(benchmark.evaluate(of, observer).await?)?;
             }
         }

@@ -16,18 +16,18 @@ use crate::record::{Summary, write_whole};
 use crate::resume::Identity;
 use crate::start::Start;
 use crate::task::load_data;
-use crate::{Observer, Recipe, Resume, Rubrics, Stop, TrainError};
+use crate::{Observer, Parts, Recipe, Resume, Stop, TrainError};
 use evaluations::{Evaluations, held_out_row};
 use records::Records;
 use trainer::Trainer;
 
 /// What is to be run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Job<'a> {
     /// Everything that decides the run.
     pub recipe: &'a Recipe,
-    /// The rubrics of its rewards.
-    pub rubrics: &'a Rubrics,
+    /// What it names.
+    pub parts: &'a Parts,
     /// Where its files go.
     pub run_dir: &'a Path,
     /// The evaluation of the policy that the run begins with, where it is known already.
@@ -36,6 +36,8 @@ pub struct Job<'a> {
     pub resume: Option<&'a Resume>,
     /// Asked after every step.
     pub stop: Stop,
+    /// The step to stop after, where it is not the recipe's last.
+    pub last_step: Option<u64>,
 }
 
 /// What a run made.
@@ -54,7 +56,7 @@ pub struct RunOutcome {
 /// # Errors
 /// [`TrainError`]; what was written until then stays, and is whole. [`TrainError::Stopped`] when it was asked to stop.
 pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
-    let Job { recipe, rubrics, run_dir, .. } = job;
+    let Job { recipe, parts, run_dir, .. } = job;
     let clock = Instant::now();
     if job.resume.is_none() {
         refuse_used(run_dir)?;
@@ -85,7 +87,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let evaluations = Evaluations {
         recipe,
         data: &data,
-        rubric: rubrics.of_evaluation(),
+        parts,
         chat: &chat,
         run_dir,
         benchmarks,
@@ -94,7 +96,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let goes_on = job.resume.is_some_and(|resume| resume.same_evaluation);
     let before = match job.before.clone().or_else(|| goes_on.then(|| known(run_dir)).flatten()) {
         Some(known) => known,
-        None => evaluations.held_out(&start.policy, &start.dir.display().to_string(), observer).await?,
+        None => evaluations.held_out((&start.policy, 0), &start.dir.display().to_string(), observer).await?,
     };
     let json = serde_json::to_vec_pretty(&before).unwrap_or_default();
     write_whole(&run_dir.join(BEFORE), &json)?;
@@ -114,14 +116,14 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;
-    let after = evaluations.held_out(&policy, &final_dir.display().to_string(), observer).await?;
+    let after = evaluations.held_out((&policy, steps), &final_dir.display().to_string(), observer).await?;
     records.evaluation(held_out_row(steps, &after, 0.0))?;
     evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
     let compared = Default::default();
     let summary =
         Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after, compared };
-    let report = records.report(recipe, &summary, &rubrics.training)?;
+    let report = records.report(recipe, &summary, &parts.rubrics.training)?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;
     Ok(RunOutcome { summary, policy: final_dir, report })

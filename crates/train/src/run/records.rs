@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use toolrl_chat::Chat;
 use toolrl_reward::Rubric;
+use toolrl_rollout::{Group, Prompt};
 
 use crate::examples::{completion, examples};
 use crate::record::{
@@ -71,11 +73,12 @@ impl Records {
     pub(super) fn completions(
         &self,
         step: u64,
-        credited: &[Credited],
-        tasks: &[Task],
+        credited: &[Group<Credited>],
+        (tasks, chat): (&[Task], &Chat),
     ) -> Result<(), TrainError> {
-        let row = |reply: &Credited| completion(step, reply, &tasks[reply.measured.scored.task]);
-        let rows: Vec<_> = credited.iter().map(row).collect();
+        let members = credited.iter().flat_map(|group| group.members.iter().map(move |m| (&*group.prompt, m)));
+        let row = |of: (&Prompt, &Credited)| completion(step, of, &tasks[of.0.task], chat);
+        let rows = members.map(row).collect::<Result<Vec<_>, _>>()?;
         Ok(write_completions(&completions_path(&self.dir, step), &rows)?)
     }
 

@@ -19,7 +19,9 @@ use crate::record::StepMetrics;
 use crate::rl::Rl;
 use crate::sft::Sft;
 use crate::task::{Data, Task, tasks};
-use crate::{GrpoConfig, Method, Observer, OptimizerConfig, PpoConfig, RlConfig, SftConfig, TrainError};
+use crate::{
+    GrpoConfig, Method, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, SftConfig, TrainError,
+};
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
@@ -55,7 +57,8 @@ impl Trainer<'_, '_> {
 
     async fn sft(&mut self, config: &SftConfig, policy: Policy) -> Result<(Policy, u64), TrainError> {
         let seed = self.job.recipe.seed;
-        let sft = Sft::new(config, seed, &self.data.train, &self.chat, &policy)?;
+        let prompts = (&*self.chat, self.setting().environment);
+        let sft = Sft::new(config, seed, &self.data.train, prompts, &policy)?;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
         self.begin("sft", sft.steps, &learner).await?;
         for step in self.first()..=sft.steps {
@@ -73,13 +76,13 @@ impl Trainer<'_, '_> {
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
         let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
-        let tasks = tasks(data, &chat, config.rl.max_prompt_tokens)?;
+        let tasks = tasks(data, &chat, self.setting().environment, config.rl.max_prompt_tokens)?;
         let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
         self.begin("grpo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = grpo.step(&mut learner, step).await?;
-            self.records.completions(step, &credited, &tasks)?;
+            self.records.completions(step, &credited, (&tasks, &chat))?;
             self.record(&metrics, &learner, None, ("grpo", steps)).await?;
         }
         self.observer.end();
@@ -93,7 +96,7 @@ impl Trainer<'_, '_> {
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
         let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
-        let tasks = tasks(data, &chat, config.rl.max_prompt_tokens)?;
+        let tasks = tasks(data, &chat, self.setting().environment, config.rl.max_prompt_tokens)?;
         let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
         let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
@@ -103,7 +106,7 @@ impl Trainer<'_, '_> {
         self.begin("ppo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
-            self.records.completions(step, &credited, &tasks)?;
+            self.records.completions(step, &credited, (&tasks, &chat))?;
             self.record(&metrics, &learner, Some(&critic), ("ppo", steps)).await?;
         }
         self.observer.end();
@@ -122,8 +125,18 @@ impl Trainer<'_, '_> {
     {
         // Adapters leave the base as it was: it is the reference, and no second copy.
         let reference = config.has_reference().then(|| start.without_lora());
-        let (recipe, rubric, chat) = (self.job.recipe, &self.job.rubrics.training, self.chat.clone());
-        Rl { recipe, config, group_size, tasks, chat, rubric, reference }
+        let Parts { rubrics, sampler, .. } = self.job.parts;
+        let (recipe, rubric, chat) = (self.job.recipe, &rubrics.training, self.chat.clone());
+        let (sampler, setting) = (&**sampler, self.setting());
+        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, reference }
+    }
+
+    fn setting<'r>(&self) -> Setting<'r>
+    where
+        Self: 'r,
+    {
+        let environment = &*self.job.parts.environment;
+        Setting { environment, max_turns: self.job.recipe.environment.max_turns }
     }
 
     fn rl_learner(&self, policy: Policy, config: &RlConfig) -> Result<Learner, TrainError> {
@@ -172,7 +185,7 @@ impl Trainer<'_, '_> {
             return Ok(());
         }
         let every = self.job.recipe.train.checkpoint_every();
-        let stops = self.job.stop.is_requested();
+        let stops = self.job.stop.is_requested() || self.job.last_step == Some(step);
         if stops || (every > 0 && step.is_multiple_of(every)) {
             self.checkpoint(step, learner, critic)?;
         }

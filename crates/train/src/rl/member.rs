@@ -1,13 +1,14 @@
-//! A reply on its way from a score to an update.
+//! A member of a group on its way from a score to an update.
 
-use toolrl_grpo::{Advantage, Reward, Sequence, TermReward, soft_overlong};
+use toolrl_grpo::{Advantage, Reward, TermReward, soft_overlong};
 use toolrl_rollout::FinishReason;
 
 use crate::RlConfig;
 use crate::Truncated;
+use crate::loss::Experience;
 use crate::score::Scored;
 
-/// A scored reply with its tokens' log-probabilities under other policies, and what the run takes off its reward.
+/// A scored episode with its tokens' log-probabilities under other policies, and what the run takes off its reward.
 #[derive(Debug)]
 pub(crate) struct Measured {
     pub scored: Scored,
@@ -17,7 +18,7 @@ pub(crate) struct Measured {
     ref_logp: Option<Vec<f32>>,
     /// What each token's divergence from the reference costs.
     kl_penalty: Option<Vec<f64>>,
-    /// What the reply's length costs.
+    /// What the last turn's length costs.
     overlong: Option<f64>,
 }
 
@@ -47,10 +48,10 @@ impl Measured {
         config: &RlConfig,
         max_tokens: usize,
     ) -> Self {
-        let drawn = old_logp.as_ref().unwrap_or(&scored.trajectory.logprobs);
+        let drawn = old_logp.as_ref().unwrap_or(&scored.episode.logprobs);
         let kl = config.kl_penalty.as_ref().zip(ref_logp.as_ref());
         let kl_penalty = kl.map(|(penalty, reference)| penalty.of_tokens(drawn, reference));
-        let tokens = scored.trajectory.tokens.len();
+        let tokens = scored.episode.turns().last().map_or(0, std::ops::Range::len);
         let overlong = config.overlong.map(|o| -o.penalty * soft_overlong(tokens, max_tokens, o.buffer));
         let of_kl = kl_penalty.as_ref().map(|costs| costs.iter().sum::<f64>());
         for (name, cost) in [("kl_penalty", of_kl), ("overlong", overlong)] {
@@ -72,7 +73,7 @@ impl Measured {
 
     /// The same by token: the divergence's cost where it arises, everything else at the last.
     pub(crate) fn token_rewards(&self) -> Vec<f64> {
-        let tokens = self.scored.trajectory.tokens.len();
+        let tokens = self.scored.episode.sampled();
         let mut rewards = match &self.kl_penalty {
             Some(costs) => costs.iter().map(|cost| -cost).collect(),
             None => vec![0.0; tokens],
@@ -86,27 +87,26 @@ impl Measured {
     /// Credits the reply, unless a failed term of the reward leaves it out, or it met the limit on new tokens and such
     /// replies have no loss.
     pub(crate) fn credited(self, credit: Credit, truncated: Truncated) -> Credited {
-        let cut_off = self.scored.trajectory.finish == FinishReason::Length;
+        let cut_off = self.scored.episode.finish() == FinishReason::Length;
         let left_out = self.scored.skipped || (truncated == Truncated::Mask && cut_off);
         Credited { measured: self, credit: if left_out { Credit::LeftOut } else { credit } }
     }
 }
 
 impl Credited {
-    /// The reply as a loss sees it before its first pass: its log-probability is still the old one. None for one
-    /// that is left out.
-    pub(crate) fn sequence(&self) -> Option<Sequence<'_>> {
+    /// What a loss knows of it before a forward pass. None for one that is left out.
+    pub(crate) fn experience(&self) -> Option<Experience<'_>> {
         let advantage = match &self.credit {
             Credit::LeftOut => return None,
             Credit::Reply(advantage) => Advantage::Reply(*advantage),
             Credit::Tokens(advantages) => Advantage::Tokens(advantages),
         };
-        let sampler = &self.measured.scored.trajectory.logprobs;
-        let old_logp = self.measured.old_logp.as_ref().unwrap_or(sampler);
-        Some(Sequence {
-            ref_logp: self.measured.ref_logp.as_deref(),
+        let sampler = &self.measured.scored.episode.logprobs;
+        Some(Experience {
+            old_logp: self.measured.old_logp.as_ref().unwrap_or(sampler),
             sampler_logp: self.measured.old_logp.is_some().then_some(sampler),
-            ..Sequence::new(old_logp, old_logp, advantage)
+            ref_logp: self.measured.ref_logp.as_deref(),
+            advantage,
         })
     }
 

@@ -1,0 +1,41 @@
+//! The rewards of evaluated episodes, at no training step.
+
+use toolrl_data::Sample;
+use toolrl_grammar::parse;
+use toolrl_reward::{Context, Reference, RewardError, Rubric};
+use toolrl_rollout::Episode;
+
+use crate::{ScoreError, TaskScore};
+
+/// What an environment's verdict is called among the parts of a reward.
+const OUTCOME: &str = "outcome";
+
+/// The rewards of some episodes, each by its last turn and by its environment's verdict. The rubric's context is the
+/// fixed one of evaluation, so no schedule moves them.
+pub(crate) async fn scores(
+    rubric: &Rubric,
+    episodes: &[(&Sample, &Episode)],
+) -> Vec<Result<TaskScore, ScoreError>> {
+    let references: Vec<_> = episodes.iter().map(|(sample, _)| Reference::parse(&sample.gold)).collect();
+    let pairs = episodes.iter().zip(&references);
+    let readable: Vec<_> = pairs
+        .filter_map(|((_, episode), gold)| Some((parse(&episode.reply().text), gold.as_ref().ok()?)))
+        .collect();
+    let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
+    let score = |(gold, (_, episode)): (&Result<Reference, RewardError>, &(&Sample, &Episode))| match gold {
+        Ok(_) => {
+            let score = TaskScore::try_from(scores.next().ok_or("no score")??)?;
+            Ok(with_outcome(score, episode.outcome))
+        }
+        Err(error) => Err(error.to_string().into()),
+    };
+    references.iter().zip(episodes).map(score).collect()
+}
+
+fn with_outcome(mut score: TaskScore, outcome: Option<f64>) -> TaskScore {
+    if let Some(outcome) = outcome {
+        score.total += outcome;
+        score.components.insert(OUTCOME.to_owned(), outcome);
+    }
+    score
+}
