@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_kernels::is_cpu;
 use toolrl_policy::DeviceChoice;
+use toolrl_record::Summary;
 use toolrl_reward::Registry;
 use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
-use toolrl_train::record::Summary;
 use toolrl_train::{Observer, PolicySource, Stop};
 
 use crate::args::StudyArgs;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use toolrl_train::record::Summary;
+use toolrl_record::Summary;
 use toolrl_train::{PolicySource, Recipe};
 
 use crate::{Arm, Results, Stage, Study, StudyError};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toolrl_eval::EvalReport;
-use toolrl_train::record::{StepMetrics, Summary, read_rows, write_whole};
+use toolrl_record::{StepMetrics, Summary, read_rows, write_whole};
 
 use crate::plan::slug;
 use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};

@@ -5,8 +5,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use toolrl_eval::EvalReport;
+use toolrl_record::Summary;
 use toolrl_reward::Registry;
-use toolrl_train::record::Summary;
 use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Resume, Stop, run};
 
 use crate::plan::same_settings;

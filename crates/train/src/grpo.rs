@@ -1,9 +1,9 @@
 //! A GRPO step: prompts, groups, scores, advantages, packs, updates, record.
 
 use toolrl_grpo::has_no_spread;
+use toolrl_record::{StepDetail, StepMetrics};
 
 use crate::learner::Learner;
-use crate::record::{StepDetail, StepMetrics};
 use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates, spans};
 use crate::score::Scored;
 use crate::{CreditKind, GroupFilter, GrpoConfig, TrainError};

@@ -1,4 +1,4 @@
-//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint, metrics, report.
+//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint; a whole run with its records.
 //!
 //! Invariant: one type a stage and nothing half-filled; what a run writes is whole at every moment,
 //! and the resolved recipe lies beside it. With the same recipe, seed and machine a run gives the
@@ -25,9 +25,7 @@ mod order;
 mod pack;
 mod ppo;
 mod recipe;
-pub mod record;
 mod replay;
-pub mod report;
 mod resume;
 mod rl;
 mod run;

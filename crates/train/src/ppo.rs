@@ -1,10 +1,10 @@
 //! A PPO step: prompts, replies, scores, values, advantages, updates of policy and critic, record.
 
 use toolrl_grpo::{gae, whiten};
+use toolrl_record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 
 use crate::critic::{CriticLearner, CriticUpdate, Target};
 use crate::learner::Learner;
-use crate::record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 use crate::rl::{Credit, Credited, Laps, Rl, Updates, by_reply};
 use crate::{PpoAdvantage, PpoConfig, TrainError};
 

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_policy::DeviceChoice;
+use toolrl_record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 use toolrl_reward::Registry;
 
 use crate::checkpoint::Checkpoints;
 use crate::evaluation::EVALUATE;
-use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 use crate::resume::{Identity, copy_files};
 use crate::{Changes, Job, Observer, Recipe, Resume, Stop, TrainError, run};
 

@@ -6,12 +6,12 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_policy::{Derivatives, Policy};
+use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::prompt_of_sample;
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
 use crate::pack::{Pack, PackGroup, pack};
-use crate::record::{SftMetrics, StepDetail, StepMetrics};
 use crate::task::keep_last;
 use crate::{SftConfig, TrainError};
 

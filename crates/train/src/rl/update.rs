@@ -2,12 +2,12 @@
 
 use toolrl_grpo::{BatchExtent, Diagnostics, GrpoError, LossOutput, Sequence, policy_loss};
 use toolrl_policy::Derivatives;
+use toolrl_record::LogprobGap;
 
 use super::{Credited, Rl};
 use crate::TrainError;
 use crate::learner::{Learner, PackLoss, Update};
 use crate::pack::Pack;
-use crate::record::LogprobGap;
 
 /// What a step's updates were, together.
 #[derive(Default)]

@@ -7,11 +7,11 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
 use toolrl_policy::Policy;
+use toolrl_record::EvaluationRow;
 use toolrl_reward::Rubric;
 
 use super::records::Records;
 use crate::evaluation::{Evaluated, LoadedBenchmark};
-use crate::record::EvaluationRow;
 use crate::task::Data;
 use crate::{EvalSettings, Observer, Recipe, TrainError, evaluate_policy};
 

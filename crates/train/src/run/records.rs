@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use toolrl_reward::Rubric;
-
-use crate::examples::{completion, examples};
-use crate::record::{
+use toolrl_record::report::{ReportInput, render};
+use toolrl_record::{
     EvaluationRow, EventWriter, StepLog, StepMetrics, Summary, completions_path, read_rows,
     write_completions, write_whole,
 };
-use crate::report::{ReportInput, render};
+use toolrl_reward::Rubric;
+
+use crate::examples::{completion, examples};
 use crate::rl::Credited;
 use crate::task::Task;
 use crate::{Recipe, Resume, TrainError};
