@@ -131,7 +131,11 @@ impl<'a> LocalPolicy<'a> {
 }
 
 impl Replier for LocalPolicy<'_> {
-    async fn replies(&mut self, talks: &mut [Talk], settings: &RunSettings) -> Result<Replies, BenchmarkError> {
+    async fn replies(
+        &mut self,
+        talks: &mut [Talk],
+        settings: &RunSettings,
+    ) -> Result<Replies, BenchmarkError> {
         talks.iter_mut().try_for_each(|talk| self.read(talk))?;
         // A prompt that fills the context leaves no room for a reply.
         let (context, chat) = (self.context, self.chat);
@@ -186,7 +190,11 @@ impl Endpoint {
 }
 
 impl Replier for Endpoint {
-    async fn replies(&mut self, talks: &mut [Talk], settings: &RunSettings) -> Result<Replies, BenchmarkError> {
+    async fn replies(
+        &mut self,
+        talks: &mut [Talk],
+        settings: &RunSettings,
+    ) -> Result<Replies, BenchmarkError> {
         let requests: Vec<_> = talks.iter().map(|talk| self.request(talk, settings)).collect();
         let replies = self.client.chat_all(&requests).into_iter().map(|reply| match reply {
             Ok(reply) => Ok(of_chat(reply)),

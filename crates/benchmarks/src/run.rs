@@ -60,7 +60,8 @@ enum CaseProgress {
 impl<'b> Open<'b> {
     fn new(benchmark: &'b (impl Benchmark + ?Sized), index: usize) -> Result<Self, BenchmarkError> {
         let case = benchmark.open(index)?;
-        let stream = u64::from_str_radix(&of_text(&benchmark.cases()[index].id)[..12], 16).unwrap_or_default();
+        let stream =
+            u64::from_str_radix(&of_text(&benchmark.cases()[index].id)[..12], 16).unwrap_or_default();
         let talk = Talk::new(case.opening(), index, stream << 16);
         Ok(Self { case, talk, progress: CaseProgress::Open })
     }
@@ -149,7 +150,8 @@ async fn round<'b, R: Replier>(
         }
         Err(error) => return (Vec::new(), Some(error)),
     };
-    let open = cases.into_iter().zip(talks).map(|(case, talk)| Open { case, talk, progress: CaseProgress::Open });
+    let open =
+        cases.into_iter().zip(talks).map(|(case, talk)| Open { case, talk, progress: CaseProgress::Open });
     hand_over(open.zip(replies).collect(), settings.threads)
 }
 

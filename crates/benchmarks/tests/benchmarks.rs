@@ -83,9 +83,11 @@ fn functions_that_come_later_are_told() {
         });
         outcomes(&bfcl, &mut script, &RunSettings::default());
         assert_eq!(asks.len(), 3);
-        let text = |ask: &Opening| ask.messages.iter().map(|message| message.content.clone()).collect::<String>();
-        let tells =
-            |ask: &Opening| (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket");
+        let text =
+            |ask: &Opening| ask.messages.iter().map(|message| message.content.clone()).collect::<String>();
+        let tells = |ask: &Opening| {
+            (text(ask) + &serde_json::to_string(&ask.tools).unwrap()).contains("close_ticket")
+        };
         assert!(!tells(&asks[1]) && tells(&asks[2]), "{handler}");
         assert_eq!(text(&asks[2]).contains("{'name': 'close_ticket'"), told, "{handler}");
         assert!(text(&asks[2]).contains("more functions"));
@@ -96,7 +98,9 @@ fn functions_that_come_later_are_told() {
 fn a_native_handler_has_tools_and_results_as_messages() {
     let bfcl = bfcl(&[Category::MultiTurnLongContext], Handler::Native(NativeFormat::Hermes));
     let call = |name: &str, arguments: &str| {
-        Reply::of_text(&format!("<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>"))
+        Reply::of_text(&format!(
+            "<tool_call>\n{{\"name\": \"{name}\", \"arguments\": {arguments}}}\n</tool_call>"
+        ))
     };
     let mut last = Opening::default();
     let mut script = Script::new(|_, step, ask: &Opening| {

@@ -98,8 +98,9 @@ fn bamboogle_says_why_there_is_no_answer() {
         (response("Kim"), "wrong_answer", 1),
     ];
     for (reply, failure, rounds) in cases {
-        let mut script =
-            common::Script::new(|_, _, _: &toolrl_rollout::Opening| Ok(toolrl_rollout::Reply::of_text(&reply)));
+        let mut script = common::Script::new(|_, _, _: &toolrl_rollout::Opening| {
+            Ok(toolrl_rollout::Reply::of_text(&reply))
+        });
         let outcomes = outcomes(&bamboogle, &mut script, &RunSettings::default());
         assert_eq!(outcomes[0].failure.as_deref(), Some(failure));
         assert_eq!(outcomes[0].replies[0].len(), rounds);

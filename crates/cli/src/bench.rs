@@ -27,10 +27,8 @@ pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
 
     let layouts =
         if args.compare.is_some() { vec![Layout::Shared, Layout::Plain] } else { vec![Layout::Shared] };
-    let mut benches: Vec<_> = layouts
-        .iter()
-        .map(|&layout| Bench::new(policy.clone(), settings(args, layout)))
-        .collect();
+    let mut benches: Vec<_> =
+        layouts.iter().map(|&layout| Bench::new(policy.clone(), settings(args, layout))).collect();
     drop(policy);
     let mut rows = Vec::new();
     for step in 0..args.steps {

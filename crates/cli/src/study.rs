@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_kernels::is_cpu;
 use toolrl_policy::DeviceChoice;
+use toolrl_record::Summary;
 use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
-use toolrl_train::record::Summary;
 use toolrl_train::{Observer, PolicySource, Registry, Stop};
 
 use crate::args::StudyArgs;
@@ -141,9 +141,12 @@ impl StudyObserver for Lines {
         self.0.as_mut()
     }
 
-    fn done(&mut self, done: usize, all: usize, title: &str, summary: &Summary, before: bool, left: f64) {
+    fn done(&mut self, done: usize, all: usize, title: &str, summary: &Summary, when: When, left: f64) {
         let (old, new) = (&summary.before.overall, &summary.after.overall);
-        let when = if before { "before".to_owned() } else { format!("in {:.0} s", summary.seconds) };
+        let when = match when {
+            When::Before => "before".to_owned(),
+            When::Now => format!("in {:.0} s", summary.seconds),
+        };
         let rest = if done < all { format!("; about {:.0} min left", left / 60.0) } else { String::new() };
         eprintln!(
             "{done}/{all} {title}: reward {:.3} -> {:.3}, exact {:.1} -> {:.1} %, {when}{rest}",

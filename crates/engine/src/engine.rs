@@ -46,7 +46,9 @@ impl<'a> Engine<'a> {
             let limit = config.max_positions.saturating_sub(1);
             match tokens.len() {
                 0 => return Err(RolloutError::EmptyPrompt { prompt }),
-                tokens if tokens > limit => return Err(RolloutError::PromptTooLong { prompt, tokens, limit }),
+                tokens if tokens > limit => {
+                    return Err(RolloutError::PromptTooLong { prompt, tokens, limit });
+                }
                 _ => {}
             }
             let vocabulary = config.vocab_size;

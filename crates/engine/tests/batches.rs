@@ -104,7 +104,12 @@ fn replies(policy: &Policy, slots: usize, params: SamplingParams) -> Vec<Sampled
     sample(policy, slots, &requests, params).concat()
 }
 
-fn sample(policy: &Policy, slots: usize, requests: &[Request<'_>], params: SamplingParams) -> Vec<Vec<Sampled>> {
+fn sample(
+    policy: &Policy,
+    slots: usize,
+    requests: &[Request<'_>],
+    params: SamplingParams,
+) -> Vec<Vec<Sampled>> {
     let mut engine = Engine::new(policy, slots);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(engine.sample(requests, &params, StreamKey { seed: 3, step: 1 })).unwrap()

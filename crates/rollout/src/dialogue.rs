@@ -116,7 +116,9 @@ impl Dialogue {
             .and_then(|rest| rest.strip_suffix(tail))
             .is_some_and(|written| written.trim() == own.trim() || written.trim() == turn.trim());
         if !kept {
-            tracing::warn!("the chat template rewrites earlier turns: the episode keeps them as they were sampled");
+            tracing::warn!(
+                "the chat template rewrites earlier turns: the episode keeps them as they were sampled"
+            );
         }
         Ok(())
     }

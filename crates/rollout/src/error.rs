@@ -62,7 +62,9 @@ pub enum RolloutError {
         given: usize,
     },
     /// An environment tells the conversation anew ([`crate::Answer::Retold`]), which no training can take.
-    #[error("sample {id}: the environment tells the conversation anew; it can be evaluated, and not trained in")]
+    #[error(
+        "sample {id}: the environment tells the conversation anew; it can be evaluated, and not trained in"
+    )]
     Retold {
         /// The sample's id.
         id: String,

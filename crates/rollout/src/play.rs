@@ -7,8 +7,8 @@ use toolrl_chat::Chat;
 use toolrl_data::Sample;
 
 use crate::{
-    Answer, Dialogue, Ended, Environment, Episode, FinishReason, Group, Prompt, Request, RolloutError, Sampled,
-    Sampler, SamplingParams, Session, StreamKey,
+    Answer, Dialogue, Ended, Environment, Episode, FinishReason, Group, Prompt, Request, RolloutError,
+    Sampled, Sampler, SamplingParams, Session, StreamKey,
 };
 
 /// How episodes are played.
@@ -63,7 +63,8 @@ pub async fn play(
     let mut turns = sampled(sampler, &requests, how).await?;
     let mut open = begin(prompts, samples, members, how).await?;
     while !open.is_empty() {
-        let answered = join_all(open.into_iter().zip(turns).map(|(open, turn)| answer(open, turn, how))).await;
+        let answered =
+            join_all(open.into_iter().zip(turns).map(|(open, turn)| answer(open, turn, how))).await;
         open = Vec::new();
         for next in answered {
             match next? {
@@ -109,13 +110,12 @@ async fn begin<'a, 's: 'a>(
         let (sample, dialogue) = (samples(prompt), Dialogue::new(prompt.clone(), member));
         async move {
             let session = how.environment.begin(sample).await;
-            let session = session
-                .map_err(|source| RolloutError::Environment { id: sample.id.clone(), source })?;
+            let session =
+                session.map_err(|source| RolloutError::Environment { id: sample.id.clone(), source })?;
             Ok(Open { group, id: &sample.id, dialogue, session })
         }
     };
-    let places =
-        prompts.iter().enumerate().flat_map(|(g, prompt)| (0..members).map(move |m| (g, prompt, m)));
+    let places = prompts.iter().enumerate().flat_map(|(g, prompt)| (0..members).map(move |m| (g, prompt, m)));
     join_all(places.map(open)).await.into_iter().collect()
 }
 

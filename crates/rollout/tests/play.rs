@@ -10,8 +10,7 @@ use toolrl_data::Sample;
 use toolrl_reward::released::{Template, extract_reply};
 use toolrl_rollout::*;
 
-const ROW: &str =
-    r#"{"instruction": "You add.", "input": "What is 2 + 3?", "output": "<think> so </think>\n<response> 5 </response>"}"#;
+const ROW: &str = r#"{"instruction": "You add.", "input": "What is 2 + 3?", "output": "<think> so </think>\n<response> 5 </response>"}"#;
 
 /// A tokenizer of bytes and a few words, whose template is this one.
 fn chat(dir: &Path, template: &str) -> Chat {
@@ -46,7 +45,12 @@ struct Script<'a> {
 }
 
 impl Sampler for Script<'_> {
-    fn sample<'a>(&'a mut self, requests: &'a [Request<'a>], _: &'a SamplingParams, _: StreamKey) -> Sampling<'a> {
+    fn sample<'a>(
+        &'a mut self,
+        requests: &'a [Request<'a>],
+        _: &'a SamplingParams,
+        _: StreamKey,
+    ) -> Sampling<'a> {
         Box::pin(async move {
             let turn = |text: &str| {
                 let mut tokens = self.chat.encode(text).unwrap();
@@ -157,7 +161,9 @@ fn a_gold_reply_is_an_episode_of_one_turn() {
 #[test]
 fn thoughts_that_the_template_opens_are_the_replys() {
     let dir = tempfile::tempdir().unwrap();
-    for turn in [PLAIN, "('<think>\\n' + message.content if message.role == 'assistant' else message.content)"] {
+    for turn in
+        [PLAIN, "('<think>\\n' + message.content if message.role == 'assistant' else message.content)"]
+    {
         let chat = chat(dir.path(), &template(turn, "<think>\\n"));
         let (group, _) = played(&chat, &Adder, &["so </think>\n<tool_call>\n", "so </think>"], 8);
         let episode = group.unwrap().members.remove(0);

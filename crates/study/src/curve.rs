@@ -1,7 +1,7 @@
 //! The training reward of an arm, over its seeds.
 
 use serde::Serialize;
-use toolrl_train::record::StepMetrics;
+use toolrl_record::StepMetrics;
 
 /// An arm's training reward by step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -43,7 +43,7 @@ pub enum StudyError {
     },
     /// A finished run's record could not be read.
     #[error(transparent)]
-    Record(#[from] toolrl_train::record::RecordError),
+    Record(#[from] toolrl_record::RecordError),
     /// A file of the study could not be read, written or removed.
     #[error("{path}: {source}")]
     Io {

@@ -24,4 +24,4 @@ pub use page::{markdown, page};
 pub use plan::{Plan, PlannedRun};
 pub use results::{ArmResult, ArmRun, Results};
 pub use study::{Arm, Finding, Stage, Study, Table};
-pub use work::{StudyObserver, Work};
+pub use work::{StudyObserver, When, Work};

@@ -1,6 +1,6 @@
 //! The results as a page and as Markdown.
 
-use toolrl_train::report::{Chart, Series, escape, whole_page};
+use toolrl_record::report::{Chart, Series, escape, whole_page};
 
 use crate::{ArmResult, FindingResult, Measure, Results, Table};
 

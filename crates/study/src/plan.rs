@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use toolrl_train::record::Summary;
+use toolrl_record::Summary;
 use toolrl_train::{PolicySource, Recipe};
 
 use crate::{Arm, Results, Stage, Study, StudyError};
@@ -137,4 +137,104 @@ pub(crate) fn same_settings(a: &Recipe, b: &Recipe) -> bool {
 
 fn recipe_error(arm: &Arm, stage: &Stage, source: Box<dyn std::error::Error + Send + Sync>) -> StudyError {
     StudyError::Recipe { arm: arm.name.clone(), recipe: stage.recipe.clone(), source }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use toolrl_eval::{EvalReport, Rates};
+    use toolrl_train::TrainError;
+
+    use super::*;
+
+    const STUDY: &str = r#"
+name = "small"
+seeds = [1, 2]
+set = ["slots=4"]
+[[arm]]
+name = "raw"
+[[arm]]
+name = "SFT"
+stage = [{ recipe = "sft" }]
+[[arm]]
+name = "SFT+GRPO"
+stage = [{ recipe = "sft" }, { recipe = "grpo", set = ["slots=8"] }]
+[[finding]]
+claim = "reinforcement adds to fine-tuning"
+better = "SFT+GRPO"
+worse = "SFT"
+by = "reward"
+"#;
+
+    /// A recipe of nothing but its method, which is its name.
+    fn recipe(method: &str, set: &[String]) -> Result<Recipe, TrainError> {
+        Recipe::parse(&format!("name = \"{method}\"\n[train]\nmethod = \"{method}\"\nsteps = 2\n"), set)
+    }
+
+    /// A plan of three arms with two seeds: as it is, fine-tuned, reinforced after that.
+    pub(crate) fn plan(dir: &Path) -> Plan {
+        Plan::of(Study::parse(STUDY).unwrap(), dir, Path::new("start"), recipe).unwrap()
+    }
+
+    /// What a run of so many seconds left, with the mean rewards before and after it.
+    pub(crate) fn summary(seed: u64, seconds: u64, rewards: [f64; 2]) -> Summary {
+        let report = |mean_reward| EvalReport {
+            overall: Rates { tasks: 4, mean_reward, ..Rates::default() },
+            ..EvalReport::default()
+        };
+        let [before, after] = rewards.map(report);
+        Summary { recipe: "r".to_owned(), seed, steps: 2, seconds: seconds as f64, before, after }
+    }
+
+    #[test]
+    fn arms_share_the_runs_that_they_begin_with() {
+        let plan = plan(Path::new("out"));
+        let titles: Vec<&str> = plan.runs.iter().map(|run| run.title.as_str()).collect();
+        let second = "SFT+GRPO, stage 2 of 2, seed";
+        assert_eq!(
+            titles,
+            ["SFT, seed 1", &format!("{second} 1"), "SFT, seed 2", &format!("{second} 2")],
+            "all arms of a seed before the next seed"
+        );
+        assert_eq!(plan.chains, [vec![vec![], vec![]], vec![vec![0], vec![2]], vec![vec![0, 1], vec![2, 3]]]);
+    }
+
+    #[test]
+    fn a_stage_starts_from_what_the_one_before_it_left() {
+        let plan = plan(Path::new("out"));
+        let of = |run: usize| (plan.runs[run].after, plan.runs[run].recipe.policy.clone());
+        let dir = |dir: &str| Some(PolicySource::Dir(dir.into()));
+        assert_eq!(of(2), (None, dir("start")));
+        assert_eq!(of(3), (Some(2), dir("out/runs/sft-stage1-seed2/final")));
+        let set = |run: usize| (plan.runs[run].recipe.seed, plan.runs[run].recipe.slots);
+        assert_eq!([set(0), set(3)], [(1, 4), (2, 8)], "a stage's settings come after the study's");
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_resolved_is_named_with_its_arm() {
+        let text = STUDY.replace("slots=8", "slotz=8");
+        let error = Plan::of(Study::parse(&text).unwrap(), Path::new("out"), Path::new("start"), recipe);
+        let message = error.unwrap_err().to_string();
+        assert!(message.starts_with("arm \"SFT+GRPO\", recipe \"grpo\": "), "{message}");
+        assert!(message.contains("slotz"), "{message}");
+    }
+
+    #[test]
+    fn a_run_counts_as_finished_where_its_settings_are_the_plans() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = &plan(dir.path()).runs[0];
+        let write = |name: &str, text: &str| {
+            std::fs::create_dir_all(&run.dir).unwrap();
+            std::fs::write(run.dir.join(name), text).unwrap();
+        };
+        assert_eq!(run.finished().unwrap(), None, "there is nothing yet");
+        write("config.toml", &run.recipe.to_toml().unwrap());
+        assert_eq!(run.finished().unwrap(), None, "it was cut off");
+        summary(1, 2, [0.0, 0.0]).write(&run.dir.join("summary.json")).unwrap();
+        let moved = Recipe { policy: Some(PolicySource::Dir("elsewhere".into())), ..run.recipe.clone() };
+        write("config.toml", &moved.to_toml().unwrap());
+        assert_eq!(run.finished().unwrap().map(|summary| summary.steps), Some(2), "a folder may be moved");
+        let other = Recipe { slots: 5, ..run.recipe.clone() };
+        write("config.toml", &other.to_toml().unwrap());
+        assert!(matches!(run.finished(), Err(StudyError::OtherSettings { dir }) if dir == run.dir));
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use toolrl_eval::EvalReport;
-use toolrl_train::record::{StepMetrics, Summary, read_rows, write_whole};
+use toolrl_record::{StepMetrics, Summary, read_rows, write_whole};
 
 use crate::plan::slug;
 use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
@@ -152,5 +152,86 @@ impl ArmResult {
     /// Mean seconds of a seed's stages.
     pub fn seconds(&self) -> f64 {
         self.runs.iter().map(|run| run.seconds).sum::<f64>() / self.runs.len().max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toolrl_record::{GrpoMetrics, Spread, StepDetail, StepLog};
+
+    use super::*;
+    use crate::plan::tests::{plan, summary};
+    use crate::{CurvePoint, Verdict};
+
+    fn row(step: u64, detail: StepDetail) -> StepMetrics {
+        StepMetrics {
+            step,
+            detail,
+            loss: 0.0,
+            grad_norm: 0.0,
+            lr: 0.0,
+            tokens_trained: 0,
+            skipped_updates: 0,
+            weights: None,
+            seconds: BTreeMap::new(),
+        }
+    }
+
+    /// Puts a finished run's files in place; `rewards` are those of its steps where it samples.
+    fn finish(plan: &Plan, run: usize, evaluated: [f64; 2], rewards: &[f64]) {
+        let planned = &plan.runs[run];
+        write_whole(&planned.dir.join("config.toml"), planned.recipe.to_toml().unwrap().as_bytes()).unwrap();
+        let mut log = StepLog::create(&planned.dir.join("metrics.jsonl")).unwrap();
+        for (step, &reward) in (1..).zip(rewards) {
+            let replies = GrpoMetrics { reward: Spread::of(&[reward]), ..GrpoMetrics::default() };
+            log.append(&row(step, StepDetail::Grpo(replies))).unwrap();
+        }
+        if rewards.is_empty() {
+            log.append(&row(1, StepDetail::Sft(Default::default()))).unwrap();
+        }
+        let seconds = 10 * (run as u64 + 1);
+        summary(planned.recipe.seed, seconds, evaluated).write(&planned.dir.join("summary.json")).unwrap();
+    }
+
+    #[test]
+    fn arms_are_gathered_over_the_seeds_that_are_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(dir.path());
+        finish(&plan, 0, [0.5, 1.0], &[]);
+        finish(&plan, 1, [1.0, 2.0], &[1.5, 2.5]);
+        finish(&plan, 2, [0.5, 1.25], &[]);
+        let results = Results::read(&plan).unwrap();
+        assert_eq!((results.done, results.planned, results.seconds), (3, 4, 60.0));
+        let rewards = |arm: &str| results.arm(arm).unwrap().statistic(Measure::Reward).unwrap().values;
+        assert_eq!(rewards("raw"), [0.5, 0.5], "what the first stages began with");
+        assert_eq!(rewards("SFT"), [1.0, 1.25]);
+        assert_eq!(rewards("SFT+GRPO"), [2.0], "the second seed lacks a stage");
+        let run = &results.arm("SFT+GRPO").unwrap().runs[0];
+        assert_eq!((run.seed, run.seconds, run.learning), (1, 30.0, Some(2.0)), "both stages' seconds");
+        assert_eq!(results.arm("SFT").unwrap().runs[0].learning, None, "fine-tuning samples nothing");
+        assert_eq!(results.findings[0].verdict, Verdict::TooFewSeeds);
+    }
+
+    #[test]
+    fn curves_and_findings_are_over_all_seeds() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(dir.path());
+        for (seed, first) in [0, 2].into_iter().enumerate() {
+            let more = seed as f64;
+            finish(&plan, first, [0.5, 1.0 + more / 4.0], &[]);
+            finish(&plan, first + 1, [1.0, 2.0 + more], &[1.0 + more, 2.0 - more]);
+        }
+        let results = Results::read(&plan).unwrap();
+        assert!(results.arm("SFT").unwrap().curve.0.is_empty());
+        let [first, second] = [
+            CurvePoint { step: 1, mean: 1.5, min: 1.0, max: 2.0 },
+            CurvePoint { step: 2, mean: 1.5, min: 1.0, max: 2.0 },
+        ];
+        assert_eq!(results.arm("SFT+GRPO").unwrap().curve.0, [first, second]);
+        assert_eq!(results.findings[0].verdict, Verdict::Holds);
+        results.write(dir.path()).unwrap();
+        for name in ["study.json", "tables.md", "report.html", "curves-small.svg"] {
+            assert!(dir.path().join(name).exists(), "{name}");
+        }
     }
 }

@@ -5,27 +5,34 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use toolrl_eval::EvalReport;
-use toolrl_train::record::Summary;
-use toolrl_train::{
-    Changes, DataSource, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run,
-};
+use toolrl_record::Summary;
+use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run};
 
 use crate::plan::same_settings;
 use crate::{Plan, PlannedRun, StudyError};
+
+/// When a run of a plan was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Before this work began: its files were there.
+    Before,
+    /// By this work.
+    Now,
+}
 
 /// Hears what a study does.
 pub trait StudyObserver {
     /// Who hears of the runs' own stages.
     fn of_run(&mut self) -> &mut dyn Observer;
 
-    /// A run is done, the `done`th of `all`; `before` was so already. `seconds_left` is a guess by those before it.
+    /// A run is done, the `done`th of `all`; `seconds_left` is a guess by those before it.
     fn done(
         &mut self,
         done: usize,
         all: usize,
         title: &str,
         summary: &Summary,
-        before: bool,
+        when: When,
         seconds_left: f64,
     );
 }
@@ -78,13 +85,14 @@ impl<'a> Work<'a> {
     ) -> Result<(), StudyError> {
         while let Some(taken) = self.take() {
             let planned = &self.plan.runs[taken.run];
-            let before = planned.finished()?;
-            let known = self.state().evaluated.of(&planned.recipe);
-            let summary = match before.clone() {
-                Some(summary) => summary,
-                None => planned.run(registry, known, stop, observer.of_run()).await?,
+            let (summary, when) = match planned.finished()? {
+                Some(summary) => (summary, When::Before),
+                None => {
+                    let known = self.state().evaluated.of(&planned.recipe);
+                    (planned.run(registry, known, stop, observer.of_run()).await?, When::Now)
+                }
             };
-            taken.done(&summary, before.is_some(), observer)?;
+            taken.done(&summary, when, observer)?;
         }
         Ok(())
     }
@@ -122,22 +130,20 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn done(
-        self,
-        summary: &Summary,
-        before: bool,
-        observer: &mut dyn StudyObserver,
-    ) -> Result<(), StudyError> {
+    fn done(self, summary: &Summary, when: When, observer: &mut dyn StudyObserver) -> Result<(), StudyError> {
         let (work, runs) = (self.work, &self.work.plan.runs);
         let mut state = work.state();
         state.places[self.run] = Place::Done;
         state.evaluated.keep(&runs[self.run], summary);
-        state.fresh += u32::from(!before);
+        state.fresh += u32::from(when == When::Now);
         let left = runs.iter().filter(|run| !run.dir.join("summary.json").exists()).count();
         let each = work.clock.elapsed().as_secs_f64() / f64::from(state.fresh.max(1));
         let done = state.places.iter().filter(|&&place| place == Place::Done).count();
-        observer.done(done, runs.len(), &runs[self.run].title, summary, before, each * left as f64);
-        if before { Ok(()) } else { work.plan.write() }
+        observer.done(done, runs.len(), &runs[self.run].title, summary, when, each * left as f64);
+        match when {
+            When::Before => Ok(()),
+            When::Now => work.plan.write(),
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::record;
-
 /// Everything that can end a run. What it had written until then is whole.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -96,7 +94,7 @@ pub enum TrainError {
     Benchmark(#[from] toolrl_benchmarks::BenchmarkError),
     /// A record of the run could not be written.
     #[error(transparent)]
-    Record(#[from] record::RecordError),
+    Record(#[from] toolrl_record::RecordError),
     /// A file of a checkpoint that its manifest calls whole is not what this program writes.
     #[error("{path}: {what}")]
     CheckpointFile {

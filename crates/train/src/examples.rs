@@ -4,12 +4,12 @@ use std::path::Path;
 
 use toolrl_chat::Chat;
 use toolrl_grammar::parse;
+use toolrl_record::report::Example;
+use toolrl_record::{Completion, completions_path, read_completions};
 use toolrl_reward::{Context, Reference, Rubric, explain};
 use toolrl_rollout::Prompt;
 
 use crate::TrainError;
-use crate::record::{Completion, completions_path, read_completions};
-use crate::report::Example;
 use crate::rl::Credited;
 use crate::task::Task;
 

@@ -93,7 +93,13 @@ fn number(place: Place) -> usize {
 const KL: KlConfig = KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None };
 
 /// The token-mean loss with a divergence term of a pack; its log-probabilities are kept by reply.
-fn token_mean(pack: &Pack, logp: &[f32], entropy: &[f32], replies: &[Reply], seen: &mut [Vec<f32>]) -> PackLoss {
+fn token_mean(
+    pack: &Pack,
+    logp: &[f32],
+    entropy: &[f32],
+    replies: &[Reply],
+    seen: &mut [Vec<f32>],
+) -> PackLoss {
     for (place, own) in pack.split(logp) {
         seen[number(place)] = own.to_vec();
     }

@@ -4,7 +4,6 @@ use toolrl_grpo::has_no_spread;
 use toolrl_rollout::Group;
 
 use crate::learner::Learner;
-use crate::record::{StepDetail, StepMetrics};
 use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates, spans};
 use crate::score::Scored;
 use crate::{CreditKind, GroupFilter, GrpoConfig, TrainError};

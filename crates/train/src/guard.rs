@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use toolrl_record::write_whole;
 
 use crate::pack::Pack;
-use crate::record::write_whole;
 use crate::{GuardConfig, OnFault, TrainError};
 
 /// Updates that a spike is measured against.

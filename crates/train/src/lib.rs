@@ -1,4 +1,4 @@
-//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint, metrics, report.
+//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint; a whole run with its records.
 //!
 //! Invariant: one type a stage and nothing half-filled; what a run writes is whole at every moment,
 //! and the resolved recipe lies beside it. With the same recipe, seed and machine a run gives the
@@ -27,9 +27,7 @@ mod pack;
 mod parts;
 mod ppo;
 mod recipe;
-pub mod record;
 mod replay;
-pub mod report;
 mod resume;
 mod rl;
 mod run;
@@ -43,13 +41,13 @@ pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use checkpoint::Manifest;
 pub use error::TrainError;
 pub use evaluation::{Subject, evaluate_policy};
-pub(crate) use parts::Setting;
 pub use observer::Observer;
+pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig, FreshPolicy,
-    GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong, PolicySource,
-    PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
+    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig,
+    FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong,
+    PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

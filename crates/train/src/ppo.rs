@@ -1,12 +1,12 @@
 //! A PPO step: prompts, replies, scores, values, advantages, updates of policy and critic, record.
 
 use toolrl_grpo::{gae, whiten};
+use toolrl_record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
 use crate::critic::{CriticLearner, CriticUpdate, Target};
 use crate::learner::Learner;
 use crate::pack::by_place;
-use crate::record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates};
 use crate::{PpoAdvantage, PpoConfig, TrainError};
 
@@ -134,7 +134,9 @@ mod tests {
         assert_eq!(explained_variance(&[vec![target(vec![1.0, -2.0, 4.0])]]), 1.0);
         assert_eq!(explained_variance(&[vec![target(vec![0.5; 3])]]), 0.0);
         // Variances times three: returns 18, differences (0, 0, 3) 6.
-        assert!((explained_variance(&[vec![target(vec![1.0, -2.0, 1.0])]]) - (1.0 - 6.0 / 18.0)).abs() < 1e-12);
+        assert!(
+            (explained_variance(&[vec![target(vec![1.0, -2.0, 1.0])]]) - (1.0 - 6.0 / 18.0)).abs() < 1e-12
+        );
         assert_eq!(explained_variance(&[]), 0.0);
     }
 }

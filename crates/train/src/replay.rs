@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_policy::DeviceChoice;
+use toolrl_record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 
 use crate::checkpoint::Checkpoints;
-use crate::record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 use crate::resume::{Identity, copy_files};
 use crate::{Changes, Job, Observer, Recipe, Registry, Resume, Stop, TrainError, run};
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toolrl_record::write_whole;
 
 use crate::checkpoint::Checkpoints;
-use crate::record::write_whole;
 use crate::task::Data;
 use crate::{Recipe, TrainError};
 

@@ -84,7 +84,10 @@ impl Scored {
 }
 
 /// How many episodes each term of the reward failed on, warned of.
-pub(crate) fn count_failures<'s>(step: u64, scored: impl Iterator<Item = &'s Scored>) -> BTreeMap<String, usize> {
+pub(crate) fn count_failures<'s>(
+    step: u64,
+    scored: impl Iterator<Item = &'s Scored>,
+) -> BTreeMap<String, usize> {
     let mut replies = 0;
     let mut failures = BTreeMap::new();
     for term in scored.inspect(|_| replies += 1).flat_map(|s| &s.failures) {

@@ -6,12 +6,12 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_policy::{Derivatives, Policy};
+use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::Environment;
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
-use crate::record::{SftMetrics, StepDetail, StepMetrics};
 use crate::task::{keep_last, prompt};
 use crate::{SftConfig, TrainError};
 

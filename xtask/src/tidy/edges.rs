@@ -4,7 +4,7 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
     ("toolrl-kernels", &["toolrl-cube"]),
@@ -35,9 +35,11 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "toolrl-grammar",
         ],
     ),
+    ("toolrl-record", &["toolrl-eval", "toolrl-rollout", "toolrl-grpo"]),
     (
         "toolrl-train",
         &[
+            "toolrl-record",
             "toolrl-benchmarks",
             "toolrl-bfcl",
             "toolrl-bamboogle",
@@ -52,7 +54,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "toolrl-grammar",
         ],
     ),
-    ("toolrl-study", &["toolrl-train", "toolrl-eval", "toolrl-reward"]),
+    ("toolrl-study", &["toolrl-train", "toolrl-record", "toolrl-eval", "toolrl-reward"]),
     (
         "toolrl-cli",
         &[
@@ -65,6 +67,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
             "toolrl-study",
             "toolrl-workbench",
             "toolrl-train",
+            "toolrl-record",
             "toolrl-eval",
             "toolrl-engine",
             "toolrl-policy",
@@ -85,7 +88,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 16] = [
+const WITHOUT_BURN: [&str; 17] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
@@ -99,6 +102,7 @@ const WITHOUT_BURN: [&str; 16] = [
     "toolrl-chat",
     "toolrl-rollout",
     "toolrl-eval",
+    "toolrl-record",
     "toolrl-grpo",
     "toolrl-machine",
     "xtask",

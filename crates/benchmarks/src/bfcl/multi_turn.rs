@@ -202,9 +202,10 @@ impl crate::Case for MultiTurn<'_> {
                 let prompt = self.bfcl.settings.prompts.prompt(self.case, &self.functions, &said);
                 Opening::of(prompt.system, prompt.user)
             }
-            Handler::Native(_) => {
-                Opening { messages: self.lines.iter().map(Line::message).collect(), tools: self.tools.clone() }
-            }
+            Handler::Native(_) => Opening {
+                messages: self.lines.iter().map(Line::message).collect(),
+                tools: self.tools.clone(),
+            },
         }
     }
 

@@ -1,6 +1,6 @@
 //! Some steps of the quickstart recipe on the device.
 
-use toolrl_train::record::{StepMetrics, read_rows};
+use toolrl_record::{StepMetrics, read_rows};
 use toolrl_train::{Job, PolicySource, Stop, run};
 
 use super::Context;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use toolrl_train::record::read_completions;
+use toolrl_record::{Completion, read_completions};
 use toolrl_workbench::Row;
 
 use super::RowsArgs;
@@ -77,7 +77,7 @@ impl Chunks {
                     return Ok(Some(row));
                 }
                 let Some(file) = files.pop_front() else { return Ok(None) };
-                let sampled = |c: &toolrl_train::record::Completion| {
+                let sampled = |c: &Completion| {
                     Row::sampled(0, c.step, c.prompt_index, &c.sample_id, &c.completion, &c.gold)
                 };
                 read.extend(read_completions(&file)?.iter().map(sampled));

@@ -93,7 +93,7 @@ fn a_task_that_comes_twice_in_a_step_is_answered_anew() {
     let row = &metrics(&dir.path().join("run"))[0];
     assert_eq!(row["groups"], 4);
     let path = dir.path().join("run/completions/step-00001.parquet");
-    let replies = toolrl_train::record::read_completions(&path).unwrap();
+    let replies = toolrl_record::read_completions(&path).unwrap();
     let of = |group: usize| replies[4 * group..][..4].iter().map(|r| &r.completion).collect::<Vec<_>>();
     let twins: Vec<usize> = (1..4).filter(|&g| replies[4 * g].sample_id == replies[0].sample_id).collect();
     assert_eq!(twins.len(), 1, "two tasks, each twice");

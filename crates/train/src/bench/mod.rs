@@ -137,7 +137,8 @@ impl Bench {
         let mut logprob_gap_max = 0.0f64;
         let update = self.learner.update(step, &packs, lr, |pack, logp, entropy| {
             for (place, trained) in pack.split(logp) {
-                let gaps = member(place).turn.logprobs.iter().zip(trained).map(|(s, t)| f64::from((s - t).abs()));
+                let gaps =
+                    member(place).turn.logprobs.iter().zip(trained).map(|(s, t)| f64::from((s - t).abs()));
                 logprob_gap_max = gaps.fold(logprob_gap_max, f64::max);
             }
             let experience = |place| Some(member(place).experience());
@@ -214,7 +215,8 @@ fn to_pack(groups: &[Group<Credited>]) -> Vec<PackGroup<'_>> {
 fn plain(groups: &[PackGroup<'_>], micro_tokens: usize) -> Vec<Pack> {
     let all = groups.iter().flat_map(|group| group.members.iter().map(|member| (group.prompt, member)));
     let all: Vec<_> = all.collect();
-    let longest = all.iter().map(|(prompt, member)| prompt.len() + member.tokens.len() - 1).max().unwrap_or(1);
+    let longest =
+        all.iter().map(|(prompt, member)| prompt.len() + member.tokens.len() - 1).max().unwrap_or(1);
     all.chunks((micro_tokens / longest).max(1)).map(|batch| padded(batch, longest)).collect()
 }
 

@@ -11,9 +11,9 @@ use toolrl_benchmarks::{
 use toolrl_bfcl::{BfclError, Category, PromptFile, Sources};
 use toolrl_chat::Chat;
 use toolrl_policy::Policy;
+use toolrl_record::EvaluationRow;
 use toolrl_rollout::{SamplerSource, SamplingParams};
 
-use crate::record::EvaluationRow;
 use crate::{BenchmarkConfig, Observer, TrainError};
 
 /// A benchmark with its data in memory.

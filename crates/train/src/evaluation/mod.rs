@@ -50,8 +50,7 @@ pub async fn evaluate_policy(
     };
     let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);
-    let evaluation =
-        evaluate(&mut *sampler, &held_out, |done, _| observer.progress(done as u64, "")).await;
+    let evaluation = evaluate(&mut *sampler, &held_out, |done, _| observer.progress(done as u64, "")).await;
     observer.end();
     let evaluation = evaluation?;
     for (term, count) in &evaluation.report.overall.failures {

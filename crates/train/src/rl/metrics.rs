@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use toolrl_grpo::has_no_spread;
+use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
 use toolrl_rollout::{FinishReason, Group};
 
 use super::{Credited, Rl, Updates};
 use crate::learner::Learner;
-use crate::record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
 use crate::score::{Scored, count_failures};
 
 /// Seconds by stage.
@@ -88,4 +88,15 @@ impl Rl<'_> {
             seconds: laps.seconds,
         }
     }
+}
+
+/// The mean of each name's values, over the replies that have one.
+fn means<'a>(values: impl IntoIterator<Item = (&'a String, &'a f64)>) -> BTreeMap<String, f64> {
+    let mut sums = BTreeMap::new();
+    for (name, value) in values {
+        let (sum, count) = sums.entry(name.clone()).or_insert((0.0, 0.0));
+        *sum += value;
+        *count += 1.0;
+    }
+    sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect()
 }

@@ -1,6 +1,7 @@
 //! Updates of the policy by credited replies.
 
 use toolrl_grpo::Diagnostics;
+use toolrl_record::LogprobGap;
 use toolrl_rollout::Group;
 
 use super::{Credited, Rl};
@@ -8,7 +9,6 @@ use crate::TrainError;
 use crate::learner::{Learner, Update};
 use crate::loss::{extent, loss};
 use crate::pack::{Pack, Place};
-use crate::record::LogprobGap;
 
 /// What a step's updates were, together.
 #[derive(Default)]

@@ -7,10 +7,10 @@ use std::time::Instant;
 use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
 use toolrl_policy::Policy;
+use toolrl_record::EvaluationRow;
 
 use super::records::Records;
 use crate::evaluation::{Evaluated, LoadedBenchmark};
-use crate::record::EvaluationRow;
 use crate::task::Data;
 use crate::{Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use toolrl_eval::EvalReport;
+use toolrl_record::{Summary, write_whole};
 
 use crate::checkpoint::sync;
 use crate::evaluation::LoadedBenchmark;
 use crate::lock::RunLock;
-use crate::record::{Summary, write_whole};
 use crate::resume::Identity;
 use crate::start::Start;
 use crate::task::load_data;
@@ -84,14 +84,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         "starting"
     );
     let chat = start.chat.clone();
-    let evaluations = Evaluations {
-        recipe,
-        data: &data,
-        parts,
-        chat: &chat,
-        run_dir,
-        benchmarks,
-    };
+    let evaluations = Evaluations { recipe, data: &data, parts, chat: &chat, run_dir, benchmarks };
     // One that lies there is of this run only where this run goes on, and evaluates as it did.
     let goes_on = job.resume.is_some_and(|resume| resume.same_evaluation);
     let before = match job.before.clone().or_else(|| goes_on.then(|| known(run_dir)).flatten()) {
@@ -120,9 +113,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     records.evaluation(held_out_row(steps, &after, 0.0))?;
     evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
-    let compared = Default::default();
-    let summary =
-        Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after, compared };
+    let summary = Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after };
     let report = records.report(recipe, &summary, &parts.rubrics.training)?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;

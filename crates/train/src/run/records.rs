@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_chat::Chat;
+use toolrl_record::report::{ReportInput, render};
+use toolrl_record::{
+    EvaluationRow, EventWriter, StepLog, StepMetrics, Summary, completions_path, read_rows,
+    write_completions, write_whole,
+};
 use toolrl_reward::Rubric;
 use toolrl_rollout::{Group, Prompt};
 
 use crate::examples::{completion, examples};
-use crate::record::{
-    EvaluationRow, EventWriter, StepLog, StepMetrics, Summary, completions_path, read_rows,
-    write_completions, write_whole,
-};
-use crate::report::{ReportInput, render};
 use crate::rl::Credited;
 use crate::task::Task;
 use crate::{Recipe, Resume, TrainError};
@@ -76,7 +76,8 @@ impl Records {
         credited: &[Group<Credited>],
         (tasks, chat): (&[Task], &Chat),
     ) -> Result<(), TrainError> {
-        let members = credited.iter().flat_map(|group| group.members.iter().map(move |m| (&*group.prompt, m)));
+        let members =
+            credited.iter().flat_map(|group| group.members.iter().map(move |m| (&*group.prompt, m)));
         let row = |of: (&Prompt, &Credited)| completion(step, of, &tasks[of.0.task], chat);
         let rows = members.map(row).collect::<Result<Vec<_>, _>>()?;
         Ok(write_completions(&completions_path(&self.dir, step), &rows)?)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use toolrl_chat::Chat;
 use toolrl_policy::{Activations, Policy};
+use toolrl_record::StepMetrics;
 
 use super::Job;
 use super::evaluations::Evaluations;
@@ -15,7 +16,6 @@ use crate::grpo::Grpo;
 use crate::guard::Guard;
 use crate::learner::Learner;
 use crate::ppo::Ppo;
-use crate::record::StepMetrics;
 use crate::rl::Rl;
 use crate::sft::Sft;
 use crate::task::{Data, Task, tasks};

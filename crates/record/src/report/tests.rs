@@ -6,7 +6,7 @@ use toolrl_eval::{EvalReport, Rates};
 use toolrl_rollout::FinishReason;
 
 use super::*;
-use crate::record::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail};
+use crate::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail};
 
 fn grpo_row(step: u64) -> StepMetrics {
     let x = step as f64;
@@ -59,7 +59,6 @@ fn summary() -> Summary {
         seconds: 431.0,
         before: report("fixtures/start", 0.0),
         after: report("runs/quickstart/policy", 1.3),
-        compared: BTreeMap::from([("sft_for_the_same_time".to_owned(), report("runs/sft", 0.4))]),
     }
 }
 
@@ -107,7 +106,6 @@ fn shows_every_part_and_escapes_text() {
         "<td class=\"down\">-0.130</td>",
         "several calls",
         "unseen tools",
-        "sft for the same time",
         "7 min 11 s",
         "&lt;script&gt;alert(1)&lt;/script&gt;",
         "call 1 &lt;-&gt; gold 1",

@@ -30,7 +30,7 @@ impl StepRow for EvaluationRow {
 
 impl EvaluationRow {
     /// Every score as TensorBoard names it.
-    pub(crate) fn scalars(&self) -> Vec<(String, f64)> {
+    pub fn scalars(&self) -> Vec<(String, f64)> {
         let Self { evaluation, scores, .. } = self;
         scores.iter().map(|(name, value)| (format!("evaluation/{evaluation}/{name}"), *value)).collect()
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toolrl_eval::{EvalReport, Rates};
 
 use super::html::escape;
-use crate::record::Summary;
+use crate::Summary;
 
 /// Figures in large type and a table of all rows.
 pub(super) fn section(summary: &Summary) -> String {
@@ -13,7 +13,7 @@ pub(super) fn section(summary: &Summary) -> String {
     let tiles: String = MEASURES.iter().map(|m| m.tile(before, after)).collect();
     format!(
         "<section>\n<p class=\"lead\">Recipe {}, seed {}: {} steps in {}. Greedy replies to {} held-out \
-         tasks, before and after.</p>\n<div class=\"tiles\">{tiles}</div>\n{}{}\
+         tasks, before and after.</p>\n<div class=\"tiles\">{tiles}</div>\n{}\
          <p class=\"note\">Before: <code>{}</code><br>After: <code>{}</code></p>\n</section>\n",
         escape(&summary.recipe),
         summary.seed,
@@ -21,7 +21,6 @@ pub(super) fn section(summary: &Summary) -> String {
         duration(summary.seconds),
         after.tasks,
         table(&summary.before, &summary.after),
-        compared(summary),
         escape(&summary.before.policy),
         escape(&summary.after.policy),
     )
@@ -98,26 +97,6 @@ fn table(before: &EvalReport, after: &EvalReport) -> String {
     format!(
         "<div class=\"scroll\"><table>\n<thead><tr><th></th><th></th>{heads}</tr>\n\
          <tr><th>Tasks</th><th>count</th>{subheads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
-    )
-}
-
-/// Other policies over the same tasks.
-fn compared(summary: &Summary) -> String {
-    if summary.compared.is_empty() {
-        return String::new();
-    }
-    let heads: String = MEASURES.iter().map(|m| format!("<th>{}</th>", m.name)).collect();
-    let ours = [("before", &summary.before), ("after", &summary.after)];
-    let others = summary.compared.iter().map(|(name, report)| (name.as_str(), report));
-    let row = |(name, report): (&str, &EvalReport)| {
-        let cell = |m: &Measure| format!("<td>{}</td>", (m.write)((m.value)(&report.overall)));
-        let cells: String = MEASURES.iter().map(cell).collect();
-        format!("<tr><th>{}</th>{cells}</tr>\n", row_name(name))
-    };
-    let rows: String = ours.into_iter().chain(others).map(row).collect();
-    format!(
-        "<h3>Beside other policies</h3>\n<div class=\"scroll\"><table>\n\
-         <thead><tr><th>Policy</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
     )
 }
 

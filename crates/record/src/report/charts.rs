@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::svg::{Chart, Series};
-use crate::record::{GrpoMetrics, StepMetrics};
+use crate::{GrpoMetrics, StepMetrics};
 
 /// The curves of a run, or nothing where it has no step.
 pub(super) fn section(metrics: &[StepMetrics]) -> String {

@@ -7,7 +7,7 @@ mod html;
 mod results;
 mod svg;
 
-use crate::record::{Completion, EvaluationRow, StepMetrics, Summary};
+use crate::{Completion, EvaluationRow, StepMetrics, Summary};
 pub use html::escape;
 pub use svg::{Chart, Series};
 

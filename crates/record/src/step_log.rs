@@ -99,7 +99,7 @@ fn rows_with_ends<R: StepRow>(path: &Path) -> Result<Vec<(R, u64)>, RecordError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{SftMetrics, StepDetail, StepMetrics};
+    use crate::{SftMetrics, StepDetail, StepMetrics};
 
     fn row(step: u64) -> StepMetrics {
         StepMetrics {

@@ -150,17 +150,6 @@ impl Spread {
     }
 }
 
-/// The mean of each name's values, over the replies that have one.
-pub(crate) fn means<'a>(values: impl IntoIterator<Item = (&'a String, &'a f64)>) -> BTreeMap<String, f64> {
-    let mut sums = BTreeMap::new();
-    for (name, value) in values {
-        let (sum, count) = sums.entry(name.clone()).or_insert((0.0, 0.0));
-        *sum += value;
-        *count += 1.0;
-    }
-    sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect()
-}
-
 /// Tokens of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct ReplyLength {

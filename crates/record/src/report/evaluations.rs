@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::html::{escape, number};
 use super::svg::{Chart, Series};
-use crate::record::EvaluationRow;
+use crate::EvaluationRow;
 
 /// A curve and a table of each, or nothing where the run has none but the first and the last on its held-out tasks.
 pub(super) fn section(rows: &[EvaluationRow]) -> String {

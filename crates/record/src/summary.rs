@@ -1,6 +1,5 @@
 //! `summary.json`: what a run was and what it changed.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -8,7 +7,7 @@ use toolrl_eval::EvalReport;
 
 use super::{RecordError, write_whole};
 
-/// The held-out evaluation before and after a run.
+/// What a finished run was, and its held-out evaluation before and after.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Summary {
     /// The recipe's name.
@@ -23,9 +22,6 @@ pub struct Summary {
     pub before: EvalReport,
     /// The policy that it ended with.
     pub after: EvalReport,
-    /// Other policies over the same tasks, by name: for instance fine-tuning for the same time.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub compared: BTreeMap<String, EvalReport>,
 }
 
 impl Summary {
@@ -75,7 +71,6 @@ mod tests {
             seconds: 3.5,
             before: report("start", 1.0),
             after: report("end", 2.0),
-            compared: BTreeMap::new(),
         };
         summary.write(&path).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

@@ -1,0 +1,32 @@
+//! What a training run leaves behind, and the pages that show it: metrics, sampled completions, evaluations,
+//! TensorBoard events, the summary, the report.
+//!
+//! Invariant: what a run wrote reads back as the same values. A file is put in place whole or appended to line by
+//! line, so that one which a kill cut off holds everything up to its last whole line, and reads as that.
+//!
+//! Types here are plain values: who trains turns its own types into them. [`StepLog`] appends and [`read_rows`]
+//! reads; [`write_completions`], [`Summary::write`] and [`write_whole`] put files in place; [`report`] makes pages
+//! of what was read.
+
+mod completions;
+mod error;
+mod evaluation_row;
+mod events;
+mod file;
+mod metrics;
+mod step_log;
+mod summary;
+
+pub mod report;
+
+pub use completions::{Completion, completions_path, read_completions, write_completions};
+pub use error::RecordError;
+pub use evaluation_row::EvaluationRow;
+pub use events::EventWriter;
+pub use file::write_whole;
+pub use metrics::{
+    CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
+    StepMetrics,
+};
+pub use step_log::{StepLog, StepRow, read_rows};
+pub use summary::Summary;
