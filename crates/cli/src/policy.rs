@@ -34,8 +34,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let prompts = prompts(&args.rows, chat.as_deref())?;
     let mut engine = Engine::new(&policy, args.slots.max(1));
     for prompts in prompts.chunks(ROWS) {
-        let request = |p: &'_ Prompt| Request { index: p.index, tokens: &p.tokens, members: 0..1, drawn: 0 };
-        let requests: Vec<Request<'_>> = prompts.iter().map(request).collect();
+        let requests: Vec<_> = prompts.iter().map(|prompt| Request::first(prompt, 1)).collect();
         let turns = block_on(engine.sample(&requests, &params, key))?;
         let row = |turn: &Sampled| {
             let text = chat.as_ref().map_or(Ok(String::new()), |chat| chat.decode(&turn.tokens, true))?;

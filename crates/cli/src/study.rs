@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use toolrl_kernels::is_cpu;
 use toolrl_policy::DeviceChoice;
 use toolrl_record::Summary;
-use toolrl_study::{Plan, Results, Study, StudyObserver, Work, markdown};
+use toolrl_study::{Plan, Results, Study, StudyObserver, When, Work, markdown};
 use toolrl_train::{Observer, PolicySource, Registry, Stop};
 
 use crate::args::StudyArgs;

@@ -82,8 +82,7 @@ async fn episodes(
 ) -> Result<Vec<Group<Episode>>, EvalError> {
     let HeldOut { chat, environment, max_new_tokens, max_turns, context, .. } = *held_out;
     let prompt = |(task, sample): (usize, &Sample)| {
-        let prompt = Prompt::new(chat, environment.opening(sample), task);
-        let prompt = prompt.map_err(|source| RolloutError::Prompt { id: sample.id.clone(), source })?;
+        let prompt = Prompt::of_sample(chat, environment, sample, task)?;
         Ok(Arc::new(Prompt { index: (first + task) as u64, ..prompt }))
     };
     let prompts = samples.iter().enumerate().map(prompt).collect::<Result<Vec<_>, RolloutError>>()?;

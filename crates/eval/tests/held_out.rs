@@ -1,50 +1,50 @@
 //! An evaluation of a sampler that replies with prepared texts.
 
-use std::collections::BTreeMap;
+#![allow(clippy::unwrap_used, reason = "a test's helpers")]
 
 use toolrl_chat::{Chat, ChatError, train_bpe};
 use toolrl_data::{Message, Role, Sample, TaskKind};
 use toolrl_eval::*;
+use toolrl_reward::Rubric;
 use toolrl_rollout::*;
 
 const CALL: &str = "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
 const ANSWER: &str = "<think> a </think>\n<response> b </response>";
 
-/// Replies with `texts[prompt.index]` and remembers what it was asked for.
-struct Prepared {
+/// Replies with `texts[index]` and remembers what it was asked for.
+struct Prepared<'a> {
+    chat: &'a Chat,
     texts: Vec<&'static str>,
     params: Vec<SamplingParams>,
-    members: usize,
+    turns: usize,
 }
 
-impl Prepared {
-    fn new(texts: &[&'static str]) -> Self {
-        Self { texts: texts.to_vec(), params: Vec::new(), members: 1 }
+impl<'a> Prepared<'a> {
+    fn new(chat: &'a Chat, texts: &[&'static str]) -> Self {
+        Self { chat, texts: texts.to_vec(), params: Vec::new(), turns: 1 }
+    }
+
+    fn turn(&self, text: &str) -> Sampled {
+        let mut tokens = self.chat.encode(text).unwrap();
+        tokens.push(self.chat.eos_token_id().unwrap());
+        Sampled { logprobs: vec![-0.5; tokens.len()], tokens, finish: FinishReason::Stop, version: 0 }
     }
 }
 
-impl Sampler for Prepared {
-    async fn sample(
-        &mut self,
-        prompts: &[Prompt],
-        members: usize,
-        params: &SamplingParams,
+impl Sampler for Prepared<'_> {
+    fn sample<'a>(
+        &'a mut self,
+        requests: &'a [Request<'a>],
+        params: &'a SamplingParams,
         _: StreamKey,
-    ) -> Result<Vec<Group>, SampleError> {
-        assert_eq!(members, 1);
+    ) -> Sampling<'a> {
         self.params.push(*params);
-        let reply = |prompt: &Prompt, member| Trajectory {
-            member,
-            tokens: vec![1, 2, 3],
-            logprobs: vec![-0.5; 3],
-            finish: FinishReason::Stop,
-            text: self.texts[prompt.index as usize].to_owned(),
+        let turns = |request: &Request<'_>| {
+            assert_eq!(request.members, 0..1);
+            vec![self.turn(self.texts[request.index as usize]); self.turns]
         };
-        let group = |prompt: &Prompt| Group {
-            prompt: prompt.clone(),
-            trajectories: (0..self.members).map(|member| reply(prompt, member)).collect(),
-        };
-        Ok(prompts.iter().map(group).collect())
+        let turns = requests.iter().map(turns).collect();
+        Box::pin(async { Ok(turns) })
     }
 }
 
@@ -59,45 +59,47 @@ fn sample(id: usize, gold: &str, kind: TaskKind, unseen_tools: bool) -> Sample {
     Sample { id: format!("s{id}"), messages, gold: gold.to_owned(), kind, unseen_tools }
 }
 
-/// 4 for the gold reply and -3 for any other; the third sample cannot be scored.
-fn score(sample: &Sample, reply: &str) -> Result<TaskScore, ScoreError> {
-    if sample.id == "s3" {
-        return Err("the gold reply has no name".into());
-    }
-    let total = if reply == sample.gold { 4.0 } else { -3.0 };
-    let components = BTreeMap::from([("correctness".to_owned(), total - 1.0)]);
-    Ok(TaskScore { total, components, ..TaskScore::default() })
-}
-
-/// The same for some replies.
-async fn scores(replies: &[(&Sample, &str)]) -> Vec<Result<TaskScore, ScoreError>> {
-    replies.iter().map(|(sample, reply)| score(sample, reply)).collect()
-}
+/// A gold reply that cannot be scored against: a thought mentions a tag.
+const BROKEN: &str = "<think> no <tool_call> here </think>";
 
 fn samples() -> Vec<Sample> {
     vec![
         sample(0, CALL, TaskKind::OneCall, false),
         sample(1, CALL, TaskKind::OneCall, true),
         sample(2, ANSWER, TaskKind::NoCall, false),
-        sample(3, ANSWER, TaskKind::NoCall, true),
+        sample(3, BROKEN, TaskKind::NoCall, true),
         sample(4, CALL, TaskKind::OneCall, false),
     ]
 }
 
 const TEXTS: [&str; 5] = [CALL, ANSWER, ANSWER, "no form, and no call either", " junk"];
 
+/// The tasks by the paper's rubric, in batches of so many.
+fn held_out<'a>(chat: &'a Chat, samples: &'a [Sample], rubric: &'a Rubric, batch_size: usize) -> HeldOut<'a> {
+    HeldOut {
+        policy: "some/dir",
+        chat,
+        environment: &GoldReply,
+        samples,
+        rubric,
+        max_new_tokens: 7,
+        max_turns: 1,
+        context: 4096,
+        batch_size,
+    }
+}
+
 #[tokio::test]
 async fn rates_count_replies_by_kind_and_by_tools() {
     let dir = tempfile::tempdir().unwrap();
-    let (chat, samples) = (chat(dir.path()).unwrap(), samples());
+    let (chat, samples, rubric) = (chat(dir.path()).unwrap(), samples(), Rubric::toolrl());
     let mut reports = Vec::new();
     for batch_size in [0, 2, 100] {
-        let held_out =
-            HeldOut { policy: "some/dir", chat: &chat, samples: &samples, max_new_tokens: 7, batch_size };
         let mut seen = Vec::new();
-        let mut sampler = Prepared::new(&TEXTS);
+        let mut sampler = Prepared::new(&chat, &TEXTS);
         let progress = |done, all| seen.push((done, all));
-        let found = evaluate(&mut sampler, &held_out, scores, progress).await.unwrap();
+        let held_out = held_out(&chat, &samples, &rubric, batch_size);
+        let found = evaluate(&mut sampler, &held_out, progress).await.unwrap();
         assert_eq!(seen.last(), Some(&(5, 5)));
         assert!(sampler.params.iter().all(|p| *p == SamplingParams::greedy(7)));
         reports.push(found);
@@ -108,81 +110,75 @@ async fn rates_count_replies_by_kind_and_by_tools() {
     assert_eq!(report.policy, "some/dir");
     let overall = &report.overall;
     assert_eq!((overall.tasks, overall.errors), (5, 1));
-    assert_eq!(overall.mean_reward, (4.0 - 3.0 + 4.0 - 3.0) / 4.0);
+    assert_eq!(overall.mean_reward, (4.0 - 3.0 + 1.0 - 3.0) / 4.0);
     assert_eq!(overall.format_rate, 2.0 / 5.0);
     assert_eq!(overall.exact_call_rate, 3.0 / 5.0);
-    assert_eq!(overall.components["correctness"], -0.5);
+    assert_eq!(overall.components["correctness"], (3.0 - 3.0 + 0.0 - 3.0) / 4.0);
     let kinds: Vec<_> = report.by_kind.iter().map(|(k, r)| (k.as_str(), r.tasks)).collect();
     assert_eq!(kinds, [("no_call", 2), ("one_call", 3)]);
     assert_eq!(report.by_kind["no_call"].exact_call_rate, 1.0);
-    assert_eq!(report.by_kind["no_call"].mean_reward, 4.0);
+    assert_eq!(report.by_kind["no_call"].mean_reward, 1.0);
     assert_eq!(report.unseen_tools.as_ref().unwrap().mean_reward, -3.0);
     assert_eq!(report.seen_tools.as_ref().unwrap().tasks, 3);
-    assert_eq!(outcomes[3].error.as_deref(), Some("the gold reply has no name"));
-    assert_eq!((outcomes[0].exact, outcomes[0].well_formed, outcomes[0].tokens), (true, true, 3));
+    assert!(outcomes[3].error.is_some());
+    let tokens = chat.encode(CALL).unwrap().len() + 1;
+    assert_eq!((outcomes[0].exact, outcomes[0].well_formed, outcomes[0].tokens), (true, true, tokens));
 }
 
 #[tokio::test]
 async fn no_tasks_and_missing_replies_are_errors() {
     let dir = tempfile::tempdir().unwrap();
-    let (chat, samples) = (chat(dir.path()).unwrap(), samples());
-    let held_out = HeldOut { policy: "p", chat: &chat, samples: &[], max_new_tokens: 7, batch_size: 2 };
-    let mut sampler = Prepared::new(&TEXTS);
-    let error = evaluate(&mut sampler, &held_out, scores, |_, _| ()).await.unwrap_err();
+    let (chat, samples, rubric) = (chat(dir.path()).unwrap(), samples(), Rubric::toolrl());
+    let mut sampler = Prepared::new(&chat, &TEXTS);
+    let error = evaluate(&mut sampler, &held_out(&chat, &[], &rubric, 2), |_, _| ()).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no task to evaluate on");
 
-    sampler.members = 0;
-    let held_out = HeldOut { samples: &samples, ..held_out };
-    let error = evaluate(&mut sampler, &held_out, scores, |_, _| ()).await.unwrap_err();
-    assert_eq!(error.to_string(), "the sampler returned 0 replies to 2 prompts");
-
-    sampler.members = 1;
-    let none = async |_: &[(&Sample, &str)]| Vec::new();
-    let error = evaluate(&mut sampler, &held_out, none, |_, _| ()).await.unwrap_err();
-    assert_eq!(error.to_string(), "the scorer returned 0 scores for 2 replies");
+    sampler.turns = 0;
+    let error = evaluate(&mut sampler, &held_out(&chat, &samples, &rubric, 2), |_, _| ()).await.unwrap_err();
+    assert_eq!(error.to_string(), "the sampler was asked for 2 turns and gave 0");
 }
 
 #[tokio::test]
 async fn tools_are_told_apart_only_where_some_are_held_out() {
     let dir = tempfile::tempdir().unwrap();
-    let chat = chat(dir.path()).unwrap();
+    let (chat, rubric) = (chat(dir.path()).unwrap(), Rubric::toolrl());
     let samples = [sample(0, CALL, TaskKind::OneCall, false)];
-    let held_out = HeldOut { policy: "p", chat: &chat, samples: &samples, max_new_tokens: 7, batch_size: 1 };
-    let found = evaluate(&mut Prepared::new(&TEXTS), &held_out, scores, |_, _| ()).await.unwrap();
+    let mut sampler = Prepared::new(&chat, &TEXTS);
+    let found = evaluate(&mut sampler, &held_out(&chat, &samples, &rubric, 1), |_, _| ()).await.unwrap();
     assert_eq!((found.report.seen_tools, found.report.unseen_tools), (None, None));
 }
 
-/// The rubric of the paper, on its scale of -3 to 4; a thought that mentions a tag makes a gold reply
-/// that cannot be scored.
-#[test]
-fn a_rubric_scores_without_a_step() {
-    let rubric = toolrl_reward::Rubric::toolrl();
-    let wanted = sample(0, CALL, TaskKind::OneCall, false);
-    for (reply, total, format) in [
-        (format!("{CALL} \n"), 4.0, 1.0),
-        (CALL.replace("\"f\"", "\"g\""), -2.0, 1.0),
-        ("junk".to_owned(), -3.0, 0.0),
-    ] {
-        let found = rubric_score(&rubric, &wanted, &reply).unwrap();
-        assert_eq!(found.total, total, "{reply}");
-        assert_eq!(found.components["format"], format, "{reply}");
-    }
-    let broken = sample(1, "<think> no <tool_call> here </think>", TaskKind::Other, false);
-    assert!(rubric_score(&rubric, &broken, CALL).is_err());
+/// One report says one thing: a reply that ends in a newline is well formed, and is paid for it.
+#[tokio::test]
+async fn the_format_rate_and_the_format_term_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chat, rubric) = (chat(dir.path()).unwrap(), Rubric::toolrl());
+    let samples = [sample(0, ANSWER, TaskKind::NoCall, false)];
+    let mut sampler = Prepared::new(&chat, &["\n<think> a </think>\n<response> b </response>\n \n"]);
+    let found = evaluate(&mut sampler, &held_out(&chat, &samples, &rubric, 1), |_, _| ()).await.unwrap();
+    let overall = &found.report.overall;
+    assert_eq!((overall.format_rate, overall.components["format"], overall.mean_reward), (1.0, 1.0, 1.0));
 }
 
 /// A term that fails leaves its cause with the task, counted; where it skips replies, they have no reward.
-#[test]
-fn failed_terms_are_counted_and_shown() {
-    use toolrl_reward::{AnyTerm, FnTerm, OnFailure, Rubric, WeightedTerm};
-    let wanted = sample(0, CALL, TaskKind::OneCall, false);
+#[tokio::test]
+async fn failed_terms_are_counted_and_shown() {
+    use toolrl_reward::{AnyTerm, FnTerm, OnFailure, WeightedTerm};
+    let dir = tempfile::tempdir().unwrap();
+    let chat = chat(dir.path()).unwrap();
+    let samples = [sample(0, CALL, TaskKind::OneCall, false)];
     let rubric = |on_failure| {
         let nan = FnTerm::new("nan", (0.0, 1.0), |_: &_, _: &_, _: &_| f64::NAN);
         Rubric::of(vec![WeightedTerm { term: AnyTerm::Sync(Box::new(nan)), weight: 1.0, on_failure }])
             .unwrap()
     };
-    let found = rubric_score(&rubric(OnFailure::Zero), &wanted, CALL).unwrap();
-    assert_eq!((found.total, found.failures["nan"].as_str()), (0.0, "its value is NaN"));
-    let error = rubric_score(&rubric(OnFailure::SkipReply), &wanted, CALL).unwrap_err().to_string();
-    assert_eq!(error, "reward term \"nan\": its value is NaN");
+    let mut outcomes = Vec::new();
+    for on_failure in [OnFailure::Zero, OnFailure::SkipReply] {
+        let (rubric, mut sampler) = (rubric(on_failure), Prepared::new(&chat, &TEXTS));
+        let found = evaluate(&mut sampler, &held_out(&chat, &samples, &rubric, 1), |_, _| ()).await.unwrap();
+        outcomes.extend(found.outcomes);
+    }
+    let score = outcomes[0].score.as_ref().unwrap();
+    assert_eq!((score.total, score.failures["nan"].as_str()), (0.0, "its value is NaN"));
+    assert_eq!(outcomes[1].error.as_deref(), Some("reward term \"nan\": its value is NaN"));
 }

@@ -48,18 +48,15 @@ enum Next<'a> {
 ///
 /// # Errors
 /// [`RolloutError`] of the sampler, the environment or the chat.
-pub async fn play(
+pub async fn play<'s>(
     sampler: &mut dyn Sampler,
     prompts: &[Arc<Prompt>],
-    samples: impl Fn(&Prompt) -> &Sample,
+    samples: impl Fn(&Prompt) -> &'s Sample,
     members: usize,
-    how: &Play<'_>,
+    how: &Play<'s>,
 ) -> Result<Vec<Group<Episode>>, RolloutError> {
     let mut groups: Vec<Vec<Episode>> = prompts.iter().map(|_| Vec::with_capacity(members)).collect();
-    let requests: Vec<_> = prompts
-        .iter()
-        .map(|p| Request { index: p.index, tokens: &p.tokens, members: 0..members, drawn: 0 })
-        .collect();
+    let requests: Vec<_> = prompts.iter().map(|prompt| Request::first(prompt, members)).collect();
     let mut turns = sampled(sampler, &requests, how).await?;
     let mut open = begin(prompts, samples, members, how).await?;
     while !open.is_empty() {
@@ -100,12 +97,12 @@ async fn sampled(
 }
 
 /// The episodes of all groups before their first turn.
-async fn begin<'a, 's: 'a>(
+async fn begin<'s>(
     prompts: &[Arc<Prompt>],
     samples: impl Fn(&Prompt) -> &'s Sample,
     members: usize,
-    how: &Play<'a>,
-) -> Result<Vec<Open<'a>>, RolloutError> {
+    how: &Play<'s>,
+) -> Result<Vec<Open<'s>>, RolloutError> {
     let open = |(group, prompt, member): (usize, &Arc<Prompt>, usize)| {
         let (sample, dialogue) = (samples(prompt), Dialogue::new(prompt.clone(), member));
         async move {

@@ -1,6 +1,9 @@
 //! What opens an episode: messages and tools, rendered and tokenised.
 
 use toolrl_chat::{Chat, ChatError, Message};
+use toolrl_data::Sample;
+
+use crate::{Environment, RolloutError};
 
 /// The opening of every thought that a template may have written before the reply begins.
 const THOUGHTS: &str = "<think>";
@@ -45,10 +48,35 @@ impl Prompt {
     /// When the template refuses the messages.
     pub fn new(chat: &Chat, opening: Opening, task: usize) -> Result<Self, ChatError> {
         let text = chat.render_with_tools(&opening.messages, &opening.tools, true)?;
-        let before = chat.render_with_tools(&opening.messages, &opening.tools, false)?;
-        let generation = text.strip_prefix(&before).unwrap_or_default();
-        let opened = generation.rfind(THOUGHTS).map_or("", |at| &generation[at..]).to_owned();
+        let opened = opened(chat, &opening, &text)?.to_owned();
         let tokens = chat.encode(&text)?;
         Ok(Self { task, index: task as u64, opening, text, opened, tokens })
     }
+
+    /// The prompt of a sample, which stands at this position among the tasks.
+    ///
+    /// # Errors
+    /// [`RolloutError::Prompt`].
+    pub fn of_sample(
+        chat: &Chat,
+        environment: &dyn Environment,
+        sample: &Sample,
+        task: usize,
+    ) -> Result<Self, RolloutError> {
+        let failed = |source| RolloutError::Prompt { id: sample.id.clone(), source };
+        Self::new(chat, environment.opening(sample), task).map_err(failed)
+    }
+}
+
+/// The thoughts that a rendered opening ends in: from the last tag that opens some, if that stands in what the template
+/// adds for the assistant's turn.
+fn opened<'t>(chat: &Chat, opening: &Opening, text: &'t str) -> Result<&'t str, ChatError> {
+    let Some(tag) = text.rfind(THOUGHTS) else { return Ok("") };
+    let last = opening.messages.last().map_or("", |message| message.content.trim());
+    // What follows the last message is the template's; most prompts are told by this alone.
+    if !last.is_empty() && text[tag..].contains(last) {
+        return Ok("");
+    }
+    let without = chat.render_with_tools(&opening.messages, &opening.tools, false)?;
+    Ok(if text.starts_with(&without) && tag >= without.len() { &text[tag..] } else { "" })
 }

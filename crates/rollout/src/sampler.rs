@@ -4,7 +4,7 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
-use crate::{RolloutError, StreamKey};
+use crate::{Prompt, RolloutError, StreamKey};
 
 /// How tokens are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -42,6 +42,13 @@ pub struct Request<'a> {
     pub members: Range<usize>,
     /// Tokens that each member has drawn before: its random numbers go on there.
     pub drawn: usize,
+}
+
+impl<'a> Request<'a> {
+    /// The first turn of so many members.
+    pub fn first(prompt: &'a Prompt, members: usize) -> Self {
+        Self { index: prompt.index, tokens: &prompt.tokens, members: 0..members, drawn: 0 }
+    }
 }
 
 /// Why a turn ended.

@@ -1,6 +1,7 @@
 //! A GRPO step: prompts, groups, scores, advantages, packs, updates, record.
 
 use toolrl_grpo::has_no_spread;
+use toolrl_record::{StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
 use crate::learner::Learner;

@@ -52,7 +52,7 @@ impl Guard {
     pub(crate) fn fault(&mut self, step: u64, packs: &[Pack], error: TrainError) -> Result<(), TrainError> {
         let of_pack = |pack: &Pack| {
             let replies: Vec<_> =
-                pack.replies.iter().map(|(number, len)| json!({ "reply": number, "tokens": len })).collect();
+                pack.members.iter().map(|(place, targets)| json!({ "group": place.group, "member": place.member, "targets": targets })).collect();
             json!({ "input_ids": *pack.pass.tokens, "targets": *pack.pass.targets, "replies": replies })
         };
         let packs: Vec<_> = packs.iter().map(of_pack).collect();

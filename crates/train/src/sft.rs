@@ -7,12 +7,12 @@ use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_policy::{Derivatives, Policy};
 use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
-use toolrl_rollout::Environment;
+use toolrl_rollout::{Environment, Prompt};
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
-use crate::task::{keep_last, prompt};
+use crate::task::keep_last;
 use crate::{SftConfig, TrainError};
 
 /// A prompt and the gold reply's tokens, the stop token included.
@@ -108,7 +108,7 @@ fn demonstration(
     stop: u32,
     max_tokens: usize,
 ) -> Result<Demonstration, TrainError> {
-    let mut tokens = prompt(chat, environment, sample, 0)?.tokens;
+    let mut tokens = Prompt::of_sample(chat, environment, sample, 0)?.tokens;
     let mut reply = chat.encode(&sample.gold)?;
     reply.push(stop);
     reply.truncate(max_tokens.saturating_sub(1).max(1));

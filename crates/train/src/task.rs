@@ -6,7 +6,7 @@ use toolrl_chat::Chat;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load, split};
 use toolrl_reward::Reference;
-use toolrl_rollout::{Environment, Prompt, RolloutError};
+use toolrl_rollout::{Environment, Prompt};
 
 use crate::{DataSource, FilesConfig, TrainError};
 
@@ -69,24 +69,13 @@ pub(crate) fn tasks(
         return Err(TrainError::NoTasks { what: "training data", why });
     }
     let task = |(index, sample): (usize, Sample)| {
-        let mut prompt = prompt(chat, environment, &sample, index)?;
+        let mut prompt = Prompt::of_sample(chat, environment, &sample, index)?;
         keep_last(&mut prompt.tokens, max_prompt_tokens);
         let reference = Reference::parse(&sample.gold)
             .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
         Ok(Task { sample, prompt: Arc::new(prompt), reference })
     };
     scorable.into_iter().enumerate().map(task).collect()
-}
-
-/// The prompt of a sample, which stands at this position among the tasks.
-pub(crate) fn prompt(
-    chat: &Chat,
-    environment: &dyn Environment,
-    sample: &Sample,
-    position: usize,
-) -> Result<Prompt, RolloutError> {
-    let failed = |source| RolloutError::Prompt { id: sample.id.clone(), source };
-    Prompt::new(chat, environment.opening(sample), position).map_err(failed)
 }
 
 /// Takes tokens off the beginning until `n` are left.

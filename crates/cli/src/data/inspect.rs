@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use toolrl_chat::Chat;
 use toolrl_data::inspect::{Inspection, Repeat, UnscorableGroup, inspect as inspect_data};
 use toolrl_data::{Lengths, Sample};
-use toolrl_rollout::prompt_of_sample;
+use toolrl_rollout::{GoldReply, Prompt};
 
 use super::table::{bars, columns};
 use crate::args::DataInspectArgs;
@@ -35,7 +35,8 @@ pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
 
 fn tokens(dir: &Path, samples: &[Sample]) -> anyhow::Result<Tokens> {
     let chat = Chat::load(&hub::directory(dir)?)?;
-    let prompts = samples.iter().map(|sample| Ok(prompt_of_sample(&chat, sample, 0)?.tokens.len()));
+    let length = |sample| Ok(Prompt::of_sample(&chat, &GoldReply, sample, 0)?.tokens.len());
+    let prompts = samples.iter().map(length);
     let prompts = prompts.collect::<anyhow::Result<Vec<_>>>()?;
     let golds = samples.iter().map(|sample| {
         let tokens = chat.encode(&sample.gold).with_context(|| format!("sample {}", sample.id))?;

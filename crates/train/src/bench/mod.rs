@@ -125,9 +125,10 @@ impl Bench {
         let sampling_s = begin.elapsed().as_secs_f64();
 
         let groups: Vec<_> = groups.into_iter().map(|group| credit(group, &reward)).collect();
+        let to_pack: Vec<_> = groups.iter().enumerate().map(to_pack).collect();
         let packs = match self.settings.layout {
-            Layout::Shared => pack(&to_pack(&groups), self.settings.micro_tokens),
-            Layout::Plain => plain(&to_pack(&groups), self.settings.micro_tokens),
+            Layout::Shared => pack(&to_pack, self.settings.micro_tokens),
+            Layout::Plain => plain(&to_pack, self.settings.micro_tokens),
         };
         let scoring_s = begin.elapsed().as_secs_f64() - sampling_s;
 
@@ -201,14 +202,11 @@ fn credit(group: Group<Sampled>, reward: impl Fn(&Sampled) -> f64) -> Group<Cred
     group.map(|turn| Credited { turn, advantage: advantages.next().unwrap_or_default() })
 }
 
-/// The groups as they are packed.
-fn to_pack(groups: &[Group<Credited>]) -> Vec<PackGroup<'_>> {
-    let of_group = |(g, group): (usize, &'_ Group<Credited>)| {
-        let places = (0..).map(|member| Place { group: g, member });
-        let members = places.zip(&group.members).map(|(place, of)| Member::whole(place, &of.turn.tokens));
-        PackGroup { prompt: &group.prompt.tokens, members: members.collect() }
-    };
-    groups.iter().enumerate().map(of_group).collect()
+/// A group, the so many-th, as it is packed.
+fn to_pack((number, group): (usize, &Group<Credited>)) -> PackGroup<'_> {
+    let places = (0..).map(|member| Place { group: number, member });
+    let members = places.zip(&group.members).map(|(place, of)| Member::whole(place, &of.turn.tokens));
+    PackGroup { prompt: &group.prompt.tokens, members: members.collect() }
 }
 
 /// Each turn after its own copy of the prompt, all as long as the longest.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use toolrl_grpo::has_no_spread;
-use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, means};
+use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics};
 use toolrl_rollout::{FinishReason, Group};
 
 use super::{Credited, Rl, Updates};

@@ -94,18 +94,23 @@ impl Rl<'_> {
         groups: &[Group<T>],
         include: impl Fn(&T) -> bool,
     ) -> Vec<Pack> {
-        let of_group = |(g, group): (usize, &'_ Group<T>)| {
-            let taken = group.members.iter().enumerate().filter(|(_, member)| include(member));
-            let member = |(m, member): (usize, &'_ T)| {
-                let episode = &member.as_ref().episode;
-                let targets = episode.turns();
-                Member { place: Place { group: g, member: m }, tokens: &episode.tokens, targets }
-            };
-            PackGroup { prompt: &group.prompt.tokens, members: taken.map(member).collect() }
-        };
-        let groups: Vec<PackGroup<'_>> = groups.iter().enumerate().map(of_group).collect();
+        let groups: Vec<_> = (0..).zip(groups).map(|(number, group)| to_pack(number, group, &include)).collect();
         pack(&groups, self.config.micro_tokens)
     }
+}
+
+/// Those members of a group that `include` takes, as they are packed.
+fn to_pack<'g, T: AsRef<Scored>>(
+    number: usize,
+    group: &'g Group<T>,
+    include: impl Fn(&T) -> bool,
+) -> PackGroup<'g> {
+    let taken = group.members.iter().enumerate().filter(|(_, member)| include(member));
+    let member = |(member, of): (usize, &'g T)| {
+        let episode = &of.as_ref().episode;
+        Member { place: Place { group: number, member }, tokens: &episode.tokens, targets: episode.turns() }
+    };
+    PackGroup { prompt: &group.prompt.tokens, members: taken.map(member).collect() }
 }
 
 /// The prompts of these tasks. A task that comes again in a step, where a step has more prompts than there are tasks, has
