@@ -12,12 +12,13 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use serde::Serialize;
 use toolrl_rollout::FinishReason;
 
 use super::{RecordError, write_whole};
 
 /// One sampled reply with its score: one row.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Completion {
     /// The training step, from 1.
     pub step: u64,

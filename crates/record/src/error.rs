@@ -1,8 +1,8 @@
-//! Why a record could not be written or read.
+//! Why a record could not be written, read or shown.
 
 use std::path::{Path, PathBuf};
 
-/// Why a record could not be written or read. Every variant names the file.
+/// Why a record could not be written, read or shown. Every variant of a file names it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
@@ -32,6 +32,9 @@ pub enum RecordError {
         /// What is wrong.
         source: parquet::errors::ParquetError,
     },
+    /// A page's template that cannot be rendered: its own fault, not that of what it was given to show.
+    #[error("page: {0}")]
+    Page(#[from] minijinja::Error),
 }
 
 impl RecordError {

@@ -35,3 +35,19 @@ impl EvaluationRow {
         scores.iter().map(|(name, value)| (format!("evaluation/{evaluation}/{name}"), *value)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_comes_back_and_names_its_scores_for_tensorboard() {
+        let scores = [("exact match".to_owned(), 0.375), ("F1".to_owned(), 0.5)].into();
+        let row =
+            EvaluationRow { step: 3, evaluation: "bamboogle".to_owned(), cases: 125, seconds: 0.1, scores };
+        let line = serde_json::to_string(&row).unwrap();
+        assert_eq!(serde_json::from_str::<EvaluationRow>(&line).unwrap(), row, "{line}");
+        let expected = [("evaluation/bamboogle/F1", 0.5), ("evaluation/bamboogle/exact match", 0.375)];
+        assert_eq!(row.scalars(), expected.map(|(name, value)| (name.to_owned(), value)));
+    }
+}

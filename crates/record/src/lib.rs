@@ -1,8 +1,9 @@
 //! What a training run leaves behind, and the pages that show it: metrics, sampled completions, evaluations,
 //! TensorBoard events, the summary, the report.
 //!
-//! Invariant: what a run wrote reads back as the same values. A file is put in place whole or appended to line by
-//! line, so that one which a kill cut off holds everything up to its last whole line, and reads as that.
+//! Invariant: what a run wrote reads back as the same values, numbers in JSON to 15 digits at least. A file is put in
+//! place whole or appended to line by line, so that one which a kill cut off reads as everything up to its last whole
+//! line. No text of a run is markup in a page.
 //!
 //! Types here are plain values: who trains turns its own types into them. [`StepLog`] appends and [`read_rows`]
 //! reads; [`write_completions`], [`Summary::write`] and [`write_whole`] put files in place; [`report`] makes pages

@@ -1,28 +1,42 @@
 //! The results as a page and as Markdown.
 
-use toolrl_record::report::{Chart, Series, escape, whole_page};
+use minijinja::context;
+use minijinja::value::Value;
+use toolrl_record::RecordError;
+use toolrl_record::report::{Chart, Series, render_page};
 
 use crate::{ArmResult, FindingResult, Measure, Results, Table};
 
-/// What the tables' columns are.
-const COLUMNS: &str = "Values are mean ± standard deviation over seeds, of greedy replies to held-out tasks. Reward: by \
-    the evaluation's terms. Exact: the gold calls and no other. Format: the strict form. Minutes: a seed's run time on its \
-    share of the cores, evaluations included. A policy that is not trained has one evaluation, and so no spread.";
-
-/// How curves are read.
-const CURVES: &str = "Curves are of the reward that each arm is trained by: where arms differ in that, their heights do \
-    not compare. The bold line is a moving mean.";
-
 /// `report.html`: tables, curves and findings in one file that needs no network.
-pub fn page(results: &Results) -> String {
+///
+/// # Errors
+/// [`RecordError::Page`] where the template and what it is given do not agree.
+pub fn page(results: &Results) -> Result<String, RecordError> {
     let study = &results.study;
-    let tables: String = study.tables().iter().map(|table| html_table(results, table)).collect();
-    let lead = format!(
-        "<p class=\"lead\">{}</p>\n<p class=\"note\">{} {COLUMNS} {CURVES}</p>\n",
-        escape(&study.about),
-        done(results),
-    );
-    whole_page(&format!("Study: {}", study.name), &format!("{lead}{}{tables}", html_findings(results)))
+    let shown = context! {
+        title => format!("Study: {}", study.name),
+        about => &study.about,
+        done => done(results),
+        findings => results.findings.iter().map(finding_cells).collect::<Vec<_>>(),
+        tables => study.tables().iter().map(|table| shown(results, table)).collect::<Vec<_>>(),
+    };
+    render_page(include_str!("study.html"), shown)
+}
+
+/// A table as the page shows it.
+fn shown(results: &Results, table: &Table) -> Value {
+    let measures = measures(results, table);
+    let row = |arm: &ArmResult| {
+        let cells: Vec<String> = measures.iter().map(|&measure| cell(arm, measure)).collect();
+        context! { name => &arm.name, seeds => arm.runs.len(), cells, minutes => minutes(arm) }
+    };
+    context! {
+        title => &table.title,
+        paper => &table.paper,
+        measures => measures.iter().map(|measure| measure.title()).collect::<Vec<_>>(),
+        arms => arms(results, table).into_iter().map(row).collect::<Vec<_>>(),
+        chart => chart(results, table).map(|chart| chart.markup()),
+    }
 }
 
 /// The same as Markdown, without the curves.
@@ -92,27 +106,6 @@ fn cell(arm: &ArmResult, measure: Measure) -> String {
     arm.statistic(measure).map_or_else(|| "–".to_owned(), |s| s.text(measure))
 }
 
-fn html_table(results: &Results, table: &Table) -> String {
-    let measures = measures(results, table);
-    let heads: String = measures.iter().map(|m| format!("<th>{}</th>", m.title())).collect();
-    let rows: String = arms(results, table)
-        .into_iter()
-        .map(|arm| {
-            let cells: String = measures.iter().map(|&m| format!("<td>{}</td>", cell(arm, m))).collect();
-            let (name, runs, minutes) = (escape(&arm.name), arm.runs.len(), minutes(arm));
-            format!("<tr><th>{name}</th><td>{runs}</td>{cells}<td>{minutes}</td></tr>\n")
-        })
-        .collect();
-    format!(
-        "<section>\n<h2>{}</h2>\n<p>{}</p>\n<div class=\"scroll\"><table>\n<thead><tr><th></th><th>seeds</th>{heads}\
-         <th>minutes</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n<div class=\"charts\">\n{}</div>\n\
-         </section>\n",
-        escape(&table.title),
-        escape(&table.paper),
-        chart(results, table).map_or_else(String::new, |chart| chart.render()),
-    )
-}
-
 /// The arms' training rewards, means over the seeds; none where no arm samples.
 pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
     let with_curve = arms(results, table).into_iter().filter(|arm| !arm.curve.0.is_empty());
@@ -123,23 +116,6 @@ pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
     let series: Vec<Series> = with_curve.map(series).collect();
     let title = format!("{}: training reward, mean over seeds", table.title);
     (!series.is_empty()).then(|| Chart { title, y_label: "reward as trained".to_owned(), series })
-}
-
-fn html_findings(results: &Results) -> String {
-    if results.findings.is_empty() {
-        return String::new();
-    }
-    let row = |finding: &FindingResult| {
-        let cells: String =
-            finding_cells(finding).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let rows: String = results.findings.iter().map(row).collect();
-    format!(
-        "<section>\n<h2>Findings</h2>\n<p>A claim holds where the worst seed of the one arm is above the best seed of \
-         the other.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>claim</th><th>by</th><th>better</th>\
-         <th>worse</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n"
-    )
 }
 
 /// A finding's claim, measure, both arms with their values, and the verdict.

@@ -109,7 +109,7 @@ impl Results {
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         write_whole(&dir.join("study.json"), &json)?;
         write_whole(&dir.join("tables.md"), page::markdown(self).as_bytes())?;
-        write_whole(&dir.join("report.html"), page::page(self).as_bytes())?;
+        write_whole(&dir.join("report.html"), page::page(self)?.as_bytes())?;
         for table in self.study.tables() {
             if let Some(chart) = page::chart(self, &table) {
                 let name = format!("curves-{}.svg", slug(&table.title));

@@ -5,17 +5,8 @@ use std::collections::BTreeSet;
 use super::svg::{Chart, Series};
 use crate::{GrpoMetrics, StepMetrics};
 
-/// The curves of a run, or nothing where it has no step.
-pub(super) fn section(metrics: &[StepMetrics]) -> String {
-    let charts = charts(metrics);
-    if charts.is_empty() {
-        return String::new();
-    }
-    let charts: String = charts.iter().map(Chart::render).collect();
-    format!("<section>\n<h2>Training</h2>\n<div class=\"charts\">\n{charts}</div>\n</section>\n")
-}
-
-fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
+/// The curves of a run: those that have a point.
+pub(super) fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let mut charts = grpo_charts(metrics);
     charts.extend([
         chart("Loss", "loss", vec![all(metrics, "", |m| Some(m.loss))]),

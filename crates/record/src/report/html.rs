@@ -1,7 +1,43 @@
-//! Text in HTML.
+//! Pages by templates: whatever a template is given is escaped as it is written.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Value;
+use minijinja::{Environment, Error, Output, State, UndefinedBehavior};
+
+use crate::RecordError;
+
+pub(super) const STYLE: &str = include_str!("style.css");
+
+/// A page in the style of the reports, by a template that extends `page.html` and fills its block `body`.
+///
+/// The page's heading is `title` of the context. Any text is escaped but for what [`Value::from_safe_string`] made,
+/// such as a chart; the filter `number` writes a number to about four digits.
+///
+/// # Errors
+/// [`RecordError::Page`] for a template that is not one, or that names what the context lacks.
+pub fn render_page(template: &str, context: Value) -> Result<String, RecordError> {
+    // A line of one tag leaves no line in the page.
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
+    let mut pages = Environment::new();
+    pages.set_syntax(syntax.build()?);
+    pages.set_undefined_behavior(UndefinedBehavior::Strict);
+    pages.set_formatter(write_escaped);
+    pages.add_filter("number", number);
+    pages.add_global("style", Value::from_safe_string(STYLE.to_owned()));
+    pages.add_template("page.html", include_str!("page.html"))?;
+    pages.add_template("body.html", template)?;
+    Ok(pages.get_template("body.html")?.render(context)?)
+}
+
+fn write_escaped(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    let text = value.to_string();
+    out.write_str(&if value.is_safe() { text } else { escape(&text) })?;
+    Ok(())
+}
 
 /// Makes text safe as content and as a quoted attribute. Characters that HTML forbids become U+FFFD.
-pub fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

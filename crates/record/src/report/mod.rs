@@ -2,13 +2,16 @@
 
 mod charts;
 mod evaluations;
-mod examples;
 mod html;
 mod results;
 mod svg;
 
-use crate::{Completion, EvaluationRow, StepMetrics, Summary};
-pub use html::escape;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
+
+use crate::{Completion, EvaluationRow, RecordError, StepMetrics, Summary};
+pub use html::render_page;
 pub use svg::{Chart, Series};
 
 /// What a report shows.
@@ -29,7 +32,7 @@ pub struct ReportInput<'a> {
 }
 
 /// A sampled reply with the reasons for its reward.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
     /// The reply and its score.
     pub completion: Completion,
@@ -37,43 +40,20 @@ pub struct Example {
     pub explanation: String,
 }
 
-const STYLE: &str = include_str!("style.css");
-
 /// The whole page. Any text in the input is escaped.
-pub fn render(input: &ReportInput<'_>) -> String {
-    let results = input.summary.map_or(String::new(), results::section);
-    let evaluations = evaluations::section(input.evaluations);
-    let curves = charts::section(input.metrics);
-    let examples = examples::section(input.examples);
-    let config = escape(input.config);
-    let body = format!(
-        "{results}{evaluations}{curves}{examples}<section>\n<h2>Configuration</h2>\n<details><summary>Every setting of the run, as \
-         resolved</summary><pre>{config}</pre></details>\n</section>\n"
-    );
-    whole_page(input.title, &body)
-}
-
-/// A page with this heading around markup, in the style of the reports.
-pub fn whole_page(title: &str, body: &str) -> String {
-    let title = escape(title);
-    format!(
-        r#"<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-{body}</main>
-</body>
-</html>
-"#
-    )
+///
+/// # Errors
+/// [`RecordError::Page`] where the template and what it is given do not agree.
+pub fn render(input: &ReportInput<'_>) -> Result<String, RecordError> {
+    let parts = context! {
+        title => input.title,
+        results => input.summary.map(results::shown),
+        evaluations => evaluations::shown(input.evaluations),
+        charts => charts::charts(input.metrics).iter().map(Chart::markup).collect::<Vec<Value>>(),
+        examples => Serde(input.examples),
+        config => input.config,
+    };
+    render_page(include_str!("report.html"), parts)
 }
 
 #[cfg(test)]

@@ -2,28 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use toolrl_eval::{EvalReport, Rates};
+use minijinja::context;
+use minijinja::value::Value;
+use toolrl_eval::Rates;
 
-use super::html::escape;
 use crate::Summary;
 
-/// Figures in large type and a table of all rows.
-pub(super) fn section(summary: &Summary) -> String {
-    let (before, after) = (&summary.before.overall, &summary.after.overall);
-    let tiles: String = MEASURES.iter().map(|m| m.tile(before, after)).collect();
-    format!(
-        "<section>\n<p class=\"lead\">Recipe {}, seed {}: {} steps in {}. Greedy replies to {} held-out \
-         tasks, before and after.</p>\n<div class=\"tiles\">{tiles}</div>\n{}\
-         <p class=\"note\">Before: <code>{}</code><br>After: <code>{}</code></p>\n</section>\n",
-        escape(&summary.recipe),
-        summary.seed,
-        summary.steps,
-        duration(summary.seconds),
-        after.tasks,
-        table(&summary.before, &summary.after),
-        escape(&summary.before.policy),
-        escape(&summary.after.policy),
-    )
+/// What the page says of it: figures over all tasks, and of every row of a table.
+pub(super) fn shown(summary: &Summary) -> Value {
+    let (before, after) = (&summary.before, &summary.after);
+    let old: BTreeMap<_, _> = before.rows().into_iter().collect();
+    let row = |(name, new): (String, &Rates)| {
+        let measures = changes(old.get(&name)?, new);
+        Some(context! { name, tasks => new.tasks, measures })
+    };
+    context! {
+        recipe => &summary.recipe,
+        seed => summary.seed,
+        steps => summary.steps,
+        duration => duration(summary.seconds),
+        tasks => after.overall.tasks,
+        overall => changes(&before.overall, &after.overall),
+        rows => after.rows().into_iter().filter_map(row).collect::<Vec<_>>(),
+        before => &before.policy,
+        after => &after.policy,
+    }
 }
 
 /// A figure of [`Rates`], and how it is written.
@@ -53,55 +56,19 @@ fn points(change: f64) -> String {
     format!("{:+.1} points", 100.0 * change)
 }
 
-impl Measure {
-    fn tile(&self, before: &Rates, after: &Rates) -> String {
-        let (old, new) = ((self.value)(before), (self.value)(after));
-        format!(
-            "<div class=\"tile\"><b>{}</b><span>{} <i>&rarr;</i> {}</span>{}</div>\n",
-            self.name,
-            (self.write)(old),
-            (self.write)(new),
-            self.change("em", old, new),
-        )
-    }
-
-    fn cells(&self, before: &Rates, after: &Rates) -> String {
-        let (old, new) = ((self.value)(before), (self.value)(after));
-        let (before, after) = ((self.write)(old), (self.write)(new));
-        format!("<td>{before}</td><td>{after}</td>{}", self.change("td", old, new))
-    }
-
-    fn change(&self, tag: &str, old: f64, new: f64) -> String {
-        let class = match new - old {
+/// Every measure before and after.
+fn changes(before: &Rates, after: &Rates) -> Vec<Value> {
+    let change = |m: &Measure| {
+        let (old, new) = ((m.value)(before), (m.value)(after));
+        let direction = match new - old {
             d if d > 1e-9 => "up",
             d if d < -1e-9 => "down",
             _ => "same",
         };
-        format!("<{tag} class=\"{class}\">{}</{tag}>", (self.write_change)(new - old))
-    }
-}
-
-fn table(before: &EvalReport, after: &EvalReport) -> String {
-    let old: BTreeMap<_, _> = before.rows().into_iter().collect();
-    let heads: String = MEASURES.iter().map(|m| format!("<th colspan=\"3\">{}</th>", m.name)).collect();
-    let subheads = "<th>before</th><th>after</th><th>change</th>".repeat(MEASURES.len());
-    let rows: String = after
-        .rows()
-        .iter()
-        .filter_map(|(name, new)| {
-            let old = old.get(name)?;
-            let cells: String = MEASURES.iter().map(|m| m.cells(old, new)).collect();
-            Some(format!("<tr><th>{}</th><td>{}</td>{cells}</tr>\n", row_name(name), new.tasks))
-        })
-        .collect();
-    format!(
-        "<div class=\"scroll\"><table>\n<thead><tr><th></th><th></th>{heads}</tr>\n\
-         <tr><th>Tasks</th><th>count</th>{subheads}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n"
-    )
-}
-
-fn row_name(name: &str) -> String {
-    escape(&name.replace('_', " "))
+        let (before, after) = ((m.write)(old), (m.write)(new));
+        context! { name => m.name, before, after, direction, change => (m.write_change)(new - old) }
+    };
+    MEASURES.iter().map(change).collect()
 }
 
 fn duration(seconds: f64) -> String {

@@ -1,6 +1,8 @@
 //! A line chart as SVG.
 
-use super::html::{escape, number};
+use minijinja::value::Value;
+
+use super::html::{STYLE, escape, number};
 
 /// A chart over training steps.
 #[derive(Clone, Debug)]
@@ -53,6 +55,11 @@ impl Chart {
         )
     }
 
+    /// [`Chart::render`] for a template, which writes it as it is.
+    pub fn markup(&self) -> Value {
+        Value::from_safe_string(self.render())
+    }
+
     /// The chart as a file of its own, its legend within it: for a page that is not a report.
     pub fn file(&self) -> String {
         let frame = Frame::around(&self.series);
@@ -76,7 +83,7 @@ impl Chart {
              height=\"{height}\" font-family=\"system-ui, sans-serif\">\n<title>{}</title>\n<style>{}</style>\n\
              <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"var(--card)\"/>\n{}{lines}{legend}</svg>\n",
             escape(&self.title),
-            super::STYLE,
+            STYLE,
             frame.axes(&self.y_label),
         )
     }

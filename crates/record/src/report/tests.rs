@@ -88,7 +88,9 @@ fn example() -> Example {
 
 fn page(metrics: &[StepMetrics], summary: Option<&Summary>, examples: &[Example]) -> String {
     let config = "[train]\nsteps = 120 # <b>\n";
-    render(&ReportInput { title: "quickstart & more", metrics, evaluations: &[], summary, examples, config })
+    let input =
+        ReportInput { title: "quickstart & more", metrics, evaluations: &[], summary, examples, config };
+    render(&input).unwrap()
 }
 
 #[test]
@@ -147,4 +149,23 @@ fn tags_are_balanced() {
         let closed = page.matches(&format!("</{tag}>")).count();
         assert!(opened > 0 && opened == closed, "{tag}: {opened} opened, {closed} closed");
     }
+}
+
+#[test]
+fn every_evaluation_has_its_first_last_and_best() {
+    let row = |step, evaluation: &str, value| {
+        let scores = [("<Overall>".to_owned(), value)].into();
+        EvaluationRow { step, evaluation: evaluation.to_owned(), cases: 7, seconds: 0.0, scores }
+    };
+    let page = |evaluations: &[EvaluationRow]| {
+        let input =
+            ReportInput { title: "", metrics: &[], evaluations, summary: None, examples: &[], config: "" };
+        render(&input).unwrap()
+    };
+    assert!(!page(&[row(0, "held-out", 0.1), row(9, "held-out", 0.2)]).contains("Evaluations"));
+    let page =
+        page(&[row(0, "bfcl", 0.25), row(5, "bfcl", 0.75), row(9, "bfcl", 0.5), row(0, "held-out", 1.0)]);
+    assert!(page.contains("bfcl, 7 cases"), "{page}");
+    let expected = "<tr><th>&lt;Overall&gt;</th><td>0.25</td><td>0.5</td><td>0.75</td><td>5</td></tr>";
+    assert!(page.contains(expected), "{page}");
 }

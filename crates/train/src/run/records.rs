@@ -113,7 +113,7 @@ impl Records {
             config: &config,
         };
         let path = self.dir.join("report.html");
-        write_whole(&path, render(&input).as_bytes())?;
+        write_whole(&path, render(&input)?.as_bytes())?;
         Ok(path)
     }
 }
