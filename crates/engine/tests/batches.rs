@@ -167,9 +167,12 @@ fn an_episode_goes_on_where_it_was_left() {
     let whole = |members| Request { index: 7, tokens: &prompt, members, drawn: 0 };
     let all = sample(policy, 4, &[whole(0..4)], params).concat();
     assert_same(&sample(policy, 4, &[whole(2..4)], params).concat(), &all[2..]);
-    let turn = all.iter().position(|turn| turn.tokens.len() == 12).unwrap();
-    let context: Vec<u32> = prompt.iter().chain(&all[turn].tokens[..5]).copied().collect();
-    let rest = Request { index: 7, tokens: &context, members: turn..turn + 1, drawn: 5 };
-    let rest = sample(policy, 4, &[rest], SamplingParams { max_new_tokens: 7, ..params }).concat();
-    assert_eq!(rest[0].tokens, all[turn].tokens[5..]);
+    let longest = all.iter().max_by_key(|turn| turn.tokens.len()).unwrap();
+    let (turn, cut) = (all.iter().position(|turn| turn == longest).unwrap(), longest.tokens.len() / 2);
+    assert!(cut > 1, "{} tokens", longest.tokens.len());
+    let context: Vec<u32> = prompt.iter().chain(&longest.tokens[..cut]).copied().collect();
+    let rest = Request { index: 7, tokens: &context, members: turn..turn + 1, drawn: cut };
+    let max_new_tokens = longest.tokens.len() - cut;
+    let rest = sample(policy, 4, &[rest], SamplingParams { max_new_tokens, ..params }).concat();
+    assert_eq!(rest[0].tokens, longest.tokens[cut..]);
 }

@@ -119,8 +119,7 @@ fn an_episode_grows_by_ids_to_what_the_template_renders() {
     let group = group.unwrap();
     assert_eq!(group.members.len(), 2);
     let episode = &group.members[1];
-    let sample = sample(dir.path());
-    let mut messages = sample.messages.clone();
+    let mut messages = group.prompt.opening.messages.clone();
     messages.extend([Message::new("assistant", CALL), Message::new("tool", "result 5")]);
     let rendered = chat.render(&messages, true).unwrap();
     let whole: Vec<u32> = group.prompt.tokens.iter().chain(&episode.tokens).copied().collect();
