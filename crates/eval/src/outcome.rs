@@ -78,7 +78,7 @@ impl Outcome {
             kind: sample.kind,
             unseen_tools: sample.unseen_tools,
             reply: reply.text.clone(),
-            gold: sample.gold.clone(),
+            gold: sample.gold.text().to_owned(),
             score,
             error,
             well_formed: strict(text::strip(reply.text.as_bytes()), ReplyKind::of(&sample.gold)).is_ok(),

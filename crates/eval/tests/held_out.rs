@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use toolrl_chat::{Chat, ChatError, train_bpe};
-use toolrl_data::{Message, Role, Sample, TaskKind};
+use toolrl_data::{Message, Sample, TaskKind};
 use toolrl_eval::*;
 use toolrl_rollout::*;
 
@@ -55,8 +55,8 @@ fn chat(dir: &std::path::Path) -> Result<Chat, ChatError> {
 }
 
 fn sample(id: usize, gold: &str, kind: TaskKind, unseen_tools: bool) -> Sample {
-    let messages = vec![Message { role: Role::User, content: format!("task {id}") }];
-    Sample { id: format!("s{id}"), messages, gold: gold.to_owned(), kind, unseen_tools }
+    let messages = vec![Message::new("user", format!("task {id}"))];
+    Sample { id: format!("s{id}"), messages, tools: Vec::new(), gold: gold.into(), kind, unseen_tools }
 }
 
 /// 4 for the gold reply and -3 for any other; the third sample cannot be scored.
@@ -64,7 +64,7 @@ fn score(sample: &Sample, reply: &str) -> Result<TaskScore, ScoreError> {
     if sample.id == "s3" {
         return Err("the gold reply has no name".into());
     }
-    let total = if reply == sample.gold { 4.0 } else { -3.0 };
+    let total = if reply == sample.gold.text() { 4.0 } else { -3.0 };
     let components = BTreeMap::from([("correctness".to_owned(), total - 1.0)]);
     Ok(TaskScore { total, components, ..TaskScore::default() })
 }

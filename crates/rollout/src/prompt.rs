@@ -34,12 +34,7 @@ pub enum PromptError {
 /// [`PromptError::Chat`] when the template refuses the messages.
 pub fn prompt_of_sample(chat: &Chat, sample: &Sample, index: u64) -> Result<Prompt, PromptError> {
     let failed = |source| PromptError::Chat { id: sample.id.clone(), source };
-    let messages: Vec<_> = sample
-        .messages
-        .iter()
-        .map(|m| toolrl_chat::Message::new(m.role.as_str(), m.content.as_str()))
-        .collect();
-    let text = chat.render(&messages, true).map_err(failed)?;
+    let text = chat.render_with_tools(&sample.messages, &sample.tools, true).map_err(failed)?;
     let tokens = chat.encode(&text).map_err(failed)?;
     Ok(Prompt { index, text, tokens })
 }

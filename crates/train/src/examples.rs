@@ -58,7 +58,7 @@ pub(crate) fn completion(step: u64, reply: &Credited, task: &Task) -> Completion
         member: trajectory.member,
         prompt: task.prompt.text.clone(),
         completion: trajectory.text.clone(),
-        gold: task.sample.gold.clone(),
+        gold: task.sample.gold.text().to_owned(),
         reward: scored.reward,
         components: scored.components.clone(),
         advantage: reply.mean_advantage(),
