@@ -2,9 +2,8 @@
 
 use toolrl_bfcl::python;
 use toolrl_grammar::json::{self, Value};
-use toolrl_grammar::reply::last_thoughts;
 use toolrl_grammar::{
-    ReplyKind, Span, SyntaxError, SyntaxErrorKind, lenient, parse, pythonic as calls, strict,
+    Outcome, ReplyKind, Span, SyntaxError, SyntaxErrorKind, lenient, parse, pythonic as calls, strict,
 };
 
 const KINDS: [ReplyKind; 4] =
@@ -27,16 +26,24 @@ fn error_in(error: &SyntaxError, text: &[u8]) {
     assert!(!error.to_string().is_empty());
 }
 
-/// Reads a reply in every way. Spans lie in the text and between characters; the lenient reading is that of
-/// `parse`; what is well-formed by the strict reading has all its parts in the other.
+/// Reads a reply in every way. Spans lie in the text and between characters; a turn that can be written is read
+/// as itself; what is well-formed by the strict reading has thoughts in the other.
 pub fn reply(data: &[u8]) {
     let parsed = parse(data);
-    parsed.errors.iter().for_each(|error| error_in(error, data));
-    parsed.reply.thoughts.into_iter().chain(parsed.reply.response).for_each(|span| lies_in(span, data));
-    last_thoughts(data).into_iter().for_each(|span| lies_in(span, data));
-    let block = lenient(data);
-    assert_eq!(block.is_some(), parsed.reply.tool_calls.is_some());
-    if let Some(block) = block {
+    parsed.faults.iter().for_each(|fault| error_in(&fault.error, data));
+    assert_eq!(parsed.outcome == Outcome::Whole, parsed.faults.is_empty());
+    for passage in parsed.turn.thoughts.iter().chain(&parsed.turn.response) {
+        let span = passage.span.expect("it was read");
+        lies_in(span, data);
+        assert_eq!(span.of(data), passage.as_bytes());
+    }
+    parsed.turn.calls.iter().for_each(|call| lies_in(call.span.expect("it was read"), data));
+    if let Ok(text) = parsed.dialect.write(&parsed.turn) {
+        let again = parse(&text);
+        assert!(again.faults.is_empty() && strict(&text, parsed.turn.kind()).is_ok());
+        assert_eq!(parsed.dialect.write(&again.turn), Ok(text));
+    }
+    if let Some(block) = lenient(data) {
         lies_in(block.span, data);
         for call in block.calls.iter().flatten() {
             lies_in(call.span, data);
@@ -50,13 +57,11 @@ pub fn reply(data: &[u8]) {
             Ok(layout) => {
                 let parts = [Some(layout.thoughts), layout.tool_calls, layout.response];
                 parts.into_iter().flatten().for_each(|span| lies_in(span, data));
-                assert!(parsed.reply.thoughts.is_some());
+                assert!(parsed.turn.thoughts.is_some());
                 assert_eq!(
                     layout.tool_calls.is_some(),
                     matches!(kind, ReplyKind::ToolCall | ReplyKind::Both)
                 );
-                assert!(layout.tool_calls.is_none() || parsed.reply.tool_calls.is_some());
-                assert!(layout.response.is_none() || parsed.reply.response.is_some());
             }
             Err(error) => error_in(&error, data),
         }

@@ -1,7 +1,7 @@
 //! A dialogue of search and answer, as text.
 
 use toolrl_grammar::json::Value;
-use toolrl_grammar::{Parsed, parse, text};
+use toolrl_grammar::{lenient, tags, text};
 
 /// The name of the search tool.
 pub const SEARCH: &str = "search";
@@ -118,13 +118,13 @@ impl Dialogue {
     /// over. A reply that searches is not done, even if it responds too.
     pub fn reply<T: AsRef<[u8]> + ?Sized>(&mut self, reply: &T) -> Step {
         self.rounds += 1;
-        let parsed = parse(reply);
-        let mut queries = queries(&parsed);
+        let reply = reply.as_ref();
+        let mut queries = queries(reply);
         queries.truncate(self.settings.searches_per_reply);
-        let answer = parsed.reply.response.map(|span| text::strip(span.of(parsed.text)));
+        let answer = tags::RESPONSE.first(reply).map(text::strip);
         let searching = !queries.is_empty();
         if searching && self.rounds < self.settings.rounds {
-            self.user += &format!("\n{}\n", text::lossy(text::strip(parsed.text)));
+            self.user += &format!("\n{}\n", text::lossy(text::strip(reply)));
             self.calls += queries.len();
             self.queries.clone_from(&queries);
             return Step::Search(queries);
@@ -157,9 +157,8 @@ impl Dialogue {
 }
 
 /// The searches of a reply.
-fn queries(parsed: &Parsed<'_>) -> Vec<String> {
-    let block = parsed.reply.tool_calls.as_ref();
-    let calls = block.and_then(|block| block.calls.as_ref().ok()).map_or(&[][..], Vec::as_slice);
+fn queries(reply: &[u8]) -> Vec<String> {
+    let calls = lenient(reply).and_then(|block| block.calls.ok()).unwrap_or_default();
     let searches = calls
         .iter()
         .map(|call| &call.value)

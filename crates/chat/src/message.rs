@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One message of a conversation, as chat templates read it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks: `system`, `user`, `assistant` or `tool`, or what else the template knows.
     pub role: String,

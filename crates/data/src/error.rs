@@ -113,6 +113,9 @@ pub enum DataError {
         /// What it is.
         found: String,
     },
+    /// A gold reply that cannot be written.
+    #[error("gold reply: {0}")]
+    Gold(toolrl_grammar::WriteError),
     /// A prompt template that cannot be used.
     #[error("prompt template: {0}")]
     Template(minijinja::Error),

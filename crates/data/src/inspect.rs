@@ -7,7 +7,7 @@ use serde::Serialize;
 use toolrl_grammar::{ReplyKind, lenient, text};
 
 use crate::lengths::Lengths;
-use crate::{DataError, GoldFault, Loaded, Place, Role, Sample, TaskKind, load};
+use crate::{DataError, GoldFault, Loaded, Place, Sample, TaskKind, load};
 
 /// What a dataset holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -111,7 +111,7 @@ pub fn inspect(path: &Path) -> Result<(Inspection, Vec<Sample>), DataError> {
         gold_chars: gold(chars),
         gold_words: gold(words),
         same_prompt: repeats(&loaded, |sample| (&sample.messages, "")),
-        same_prompt_and_gold: repeats(&loaded, |sample| (&sample.messages, sample.gold.as_str())),
+        same_prompt_and_gold: repeats(&loaded, |sample| (&sample.messages, sample.gold.text())),
         unscorable: unscorable(&loaded),
     };
     Ok((inspection, loaded.samples))
@@ -139,18 +139,18 @@ fn calls(samples: &[Sample]) -> BTreeMap<usize, usize> {
 }
 
 fn has_observation(sample: &Sample) -> bool {
-    sample.messages.iter().any(|m| m.role != Role::System && m.content.contains("<obs>"))
+    sample.messages.iter().any(|m| m.role != "system" && m.content.contains("<obs>"))
 }
 
 fn has_history(sample: &Sample) -> bool {
-    let users = sample.messages.iter().filter(|m| m.role == Role::User);
+    let users = sample.messages.iter().filter(|m| m.role == "user");
     let spoken: usize = users.map(|m| m.content.matches("<user>").count().max(1)).sum();
-    spoken > 1 || has_observation(sample) || sample.messages.iter().any(|m| m.role == Role::Assistant)
+    spoken > 1 || has_observation(sample) || sample.messages.iter().any(|m| m.role == "assistant")
 }
 
 /// The length of the first list in the system message whose lines begin with 1., 2. and so on.
 fn listed_tools(sample: &Sample) -> Option<usize> {
-    let system = sample.messages.iter().find(|m| m.role == Role::System)?;
+    let system = sample.messages.iter().find(|m| m.role == "system")?;
     let mut count = 0;
     for line in system.content.lines() {
         let item =

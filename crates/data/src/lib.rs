@@ -5,6 +5,7 @@
 //! the same samples on every machine.
 
 mod error;
+mod gold;
 mod gold_check;
 mod lengths;
 mod load;
@@ -20,10 +21,12 @@ pub mod inspect;
 pub mod world;
 
 pub use error::{DataError, Place};
+pub use gold::Gold;
 pub use gold_check::{GoldFault, GoldReport, Unscorable};
 pub use lengths::{Bin, Lengths};
 pub use load::{Loaded, load};
-pub use sample::{Message, Role, Sample, TaskKind};
+pub use sample::{Sample, TaskKind};
 pub use split::{HeldOut, Split, split};
 pub use stats::{Stats, describe};
+pub use toolrl_chat::Message;
 pub use write::{write_jsonl, write_parquet};

@@ -3,57 +3,27 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use toolrl_chat::Message;
+use toolrl_grammar::{ReplyKind, tags, text};
+
+use crate::Gold;
 
 /// A task: a prompt and its gold reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// Names the sample within its source; unique there.
     pub id: String,
-    /// The prompt, oldest message first; never empty.
+    /// The prompt, oldest message first; never empty. Roles are `system`, `user`, `assistant` and `tool`.
     pub messages: Vec<Message>,
-    /// The gold reply as text: `<think>`, then `<tool_call>` and/or `<response>`.
-    pub gold: String,
+    /// The tools that the chat template lists, as JSON schemas; empty where the prompt's text has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<serde_json::Value>,
+    /// The gold reply.
+    pub gold: Gold,
     /// What the task asks for.
     pub kind: TaskKind,
     /// Whether the prompt's tools were held out from training.
     pub unseen_tools: bool,
-}
-
-/// One message of a prompt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-/// Who speaks in a [`Message`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The instructions and the list of tools.
-    System,
-    /// The person, with the records of earlier turns.
-    User,
-    /// The policy.
-    Assistant,
-}
-
-impl Role {
-    /// The name that chat templates use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::User => "user",
-            Self::Assistant => "assistant",
-        }
-    }
-
-    /// The role of that name, if it is one.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::System, Self::User, Self::Assistant].into_iter().find(|role| role.as_str() == name)
-    }
 }
 
 /// What a task asks for. [`TaskKind::as_str`] gives the key that reports group by.
@@ -109,12 +79,12 @@ impl TaskKind {
     /// The kind that a gold reply alone tells: which of the two parts stand in it, and whether its block of
     /// calls has one line or several. As in the released reward, a tag counts wherever it stands.
     pub fn of_gold(gold: &str) -> Self {
-        match (gold.contains("<tool_call>"), gold.contains("<response>")) {
-            (true, true) => Self::CallAndResponse,
-            (false, true) => Self::NoCall,
-            (false, false) => Self::Other,
-            (true, false) if call_lines(gold) > 1 => Self::SeveralCalls,
-            (true, false) => Self::OneCall,
+        match ReplyKind::of(gold) {
+            ReplyKind::Both => Self::CallAndResponse,
+            ReplyKind::Response => Self::NoCall,
+            ReplyKind::Thoughts => Self::Other,
+            ReplyKind::ToolCall if call_lines(gold) > 1 => Self::SeveralCalls,
+            ReplyKind::ToolCall => Self::OneCall,
         }
     }
 }
@@ -127,9 +97,8 @@ impl fmt::Display for TaskKind {
 
 /// The lines of the last block of calls: a thought may mention the tag before it.
 fn call_lines(gold: &str) -> usize {
-    let block = gold.rsplit("<tool_call>").next().unwrap_or_default();
-    let block = block.split("</tool_call>").next().unwrap_or_default();
-    block.trim().lines().count()
+    let block = tags::TOOL_CALL.last(gold.as_bytes()).unwrap_or_default();
+    text::strip(block).split(|&byte| byte == b'\n').count()
 }
 
 #[cfg(test)]
@@ -158,9 +127,5 @@ mod tests {
             assert_eq!(serde_json::to_value(kind).ok(), Some(kind.as_str().into()));
             assert_eq!(TaskKind::from_name(kind.as_str()), Some(kind));
         }
-        for name in ["system", "user", "assistant"] {
-            assert_eq!(Role::from_name(name).map(Role::as_str), Some(name));
-        }
-        assert_eq!(Role::from_name("tool"), None);
     }
 }

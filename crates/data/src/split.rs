@@ -53,14 +53,15 @@ pub fn split(samples: Vec<Sample>, held_out: HeldOut, seed: u64) -> Result<Split
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Message, Role, TaskKind};
+    use crate::{Message, TaskKind};
 
     fn samples(count: usize) -> Vec<Sample> {
-        let message = Message { role: Role::User, content: "hello".to_owned() };
+        let message = Message::new("user", "hello");
         let sample = |index| Sample {
             id: format!("s:{index}"),
             messages: vec![message.clone()],
-            gold: "<think> a </think>".to_owned(),
+            tools: Vec::new(),
+            gold: "<think> a </think>".into(),
             kind: TaskKind::Other,
             unseen_tools: false,
         };

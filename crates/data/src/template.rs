@@ -3,7 +3,7 @@
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
-use crate::{DataError, Message, Role};
+use crate::{DataError, Message};
 
 const NAME: &str = "prompt";
 
@@ -27,10 +27,10 @@ impl PromptTemplate {
     pub(crate) fn messages(&self, variables: minijinja::Value) -> Result<Vec<Message>, DataError> {
         let template = self.environment.get_template(NAME).map_err(DataError::Template)?;
         let mut captured = template.render_captured(variables).map_err(DataError::Template)?;
-        let mut message = |role: Role| {
-            let content = captured.with_state_mut(|state| state.render_block(role.as_str()));
-            Ok(Message { role, content: content.map_err(DataError::Template)?.trim().to_owned() })
+        let mut message = |role: &str| {
+            let content = captured.with_state_mut(|state| state.render_block(role));
+            Ok(Message::new(role, content.map_err(DataError::Template)?.trim()))
         };
-        Ok(vec![message(Role::System)?, message(Role::User)?])
+        Ok(vec![message("system")?, message("user")?])
     }
 }

@@ -5,7 +5,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array};
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array,
+};
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
 use parquet::arrow::ArrowWriter;
@@ -25,9 +27,9 @@ pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
     let io = |source| DataError::Io { path: path.into(), source };
     let mut writer = BufWriter::new(File::create(path).map_err(io)?);
     for (index, sample) in samples.iter().enumerate() {
-        let row = json!({
+        let mut row = json!({
             "prompt": sample.messages,
-            "reward_model": {"ground_truth": sample.gold, "style": "rule"},
+            "reward_model": {"ground_truth": sample.gold.text(), "style": "rule"},
             "extra_info": {
                 "index": index,
                 "id": sample.id,
@@ -35,6 +37,9 @@ pub fn write_jsonl(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
                 "unseen_tools": sample.unseen_tools,
             },
         });
+        if !sample.tools.is_empty() {
+            row["tools"] = sample.tools.clone().into();
+        }
         writeln!(writer, "{row}").map_err(io)?;
     }
     writer.flush().map_err(io)
@@ -57,21 +62,26 @@ pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
 
 fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
     let messages: Vec<&Message> = samples.iter().flat_map(|sample| &sample.messages).collect();
-    let message = group([
+    let mut parts = vec![
         ("role", texts(messages.iter().map(|message| message.role.as_str()))),
         ("content", texts(messages.iter().map(|message| message.content.as_str()))),
-    ]);
+    ];
+    parts.extend(column("more", messages.iter().map(|message| more(message))));
+    let message = group(parts);
     let prompt = ListArray::try_new(
         Arc::new(Field::new("item", message.data_type().clone(), false)),
         OffsetBuffer::from_lengths(samples.iter().map(|sample| sample.messages.len())),
         message,
         None,
     )?;
-    let reward_model = group([
-        ("ground_truth", texts(samples.iter().map(|sample| sample.gold.as_str()))),
+    let tools = samples.iter().map(|sample| {
+        (!sample.tools.is_empty()).then(|| serde_json::Value::from(sample.tools.clone()).to_string())
+    });
+    let reward_model = group(vec![
+        ("ground_truth", texts(samples.iter().map(|sample| sample.gold.text()))),
         ("style", texts(samples.iter().map(|_| "rule"))),
     ]);
-    let extra_info = group([
+    let extra_info = group(vec![
         ("index", Arc::new(UInt64Array::from_iter_values(0..samples.len() as u64)) as ArrayRef),
         ("id", texts(samples.iter().map(|sample| sample.id.as_str()))),
         ("kind", texts(samples.iter().map(|sample| sample.kind.as_str()))),
@@ -80,21 +90,38 @@ fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
             Arc::new(BooleanArray::from_iter(samples.iter().map(|sample| Some(sample.unseen_tools)))),
         ),
     ]);
-    RecordBatch::try_from_iter([
+    let mut columns = vec![
         ("prompt", Arc::new(prompt) as ArrayRef),
         ("reward_model", reward_model),
         ("extra_info", extra_info),
-    ])
+    ];
+    columns.extend(column("tools", tools));
+    RecordBatch::try_from_iter(columns)
 }
 
 fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
     Arc::new(StringArray::from_iter_values(texts))
 }
 
-fn group<const N: usize>(fields: [(&str, ArrayRef); N]) -> ArrayRef {
+/// A column of JSON texts; none where none has one.
+fn column<'a>(name: &'a str, texts: impl Iterator<Item = Option<String>>) -> Option<(&'a str, ArrayRef)> {
+    let texts: StringArray = texts.collect();
+    (texts.null_count() < texts.len()).then(|| (name, Arc::new(texts) as ArrayRef))
+}
+
+/// What a message has beside its role and its content, as the JSON of an object.
+fn more(message: &Message) -> Option<String> {
+    let mut more = message.fields.clone();
+    more.extend(message.tool_calls.clone().map(|calls| ("tool_calls".to_owned(), calls)));
+    (!more.is_empty()).then(|| serde_json::Value::Object(more).to_string())
+}
+
+fn group(fields: Vec<(&str, ArrayRef)>) -> ArrayRef {
     let fields: Vec<_> = fields
         .into_iter()
-        .map(|(name, array)| (Arc::new(Field::new(name, DataType::clone(array.data_type()), false)), array))
+        .map(|(name, array)| {
+            (Arc::new(Field::new(name, DataType::clone(array.data_type()), array.null_count() > 0)), array)
+        })
         .collect();
     Arc::new(StructArray::from(fields))
 }

@@ -79,7 +79,7 @@ fn the_prompt_holds_the_tools_and_the_history() {
     assert!(prompt("toolace:3", 0).contains("Trams between stops – in Zürich."));
     let first = "Conversation so far:\n<user> What is the weather in Rome for three days? </user>";
     assert_eq!(prompt("toolace:0.0", 1), first);
-    let earlier = [&samples["toolace:0.0"].gold, &samples["toolace:0.1"].gold];
+    let earlier = [samples["toolace:0.0"].gold.text(), samples["toolace:0.1"].gold.text()];
     let observation = r#"<obs> [{"name": "Get Weather", "results": {"sky": "clear"}}] </obs>"#;
     let expected =
         format!("{first}\n{}\n{observation}\n{}\n<user> And in Oslo? </user>", earlier[0], earlier[1]);

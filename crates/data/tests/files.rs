@@ -85,8 +85,8 @@ fn errors_name_the_place() {
         ("g.jsonl", b"{\"prompt\": [], \"reward_model\": {\"ground_truth\": \"a\"}}", &["at least one message"]),
         (
             "h.jsonl",
-            b"{\"prompt\": [{\"role\": \"tool\", \"content\": \"\"}], \"reward_model\": {\"ground_truth\": \"a\"}}",
-            &["prompt.0.role", "system, user or assistant", "tool"],
+            b"{\"prompt\": [{\"role\": \"judge\", \"content\": \"\"}], \"reward_model\": {\"ground_truth\": \"a\"}}",
+            &["prompt.0.role", "system, user, assistant or tool", "judge"],
         ),
         ("i.jsonl", b"{\"prompt\": [{\"role\": \"user\", \"content\": \"\"}]}", &["reward_model.ground_truth", "nothing"]),
         ("j.txt", b"hello", &["JSON lines", "'h'"]),

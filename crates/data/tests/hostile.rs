@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use toolrl_data::{DataError, Message, Role, Sample, TaskKind, load, write_jsonl, write_parquet};
+use serde_json::json;
+use toolrl_data::{DataError, Message, Sample, TaskKind, load, write_jsonl, write_parquet};
 
 /// What one file may take on a slow machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,13 +18,24 @@ fn put(directory: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     path
 }
 
+/// The first text, to be a name.
+fn text_of(texts: &[String]) -> &str {
+    texts.first().map_or("", String::as_str)
+}
+
 fn sample(id: &str, texts: &[String], gold: &str) -> Sample {
-    let roles = [Role::System, Role::User, Role::Assistant].into_iter().cycle();
-    let messages = texts.iter().zip(roles).map(|(text, role)| Message { role, content: text.clone() });
+    let roles = ["system", "user", "assistant", "tool"].into_iter().cycle();
+    let call = json!([{"type": "function", "function": {"name": text_of(texts), "arguments": {}}}]);
+    let messages = texts.iter().zip(roles).map(|(text, role)| match role {
+        "assistant" => Message::new(role, text).with_tool_calls(call.clone()),
+        "tool" => Message::new(role, text).with_field("name", text_of(texts).into()),
+        _ => Message::new(role, text),
+    });
     Sample {
         id: id.to_owned(),
         messages: messages.collect(),
-        gold: gold.to_owned(),
+        tools: vec![json!({"type": "function", "function": {"name": text_of(texts)}}); texts.len() / 3],
+        gold: gold.into(),
         kind: TaskKind::of_gold(gold),
         unseen_tools: texts.len() > 1,
     }
@@ -111,7 +123,7 @@ proptest! {
 
     #[test]
     fn samples_of_any_text_come_back(
-        texts in prop::collection::vec(prop::collection::vec(any::<String>(), 1..4), 1..6),
+        texts in prop::collection::vec(prop::collection::vec(any::<String>(), 1..6), 1..6),
         gold: String,
     ) {
         let directory = tempfile::tempdir().unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use toolrl_data::{Role, TaskKind, load};
+use toolrl_data::{TaskKind, load};
 
 /// A file of the released data, or none where the data is absent and not required.
 fn released(name: &str) -> Option<PathBuf> {
@@ -31,7 +31,7 @@ fn training_rows() {
     assert_eq!(count(&[TaskKind::OneCall, TaskKind::SeveralCalls]), 341);
     assert_eq!(count(&[TaskKind::NoCall]), 54);
     assert_eq!(count(&[TaskKind::CallAndResponse]), 5);
-    assert!(samples.iter().all(|s| s.messages[0].role == Role::System && s.messages[1].role == Role::User));
+    assert!(samples.iter().all(|s| s.messages[0].role == "system" && s.messages[1].role == "user"));
     assert!(samples[0].messages[1].content.starts_with("**Dialogue Records History**"));
     assert_eq!(samples[7].id, "rlla_sft:7");
 }

@@ -1,10 +1,7 @@
 //! Whether a reply makes the gold calls.
 
-use toolrl_grammar::json::{self, Value};
-use toolrl_grammar::{ToolCall, lenient, parse};
-
-/// The end of a reply's thoughts.
-const THINK_END: &[u8] = b"</think>";
+use toolrl_grammar::json::{self, Line, Value};
+use toolrl_grammar::{lenient, tags};
 
 /// Whether a reply makes exactly the calls of the gold reply: as many, in any order, each with the
 /// name and the parameters of another one's, by Python's equality (`1 == 1.0`, objects in any order).
@@ -24,7 +21,7 @@ pub fn is_exact(reply: &str, gold: &str) -> bool {
 enum Made<'a> {
     None,
     Broken,
-    Calls(Vec<ToolCall<'a>>),
+    Calls(Vec<Line<'a>>),
 }
 
 fn calls(text: &str) -> Made<'_> {
@@ -39,13 +36,11 @@ fn calls(text: &str) -> Made<'_> {
 
 /// What follows the thoughts; the whole text where they are not closed.
 fn after_thoughts(text: &[u8]) -> &[u8] {
-    let thoughts = parse(text).reply.thoughts;
-    let rest = thoughts.and_then(|span| text.get(span.end..)?.strip_prefix(THINK_END));
-    rest.unwrap_or(text)
+    tags::THINK.after_first(text).unwrap_or(text)
 }
 
 /// Whether each call of one list has its own equal in the other.
-fn same_calls(made: &[ToolCall<'_>], wanted: &[ToolCall<'_>]) -> bool {
+fn same_calls(made: &[Line<'_>], wanted: &[Line<'_>]) -> bool {
     let mut unmatched: Vec<_> = wanted.iter().collect();
     let all_wanted = made.iter().all(|call| {
         let equal = unmatched.iter().position(|other| same_call(&call.value, &other.value));

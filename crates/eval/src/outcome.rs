@@ -79,7 +79,7 @@ impl Outcome {
             kind: sample.kind,
             unseen_tools: sample.unseen_tools,
             reply: reply.clone(),
-            gold: sample.gold.clone(),
+            gold: sample.gold.text().to_owned(),
             score,
             error,
             well_formed: strict(reply, ReplyKind::of(&sample.gold)).is_ok(),

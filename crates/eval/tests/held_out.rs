@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers")]
 
 use toolrl_chat::{Chat, ChatError, train_bpe};
-use toolrl_data::{Message, Role, Sample, TaskKind};
+use toolrl_data::{Message, Sample, TaskKind};
 use toolrl_eval::*;
 use toolrl_reward::Rubric;
 use toolrl_rollout::*;
@@ -55,8 +55,8 @@ fn chat(dir: &std::path::Path) -> Result<Chat, ChatError> {
 }
 
 fn sample(id: usize, gold: &str, kind: TaskKind, unseen_tools: bool) -> Sample {
-    let messages = vec![Message { role: Role::User, content: format!("task {id}") }];
-    Sample { id: format!("s{id}"), messages, gold: gold.to_owned(), kind, unseen_tools }
+    let messages = vec![Message::new("user", format!("task {id}"))];
+    Sample { id: format!("s{id}"), messages, tools: Vec::new(), gold: gold.into(), kind, unseen_tools }
 }
 
 /// A gold reply that cannot be scored against: a thought mentions a tag.

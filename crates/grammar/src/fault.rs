@@ -83,6 +83,20 @@ pub enum SyntaxErrorKind {
     /// A dictionary's key that has no place in JSON.
     #[error("expected a string, a number, True, False or None as a key, and ':'")]
     ExpectedPythonKey,
+    /// A call that is no object.
+    #[error("a call must be an object")]
+    CallNotAnObject,
+    /// A call without this key, or with something else there.
+    #[error("\"{key}\" of a call must be {expected}")]
+    CallKey {
+        /// The key.
+        key: &'static str,
+        /// What must stand there.
+        expected: &'static str,
+    },
+    /// A call with a key that the dialect's calls do not have.
+    #[error("a call has no keys beside its name and its arguments")]
+    UnknownCallKey,
     /// A tag that must be there is not.
     #[error("{tag} is missing")]
     MissingTag {
@@ -107,16 +121,16 @@ pub enum SyntaxErrorKind {
 
 /// A failure inside a production: what is wrong, and the input from there on.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Fault<'a> {
+pub(crate) struct Failed<'a> {
     pub at: &'a [u8],
     pub len: usize,
     pub kind: SyntaxErrorKind,
 }
 
 /// What a production returns: the rest of the input and what it read.
-pub(crate) type Parse<'a, T> = nom::IResult<&'a [u8], T, Fault<'a>>;
+pub(crate) type Parse<'a, T> = nom::IResult<&'a [u8], T, Failed<'a>>;
 
-impl<'a> ParseError<&'a [u8]> for Fault<'a> {
+impl<'a> ParseError<&'a [u8]> for Failed<'a> {
     fn from_error_kind(at: &'a [u8], _: ErrorKind) -> Self {
         Self { at, len: 1, kind: SyntaxErrorKind::ExpectedValue }
     }
@@ -128,17 +142,17 @@ impl<'a> ParseError<&'a [u8]> for Fault<'a> {
 
 /// Fails at `at`, over `len` bytes of it.
 pub(crate) fn fail<T>(at: &[u8], len: usize, kind: SyntaxErrorKind) -> Parse<'_, T> {
-    Err(nom::Err::Error(Fault { at, len, kind }))
+    Err(nom::Err::Error(Failed { at, len, kind }))
 }
 
 /// The outcome of a production over the whole of `text`, with its span.
 pub(crate) fn finish<'a, T>(text: &'a [u8], outcome: Parse<'a, T>) -> Result<T, SyntaxError> {
     let fault = match outcome {
         Ok(([], value)) => return Ok(value),
-        Ok((rest, _)) => Fault { at: rest, len: rest.len(), kind: SyntaxErrorKind::TrailingText },
+        Ok((rest, _)) => Failed { at: rest, len: rest.len(), kind: SyntaxErrorKind::TrailingText },
         Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => fault,
         Err(nom::Err::Incomplete(_)) => {
-            Fault { at: &text[text.len()..], len: 0, kind: SyntaxErrorKind::ExpectedValue }
+            Failed { at: &text[text.len()..], len: 0, kind: SyntaxErrorKind::ExpectedValue }
         }
     };
     let start = Span::within(text, fault.at).start;

@@ -11,27 +11,31 @@
 //! let text = "<think> Ask the service. </think>\n<tool_call>\n\
 //!             {\"name\": \"weather\", \"parameters\": {\"city\": \"Rome\"}}\n</tool_call>";
 //! let parsed = toolrl_grammar::parse(text);
-//! assert!(parsed.errors.is_empty());
+//! assert!(parsed.faults.is_empty());
 //!
-//! let thoughts = parsed.reply.thoughts.unwrap();
-//! assert_eq!(thoughts.of(parsed.text), b" Ask the service. ");
+//! let thoughts = parsed.turn.thoughts.unwrap();
+//! assert_eq!(thoughts.as_bytes(), b"Ask the service.");
 //!
-//! let block = parsed.reply.tool_calls.unwrap();
-//! let calls = block.calls.unwrap();
-//! assert_eq!(calls[0].value.get("name").unwrap().to_string(), "\"weather\"");
-//! assert_eq!(&text[calls[0].span.range()][..8], "{\"name\":");
+//! let call = &parsed.turn.calls[0];
+//! assert_eq!(call.name, "weather".into());
+//! assert_eq!(call.argument("city").unwrap().to_string(), "\"Rome\"");
+//! assert_eq!(&text[call.span.unwrap().range()][..8], "{\"name\":");
 //! ```
 
 mod fault;
 mod scored;
 mod span;
+mod turn;
 
+pub mod dialect;
 pub mod json;
 pub mod pythonic;
-pub mod reply;
+pub mod tags;
 pub mod text;
 
+pub use dialect::toolrl::{Block, ToolRl, lenient, parse, strict};
+pub use dialect::{DIALECTS, Dialect, Fault, Layout, Outcome, Parsed, TurnPart, WriteError};
 pub use fault::{SyntaxError, SyntaxErrorKind};
-pub use reply::{Block, Layout, Parsed, Reply, ReplyKind, ToolCall, lenient, parse, strict};
 pub use scored::ScoredText;
 pub use span::Span;
+pub use turn::{Call, Passage, ReplyKind, Turn};

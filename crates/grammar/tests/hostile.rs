@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use toolrl_grammar::{ReplyKind, Span, json, parse, pythonic, reply::last_thoughts, strict, text};
+use toolrl_grammar::{Outcome, ReplyKind, Span, json, lenient, parse, pythonic, strict, tags, text};
 
 const KINDS: [ReplyKind; 4] =
     [ReplyKind::ToolCall, ReplyKind::Response, ReplyKind::Both, ReplyKind::Thoughts];
@@ -12,14 +12,25 @@ const KINDS: [ReplyKind; 4] =
 fn read_in_every_way(input: &[u8]) {
     let inside = |span: Span| assert!(span.start <= span.end && span.end <= input.len(), "{span}");
     let parsed = parse(input);
-    parsed.errors.iter().for_each(|error| inside(error.span));
-    parsed.reply.thoughts.into_iter().chain(parsed.reply.response).for_each(inside);
-    if let Some(block) = parsed.reply.tool_calls {
+    parsed.faults.iter().for_each(|fault| inside(fault.error.span));
+    assert_eq!(parsed.outcome == Outcome::Whole, parsed.faults.is_empty(), "{:?}", parsed.outcome);
+    for passage in parsed.turn.thoughts.iter().chain(&parsed.turn.response) {
+        let span = passage.span.expect("it was read");
+        inside(span);
+        assert_eq!(span.of(input), passage.as_bytes());
+    }
+    parsed.turn.calls.iter().for_each(|call| inside(call.span.expect("it was read")));
+    if let Some(block) = lenient(input) {
         inside(block.span);
-        for call in block.calls.into_iter().flatten() {
-            inside(call.span);
-            assert!(json::identical_or_equal(&call.value, &call.value.clone()));
+        for line in block.calls.into_iter().flatten() {
+            inside(line.span);
+            assert!(json::identical_or_equal(&line.value, &line.value.clone()));
         }
+    }
+    if let Ok(text) = parsed.dialect.write(&parsed.turn) {
+        let again = parse(&text);
+        assert!(again.faults.is_empty() && strict(&text, parsed.turn.kind()).is_ok(), "{text:?}");
+        assert_eq!(parsed.dialect.write(&again.turn).as_ref(), Ok(&text));
     }
     for kind in KINDS {
         match strict(input, kind) {
@@ -27,7 +38,7 @@ fn read_in_every_way(input: &[u8]) {
             Err(error) => inside(error.span),
         }
     }
-    last_thoughts(input).into_iter().for_each(inside);
+    assert!(tags::TOOL_CALL.each(input).map(<[u8]>::len).sum::<usize>() <= input.len());
     match pythonic::parse(input) {
         Ok(calls) => calls.iter().for_each(|call| inside(call.span)),
         Err(error) => inside(error.span),

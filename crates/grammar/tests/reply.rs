@@ -1,7 +1,10 @@
-//! The two readings of a reply.
+//! ToolRL's dialect: its readings of a reply, and what it writes.
 
-use toolrl_grammar::reply::last_thoughts;
-use toolrl_grammar::{ReplyKind, SyntaxErrorKind as Kind, lenient, parse, strict};
+use toolrl_grammar::json::{self, Object};
+use toolrl_grammar::{
+    Call, DIALECTS, Dialect, Outcome, ReplyKind, SyntaxErrorKind as Kind, ToolRl, Turn, TurnPart, WriteError,
+    lenient, parse, strict,
+};
 
 const T: &str = "<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
 
@@ -116,29 +119,123 @@ fn lenient_takes_the_first_block() {
 fn parse_lists_what_is_wrong_and_where() {
     let whole = format!("<think>a</think>\n{T}\n<response>b</response>");
     let parsed = parse(&whole);
-    assert!(parsed.errors.is_empty());
-    assert_eq!(parsed.reply.response.map(|span| span.of(parsed.text)), Some(&b"b"[..]));
+    assert!(parsed.faults.is_empty());
+    assert_eq!(parsed.turn.response.unwrap().as_bytes(), b"b");
 
     let broken = "<tool_call>\n{\"name\": \"f\",}\n<response> b";
     let parsed = parse(broken);
-    let kinds: Vec<_> = parsed.errors.iter().map(|error| error.kind.clone()).collect();
+    let kinds: Vec<_> = parsed.faults.iter().map(|fault| fault.error.kind.clone()).collect();
     let missing = |tag| Kind::MissingTag { tag };
     assert_eq!(
         kinds,
         [missing("<think>"), missing("</tool_call>"), Kind::ExpectedKey, missing("</response>")]
     );
-    assert_eq!(&broken[parsed.errors[2].span.range()], "}");
+    assert_eq!(&broken[parsed.faults[2].error.span.range()], "}");
+}
+
+/// The parts of a turn on one line, for tables of cases.
+fn shown(turn: &Turn<'_>) -> String {
+    let passage = |passage: &Option<toolrl_grammar::Passage<'_>>| {
+        passage.as_ref().map_or("-".to_owned(), |passage| passage.text.lossy().into_owned())
+    };
+    let calls: Vec<_> = turn
+        .calls
+        .iter()
+        .map(|call| format!("{} {}", call.name.lossy(), json::Entries(&call.arguments)))
+        .collect();
+    format!("{} | {} | {}", passage(&turn.thoughts), calls.join("; "), passage(&turn.response))
 }
 
 #[test]
-fn the_last_thoughts_are_measured() {
+fn a_text_means_a_turn_and_is_whole_cut_off_broken_or_foreign() {
+    use Outcome::{Foreign, Incomplete, Malformed, Whole};
+    let f =
+        |more: &str| format!("<tool_call>\n{{\"name\": \"f\", \"parameters\": {{}}{more}}}\n</tool_call>");
+    let at = |at| Malformed { at };
     let cases = [
-        ("<think>a</think><think>b c</think>d</think>", Some("b c")),
-        ("</think><think>a", Some("a")),
-        ("<think>a", None),
-        ("a</think>", None),
+        (format!("<think> a </think>\n{T}"), "a | f {} | -", Whole),
+        ("<think> a </think>\n<response> b </response>".into(), "a |  | b", Whole),
+        ("<think>a</think>".into(), "a |  | -", Whole),
+        // Parts do not nest.
+        (format!("<think> no <tool_call> </think>\n{T}"), "no <tool_call> | f {} | -", Whole),
+        ("<think>a</think><response>no <tool_call></response>".into(), "a |  | no <tool_call>", Whole),
+        // Cut off.
+        ("".into(), "- |  | -", Incomplete),
+        ("<thi".into(), "- |  | -", Incomplete),
+        ("<think> a".into(), "a |  | -", Incomplete),
+        ("<think>a</think>\n<tool_call>\n".into(), "a |  | -", Incomplete),
+        ("<think>a</think>\n<tool_call>\n{\"name\": \"f".into(), "a |  | -", Incomplete),
+        (format!("<think>a</think>\n{}", T.replace("</tool_call>", "</tool_c")), "a | f {} | -", Incomplete),
+        (format!("<think>a</think>\n{}", T.replace("</tool_call>", "")), "a | f {} | -", Incomplete),
+        // Broken.
+        (T.into(), "- | f {} | -", at(0)),
+        (format!("<think>a\n{T}"), "a | f {} | -", at(0)),
+        (format!("<think>a</think>\n{T}\n{T}"), "a | f {} | -", at(74)),
+        (format!("<think>a</think>{}", f(", \"x\": 1")), "a | f {} | -", at(28)),
+        ("<think>a</think><tool_call>\n[1]\n</tool_call>".into(), "a |  | -", at(28)),
+        (
+            "<think>a</think><tool_call>{\"name\": 1, \"parameters\": {}}</tool_call>".into(),
+            "a |  | -",
+            at(27),
+        ),
+        ("<think>a</think><tool_call>{\"name\": \"f\"}</tool_call>".into(), "a |  | -", at(27)),
+        ("<think>a</think><tool_call></tool_call>".into(), "a |  | -", at(27)),
+        ("Hello.".into(), "- |  | -", Foreign),
+        ("{\"name\": \"f\", \"parameters\": {}}".into(), "- |  | -", Foreign),
     ];
-    for (text, thoughts) in cases {
-        assert_eq!(last_thoughts(text).map(|span| &text[span.range()]), thoughts, "{text:?}");
+    for (text, turn, outcome) in cases {
+        let parsed = parse(&text);
+        assert_eq!((shown(&parsed.turn).as_str(), parsed.outcome), (turn, outcome), "{text:?}");
+    }
+}
+
+#[test]
+fn a_turn_that_is_written_reads_as_itself() {
+    let arguments = json::parse(r#"{"x": [1, 2.50, NaN], "é": "a\n\ud83d"}"#).unwrap();
+    let call = Call::new("Get Weather", arguments.as_object().cloned().unwrap());
+    let (thoughts, response) = (Some("I think.".into()), Some("é".into()));
+    let turn = Turn { thoughts, calls: vec![call.clone(), Call::new("", Object::default())], response };
+    let text = ToolRl.write(&turn).unwrap();
+    let line = r#"{"name": "Get Weather", "parameters": {"x": [1, 2.5, NaN], "é": "a\n\ud83d"}}"#;
+    let empty = r#"{"name": "", "parameters": {}}"#;
+    let expected = format!(
+        "<think> I think. </think>\n<tool_call>\n{line}\n{empty}\n</tool_call>\n<response> é </response>"
+    );
+    assert_eq!(text, expected);
+    assert!(strict(&text, turn.kind()).is_ok());
+    let parsed = parse(&text);
+    assert_eq!((parsed.outcome, shown(&parsed.turn)), (Outcome::Whole, shown(&turn)));
+    assert_eq!(ToolRl.write(&parsed.turn.into_owned()), Ok(text));
+}
+
+#[test]
+fn what_the_dialect_cannot_say_is_told() {
+    let turn = |thoughts: Option<&'static str>, name: &'static str, response: Option<&'static str>| Turn {
+        thoughts: thoughts.map(Into::into),
+        calls: vec![Call::new(name, Object::default())],
+        response: response.map(Into::into),
+    };
+    let tag = |part, tag| WriteError::Tag { part, tag };
+    let cases = [
+        (turn(None, "f", None), WriteError::NoThoughts),
+        (turn(Some("a </think> b"), "f", None), tag(TurnPart::Thoughts, "</think>")),
+        (turn(Some("a"), "</tool_call>", None), tag(TurnPart::Calls, "</tool_call>")),
+        (turn(Some("a"), "f", Some("<response>")), tag(TurnPart::Response, "<response>")),
+    ];
+    for (turn, error) in cases {
+        assert_eq!(ToolRl.write(&turn), Err(error));
+    }
+    let surrogate = json::PyStr(b"\xed\xa0\xbd"[..].into()).into();
+    let turn = Turn { thoughts: Some(surrogate), ..Turn::default() };
+    assert_eq!(ToolRl.write(&turn), Err(WriteError::NotText { part: TurnPart::Thoughts }));
+}
+
+#[test]
+fn dialects_have_names_of_their_own() {
+    let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name()).collect();
+    assert_eq!(names, ["toolrl"]);
+    for dialect in DIALECTS {
+        let opening = dialect.thoughts_opening().unwrap_or_default();
+        assert_eq!(dialect.parse(opening.as_bytes()).outcome, Outcome::Incomplete, "{}", dialect.name());
     }
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write};
 
-use toolrl_grammar::json::Value;
 use toolrl_grammar::{Parsed, ReplyKind, SyntaxError, text};
 
 use crate::{
-    Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score, ScoredTerm,
+    AnyCall, Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score,
+    ScoredTerm,
 };
 
 /// Tells how a score came about: each term, and for each call of the reply which call of the
@@ -107,9 +107,10 @@ impl Explanation<'_> {
         let (all, names) = (comparison.points, comparison.names);
         writeln!(self.out, ": {} points, {} reward each", of(all), number(worth))?;
         writeln!(self.out, "  tool names: {}{}", of(names), cost(names, worth))?;
-        for place in 0..self.predicted().len() {
+        let predicted = self.reference.calls_of(self.parsed).unwrap_or_default();
+        for (place, call) in predicted.iter().enumerate() {
             let matched = |call: &CallScore| call.matched == Some(place);
-            let line = one_line(self.predicted().get(place).copied());
+            let line = one_line(Some(call));
             match comparison.calls.iter().position(matched) {
                 Some(gold) => {
                     writeln!(self.out, "  call {} -> reference call {}: {line}", place + 1, gold + 1)?;
@@ -165,12 +166,6 @@ impl Explanation<'_> {
         Ok(())
     }
 
-    fn predicted(&self) -> Vec<&Value<'_>> {
-        let block = self.parsed.reply.tool_calls.as_ref();
-        let calls = block.and_then(|block| block.calls.as_ref().ok());
-        calls.into_iter().flatten().map(|call| &call.value).collect()
-    }
-
     /// The text at a fault.
     fn quote(&self, fault: &SyntaxError) -> String {
         let there = text::lossy(fault.span.of(self.parsed.text));
@@ -178,8 +173,8 @@ impl Explanation<'_> {
     }
 }
 
-fn one_line(value: Option<&Value<'_>>) -> String {
-    value.map(|value| shortened(&value.to_string())).unwrap_or_default()
+fn one_line(call: Option<&AnyCall<'_>>) -> String {
+    call.map(|call| shortened(&call.to_string())).unwrap_or_default()
 }
 
 fn shortened(text: &str) -> String {

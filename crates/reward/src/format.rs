@@ -1,7 +1,7 @@
 //! The format term: is the reply well formed?
 
 use serde::{Deserialize, Serialize};
-use toolrl_grammar::{Parsed, strict};
+use toolrl_grammar::Parsed;
 
 use crate::scale::Scaled;
 use crate::{Breakdown, Component, Context, Reference, RewardError, Scale, Term, TermScore};
@@ -47,7 +47,7 @@ impl Term for Format {
     ) -> Result<TermScore, RewardError> {
         let (min, max) = self.range(context);
         let kind = reference.kind();
-        let fault = strict(parsed.text, kind).err();
+        let fault = parsed.dialect.strict(parsed.text, kind).err();
         let rate = if fault.is_none() { 1.0 } else { 0.0 };
         Ok(TermScore {
             value: if fault.is_none() { max } else { min },

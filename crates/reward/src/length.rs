@@ -1,7 +1,6 @@
 //! The length term: does the reply think at length?
 
 use serde::{Deserialize, Serialize};
-use toolrl_grammar::reply::last_thoughts;
 use toolrl_grammar::{Parsed, text};
 
 use crate::{Breakdown, Context, Reference, RewardError, Term, TermScore};
@@ -74,9 +73,14 @@ impl Term for Length {
         (0.0, 1.0)
     }
 
-    fn score(&self, parsed: &Parsed<'_>, _: &Reference, context: &Context) -> Result<TermScore, RewardError> {
+    fn score(
+        &self,
+        parsed: &Parsed<'_>,
+        reference: &Reference,
+        context: &Context,
+    ) -> Result<TermScore, RewardError> {
         let target = self.settings.target.words(context);
-        let words = last_thoughts(parsed.text).map(|span| text::count_words(span.of(parsed.text)));
+        let words = reference.thoughts_of(parsed).map(text::count_words);
         let value = words.map_or(0.0, |words| hundredths(words as f64 / target).min(1.0));
         Ok(TermScore { breakdown: Breakdown::Length { words, target }, ..TermScore::new(value) })
     }

@@ -23,6 +23,7 @@
 
 mod asynchronous;
 mod breakdown;
+mod call;
 mod closure;
 mod config;
 mod context;
@@ -47,6 +48,7 @@ pub use asynchronous::{AsyncTerm, Limits, ScoreFuture};
 pub use breakdown::{
     Breakdown, CallPoints, CallScore, Comparison, Defect, Loss, Outcome, Points, Side, Unscorable,
 };
+pub use call::AnyCall;
 pub use closure::{AsyncFnTerm, FnTerm};
 pub use config::{RubricConfig, TermConfig};
 pub use context::{Context, Progress};

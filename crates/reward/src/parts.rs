@@ -1,10 +1,11 @@
 //! A score taken apart: what each part of a reply earned, and where in the text that was settled.
 
-use toolrl_grammar::json::{Entry, Value, entries};
-use toolrl_grammar::{Parsed, ToolCall};
+use toolrl_grammar::Parsed;
+use toolrl_grammar::json::{Entry, entries};
 
 use crate::{
-    Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score, ScoredTerm,
+    AnyCall, Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score,
+    ScoredTerm,
 };
 
 /// A part of a score. Parts of different replies to one task compare by [`Part::id`].
@@ -64,9 +65,10 @@ fn of_comparison(
 ) {
     let worth = weight * comparison.reward_per_point;
     all.push(Part { id: PartId::Names, reward: worth * comparison.names.gained, settled: None });
+    let predicted = reference.calls_of(parsed).unwrap_or_default();
     for (number, call) in comparison.calls.iter().enumerate() {
         let gold = reference.calls().and_then(|calls| calls.get(number));
-        let written = call.matched.and_then(|matched| calls(parsed).get(matched));
+        let written = call.matched.and_then(|matched| predicted.get(matched));
         of_call(number, call, gold, &Written::of(parsed, written), worth, all);
     }
 }
@@ -75,11 +77,12 @@ fn of_comparison(
 /// each value.
 fn of_equal(term: &ScoredTerm, parsed: &Parsed<'_>, reference: &Reference, all: &mut Vec<Part>) {
     let gold = reference.calls().unwrap_or_default();
-    let values = |call: &Value<'_>| call.get("parameters").and_then(Value::len).unwrap_or(0) as f64;
+    let predicted = reference.calls_of(parsed).unwrap_or_default();
+    let values = |call: &AnyCall<'_>| call.parameter_count().unwrap_or(0) as f64;
     let possible = 1.0 + gold.iter().map(|call| 1.0 + values(call)).sum::<f64>();
     let worth = term.weight * (term.range.1 - term.range.0) / possible;
     all.push(Part { id: PartId::Names, reward: worth, settled: None });
-    for (number, (call, written)) in gold.iter().zip(calls(parsed)).enumerate() {
+    for (number, (call, written)) in gold.iter().zip(&predicted).enumerate() {
         let full = |possible| Points { gained: possible, possible };
         let points = CallPoints::Parts { keys: full(1.0), values: full(values(call)) };
         let score = CallScore { matched: Some(number), points, losses: Vec::new() };
@@ -90,7 +93,7 @@ fn of_equal(term: &ScoredTerm, parsed: &Parsed<'_>, reference: &Reference, all: 
 fn of_call(
     number: usize,
     call: &CallScore,
-    gold: Option<&Value<'_>>,
+    gold: Option<&AnyCall<'_>>,
     written: &Written,
     worth: f64,
     all: &mut Vec<Part>,
@@ -103,7 +106,7 @@ fn of_call(
         CallPoints::Parts { keys, .. } => keys,
     };
     all.push(Part { id: PartId::Keys(number), reward: worth * keys.gained, settled: written.end });
-    let wanted = gold.and_then(|gold| gold.get("parameters")?.as_object());
+    let wanted = gold.and_then(AnyCall::arguments);
     for key in wanted.into_iter().flat_map(|wanted| wanted.keys()) {
         let name = key.lossy().into_owned();
         let lost = |loss: &Loss| match loss {
@@ -128,18 +131,15 @@ struct Written {
 }
 
 impl Written {
-    fn of(parsed: &Parsed<'_>, call: Option<&ToolCall<'_>>) -> Self {
-        let Some(call) = call else { return Self { end: None, parameters: Vec::new() } };
+    fn of(parsed: &Parsed<'_>, call: Option<&AnyCall<'_>>) -> Self {
+        let Some(span) = call.and_then(AnyCall::span) else {
+            return Self { end: None, parameters: Vec::new() };
+        };
         let parameters =
-            entries(parsed.text, call.span).into_iter().rev().find(|entry| entry.key == b"parameters");
+            entries(parsed.text, span).into_iter().rev().find(|entry| entry.key == b"parameters");
         let parameters = parameters.map(|entry| entries(parsed.text, entry.value_span)).unwrap_or_default();
-        Self { end: Some(call.span.end), parameters }
+        Self { end: Some(span.end), parameters }
     }
-}
-
-fn calls<'p, 'a>(parsed: &'p Parsed<'a>) -> &'p [ToolCall<'a>] {
-    let block = parsed.reply.tool_calls.as_ref().and_then(|block| block.calls.as_ref().ok());
-    block.map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,21 +1,35 @@
 //! The reply that a task asks for.
 
-use toolrl_grammar::json::Value;
-use toolrl_grammar::{ReplyKind, lenient, text};
+use toolrl_grammar::{
+    Dialect, Parsed, ReplyKind, Span, SyntaxError, SyntaxErrorKind, ToolRl, Turn, TurnPart, lenient, tags,
+    text,
+};
 
-use crate::RewardError;
+use crate::released::last_thoughts;
+use crate::{AnyCall, RewardError};
 
 /// A task's reference reply, read once and scored against often.
 #[derive(Clone, Debug)]
 pub struct Reference {
     text: Vec<u8>,
     kind: ReplyKind,
-    calls: Option<Vec<Value<'static>>>,
+    calls: Option<Vec<AnyCall<'static>>>,
+    reading: Reading,
+}
+
+/// How a reply's parts are found when it is held against a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// As the paper's released code finds them, for which a tag counts wherever it stands and a call may be
+    /// any JSON value.
+    Released,
+    /// As the reply's own dialect does.
+    Dialect,
 }
 
 impl Reference {
-    /// Reads a reference reply leniently. Its kind, too, is that of the released code: a tag
-    /// mentioned in the thoughts counts.
+    /// Reads a reference reply of ToolRL as the released code does, which also decides how replies are read
+    /// that are held against it: a tag mentioned in the thoughts counts.
     ///
     /// # Errors
     /// [`RewardError::Reference`] when it holds `<tool_call>` and what follows are no JSON lines.
@@ -29,9 +43,25 @@ impl Reference {
     /// ```
     pub fn parse<T: AsRef<[u8]> + ?Sized>(reply: &T) -> Result<Self, RewardError> {
         let reply = reply.as_ref();
-        let calls = lenient(reply).map(|block| block.calls).transpose().map_err(RewardError::Reference)?;
-        let calls = calls.map(|calls| calls.into_iter().map(|call| call.value.into_owned()).collect());
-        Ok(Self { text: reply.to_vec(), kind: ReplyKind::of(reply), calls })
+        let lines = lenient(reply).map(|block| block.calls).transpose().map_err(RewardError::Reference)?;
+        let owned = |line| AnyCall::of_line(line).into_owned();
+        let calls = lines.map(|lines| lines.into_iter().map(owned).collect());
+        Ok(Self { text: reply.to_vec(), kind: ReplyKind::of(reply), calls, reading: Reading::Released })
+    }
+
+    /// A gold turn of any dialect, with its text. Replies are read as their own dialect reads them.
+    ///
+    /// ```
+    /// use toolrl_reward::Reference;
+    ///
+    /// let gold = "<think>not <tool_call> yet</think>\n<response>b</response>";
+    /// let reference = Reference::of(gold, &toolrl_grammar::parse(gold).turn);
+    /// assert!(reference.calls().is_none());
+    /// ```
+    pub fn of<T: AsRef<[u8]> + ?Sized>(text: &T, turn: &Turn<'_>) -> Self {
+        let calls = (!turn.calls.is_empty())
+            .then(|| turn.calls.iter().map(|call| AnyCall::of(call).into_owned()).collect());
+        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading: Reading::Dialect }
     }
 
     /// The reply, in generalised UTF-8.
@@ -49,8 +79,93 @@ impl Reference {
         self.kind
     }
 
-    /// The calls it makes, one value a line; `None` without `<tool_call>`.
-    pub fn calls(&self) -> Option<&[Value<'static>]> {
+    /// The calls it makes; `None` where it makes none.
+    pub fn calls(&self) -> Option<&[AnyCall<'static>]> {
         self.calls.as_deref()
+    }
+
+    /// The calls of a reply that is held against this reference.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] where they cannot be read.
+    pub fn calls_of<'p>(&self, parsed: &'p Parsed<'_>) -> Result<Vec<AnyCall<'p>>, SyntaxError> {
+        let fault = parsed.faults_of(TurnPart::Calls).next();
+        match (self.reading, fault) {
+            (Reading::Released, _) if !reads_alike(parsed) => released_calls(parsed.text),
+            (Reading::Dialect, Some(fault)) => Err(fault.clone()),
+            _ => Ok(parsed.turn.calls.iter().map(AnyCall::of).collect()),
+        }
+    }
+
+    /// The thoughts of a reply that is held against this reference.
+    pub(crate) fn thoughts_of<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p [u8]> {
+        match self.reading {
+            Reading::Released => last_thoughts(parsed.text),
+            Reading::Dialect => parsed.turn.thoughts.as_ref().map(|thoughts| thoughts.as_bytes()),
+        }
+    }
+}
+
+/// Whether the released code reads the calls of this reply as ToolRL's dialect does, which saves reading them
+/// again: nothing is wrong with them, and no other `<tool_call>` stands before their end.
+fn reads_alike(parsed: &Parsed<'_>) -> bool {
+    let end = parsed.turn.calls.last().and_then(|call| call.span).map(|span| span.end);
+    let before = end.and_then(|end| parsed.text.get(..end));
+    parsed.dialect.name() == ToolRl.name()
+        && parsed.faults_of(TurnPart::Calls).next().is_none()
+        && before.is_some_and(|text| tags::find_all(text, tags::TOOL_CALL.open).nth(1).is_none())
+}
+
+/// The calls of a reply as the released code reads them.
+fn released_calls(text: &[u8]) -> Result<Vec<AnyCall<'_>>, SyntaxError> {
+    let missing =
+        |tag| SyntaxError { kind: SyntaxErrorKind::MissingTag { tag }, span: Span::new(0, text.len()) };
+    let block = lenient(text).ok_or_else(|| missing(tags::TOOL_CALL.open))?;
+    if !block.has_closing_tag {
+        return Err(missing(tags::TOOL_CALL.close));
+    }
+    Ok(block.calls?.into_iter().map(AnyCall::of_line).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use toolrl_grammar::parse;
+
+    use super::*;
+
+    /// Pieces of which texts near a reply are made.
+    const PIECES: [&str; 13] = [
+        "<think>a</think>\n<tool_call>\n",
+        "<think>",
+        "</think>",
+        "<tool_call>",
+        "</tool_call>",
+        "<response>",
+        "\n",
+        " ",
+        r#"{"name": "f", "parameters": {"x": 1}}"#,
+        r#"{"parameters": {"x": "<tool_call>"}, "name": "g"}"#,
+        r#"{"name": "f", "parameters": {}, "id": 1}"#,
+        r#"{"name": "f"}"#,
+        "[1]",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn calls_that_are_not_read_again_are_those_of_the_released_code(
+            pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 0..10),
+        ) {
+            let text = pieces.concat();
+            let shown = |calls: Result<Vec<AnyCall<'_>>, SyntaxError>| {
+                calls.map(|calls| calls.iter().map(|call| (call.to_string(), call.span())).collect::<Vec<_>>())
+            };
+            let reference = Reference::parse("").expect("no call");
+            let parsed = parse(&text);
+            let (found, released) = (shown(reference.calls_of(&parsed)), shown(released_calls(text.as_bytes())));
+            prop_assert_eq!(found, released);
+        }
     }
 }

@@ -69,8 +69,7 @@ impl Registry {
     ///
     /// let mut registry = Registry::builtin();
     /// registry.register_fn("calls", (0.0, f64::INFINITY), |reply, _gold, _context| {
-    ///     let block = reply.reply.tool_calls.as_ref();
-    ///     block.and_then(|block| block.calls.as_ref().ok()).map_or(0.0, |calls| calls.len() as f64)
+    ///     reply.turn.calls.len() as f64
     /// });
     /// assert!(registry.ids().any(|id| id == "calls"));
     /// ```

@@ -1,6 +1,8 @@
-//! What only the paper's released code has: replies cut out of prompts, and its variants by flag.
+//! What only the paper's released code has: replies cut out of prompts, the thoughts that it measures, and its
+//! variants by flag.
 
 use toolrl_grammar::json::Value;
+use toolrl_grammar::tags::{self, THINK};
 use toolrl_grammar::text;
 
 use crate::{
@@ -38,12 +40,23 @@ pub fn extract_reply<T: AsRef<[u8]> + ?Sized>(text: &T, template: Template) -> R
         Template::None => return Err(RewardError::NoTemplate),
     };
     let whole = text.as_ref();
-    let stands_at = |at: &usize, mark: &str, text: &[u8]| text[*at..].starts_with(mark.as_bytes());
-    let opened = memchr::memrchr_iter(b'<', whole).find(|at| stands_at(at, opening, whole));
-    let turn = opened.map_or(whole, |at| &whole[at + opening.len()..]);
-    let ended = memchr::memchr_iter(b'<', turn).find(|at| stands_at(at, end, turn));
-    let reply = ended.map_or(turn, |at| &turn[..at]);
-    Ok(text::strip(reply))
+    let turn = tags::after_last(whole, opening).unwrap_or(whole);
+    Ok(text::strip(tags::before(turn, end)))
+}
+
+/// The thoughts that the released code measures: from the last `<think>` to the next `</think>`, or
+/// to the end. `None` unless both tags stand somewhere in the text.
+///
+/// ```
+/// use toolrl_reward::released::last_thoughts;
+///
+/// assert_eq!(last_thoughts("<think>a</think><think>b c</think>"), Some(&b"b c"[..]));
+/// assert_eq!(last_thoughts("</think><think>a"), Some(&b"a"[..]));
+/// assert_eq!(last_thoughts("<think>a"), None);
+/// ```
+pub fn last_thoughts<T: AsRef<[u8]> + ?Sized>(text: &T) -> Option<&[u8]> {
+    let text = text.as_ref();
+    THINK.last(text).filter(|_| tags::has(text, THINK.close))
 }
 
 /// The variants of the released reward, as its flags name them. A flag is on only when its value

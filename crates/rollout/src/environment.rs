@@ -19,8 +19,7 @@ pub type Closing<'a> = Pin<Box<dyn Future<Output = Result<Option<f64>, Cause>> +
 pub trait Environment: Send + Sync {
     /// What a policy is told of a task. All members of a group begin with it.
     fn opening(&self, task: &Sample) -> Opening {
-        let messages = task.messages.iter().map(|m| Message::new(m.role.as_str(), m.content.as_str()));
-        Opening { messages: messages.collect(), tools: Vec::new() }
+        Opening { messages: task.messages.clone(), tools: task.tools.clone() }
     }
 
     /// Begins one member's episode.

@@ -66,7 +66,7 @@ pub(crate) fn completion(
         member: episode.member,
         prompt: format!("{}{before}", prompt.text),
         completion: episode.reply().text.clone(),
-        gold: task.sample.gold.clone(),
+        gold: task.sample.gold.text().to_owned(),
         reward: scored.reward,
         components: scored.components.clone(),
         advantage: member.mean_advantage(),

@@ -54,6 +54,13 @@ struct Reply {
     ref_logp: Vec<f32>,
 }
 
+impl Reply {
+    fn experience(&self) -> Experience<'_> {
+        let Self { advantage, old_logp, ref_logp, .. } = self;
+        Experience { old_logp, sampler_logp: None, ref_logp: Some(ref_logp), advantage: (*advantage).into() }
+    }
+}
+
 fn list<T: serde::de::DeserializeOwned>(value: &Value) -> T {
     serde_json::from_value(value.clone()).unwrap()
 }
@@ -73,15 +80,17 @@ fn replies(reference: &Value) -> Vec<Reply> {
 const MEMBERS: usize = 3;
 
 fn packs(replies: &[Reply], max_tokens: usize) -> Vec<Pack> {
-    let group = |(group, replies): (usize, &'_ [Reply])| {
-        let prompt = &replies[0].prompt;
-        assert!(replies.iter().all(|r| r.prompt == *prompt), "three replies a prompt");
-        let places = (0..).map(|member| Place { group, member });
-        let members = places.zip(replies).map(|(place, reply)| Member::whole(place, &reply.tokens));
-        PackGroup { prompt, members: members.collect() }
-    };
-    let groups: Vec<PackGroup<'_>> = replies.chunks(MEMBERS).enumerate().map(group).collect();
+    let groups: Vec<_> = (0..).zip(replies.chunks(MEMBERS)).map(group).collect();
     pack(&groups, max_tokens)
+}
+
+/// A prompt and its replies as they are packed.
+fn group((group, replies): (usize, &[Reply])) -> PackGroup<'_> {
+    let prompt = &replies[0].prompt;
+    assert!(replies.iter().all(|r| r.prompt == *prompt), "three replies a prompt");
+    let places = (0..).map(|member| Place { group, member });
+    let members = places.zip(replies).map(|(place, reply)| Member::whole(place, &reply.tokens));
+    PackGroup { prompt, members: members.collect() }
 }
 
 /// A place's number among the replies.
@@ -107,14 +116,8 @@ fn token_mean(
 }
 
 fn loss_of(config: &LossConfig, pack: &Pack, numbers: (&[f32], &[f32]), replies: &[Reply]) -> PackLoss {
-    let experience = |reply: &'_ Reply| Experience {
-        old_logp: &reply.old_logp,
-        sampler_logp: None,
-        ref_logp: Some(&reply.ref_logp),
-        advantage: reply.advantage.into(),
-    };
-    let extent = extent(replies.iter().map(experience));
-    loss(pack, numbers, |place| Some(experience(&replies[number(place)])), extent, config).unwrap().into()
+    let extent = extent(replies.iter().map(Reply::experience));
+    loss(pack, numbers, |place| Some(replies[number(place)].experience()), extent, config).unwrap().into()
 }
 
 fn learner(dir: &Path, activations: Activations) -> Learner {

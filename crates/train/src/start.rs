@@ -54,8 +54,9 @@ fn make(fresh: &FreshPolicy, seed: u64, data: &Data, dir: &Path, device: &Device
     if let Some(fault) = fresh.fault() {
         return Err(TrainError::Recipe(format!("policy.fresh: {fault}")));
     }
-    let texts = data.train.iter().flat_map(|s| s.messages.iter().map(|m| &m.content).chain([&s.gold]));
-    let texts: Vec<String> = texts.cloned().collect();
+    let texts =
+        data.train.iter().flat_map(|s| s.messages.iter().map(|m| m.content.as_str()).chain([s.gold.text()]));
+    let texts: Vec<String> = texts.map(str::to_owned).collect();
     train_bpe(texts.into_iter(), fresh.vocab_size, &[])?.save(dir)?;
     let chat = Chat::load(dir)?;
     let stop = chat.eos_token_id().ok_or_else(|| TrainError::NoStopToken { dir: dir.to_owned() })?;

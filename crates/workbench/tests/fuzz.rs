@@ -144,7 +144,7 @@ fn hostile_gold_replies_are_left_out_or_taken() {
     assert!(error.contains("(1 have calls without name"), "{error}");
     assert!(fuzz(&Rubric::toolrl(), [], SETTINGS).is_err());
     let deep = format!(
-        "<tool_call>\n{{\"name\": [1], \"parameters\": {{\"a\": {}{}}}}}\n</tool_call>",
+        "<tool_call>\n{{\"name\": \"g\", \"parameters\": {{\"a\": {}{}}}}}\n</tool_call>",
         "[".repeat(900),
         "]".repeat(900)
     );

@@ -23,7 +23,7 @@ impl Term for Brevity {
     }
 
     fn score(&self, parsed: &Parsed<'_>, _: &Reference, _: &Context) -> Result<TermScore, RewardError> {
-        let thoughts = parsed.reply.thoughts.map_or(&[][..], |span| span.of(parsed.text));
+        let thoughts = parsed.turn.thoughts.as_ref().map_or(&[][..], |thoughts| thoughts.as_bytes());
         let words = toolrl_grammar::text::count_words(thoughts);
         let cost = self.price * words.saturating_sub(self.words) as f64;
         Ok(TermScore::new(-cost.min(1.0)).with_note(format!("{words} words, {} free", self.words)))

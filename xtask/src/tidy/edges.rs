@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 24] = [
     ("toolrl-cube", &[]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
-    ("toolrl-data", &["toolrl-grammar"]),
+    ("toolrl-data", &["toolrl-chat", "toolrl-grammar"]),
     ("toolrl-bfcl", &["toolrl-grammar"]),
     ("toolrl-api-bank", &["toolrl-grammar"]),
     ("toolrl-bamboogle", &["toolrl-grammar"]),

@@ -100,6 +100,6 @@ fn golds(args: &FuzzArgs) -> anyhow::Result<BTreeSet<Vec<u8>>> {
             World::generate(&config)?.train
         }
     };
-    golds.extend(samples.into_iter().map(|sample| sample.gold.into_bytes()));
+    golds.extend(samples.into_iter().map(|sample| sample.gold.text().into()));
     Ok(golds)
 }

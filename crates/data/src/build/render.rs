@@ -30,7 +30,8 @@ impl Renderer {
         Ok(Sample {
             id: step.id.clone(),
             messages: self.template.messages(context! { tools, dialogue })?,
-            gold: step.gold().text(),
+            tools: Vec::new(),
+            gold: step.gold().text().into(),
             kind: step.kind(),
             unseen_tools: false,
         })

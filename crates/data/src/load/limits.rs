@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::load::footer::nesting;
     use crate::load::rows_within;
-    use crate::{DataError, Message, Role, Sample, TaskKind, write_parquet};
+    use crate::{DataError, Message, Sample, TaskKind, write_parquet};
 
     const SMALL: Limits = Limits { bytes: 1 << 20, line: 1 << 10, columns: 4, levels: 8 };
 
@@ -54,11 +54,12 @@ mod tests {
     /// A table with one message of so many bytes.
     fn table(directory: &Path, bytes: usize) -> PathBuf {
         let path = directory.join("t.parquet");
-        let message = Message { role: Role::User, content: "x".repeat(bytes) };
-        let gold = "<think> a".to_owned();
+        let message = Message::new("user", "x".repeat(bytes));
+        let gold = "<think> a".into();
         let sample = Sample {
             id: "a".into(),
             messages: vec![message],
+            tools: Vec::new(),
             gold,
             kind: TaskKind::Other,
             unseen_tools: false,

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{DataError, Message, Place, Role, Sample, TaskKind};
+use crate::{DataError, Gold, Message, Place, Sample, TaskKind};
+
+/// Who may speak in a prompt.
+const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
 
 /// A row and where it stands, for errors.
 pub(super) struct Row<'a> {
@@ -27,17 +30,17 @@ impl Row<'_> {
 
     /// `{instruction, input, output}`, each without its surrounding white space.
     fn instruction_form(&self, stem: &str, index: usize) -> Result<Sample, DataError> {
-        let message = |role, field| Ok(Message { role, content: self.text(field)?.trim().to_owned() });
-        let messages = vec![message(Role::System, "instruction")?, message(Role::User, "input")?];
-        let gold = self.text("output")?.trim().to_owned();
-        let kind = TaskKind::of_gold(&gold);
-        Ok(Sample { id: format!("{stem}:{index}"), messages, gold, kind, unseen_tools: false })
+        let message = |role, field| Ok(Message::new(role, self.text(field)?.trim()));
+        let messages = vec![message("system", "instruction")?, message("user", "input")?];
+        let gold = Gold::from(self.text("output")?.trim());
+        let (id, kind) = (format!("{stem}:{index}"), TaskKind::of_gold(&gold));
+        Ok(Sample { id, messages, tools: Vec::new(), gold, kind, unseen_tools: false })
     }
 
-    /// `{prompt, reward_model: {ground_truth}, extra_info}`, texts as they stand. Of `extra_info`, `index`
+    /// `{prompt, tools, reward_model: {ground_truth}, extra_info}`, texts as they stand. Of `extra_info`, `index`
     /// numbers the sample; `id`, `kind` and `unseen_tools` are what our own writers add.
     fn chat_form(&self, stem: &str, index: usize) -> Result<Sample, DataError> {
-        let gold = self.text("reward_model.ground_truth")?.to_owned();
+        let gold = Gold::from(self.text("reward_model.ground_truth")?);
         let index = self.optional("extra_info.index").and_then(Value::as_u64).unwrap_or(index as u64);
         let id = match self.optional("extra_info.id") {
             Some(_) => self.text("extra_info.id")?.to_owned(),
@@ -56,7 +59,7 @@ impl Row<'_> {
                 .ok_or_else(|| self.field("extra_info.unseen_tools", "true or false", found))?,
             None => false,
         };
-        Ok(Sample { id, messages: self.messages()?, gold, kind, unseen_tools })
+        Ok(Sample { id, messages: self.messages()?, tools: self.tools()?, gold, kind, unseen_tools })
     }
 
     fn messages(&self) -> Result<Vec<Message>, DataError> {
@@ -66,12 +69,39 @@ impl Row<'_> {
         (0..list.len()).map(|index| self.message(index)).collect()
     }
 
+    /// A message: `role`, `content`, and what else a chat template may read. Beside `tool_calls` nothing need be
+    /// said. A table has the rest in `more`, as JSON.
     fn message(&self, index: usize) -> Result<Message, DataError> {
         let field = format!("prompt.{index}.role");
-        let name = self.text(&field)?;
-        let role = Role::from_name(name)
-            .ok_or_else(|| self.field(&field, "system, user or assistant", &Value::from(name)))?;
-        Ok(Message { role, content: self.text(&format!("prompt.{index}.content"))?.to_owned() })
+        let role = self.text(&field)?;
+        if !ROLES.contains(&role) {
+            return Err(self.field(&field, "system, user, assistant or tool", &Value::from(role)));
+        }
+        let mut rest =
+            self.optional(&format!("prompt.{index}")).and_then(Value::as_object).cloned().unwrap_or_default();
+        rest.retain(|name, value| !value.is_null() && name != "role");
+        if let Some(more) = rest.get("more").and_then(Value::as_str).and_then(as_object) {
+            rest.shift_remove("more");
+            rest.extend(more);
+        }
+        let content = match rest.shift_remove("content") {
+            None if rest.contains_key("tool_calls") => "",
+            _ => self.text(&format!("prompt.{index}.content"))?,
+        };
+        let tool_calls = rest.shift_remove("tool_calls");
+        Ok(Message { tool_calls, fields: rest, ..Message::new(role, content) })
+    }
+
+    /// The tools as JSON schemas: a list, or its JSON.
+    fn tools(&self) -> Result<Vec<Value>, DataError> {
+        let Some(found) = self.optional("tools") else {
+            return Ok(Vec::new());
+        };
+        let read = match found {
+            Value::String(text) => serde_json::from_str(text).ok(),
+            other => other.as_array().cloned(),
+        };
+        read.ok_or_else(|| self.field("tools", "a list of tools, or its JSON", found))
     }
 
     /// The text at a dotted path.
@@ -96,6 +126,11 @@ impl Row<'_> {
             found: brief(found),
         }
     }
+}
+
+/// The object that a text is the JSON of.
+fn as_object(text: &str) -> Option<Map<String, Value>> {
+    serde_json::from_str(text).ok()
 }
 
 /// The value in a few words, for errors.

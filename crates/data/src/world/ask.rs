@@ -1,7 +1,9 @@
 //! From a tool to a request for it and the call that answers it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+use toolrl_grammar::Call;
 
+use super::gold::argument;
 use super::listing::Listed;
 use super::slot::{Draw, Drawn};
 use super::tool::Tool;
@@ -48,17 +50,13 @@ pub(crate) fn ask(tool: &'static Tool, given: Option<(&str, Drawn)>, draw: &mut 
 }
 
 impl Asked {
-    /// The call as one line of JSON, under the names of the listing.
-    pub(crate) fn call(&self, listing: &[Listed]) -> Option<Value> {
+    /// The call, under the names of the listing.
+    pub(crate) fn call(&self, listing: &[Listed]) -> Option<Call<'static>> {
         let listed = listing.iter().find(|listed| listed.tool.name == self.tool.name)?;
-        let parameters: Map<_, _> = self
-            .arguments
-            .iter()
-            .filter_map(|(index, value)| Some((listed.params.get(*index)?.clone(), value.clone())))
-            .collect();
-        let mut call = Map::new();
-        call.insert("name".to_owned(), listed.name.clone().into());
-        call.insert("parameters".to_owned(), Value::Object(parameters));
-        Some(Value::Object(call))
+        let named = |(index, value): &(usize, Value)| {
+            Some((listed.params.get(*index)?.clone().into(), argument(value)))
+        };
+        let arguments = self.arguments.iter().filter_map(named).collect();
+        Some(Call::new(listed.name.clone(), arguments))
     }
 }

@@ -25,8 +25,10 @@ mod tests;
 
 use std::collections::HashSet;
 
+use toolrl_grammar::{ToolRl, Turn};
+
 use crate::random::{Rng, hash};
-use crate::{DataError, Sample, TaskKind};
+use crate::{DataError, Gold, Sample, TaskKind};
 use render::Renderer;
 use slot::Draw;
 use task::Stock;
@@ -105,16 +107,16 @@ impl<'a> World<'a> {
             let Some(task) = stock.task(kind, &mut draw) else {
                 continue;
             };
-            let gold = task.gold.text();
+            let gold = written(&task.gold)?;
             let earlier = task.history.iter().map(|turn| turn.observation.as_str());
-            let text: Vec<_> = earlier.chain([task.request.as_str(), gold.as_str()]).collect();
+            let text: Vec<_> = earlier.chain([task.request.as_str(), gold.text()]).collect();
             let hash = hash(&text);
             if part_of(hash) == part && seen.insert(hash) {
                 let messages = self.renderer.messages(&task.tools, &task.history, &task.request)?;
                 let id = format!("{}:{index}", part.name());
                 let slips = !held_out && self.slips(index);
-                let gold = if slips { task.gold.with_slip(&task.tools).text() } else { gold };
-                return Ok(Sample { id, messages, gold, kind, unseen_tools });
+                let gold = if slips { written(&gold::with_slip(task.gold, &task.tools))? } else { gold };
+                return Ok(Sample { id, messages, tools: Vec::new(), gold, kind, unseen_tools });
             }
         }
         Err(DataError::World {
@@ -150,6 +152,11 @@ impl Part {
             Self::HeldOut => "held_out",
         }
     }
+}
+
+/// The gold reply in the released form.
+fn written(turn: &Turn<'_>) -> Result<Gold, DataError> {
+    Gold::write(turn, &ToolRl).map_err(DataError::Gold)
 }
 
 /// An eighth of all possible tasks is held out.

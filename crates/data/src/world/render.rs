@@ -19,7 +19,7 @@ pub(crate) struct Renderer {
 
 /// An earlier turn, as text.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct Earlier {
     /// What was asked.
     pub(crate) request: String,
     /// The calls that were made, one a line.
@@ -44,7 +44,7 @@ impl Renderer {
     pub(crate) fn messages(
         &self,
         tools: &[Listed],
-        history: &[Turn],
+        history: &[Earlier],
         request: &str,
     ) -> Result<Vec<Message>, DataError> {
         let tools: Vec<_> = tools.iter().map(tool_value).collect();
@@ -53,8 +53,8 @@ impl Renderer {
     }
 }
 
-fn turn_value(turn: &Turn) -> minijinja::Value {
-    let Turn { request, calls, observation } = turn;
+fn turn_value(turn: &Earlier) -> minijinja::Value {
+    let Earlier { request, calls, observation } = turn;
     context! { request, calls, observation }
 }
 

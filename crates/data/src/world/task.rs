@@ -1,11 +1,14 @@
 //! One task of each kind.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
+use toolrl_grammar::{Call, Turn};
 
 use super::ask::{Asked, ask};
-use super::gold::{self, Gold};
+use super::gold;
 use super::listing::{self, Listed};
-use super::render::Turn;
+use super::render::Earlier;
 use super::slot::{Draw, Drawn, Slot};
 use super::tool::{Domain, FollowUp, Tool};
 use super::{phrases, python_json, tools};
@@ -17,11 +20,11 @@ pub(crate) struct Task {
     /// The tools that the prompt lists.
     pub(crate) tools: Vec<Listed>,
     /// Earlier turns.
-    pub(crate) history: Vec<Turn>,
+    pub(crate) history: Vec<Earlier>,
     /// What the user asks now.
     pub(crate) request: String,
     /// The gold reply.
-    pub(crate) gold: Gold,
+    pub(crate) gold: Turn<'static>,
 }
 
 /// What tasks are made of.
@@ -71,7 +74,7 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("I need to {}, so I call {}.", asked.tool.task, name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task { tools, history: Vec::new(), request, gold: Gold::calls(thought, vec![call]) })
+        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(thought, vec![call]) })
     }
 
     fn several_calls(self, draw: &mut Draw<'_>) -> Option<Task> {
@@ -84,7 +87,7 @@ impl Stock<'_> {
         let thought = format!("This takes {count} calls: {}.", names.join(", then "));
         let phrases: Vec<_> = asked.iter().map(|asked| asked.phrase.as_str()).collect();
         let request = phrases::sentences(&phrases, draw.rng);
-        Some(Task { tools, history: Vec::new(), request, gold: Gold::calls(thought, calls) })
+        Some(Task { tools, history: Vec::new(), request, gold: gold::calls(thought, calls) })
     }
 
     /// A request for a tool that the prompt does not list.
@@ -92,7 +95,7 @@ impl Stock<'_> {
         let asked = ask(self.tool(draw), None, draw);
         let tools = self.list(&[], Some(asked.tool), draw);
         let task = asked.tool.task;
-        let gold = Gold::response(
+        let gold = gold::response(
             format!("None of the tools can {task}, so I answer in words."),
             format!("I am sorry, I have no tool to {task}."),
         );
@@ -102,7 +105,7 @@ impl Stock<'_> {
     fn small_talk(self, draw: &mut Draw<'_>) -> Task {
         let (request, answer) = phrases::small_talk(draw);
         let tools = self.list(&[], None, draw);
-        let gold = Gold::response("No tool is needed here, so I answer in words.".to_owned(), answer);
+        let gold = gold::response("No tool is needed here, so I answer in words.".to_owned(), answer);
         Task { tools, history: Vec::new(), request, gold }
     }
 
@@ -118,7 +121,7 @@ impl Stock<'_> {
         let value = python_json::text(&picked.value);
         let asked = ask(then, Some((follow_up.param, picked)), draw);
         let tools = self.list(&[first.tool, then], None, draw);
-        let turn = Turn {
+        let turn = Earlier {
             request: phrases::sentence(&first.phrase, draw.rng),
             calls: gold::lines(&[first.call(&tools)?]),
             observation: python_json::text(&Value::Array(rows)),
@@ -126,13 +129,13 @@ impl Stock<'_> {
         let call = asked.call(&tools)?;
         let thought = format!("The records give {value}, so I call {}.", name(&call));
         let request = phrases::sentence(&asked.phrase, draw.rng);
-        Some(Task { tools, history: vec![turn], request, gold: Gold::calls(thought, vec![call]) })
+        Some(Task { tools, history: vec![turn], request, gold: gold::calls(thought, vec![call]) })
     }
 }
 
 /// The name in a call.
-fn name(call: &Value) -> &str {
-    call.get("name").and_then(Value::as_str).unwrap_or_default()
+fn name<'c>(call: &'c Call<'static>) -> Cow<'c, str> {
+    call.name.lossy()
 }
 
 /// Two or three rows with different values and different numbers.

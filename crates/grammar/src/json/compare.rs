@@ -29,7 +29,8 @@ pub fn identical_or_equal(a: &Value<'_>, b: &Value<'_>) -> bool {
     }
 }
 
-fn same_entries(a: &Object<'_>, b: &Object<'_>) -> bool {
+/// Whether two objects are equal, in whatever order.
+pub fn same_entries(a: &Object<'_>, b: &Object<'_>) -> bool {
     let in_b = |key, value| b.get(key).is_some_and(|other| identical_or_equal(value, other));
     a.len() == b.len() && a.iter().all(|(key, value)| in_b(key.as_bytes(), value))
 }

@@ -19,17 +19,19 @@
 
 mod compare;
 mod entries;
+mod lines;
 mod number;
 mod read;
 mod string;
 mod value;
 mod write;
 
-pub use compare::{equal, identical_or_equal};
+pub use compare::{equal, identical_or_equal, same_entries};
 pub use entries::{Entry, entries};
+pub use lines::{Line, lines};
 pub use read::{parse, parse_prefix};
 pub use value::{Object, PyInt, PyStr, Value};
-pub use write::{Unicode, float_repr};
+pub use write::{Entries, Unicode, float_repr};
 
 /// The most digits of an integer: the default of `sys.set_int_max_str_digits`.
 pub const MAX_INTEGER_DIGITS: usize = 4300;

@@ -13,7 +13,7 @@ use nom::{
 
 use super::{MAX_INTEGER_DIGITS, PyInt, Value};
 use crate::SyntaxErrorKind;
-use crate::fault::{Fault, Parse, fail};
+use crate::fault::{Failed, Parse, fail};
 
 /// `number = integer [fraction] [exponent]`. Without the last two it is an integer.
 pub(super) fn number(input: &[u8]) -> Parse<'_, Value<'_>> {
@@ -44,11 +44,11 @@ fn exponent(input: &[u8]) -> Parse<'_, &[u8]> {
     recognize((one_of(&b"eE"[..]), opt(one_of(&b"+-"[..])), digit1)).parse(input)
 }
 
-fn integer_of(text: &[u8]) -> Result<PyInt<'_>, nom::Err<Fault<'_>>> {
+fn integer_of(text: &[u8]) -> Result<PyInt<'_>, nom::Err<Failed<'_>>> {
     let digits = text.len() - usize::from(text.starts_with(b"-"));
     if digits > MAX_INTEGER_DIGITS {
         let kind = SyntaxErrorKind::IntegerTooLong { digits, limit: MAX_INTEGER_DIGITS };
-        return Err(nom::Err::Failure(Fault { at: text, len: text.len(), kind }));
+        return Err(nom::Err::Failure(Failed { at: text, len: text.len(), kind }));
     }
     let text = ascii(text);
     Ok(match text.parse() {

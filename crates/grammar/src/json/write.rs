@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::{PyInt, PyStr, Value};
+use super::{Object, PyInt, PyStr, Value};
 use crate::text::{code_points, lossy};
 
 /// Writes as `json.dumps` does: `", "` and `": "`, escapes for what is not ASCII, `NaN`, `Infinity`.
@@ -31,6 +31,16 @@ impl Display for Unicode<'_, '_> {
     }
 }
 
+/// Displays the entries of an object as [`Unicode`] displays the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'v, 'a>(pub &'v Object<'a>);
+
+impl Display for Entries<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_entries(f, self.0, Charset::Unicode)
+    }
+}
+
 /// Which characters stand for themselves.
 #[derive(Clone, Copy)]
 enum Charset {
@@ -54,17 +64,19 @@ fn write_value(f: &mut fmt::Formatter<'_>, value: &Value<'_>, charset: Charset) 
             }
             f.write_char(']')
         }
-        Value::Object(entries) => {
-            f.write_char('{')?;
-            for (i, (key, value)) in entries.iter().enumerate() {
-                f.write_str(if i == 0 { "" } else { ", " })?;
-                write_string(f, key, charset)?;
-                f.write_str(": ")?;
-                write_value(f, value, charset)?;
-            }
-            f.write_char('}')
-        }
+        Value::Object(entries) => write_entries(f, entries, charset),
     }
+}
+
+fn write_entries(f: &mut fmt::Formatter<'_>, entries: &Object<'_>, charset: Charset) -> fmt::Result {
+    f.write_char('{')?;
+    for (i, (key, value)) in entries.iter().enumerate() {
+        f.write_str(if i == 0 { "" } else { ", " })?;
+        write_string(f, key, charset)?;
+        f.write_str(": ")?;
+        write_value(f, value, charset)?;
+    }
+    f.write_char('}')
 }
 
 fn write_string(f: &mut fmt::Formatter<'_>, text: &PyStr<'_>, charset: Charset) -> fmt::Result {

@@ -1,26 +1,24 @@
 //! The points that one list of calls earns against another.
 
-use toolrl_grammar::json::Value;
-
 use super::assign::{best_assignment, greedy_assignment};
 use super::names::compare_names;
 use super::pair::{Call, PairScore, explain_pair, score_pair};
 use super::{CorrectnessSettings, Matching};
 use crate::scale::Range;
-use crate::{CallPoints, CallScore, Comparison, Defect, Points, Side, Unscorable};
+use crate::{AnyCall, CallPoints, CallScore, Comparison, Defect, Points, Side, Unscorable};
 
 /// Compares the calls of a reply with those of the reference.
 ///
 /// # Errors
 /// [`Unscorable`] when a call that the comparison touches is not one.
 pub(super) fn compare<'a>(
-    gold: &'a [Value<'a>],
-    predicted: &[&'a Value<'a>],
+    gold: &'a [AnyCall<'a>],
+    predicted: &'a [AnyCall<'a>],
     settings: &CorrectnessSettings,
     (min, max): Range,
 ) -> Result<Comparison, Unscorable> {
-    let gold = read_all(Side::Reference, gold.iter())?;
-    let predicted = read_all(Side::Reply, predicted.iter().copied())?;
+    let gold = read_all(Side::Reference, gold)?;
+    let predicted = read_all(Side::Reply, predicted)?;
     let names = name_points(&gold, &predicted, settings)?;
     let possible = possible_points(&gold, settings)?;
     let pair = |g: usize, p: usize| score_pair(&gold[g], &predicted[p], settings.granularity);
@@ -50,11 +48,8 @@ pub(super) fn compare<'a>(
     })
 }
 
-fn read_all<'a>(
-    side: Side,
-    values: impl Iterator<Item = &'a Value<'a>>,
-) -> Result<Vec<Call<'a>>, Unscorable> {
-    values.enumerate().map(|(index, value)| Call::read(side, index, value)).collect()
+fn read_all<'a>(side: Side, calls: &'a [AnyCall<'a>]) -> Result<Vec<Call<'a>>, Unscorable> {
+    calls.iter().enumerate().map(|(index, call)| Call::read(side, index, call)).collect()
 }
 
 fn name_points(
@@ -62,8 +57,8 @@ fn name_points(
     predicted: &[Call<'_>],
     settings: &CorrectnessSettings,
 ) -> Result<f64, Unscorable> {
-    let names_of_gold: Vec<_> = gold.iter().map(|call| call.name).collect();
-    let names_predicted: Vec<_> = predicted.iter().map(|call| call.name).collect();
+    let names_of_gold: Vec<_> = gold.iter().map(|call| &call.name).collect();
+    let names_predicted: Vec<_> = predicted.iter().map(|call| &call.name).collect();
     let equal_only = settings.granularity.wants_equal_lists();
     compare_names(&names_of_gold, &names_predicted, equal_only, settings.matching)
 }

@@ -6,13 +6,12 @@ mod names;
 mod pair;
 
 use serde::{Deserialize, Serialize};
-use toolrl_grammar::json::{Value, identical_or_equal};
-use toolrl_grammar::{Parsed, Span, SyntaxError, SyntaxErrorKind};
+use toolrl_grammar::{Parsed, SyntaxError};
 
 use crate::scale::{Range, Scaled};
 use crate::{
-    Breakdown, CallPoints, Comparison, Context, Outcome, Points, Reference, RewardError, Scale, Term,
-    TermScore,
+    AnyCall, Breakdown, CallPoints, Comparison, Context, Outcome, Points, Reference, RewardError, Scale,
+    Term, TermScore,
 };
 
 /// How finely calls that differ from the reference's are scored.
@@ -93,13 +92,17 @@ impl Correctness {
         Self { settings }
     }
 
-    fn outcome(&self, parsed: &Parsed<'_>, gold: &[Value<'static>], range: Range) -> Outcome {
-        let predicted = match calls_of(parsed) {
+    fn outcome(
+        &self,
+        predicted: Result<Vec<AnyCall<'_>>, SyntaxError>,
+        gold: &[AnyCall<'static>],
+        range: Range,
+    ) -> Outcome {
+        let predicted = match predicted {
             Ok(predicted) => predicted,
             Err(error) => return Outcome::Unreadable(error),
         };
-        let equal = gold.len() == predicted.len()
-            && gold.iter().zip(&predicted).all(|(a, b)| identical_or_equal(a, b));
+        let equal = gold.len() == predicted.len() && gold.iter().zip(&predicted).all(|(a, b)| a.same(b));
         if equal {
             return Outcome::Equal;
         }
@@ -111,20 +114,6 @@ impl Correctness {
             Err(unscorable) => Outcome::Unscorable(unscorable),
         }
     }
-}
-
-/// The values of the reply's calls.
-fn calls_of<'p, 'a>(parsed: &'p Parsed<'a>) -> Result<Vec<&'p Value<'a>>, SyntaxError> {
-    let missing = |tag| SyntaxError {
-        kind: SyntaxErrorKind::MissingTag { tag },
-        span: Span::new(0, parsed.text.len()),
-    };
-    let block = parsed.reply.tool_calls.as_ref().ok_or_else(|| missing("<tool_call>"))?;
-    if !block.has_closing_tag {
-        return Err(missing("</tool_call>"));
-    }
-    let calls = block.calls.as_ref().map_err(Clone::clone)?;
-    Ok(calls.iter().map(|call| &call.value).collect())
 }
 
 impl Term for Correctness {
@@ -145,7 +134,7 @@ impl Term for Correctness {
         let (min, max) = self.range(context);
         let outcome = match reference.calls() {
             None => Outcome::NoCallsWanted,
-            Some(gold) => self.outcome(parsed, gold, (min, max)),
+            Some(gold) => self.outcome(reference.calls_of(parsed), gold, (min, max)),
         };
         let value = match &outcome {
             Outcome::NoCallsWanted => 0.0,

@@ -1,35 +1,38 @@
 //! One call of the reference against one of the reply.
 
-use toolrl_grammar::json::{Object, Value, equal, identical_or_equal};
+use toolrl_grammar::json::{Object, Value, equal};
 
 use super::{Granularity, names::compare_keys};
-use crate::{CallPoints, CallScore, Defect, Loss, Points, Side, Unscorable};
+use crate::call::Parameters;
+use crate::{AnyCall, CallPoints, CallScore, Defect, Loss, Points, Side, Unscorable};
 
 /// A call of which the name was read.
 pub(super) struct Call<'a> {
     pub side: Side,
     pub index: usize,
-    pub value: &'a Value<'a>,
-    pub name: &'a Value<'a>,
+    pub call: &'a AnyCall<'a>,
+    pub name: Value<'a>,
 }
 
 impl<'a> Call<'a> {
     /// Reads a call's name.
-    pub fn read(side: Side, index: usize, value: &'a Value<'a>) -> Result<Self, Unscorable> {
-        let fault = |defect| Unscorable { side, call: index, defect };
-        let entries = value.as_object().ok_or(fault(Defect::NotAnObject))?;
-        let name = entries.get(&b"name"[..]).ok_or(fault(Defect::Missing("name")))?;
-        Ok(Self { side, index, value, name })
+    pub fn read(side: Side, index: usize, call: &'a AnyCall<'a>) -> Result<Self, Unscorable> {
+        let unnamed = || Unscorable { side, call: index, defect: call.without_name() };
+        let name = call.name().ok_or_else(unnamed)?;
+        Ok(Self { side, index, call, name })
     }
 
     /// Its parameters, of whatever type.
-    pub fn parameters(&self) -> Result<&'a Value<'a>, Unscorable> {
-        self.value.get("parameters").ok_or(self.fault(Defect::Missing("parameters")))
+    pub fn parameters(&self) -> Result<Parameters<'a, 'a>, Unscorable> {
+        self.call.parameters().ok_or(self.fault(Defect::Missing("parameters")))
     }
 
     /// Its parameters as an object.
     fn entries(&self) -> Result<&'a Object<'a>, Unscorable> {
-        self.parameters()?.as_object().ok_or(self.fault(Defect::ParametersNotAnObject))
+        match self.parameters()? {
+            Parameters::Object(entries) => Ok(entries),
+            Parameters::Other(_) => Err(self.fault(Defect::ParametersNotAnObject)),
+        }
     }
 
     /// What `defect` of this call is called.
@@ -61,11 +64,11 @@ pub(super) fn score_pair(
     predicted: &Call<'_>,
     granularity: Granularity,
 ) -> Result<Option<PairScore>, Unscorable> {
-    if !equal(predicted.name, gold.name) {
+    if !equal(&predicted.name, &gold.name) {
         return Ok(None);
     }
     if granularity.scores_whole_calls() {
-        let same = identical_or_equal(gold.value, predicted.value);
+        let same = gold.call.same(predicted.call);
         return Ok(Some(PairScore::Whole(if same { 1.0 } else { 0.0 })));
     }
     let (wanted, found) = (gold.entries()?, predicted.entries()?);
@@ -78,7 +81,7 @@ pub(super) fn score_pair(
 /// The breakdown of a call of the reference, matched or not.
 pub(super) fn explain_pair(gold: &Call<'_>, matched: Option<(&Call<'_>, PairScore)>) -> CallScore {
     let score = matched.map(|(_, score)| score);
-    let wanted = gold.value.get("parameters").and_then(Value::len).unwrap_or(0) as f64;
+    let wanted = gold.call.parameter_count().unwrap_or(0) as f64;
     let points = match score {
         Some(PairScore::Whole(gained)) => CallPoints::Whole(Points { gained, possible: 1.0 }),
         Some(PairScore::Parts { keys, values }) => parts(keys, values, wanted),

@@ -44,6 +44,13 @@ fn run(policy: &Policy, packs: &[Pack]) -> (f64, Vec<Vec<f32>>) {
     (loss, gradients.into_values())
 }
 
+/// A prompt and its replies as they are packed.
+fn group<'a>((group, (prompt, turns)): (usize, (&'a Vec<u32>, &'a Vec<Vec<u32>>))) -> PackGroup<'a> {
+    let places = (0..).map(|member| Place { group, member });
+    let members = places.zip(turns).map(|(place, turn)| Member::whole(place, turn));
+    PackGroup { prompt, members: members.collect() }
+}
+
 #[test]
 fn a_shared_prompt_gives_the_loss_and_gradients_of_its_padded_copies() {
     let policy = policy();
@@ -52,12 +59,7 @@ fn a_shared_prompt_gives_the_loss_and_gradients_of_its_padded_copies() {
     let mut of_len = |&len: &usize| tokens(len, seeds.next().unwrap_or_default());
     let turns: Vec<Vec<Vec<u32>>> =
         GROUPS.iter().map(|(_, lens)| lens.iter().map(&mut of_len).collect()).collect();
-    let group = |(group, (prompt, turns)): (usize, (&'_ Vec<u32>, &'_ Vec<Vec<u32>>))| {
-        let places = (0..).map(|member| Place { group, member });
-        let members = places.zip(turns).map(|(place, turn)| Member::whole(place, turn));
-        PackGroup { prompt, members: members.collect() }
-    };
-    let groups: Vec<PackGroup<'_>> = prompts.iter().zip(&turns).enumerate().map(group).collect();
+    let groups: Vec<_> = (0..).zip(prompts.iter().zip(&turns)).map(group).collect();
     // Three sequences a batch.
     let plain = run(&policy, &plain(&groups, 3 * 170));
 

@@ -94,7 +94,8 @@ impl Rl<'_> {
         groups: &[Group<T>],
         include: impl Fn(&T) -> bool,
     ) -> Vec<Pack> {
-        let groups: Vec<_> = (0..).zip(groups).map(|(number, group)| to_pack(number, group, &include)).collect();
+        let groups: Vec<_> =
+            (0..).zip(groups).map(|(number, group)| to_pack(number, group, &include)).collect();
         pack(&groups, self.config.micro_tokens)
     }
 }

@@ -80,7 +80,7 @@ impl Parts {
         };
         let term = scored.score.terms.iter().find(correctness)?;
         let calls = scored.reference.calls()?;
-        let parameters = calls.iter().filter_map(|call| call.get("parameters").and_then(|p| p.len()));
+        let parameters = calls.iter().filter_map(|call| call.parameter_count());
         let (count, parameters) = (calls.len() as f64, parameters.sum::<usize>() as f64);
         let width = term.range.1 - term.range.0;
         let none = Self {

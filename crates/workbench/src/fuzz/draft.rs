@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use toolrl_grammar::json::{Object, PyStr, Value};
-use toolrl_grammar::{parse, text};
+use toolrl_grammar::json::{Object, Value};
+use toolrl_grammar::{Call, Passage, TurnPart, parse};
 
 use super::damage::{Damage, Edit, Tag};
 
@@ -11,37 +11,25 @@ use super::damage::{Damage, Edit, Tag};
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
     pub thoughts: String,
-    pub calls: Vec<Call>,
+    pub calls: Vec<Call<'static>>,
     pub response: Option<String>,
-}
-
-/// One of its calls.
-#[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub name: Value<'static>,
-    pub parameters: Vec<(PyStr<'static>, Value<'static>)>,
 }
 
 impl Draft {
     /// Takes a reply apart; `None` for one whose calls are no objects of `name` and `parameters`.
     pub fn read(reply: &[u8]) -> Option<Self> {
         let parsed = parse(reply);
-        let part = |span: toolrl_grammar::Span| text::lossy(span.of(reply)).trim().to_owned();
-        let plain = |text: String| if text.contains('<') { "t".to_owned() } else { text };
-        let calls = match &parsed.reply.tool_calls {
-            None => Vec::new(),
-            Some(block) => block
-                .calls
-                .as_ref()
-                .ok()?
-                .iter()
-                .map(|call| Call::read(&call.value))
-                .collect::<Option<_>>()?,
+        if parsed.faults_of(TurnPart::Calls).next().is_some() {
+            return None;
+        }
+        let plain = |passage: Passage<'_>| match passage.text.lossy() {
+            text if text.contains('<') => "t".to_owned(),
+            text => text.into_owned(),
         };
         Some(Self {
-            thoughts: parsed.reply.thoughts.map_or_else(String::new, |span| plain(part(span))),
-            calls,
-            response: parsed.reply.response.map(|span| plain(part(span))),
+            thoughts: parsed.turn.thoughts.map_or_else(String::new, plain),
+            calls: parsed.turn.calls.into_iter().map(Call::into_owned).collect(),
+            response: parsed.turn.response.map(plain),
         })
     }
 
@@ -53,7 +41,7 @@ impl Draft {
         if !self.calls.is_empty() {
             let mut lines: Vec<String> = Vec::new();
             for (i, call) in self.calls.iter().enumerate().filter(|(i, _)| !has(Damage::DropCall(*i))) {
-                let line = call.line(i, damages, edit);
+                let line = line(call, i, damages, edit);
                 lines.extend(has(Damage::DuplicateCall(i)).then(|| line.clone()));
                 lines.push(line);
             }
@@ -89,7 +77,7 @@ impl Draft {
                 Damage::BreakJson(i),
                 Damage::AddKey(i),
             ]);
-            for j in 0..call.parameters.len() {
+            for j in 0..call.arguments.len() {
                 all.extend([Damage::DropKey(i, j), Damage::RenameKey(i, j), Damage::ChangeValue(i, j)]);
             }
         }
@@ -105,68 +93,55 @@ impl Draft {
         if self.calls.len() > 1 {
             edits.push(Edit::CallOrder);
         }
-        if self.calls.iter().any(|call| call.parameters.len() > 1) {
+        if self.calls.iter().any(|call| call.arguments.len() > 1) {
             edits.push(Edit::KeyOrder);
         }
-        let whole = |(_, value): &(PyStr<'_>, Value<'_>)| super::damage::as_float(value).is_some();
-        if self.calls.iter().any(|call| call.parameters.iter().any(whole)) {
+        let whole = |value: &Value<'_>| super::damage::as_float(value).is_some();
+        if self.calls.iter().any(|call| call.arguments.values().any(whole)) {
             edits.push(Edit::NumberType);
         }
         edits
     }
 }
 
-impl Call {
-    fn read(value: &Value<'_>) -> Option<Self> {
-        let name = value.get("name")?.clone().into_owned();
-        let parameters = value.get("parameters")?.as_object()?;
-        let owned =
-            |(key, value): (&PyStr<'_>, &Value<'_>)| (key.clone().into_owned(), value.clone().into_owned());
-        Some(Self { name, parameters: parameters.iter().map(owned).collect() })
+/// The call as a line of JSON.
+fn line(call: &Call<'static>, i: usize, damages: &[Damage], edit: Option<Edit>) -> String {
+    let has = |damage: Damage| damages.contains(&damage);
+    let name = if has(Damage::RenameTool(i)) {
+        Value::str(format!("other_tool_{i}"))
+    } else {
+        Value::Str(call.name.clone())
+    };
+    let mut parameters = Object::default();
+    for (j, (key, value)) in call.arguments.iter().enumerate().filter(|(j, _)| !has(Damage::DropKey(i, *j))) {
+        let key = if has(Damage::RenameKey(i, j)) { format!("other_key_{j}").into() } else { key.clone() };
+        let mut value =
+            if has(Damage::ChangeValue(i, j)) { super::damage::changed(value) } else { value.clone() };
+        if edit == Some(Edit::NumberType) {
+            value = super::damage::as_float(&value).unwrap_or(value);
+        }
+        parameters.insert(key, value);
     }
-
-    /// The call as a line of JSON.
-    fn line(&self, i: usize, damages: &[Damage], edit: Option<Edit>) -> String {
-        let has = |damage: Damage| damages.contains(&damage);
-        let name = if has(Damage::RenameTool(i)) {
-            Value::str(format!("other_tool_{i}"))
-        } else {
-            self.name.clone()
-        };
-        let mut parameters = Object::default();
-        for (j, (key, value)) in
-            self.parameters.iter().enumerate().filter(|(j, _)| !has(Damage::DropKey(i, *j)))
-        {
-            let key =
-                if has(Damage::RenameKey(i, j)) { format!("other_key_{j}").into() } else { key.clone() };
-            let mut value =
-                if has(Damage::ChangeValue(i, j)) { super::damage::changed(value) } else { value.clone() };
-            if edit == Some(Edit::NumberType) {
-                value = super::damage::as_float(&value).unwrap_or(value);
-            }
-            parameters.insert(key, value);
-        }
-        if has(Damage::AddKey(i)) {
-            parameters.insert("extra_key".into(), Value::str("extra"));
-        }
-        if edit == Some(Edit::KeyOrder) {
-            parameters.reverse();
-        }
-        let mut call = Object::default();
-        call.insert("name".into(), name);
-        call.insert("parameters".into(), Value::Object(parameters));
-        if edit == Some(Edit::NameLast) {
-            call.reverse();
-        }
-        let mut line = Value::Object(call).to_string();
-        if has(Damage::BreakJson(i)) {
-            line.pop();
-        }
-        match edit {
-            Some(Edit::Spaces) => format!(" {} ", spaced(&line)),
-            Some(Edit::Escapes) => escaped(&line),
-            _ => line,
-        }
+    if has(Damage::AddKey(i)) {
+        parameters.insert("extra_key".into(), Value::str("extra"));
+    }
+    if edit == Some(Edit::KeyOrder) {
+        parameters.reverse();
+    }
+    let mut object = Object::default();
+    object.insert("name".into(), name);
+    object.insert("parameters".into(), Value::Object(parameters));
+    if edit == Some(Edit::NameLast) {
+        object.reverse();
+    }
+    let mut line = Value::Object(object).to_string();
+    if has(Damage::BreakJson(i)) {
+        line.pop();
+    }
+    match edit {
+        Some(Edit::Spaces) => format!(" {} ", spaced(&line)),
+        Some(Edit::Escapes) => escaped(&line),
+        _ => line,
     }
 }
 

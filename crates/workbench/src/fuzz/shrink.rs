@@ -51,10 +51,10 @@ fn smaller<'c>(
         (less, moved(case, i, None))
     });
     let keys =
-        draft.calls.iter().enumerate().flat_map(|(i, call)| (0..call.parameters.len()).map(move |j| (i, j)));
+        draft.calls.iter().enumerate().flat_map(|(i, call)| (0..call.arguments.len()).map(move |j| (i, j)));
     let without_key = keys.filter(|key| case.damages.iter().all(|d| d.key() != Some(*key))).map(|(i, j)| {
         let mut less = draft.clone();
-        less.calls[i].parameters.remove(j);
+        less.calls[i].arguments.shift_remove_index(j);
         (less, moved(case, i, Some(j)))
     });
     let plain =

@@ -1,9 +1,9 @@
 //! Which bytes of a reply earned or cost points.
 
-use toolrl_grammar::json::entries;
-use toolrl_grammar::json::{Value, equal};
-use toolrl_grammar::{Parsed, Span, ToolCall};
-use toolrl_reward::{Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Reference, Score};
+use toolrl_grammar::json::equal;
+use toolrl_grammar::json::{Entry, entries};
+use toolrl_grammar::{Parsed, Span, lenient};
+use toolrl_reward::{AnyCall, Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Reference, Score};
 
 /// A piece of a reply that says something of the reward.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,16 +100,19 @@ fn find(text: &[u8], tag: &[u8]) -> Option<usize> {
 }
 
 fn calls(marks: &mut Vec<Mark>, parsed: &Parsed<'_>, reference: &Reference, outcome: &Outcome) {
-    let block = parsed.reply.tool_calls.as_ref();
-    let Some(lines) = block.and_then(|block| block.calls.as_ref().ok()) else {
-        if let (Outcome::Unreadable(fault), Some(block)) = (outcome, block) {
-            let span = if block.span.is_empty() { fault.span } else { block.span };
-            push(marks, span, Part::Call, Verdict::Lost, fault.to_string());
+    let lines = match (reference.calls_of(parsed), outcome) {
+        (Ok(lines), _) => lines,
+        (Err(_), Outcome::Unreadable(fault)) => {
+            if let Some(block) = lenient(parsed.text) {
+                let span = if block.span.is_empty() { fault.span } else { block.span };
+                push(marks, span, Part::Call, Verdict::Lost, fault.to_string());
+            }
+            return;
         }
-        return;
+        (Err(_), _) => return,
     };
     match outcome {
-        Outcome::Compared(comparison) => compared(marks, parsed, reference, comparison, lines),
+        Outcome::Compared(comparison) => compared(marks, parsed, reference, comparison, &lines),
         Outcome::Equal => lines.iter().for_each(|line| whole(marks, parsed, line, Verdict::Earned)),
         Outcome::NoCallsWanted => lines.iter().for_each(|line| whole(marks, parsed, line, Verdict::Neutral)),
         _ => lines.iter().for_each(|line| whole(marks, parsed, line, Verdict::Lost)),
@@ -121,14 +124,14 @@ fn compared(
     parsed: &Parsed<'_>,
     reference: &Reference,
     comparison: &Comparison,
-    lines: &[ToolCall<'_>],
+    lines: &[AnyCall<'_>],
 ) {
     let gold = reference.calls().unwrap_or_default();
     let names = earned_names(gold, lines);
     for (place, line) in lines.iter().enumerate() {
         let name = if names[place] { Verdict::Earned } else { Verdict::Lost };
         let matched = comparison.calls.iter().find(|call| call.matched == Some(place));
-        for entry in entries(parsed.text, line.span) {
+        for entry in entries_of(parsed, line) {
             match (entry.key.as_slice(), matched) {
                 (b"name", _) => {
                     let note =
@@ -146,12 +149,17 @@ fn compared(
     }
 }
 
+/// The entries of a call's object, with their places.
+fn entries_of(parsed: &Parsed<'_>, line: &AnyCall<'_>) -> Vec<Entry> {
+    line.span().map(|span| entries(parsed.text, span)).unwrap_or_default()
+}
+
 /// Which of the reply's calls have a name that the reference still had to give.
-fn earned_names(gold: &[Value<'_>], lines: &[ToolCall<'_>]) -> Vec<bool> {
-    let mut left: Vec<&Value<'_>> = gold.iter().filter_map(|call| call.get("name")).collect();
-    let take = |line: &ToolCall<'_>| {
-        let name = line.value.get("name");
-        let found = name.and_then(|name| left.iter().position(|gold| equal(gold, name)));
+fn earned_names(gold: &[AnyCall<'_>], lines: &[AnyCall<'_>]) -> Vec<bool> {
+    let mut left: Vec<_> = gold.iter().filter_map(AnyCall::name).collect();
+    let take = |line: &AnyCall<'_>| {
+        let name = line.name();
+        let found = name.and_then(|name| left.iter().position(|gold| equal(gold, &name)));
         found.map(|place| left.swap_remove(place)).is_some()
     };
     lines.iter().map(take).collect()
@@ -190,8 +198,8 @@ fn shortened(text: &str) -> String {
 }
 
 /// A call that counts as a whole.
-fn whole(marks: &mut Vec<Mark>, parsed: &Parsed<'_>, line: &ToolCall<'_>, verdict: Verdict) {
-    for entry in entries(parsed.text, line.span) {
+fn whole(marks: &mut Vec<Mark>, parsed: &Parsed<'_>, line: &AnyCall<'_>, verdict: Verdict) {
+    for entry in entries_of(parsed, line) {
         match entry.key.as_slice() {
             b"name" => push(marks, entry.value_span, Part::Name, verdict, "the tool's name"),
             b"parameters" => {

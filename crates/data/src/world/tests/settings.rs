@@ -36,7 +36,7 @@ fn the_same_seed_gives_the_same_tasks_everywhere() {
         .train
         .iter()
         .chain(&tasks.held_out)
-        .flat_map(|sample| sample.messages.iter().map(|m| m.content.as_str()).chain([sample.gold.as_str()]))
+        .flat_map(|sample| sample.messages.iter().map(|m| m.content.as_str()).chain([sample.gold.text()]))
         .collect();
     assert_eq!(hash(&texts), PINNED);
 }

@@ -2,56 +2,21 @@
 
 use nom::{Parser, combinator::map};
 
-use super::tags::{self, RESPONSE, RESPONSE_END, THINK, THINK_END, TOOL_CALL, TOOL_CALL_END};
+use super::super::Layout;
 use crate::fault::{Parse, fail, finish};
-use crate::{Span, SyntaxError, SyntaxErrorKind};
-
-/// Which parts a reply has, beside its thoughts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReplyKind {
-    /// Tool calls only.
-    ToolCall,
-    /// A response only.
-    Response,
-    /// Tool calls, then a response.
-    Both,
-    /// Neither.
-    Thoughts,
-}
+use crate::tags::{self, RESPONSE, THINK, TOOL_CALL};
+use crate::{ReplyKind, Span, SyntaxError, SyntaxErrorKind};
 
 impl ReplyKind {
-    /// The kind that a reference reply asks for: which opening tags stand anywhere in it, its
-    /// thoughts included.
-    pub fn of(reference: impl AsRef<[u8]>) -> Self {
-        let reference = reference.as_ref();
-        match (tags::has(reference, TOOL_CALL), tags::has(reference, RESPONSE)) {
-            (true, true) => Self::Both,
-            (true, false) => Self::ToolCall,
-            (false, true) => Self::Response,
-            (false, false) => Self::Thoughts,
-        }
-    }
-
     /// The tags that a reply of this kind holds exactly once.
     fn single_tags(self) -> &'static [&'static str] {
         match self {
-            Self::ToolCall => &[TOOL_CALL, TOOL_CALL_END],
-            Self::Response => &[RESPONSE, RESPONSE_END],
-            Self::Both => &[TOOL_CALL, TOOL_CALL_END, RESPONSE, RESPONSE_END],
+            Self::ToolCall => &[TOOL_CALL.open, TOOL_CALL.close],
+            Self::Response => &[RESPONSE.open, RESPONSE.close],
+            Self::Both => &[TOOL_CALL.open, TOOL_CALL.close, RESPONSE.open, RESPONSE.close],
             Self::Thoughts => &[],
         }
     }
-}
-
-/// Where the parts of a well-formed reply stand, their tags left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The thoughts.
-    pub thoughts: Span,
-    /// The lines of calls.
-    pub tool_calls: Option<Span>,
-    /// The response.
-    pub response: Option<Span>,
 }
 
 /// Reads `text` as a whole reply of the given kind.
@@ -103,27 +68,27 @@ fn tool_call_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
 
 /// `"<think>" … "</think>\n<response>" … "</response>"`
 fn response_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
-    let parts = (opening, up_to("</think>\n<response>"), up_to_end(RESPONSE_END));
+    let parts = (opening, up_to("</think>\n<response>"), up_to_end(RESPONSE.close));
     map(parts, |((), thoughts, response)| (thoughts, None, Some(response))).parse(input)
 }
 
 /// `"<think>" … "</think>\n<tool_call>\n" … "\n</tool_call>\n<response>" … "</response>"`
 fn full_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
     let calls = up_to("\n</tool_call>\n<response>");
-    let parts = (opening, up_to("</think>\n<tool_call>\n"), calls, up_to_end(RESPONSE_END));
+    let parts = (opening, up_to("</think>\n<tool_call>\n"), calls, up_to_end(RESPONSE.close));
     map(parts, |((), thoughts, calls, response)| (thoughts, Some(calls), Some(response))).parse(input)
 }
 
 /// `"<think>" … "</think>"`
 fn thoughts_reply(input: &[u8]) -> Parse<'_, Parts<'_>> {
-    map((opening, up_to_end(THINK_END)), |((), thoughts)| (thoughts, None, None)).parse(input)
+    map((opening, up_to_end(THINK.close)), |((), thoughts)| (thoughts, None, None)).parse(input)
 }
 
 /// `opening = "<think>"`
 fn opening(input: &[u8]) -> Parse<'_, ()> {
-    match input.strip_prefix(THINK.as_bytes()) {
+    match input.strip_prefix(THINK.open.as_bytes()) {
         Some(rest) => Ok((rest, ())),
-        None => expected(input, THINK),
+        None => expected(input, THINK.open),
     }
 }
 
