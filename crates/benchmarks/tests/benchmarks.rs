@@ -8,6 +8,7 @@ use common::{Script, answer, calls, fixture, outcomes};
 use toolrl_benchmarks::{ApiBank, Benchmark, Bfcl, BfclSettings, Header, Outcome, RunSettings};
 use toolrl_benchmarks::{Report, RunReport, compare, export};
 use toolrl_bfcl::{Category, Group, Handler, NativeFormat, Sources};
+use toolrl_rollout::{Opening, Reply};
 
 const CREATE: &str = r#"{"name": "create_ticket", "parameters": {"title": "Broken lamp", "priority": 3}}"#;
 const CLOSE: &str = r#"{"name": "close_ticket", "parameters": {"ticket_id": 7}}"#;

@@ -12,7 +12,7 @@ use common::{Script, answer, calls, outcomes};
 use serde_json::Value;
 use toolrl_benchmarks::{Benchmark, Bfcl, BfclSettings, Outcome, RunSettings};
 use toolrl_bfcl::{Category, Group, Sources};
-use toolrl_rollout::{Opening, Reply};
+use toolrl_rollout::Opening;
 
 /// The folder of reference values, where it is.
 fn shared() -> Option<PathBuf> {

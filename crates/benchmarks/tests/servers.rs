@@ -22,7 +22,7 @@ fn client(url: &str) -> Client {
     Client::new(Settings { retries, ..Settings::new(url) }).unwrap()
 }
 
-fn last_message(asked: &Openinged) -> &str {
+fn last_message(asked: &Asked) -> &str {
     asked.body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap()
 }
 
@@ -37,7 +37,7 @@ fn response(answer: &str) -> String {
 }
 
 /// A model that searches step by step and answers from what it found.
-fn searching_model(asked: &Openinged) -> Answer {
+fn searching_model(asked: &Asked) -> Answer {
     let said = last_message(asked);
     Answer::chat(&if said.contains("Does the given answer name the same") {
         if said.contains("Given answer: born in 1931") { "<think>hm</think>\nYes." } else { "no" }.to_owned()
