@@ -4,14 +4,13 @@
 //! whatever its bytes, has one, in time linear in the reply.
 //!
 //! ```
-//! use toolrl_api_bank::{Call, score};
+//! use toolrl_api_bank::{Call, Score, score};
 //! use toolrl_grammar::json;
 //!
 //! let right = json::parse(r#"{"name": "Dictionary", "parameters": {"keyword": "solitude"}}"#).unwrap();
 //! let right = Call::of(right).unwrap();
 //! let reply = "<think> a word </think>\n<tool_call>\n{\"keyword\": \"solitude\"}\n</tool_call>";
-//! let score = score(reply, &right);
-//! assert!(score.released && !score.hard);
+//! assert_eq!(score(reply, &right), Score::Released);
 //! ```
 
 mod case;

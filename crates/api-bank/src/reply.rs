@@ -1,7 +1,7 @@
 //! A reply as the released evaluation reads it.
 
-use memchr::memmem::{find, rfind};
 use toolrl_grammar::json::{self, Value};
+use toolrl_grammar::tags::{self, THINK, TOOL_CALL, Tags};
 use toolrl_grammar::text;
 
 /// A reply that was read. Every text has such a reading.
@@ -19,15 +19,12 @@ impl<'a> Reply<'a> {
     /// Reads a reply.
     pub fn parse<T: AsRef<[u8]> + ?Sized>(text: &'a T) -> Self {
         let text = text.as_ref();
-        let lines = between(text, b"<tool_call>", b"</tool_call>").split(|&byte| byte == b'\n');
-        Self {
-            thought: between(text, b"<think>", b"</think>"),
-            calls: lines.filter_map(|line| json::parse(line).ok()).collect(),
-        }
+        let lines = json::lines(between(text, TOOL_CALL)).flatten();
+        Self { thought: between(text, THINK), calls: lines.map(|line| line.value).collect() }
     }
 }
 
-fn between<'a>(text: &'a [u8], open: &[u8], close: &[u8]) -> &'a [u8] {
-    let opened = rfind(text, open).map_or(text, |at| &text[at + open.len()..]);
-    text::strip(&opened[..find(opened, close).unwrap_or(opened.len())])
+fn between(text: &[u8], tags: Tags) -> &[u8] {
+    let opened = tags::after_last(text, tags.open).unwrap_or(text);
+    text::strip(tags::before(opened, tags.close))
 }

@@ -4,7 +4,7 @@ use toolrl_grammar::json::{self, Object, PyInt, PyStr, Value};
 
 use crate::load::describe;
 use crate::score::score_calls;
-use crate::{ApiBankError, Case, Level, Reply};
+use crate::{ApiBankError, Case, Level, Reply, Score};
 
 /// A row: a reply to a case, as `level`, `id` (the case's place in its level) and `raw_output`.
 #[derive(Clone, Debug)]
@@ -54,8 +54,8 @@ impl<'a> Row<'a> {
         let entries = [
             ("level", number(self.level)),
             ("id", number(self.index)),
-            ("score", number(i64::from(score.released))),
-            ("hard", number(i64::from(score.hard))),
+            ("score", number(score.by(Score::Released).into())),
+            ("hard", number(score.by(Score::Hard).into())),
             ("n_tool_calls", number(i64::try_from(reply.calls.len()).unwrap_or(i64::MAX))),
             ("thought", Value::Str(PyStr(reply.thought.into()).into_owned())),
         ];

@@ -4,17 +4,26 @@ use toolrl_grammar::json::{self, Value, equal};
 
 use crate::{Call, Reply};
 
-/// The score of a reply, by two rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Score {
+/// The score of a reply, by two rules of which the second is the stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Score {
+    /// Right by neither.
+    Wrong,
     /// By the released matching: one of the reply's lines is the right call, or its parameters
     /// alone; what else was called does not matter. The lines are read in order, and one on which
     /// the released code fails (a number, `null`, a string that is no JSON, a list that holds
     /// `"name"` and `"parameters"`) ends the reading.
-    pub released: bool,
+    Released,
     /// By hard match: the reply's only line is an object whose `name` and `parameters` are those of
     /// the right call.
-    pub hard: bool,
+    Hard,
+}
+
+impl Score {
+    /// 1 for a reply that is right by this rule, else 0.
+    pub fn by(self, rule: Self) -> u8 {
+        u8::from(self >= rule)
+    }
 }
 
 /// Scores a reply against the right call.
@@ -24,10 +33,12 @@ pub fn score<T: AsRef<[u8]> + ?Sized>(reply: &T, right: &Call) -> Score {
 
 /// Scores the calls of a reply.
 pub(crate) fn score_calls(calls: &[Value<'_>], right: &Call) -> Score {
-    let hard = matches!(calls, [call @ Value::Object(_)] if is_named(call) && matches(call, right));
+    if matches!(calls, [call @ Value::Object(_)] if is_named(call) && matches(call, right)) {
+        return Score::Hard;
+    }
     let mut outcomes = calls.iter().map(|line| outcome(line, right));
     let ended = outcomes.find(|outcome| *outcome != Outcome::Other);
-    Score { released: ended == Some(Outcome::Right), hard }
+    if ended == Some(Outcome::Right) { Score::Released } else { Score::Wrong }
 }
 
 /// What the released matching makes of a line.
@@ -88,30 +99,30 @@ mod tests {
         let right = Call::of(right).unwrap();
         let call = r#"{"parameters": {"a": 1.0}, "name": "f", "id": 7}"#;
         let quoted = r#""{\"a\": 1}""#;
-        // The block's lines, the released score, the hard one.
-        let cases: [(&[&str], bool, bool); 18] = [
-            (&[call], true, true),
-            (&[], false, false),
-            (&["oops", call], true, true),
-            (&[r#"{"a": 1}"#], true, false),
-            (&[quoted], true, false),
-            (&[r#"{"name": "g", "parameters": {"a": 1}}"#, call], true, false),
-            (&[call, "5"], true, false),
-            (&["5", call], false, false),
-            (&["null", call], false, false),
-            (&["\"hello\"", call], false, false),
-            (&["[1]", call], true, false),
-            (&[r#"["name", "parameters"]"#, call], false, false),
-            (&[r#"["name"]"#, call], true, false),
-            (&[r#""\"name parameters\"""#, call], false, false),
-            (&[r#"{"name": "F", "parameters": {"a": 1}}"#], false, false),
-            (&[r#"{"name": "f", "parameters": {"a": "1"}}"#], false, false),
-            (&[r#"{"name": "f", "arguments": {"a": 1}}"#], false, false),
-            (&[r#"[{"name": "f", "parameters": {"a": 1}}]"#], false, false),
+        use Score::{Hard, Released, Wrong};
+        let cases: [(&[&str], Score); 18] = [
+            (&[call], Hard),
+            (&[], Wrong),
+            (&["oops", call], Hard),
+            (&[r#"{"a": 1}"#], Released),
+            (&[quoted], Released),
+            (&[r#"{"name": "g", "parameters": {"a": 1}}"#, call], Released),
+            (&[call, "5"], Released),
+            (&["5", call], Wrong),
+            (&["null", call], Wrong),
+            (&["\"hello\"", call], Wrong),
+            (&["[1]", call], Released),
+            (&[r#"["name", "parameters"]"#, call], Wrong),
+            (&[r#"["name"]"#, call], Released),
+            (&[r#""\"name parameters\"""#, call], Wrong),
+            (&[r#"{"name": "F", "parameters": {"a": 1}}"#], Wrong),
+            (&[r#"{"name": "f", "parameters": {"a": "1"}}"#], Wrong),
+            (&[r#"{"name": "f", "arguments": {"a": 1}}"#], Wrong),
+            (&[r#"[{"name": "f", "parameters": {"a": 1}}]"#], Wrong),
         ];
-        for (lines, released, hard) in cases {
+        for (lines, expected) in cases {
             let reply = format!("<tool_call>\n{}\n</tool_call>", lines.join("\n"));
-            assert_eq!(score(&reply, &right), Score { released, hard }, "{lines:?}");
+            assert_eq!(score(&reply, &right), expected, "{lines:?}");
         }
     }
 }

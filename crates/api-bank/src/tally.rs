@@ -23,8 +23,8 @@ impl Tally {
     /// Counts a reply.
     pub fn count(&mut self, level: Level, score: Score) {
         let tally = self.0.entry(level).or_default();
-        tally.released += usize::from(score.released);
-        tally.hard += usize::from(score.hard);
+        tally.released += usize::from(score.by(Score::Released));
+        tally.hard += usize::from(score.by(Score::Hard));
         tally.total += 1;
     }
 

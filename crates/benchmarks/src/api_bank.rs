@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toolrl_api_bank::{Case, Level, Reply as Read, Tally, load, score};
+use toolrl_api_bank::{Case, Level, Reply as Read, Score as ApiBankScore, Tally, load, score};
 use toolrl_grammar::json::Value;
 use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
 
@@ -71,7 +71,8 @@ impl Benchmark for ApiBank {
             let level = Level::ALL.into_iter().find(|level| group(*level) == outcome.group);
             let hard = outcome.measures.get("hard").is_some_and(|hard| *hard == 1.0);
             if let Some(level) = level {
-                tally.count(level, toolrl_api_bank::Score { released: outcome.right, hard });
+                let released = if outcome.right { ApiBankScore::Released } else { ApiBankScore::Wrong };
+                tally.count(level, if hard { ApiBankScore::Hard } else { released });
             }
         }
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
@@ -97,9 +98,9 @@ impl OneReply<'_> {
         let outcome = &mut self.outcome;
         outcome.count(reply);
         let score = score(&reply.text, &self.case.answer);
-        outcome.measures.insert("hard".into(), f64::from(u8::from(score.hard)));
-        outcome.right = score.released;
-        if !score.released {
+        outcome.measures.insert("hard".into(), f64::from(score.by(ApiBankScore::Hard)));
+        outcome.right = score >= ApiBankScore::Released;
+        if !outcome.right {
             outcome.fail(failure(&reply.text, self.case));
         }
         outcome.replies = vec![vec![reply.text.clone()]];

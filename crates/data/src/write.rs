@@ -104,7 +104,7 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> ArrayRef {
 }
 
 /// A column of JSON texts; none where none has one.
-fn column<'a>(name: &'a str, texts: impl Iterator<Item = Option<String>>) -> Option<(&'a str, ArrayRef)> {
+fn column(name: &str, texts: impl Iterator<Item = Option<String>>) -> Option<(&str, ArrayRef)> {
     let texts: StringArray = texts.collect();
     (texts.null_count() < texts.len()).then(|| (name, Arc::new(texts) as ArrayRef))
 }

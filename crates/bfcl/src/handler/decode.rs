@@ -1,14 +1,10 @@
 //! A reply's text to calls.
 
-use memchr::memmem::{find, rfind};
 use toolrl_grammar::json::{self, Object, PyStr, Value};
-use toolrl_grammar::text;
+use toolrl_grammar::{tags, text};
 
 use super::{Calls, Handler};
 use crate::python::repr;
-
-const OPEN: &[u8] = b"<tool_call>";
-const CLOSE: &[u8] = b"</tool_call>";
 
 /// Why a reply has no calls that could be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -98,10 +94,8 @@ pub(super) fn source(name: &PyStr<'_>, arguments: &Object<'_>) -> PyStr<'static>
 
 /// The JSON values of the block of calls, a line each.
 fn lines(reply: &[u8]) -> impl Iterator<Item = Value<'_>> {
-    let block = rfind(reply, OPEN).map(|at| &reply[at + OPEN.len()..]);
-    let block = block.map(|rest| &rest[..find(rest, CLOSE).unwrap_or(rest.len())]);
-    let lines = block.map(|block| text::strip(block).split(|&byte| byte == b'\n'));
-    lines.into_iter().flatten().filter_map(|line| json::parse(line).ok())
+    let lines = tags::TOOL_CALL.last(reply).map(|block| json::lines(text::strip(block)));
+    lines.into_iter().flatten().filter_map(|line| Some(line.ok()?.value))
 }
 
 /// Whether a name means that nothing is called.

@@ -1,9 +1,8 @@
 //! A model's own way of calling tools: JSON schema for its chat template, and the calls of its
 //! replies.
 
-use memchr::memmem::find;
 use toolrl_grammar::json::{self, Object, PyStr, Value};
-use toolrl_grammar::text;
+use toolrl_grammar::{tags, text};
 
 use super::docs;
 use crate::{FunctionDoc, Language};
@@ -79,28 +78,14 @@ pub(super) fn calls(reply: &[u8], format: NativeFormat) -> Vec<(PyStr<'_>, Value
 
 /// The JSON values in `<tool_call>` blocks; the last may lack its end.
 fn blocks(reply: &[u8]) -> Vec<Value<'_>> {
-    const OPEN: &[u8] = b"<tool_call>";
-    const CLOSE: &[u8] = b"</tool_call>";
-    let mut values = Vec::new();
-    let mut rest = reply;
-    while let Some(open) = find(rest, OPEN) {
-        let inside = &rest[open + OPEN.len()..];
-        let (block, after) = match find(inside, CLOSE) {
-            Some(close) => (&inside[..close], &inside[close + CLOSE.len()..]),
-            None => (inside, &inside[inside.len()..]),
-        };
-        values.extend(json::parse(text::strip(block)).map_or_else(|_| Vec::new(), flat));
-        rest = after;
-    }
-    values
+    let blocks = tags::TOOL_CALL.each(reply).map(|block| json::parse(text::strip(block)));
+    blocks.flatten().flat_map(flat).collect()
 }
 
 /// The JSON values that a reply is, its thoughts left out.
 fn bare(reply: &[u8]) -> Vec<Value<'_>> {
     const TAG: &[u8] = b"<|python_tag|>";
-    const THOUGHT: &[u8] = b"</think>";
-    let answer = memchr::memmem::rfind(reply, THOUGHT).map_or(reply, |at| &reply[at + THOUGHT.len()..]);
-    let answer = text::strip(answer);
+    let answer = text::strip(tags::after_last(reply, tags::THINK.close).unwrap_or(reply));
     let answer = text::strip(answer.strip_prefix(TAG).unwrap_or(answer));
     if let Ok(value) = json::parse(answer) {
         return flat(value);

@@ -1,7 +1,7 @@
 //! Days and times of day in words.
 
 use super::numbers;
-use super::slot::Drawn;
+use super::slot::{Drawn, Wording};
 use crate::random::Rng;
 
 const MONTHS: [(&str, i64); 12] = [
@@ -43,12 +43,12 @@ const ORDINALS: [&str; 20] = [
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
 /// A day of the year, written in the call by `form(month, day)`.
-pub(crate) fn date(rng: &mut Rng, hard: bool, form: impl Fn(usize, i64) -> String) -> Drawn {
+pub(crate) fn date(rng: &mut Rng, wording: Wording, form: impl Fn(usize, i64) -> String) -> Drawn {
     let index = rng.below(MONTHS.len());
     let (month, days) = MONTHS[index];
     let day = rng.between(2, 28);
     let drawn = |phrase: String, day| Drawn::new(phrase, form(index + 1, day));
-    if !hard {
+    if wording == Wording::Plain {
         let phrase = if rng.chance(0.5) { format!("{month} {day}") } else { format!("{day} {month}") };
         return drawn(phrase, day);
     }
@@ -64,10 +64,10 @@ pub(crate) fn date(rng: &mut Rng, hard: bool, form: impl Fn(usize, i64) -> Strin
 }
 
 /// A time of day as `HH:MM`.
-pub(crate) fn time(rng: &mut Rng, hard: bool) -> Drawn {
+pub(crate) fn time(rng: &mut Rng, wording: Wording) -> Drawn {
     let hour = rng.between(1, 11);
     let drawn = |phrase: String, hour: i64, minute: i64| Drawn::new(phrase, format!("{hour:02}:{minute:02}"));
-    if !hard {
+    if wording == Wording::Plain {
         let minute = rng.between(0, 11) * 5;
         let hour = if rng.chance(0.5) { hour + 12 } else { hour };
         return drawn(format!("{hour}:{minute:02}"), hour, minute);
@@ -86,13 +86,13 @@ pub(crate) fn time(rng: &mut Rng, hard: bool) -> Drawn {
 }
 
 /// A day of the week as its first three letters in lower case.
-pub(crate) fn weekday(rng: &mut Rng, hard: bool) -> Drawn {
+pub(crate) fn weekday(rng: &mut Rng, wording: Wording) -> Drawn {
     let index = rng.below(WEEKDAYS.len());
     let value = WEEKDAYS[index][..3].to_ascii_lowercase();
-    let phrase = match (hard, rng.below(2)) {
-        (false, _) => WEEKDAYS[index].to_owned(),
-        (true, 0) => format!("the day after {}", WEEKDAYS[(index + 6) % 7]),
-        (true, _) => format!("the day before {}", WEEKDAYS[(index + 1) % 7]),
+    let phrase = match (wording, rng.below(2)) {
+        (Wording::Plain, _) => WEEKDAYS[index].to_owned(),
+        (Wording::Hard, 0) => format!("the day after {}", WEEKDAYS[(index + 6) % 7]),
+        (Wording::Hard, _) => format!("the day before {}", WEEKDAYS[(index + 1) % 7]),
     };
     Drawn::new(phrase, value)
 }

@@ -1,6 +1,6 @@
 //! Numbers, amounts and quantities in words.
 
-use super::slot::Drawn;
+use super::slot::{Drawn, Wording};
 use crate::random::Rng;
 
 const ONES: [&str; 20] = [
@@ -38,9 +38,9 @@ pub(crate) fn words(number: i64) -> String {
 }
 
 /// A whole number from `low` to `high`: in digits, in words, by the dozen, or the larger or smaller of two.
-pub(crate) fn count(rng: &mut Rng, hard: bool, low: i64, high: i64) -> Drawn {
+pub(crate) fn count(rng: &mut Rng, wording: Wording, low: i64, high: i64) -> Drawn {
     let number = rng.between(low, high);
-    if !hard {
+    if wording == Wording::Plain {
         return Drawn::new(number.to_string(), number);
     }
     let dozens = [(6, "half a dozen"), (12, "a dozen"), (24, "two dozen")];
@@ -59,27 +59,27 @@ pub(crate) fn count(rng: &mut Rng, hard: bool, low: i64, high: i64) -> Drawn {
 }
 
 /// An amount: whole, with decimals, or with a half or a quarter in words.
-pub(crate) fn amount(rng: &mut Rng, hard: bool) -> Drawn {
+pub(crate) fn amount(rng: &mut Rng, wording: Wording) -> Drawn {
     let whole = rng.between(2, 60);
     let (part, in_words) =
         *rng.pick(&[(0.5, "and a half"), (0.25, "and a quarter"), (0.75, "and three quarters")]);
-    match (hard, rng.below(2)) {
-        (false, 0) => Drawn::new(format!("{whole}.5"), whole as f64 + 0.5),
-        (false, _) => Drawn::new(format!("{whole}.0"), whole as f64),
-        (true, 0) => Drawn::new(format!("{} {in_words}", words(whole)), whole as f64 + part),
-        (true, _) => Drawn::new(words(whole), whole as f64),
+    match (wording, rng.below(2)) {
+        (Wording::Plain, 0) => Drawn::new(format!("{whole}.5"), whole as f64 + 0.5),
+        (Wording::Plain, _) => Drawn::new(format!("{whole}.0"), whole as f64),
+        (Wording::Hard, 0) => Drawn::new(format!("{} {in_words}", words(whole)), whole as f64 + part),
+        (Wording::Hard, _) => Drawn::new(words(whole), whole as f64),
     }
 }
 
 /// A share of a hundred.
-pub(crate) fn percent(rng: &mut Rng, hard: bool) -> Drawn {
+pub(crate) fn percent(rng: &mut Rng, wording: Wording) -> Drawn {
     let shares = [(50, "half"), (25, "a quarter"), (75, "three quarters"), (20, "a fifth"), (10, "a tenth")];
-    if hard && rng.chance(0.6) {
+    if wording == Wording::Hard && rng.chance(0.6) {
         let (number, phrase) = *rng.pick(&shares);
         return Drawn::new(phrase, number);
     }
     let number = rng.between(1, 20) * 5;
-    let phrase = if hard { words(number) } else { number.to_string() };
+    let phrase = if wording == Wording::Hard { words(number) } else { number.to_string() };
     Drawn::new(format!("{phrase} percent"), number)
 }
 
@@ -117,10 +117,10 @@ pub(crate) static DAYS: Unit =
 
 impl Unit {
     /// A quantity in the smaller unit: stated in it, or in the larger one and to be converted.
-    pub(crate) fn draw(&self, rng: &mut Rng, hard: bool) -> Drawn {
+    pub(crate) fn draw(&self, rng: &mut Rng, wording: Wording) -> Drawn {
         let [one, many] = self.large;
         let Self { ratio, article, .. } = *self;
-        if !hard {
+        if wording == Wording::Plain {
             let number = rng.between(2, 12) * self.step;
             return Drawn::new(format!("{number} {}", self.small), number);
         }

@@ -70,6 +70,15 @@ pub(crate) struct Draw<'a> {
     pub(crate) held_out: bool,
 }
 
+/// How a request gives a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wording {
+    /// It states the value.
+    Plain,
+    /// The value must be read, converted or picked.
+    Hard,
+}
+
 impl Slot {
     /// The JSON type that a prompt's schema states.
     pub(crate) fn json_type(&self) -> &'static str {
@@ -84,23 +93,23 @@ impl Slot {
 
     /// Draws a value and a phrase for it.
     pub(crate) fn draw(&self, draw: &mut Draw<'_>) -> Drawn {
-        let hard = draw.rng.chance(draw.hard);
+        let wording = if draw.rng.chance(draw.hard) { Wording::Hard } else { Wording::Plain };
         match self {
-            Self::Name(names) => name(names, hard, draw),
+            Self::Name(names) => name(names, wording, draw),
             Self::NameList(names) => name_list(names, draw),
             Self::Text(names) => {
                 let text = one_name(names, draw);
                 Drawn::new(text, text)
             }
             Self::Code => code(draw.rng),
-            Self::MonthDay => clock::date(draw.rng, hard, |month, day| format!("{month:02}-{day:02}")),
-            Self::DayMonth => clock::date(draw.rng, hard, |month, day| format!("{day:02}/{month:02}")),
-            Self::Time => clock::time(draw.rng, hard),
-            Self::Weekday => clock::weekday(draw.rng, hard),
-            Self::Count(low, high) => numbers::count(draw.rng, hard, *low, *high),
-            Self::Amount => numbers::amount(draw.rng, hard),
-            Self::Percent => numbers::percent(draw.rng, hard),
-            Self::Quantity(unit) => unit.draw(draw.rng, hard),
+            Self::MonthDay => clock::date(draw.rng, wording, |month, day| format!("{month:02}-{day:02}")),
+            Self::DayMonth => clock::date(draw.rng, wording, |month, day| format!("{day:02}/{month:02}")),
+            Self::Time => clock::time(draw.rng, wording),
+            Self::Weekday => clock::weekday(draw.rng, wording),
+            Self::Count(low, high) => numbers::count(draw.rng, wording, *low, *high),
+            Self::Amount => numbers::amount(draw.rng, wording),
+            Self::Percent => numbers::percent(draw.rng, wording),
+            Self::Quantity(unit) => unit.draw(draw.rng, wording),
             Self::Choice(choices) => {
                 let (value, phrases) = draw.rng.pick(choices);
                 Drawn::new(*draw.rng.pick(phrases), *value)
@@ -132,10 +141,10 @@ fn distinct_names(names: &Names, count: usize, draw: &mut Draw<'_>) -> Vec<&'sta
 }
 
 /// A name: stated, or to be told from another one that is named too.
-fn name(names: &Names, hard: bool, draw: &mut Draw<'_>) -> Drawn {
+fn name(names: &Names, wording: Wording, draw: &mut Draw<'_>) -> Drawn {
     let pair = distinct_names(names, 2, draw);
     let (meant, other) = (pair[0], pair[1]);
-    if !hard {
+    if wording == Wording::Plain {
         return Drawn::new(meant, meant);
     }
     let cheap = draw.rng.between(1, 8) * 5;
