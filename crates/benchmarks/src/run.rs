@@ -1,7 +1,6 @@
 //! Cases to outcomes, many at a time.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 
 use toolrl_remote::on_threads;
 use toolrl_rollout::SamplingParams;
@@ -156,24 +155,18 @@ async fn round<'b, R: Replier>(
     (still_open, failure)
 }
 
-/// A case and what came for it, for the one thread that takes it.
-type Delivery<'b> = Mutex<Option<(Open<'b>, Result<Reply, BenchmarkError>)>>;
-
 /// Gives each case its reply, on several threads: a search, a judge or a service may take its time.
 fn hand_over<'b>(
     replies: Vec<(Open<'b>, Result<Reply, BenchmarkError>)>,
     threads: usize,
 ) -> (Vec<Open<'b>>, Option<BenchmarkError>) {
-    let deliveries: Vec<Delivery<'b>> = replies.into_iter().map(|reply| Mutex::new(Some(reply))).collect();
-    let results = on_threads(threads, &deliveries, |delivery| {
-        let taken = delivery.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let (mut case, reply) = taken?;
+    let results = on_threads(threads, replies, |(mut case, reply)| {
         case.replies += 1;
-        Some(reply.and_then(|reply| case.conversation.reply(reply)).map(|()| case))
+        reply.and_then(|reply| case.conversation.reply(reply)).map(|()| case)
     });
     let mut open = Vec::new();
     let mut failure: Option<BenchmarkError> = None;
-    for result in results.into_iter().flatten() {
+    for result in results {
         match result {
             Ok(case) => open.push(case),
             // The error that came first says more than that others were not asked.
