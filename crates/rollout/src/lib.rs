@@ -9,6 +9,6 @@ mod stream;
 mod trajectory;
 
 pub use prompt::{Prompt, PromptError, prompt_of_sample};
-pub use sampler::{SampleError, Sampler, SamplingParams, sample_group};
+pub use sampler::{SampleError, Sampler, SamplingParams};
 pub use stream::{Stream, StreamKey};
 pub use trajectory::{FinishReason, Group, Trajectory};

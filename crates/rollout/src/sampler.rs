@@ -80,18 +80,3 @@ pub trait Sampler {
         key: StreamKey,
     ) -> impl Future<Output = Result<Vec<Group>, SampleError>>;
 }
-
-/// Samples one group: `members` replies to one prompt.
-///
-/// # Errors
-/// As [`Sampler::sample`].
-pub async fn sample_group<S: Sampler>(
-    sampler: &mut S,
-    prompt: &Prompt,
-    members: usize,
-    params: &SamplingParams,
-    key: StreamKey,
-) -> Result<Group, SampleError> {
-    let mut groups = sampler.sample(std::slice::from_ref(prompt), members, params, key).await?;
-    groups.pop().ok_or_else(|| SampleError::Backend("the sampler returned no group".into()))
-}

@@ -128,11 +128,6 @@ impl<'a> Value<'a> {
         self.len() == Some(0)
     }
 
-    /// Whether Python can hash it: all but lists and objects.
-    pub fn is_hashable(&self) -> bool {
-        !matches!(self, Self::List(_) | Self::Object(_))
-    }
-
     /// What Python's `type` calls it.
     pub fn type_name(&self) -> &'static str {
         match self {
