@@ -8,7 +8,6 @@ mod error;
 mod gold_check;
 mod lengths;
 mod load;
-mod random;
 mod sample;
 mod split;
 mod stats;
@@ -17,6 +16,7 @@ mod write;
 
 pub mod build;
 pub mod inspect;
+pub mod random;
 pub mod world;
 
 pub use error::{DataError, Place};
