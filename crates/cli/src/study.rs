@@ -53,7 +53,7 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
         jobs => side_by_side(jobs, &work, registry, &stop)?,
     }
     plan.write()?;
-    print!("{}", markdown(&Results::read(&plan)?));
+    print!("{}", markdown(&Results::read(&plan)?)?);
     println!("report {}", out.join("report.html").display());
     Ok(())
 }

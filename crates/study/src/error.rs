@@ -52,6 +52,9 @@ pub enum StudyError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The page or the tables cannot be written.
+    #[error("the study's report: {0}")]
+    Page(#[from] minijinja::Error),
 }
 
 impl StudyError {

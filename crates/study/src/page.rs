@@ -1,8 +1,9 @@
 //! The results as a page and as Markdown.
 
-use toolrl_train::report::{Chart, Series, escape, whole_page};
+use minijinja::{Environment, Value, context};
+use toolrl_train::report::{Chart, Series, whole_page};
 
-use crate::{ArmResult, FindingResult, Measure, Results, Table};
+use crate::{ArmResult, FindingResult, Measure, Results, StudyError, Table};
 
 /// What the tables' columns are.
 const COLUMNS: &str = "Values are mean ± standard deviation over seeds, of greedy replies to held-out tasks. Reward: by \
@@ -13,52 +14,58 @@ const COLUMNS: &str = "Values are mean ± standard deviation over seeds, of gree
 const CURVES: &str = "Curves are of the reward that each arm is trained by: where arms differ in that, their heights do \
     not compare. The bold line is a moving mean.";
 
+/// The templates: of the page's body, in which values are escaped by the name's ending, and of the tables.
+const TEMPLATES: [(&str, &str); 2] =
+    [("page.html", include_str!("page.html")), ("tables.md", include_str!("tables.md"))];
+
 /// `report.html`: tables, curves and findings in one file that needs no network.
-pub fn page(results: &Results) -> String {
-    let study = &results.study;
-    let tables: String = study.tables().iter().map(|table| html_table(results, table)).collect();
-    let lead = format!(
-        "<p class=\"lead\">{}</p>\n<p class=\"note\">{} {COLUMNS} {CURVES}</p>\n",
-        escape(&study.about),
-        done(results),
-    );
-    whole_page(&format!("Study: {}", study.name), &format!("{lead}{}{tables}", html_findings(results)))
+///
+/// # Errors
+/// [`StudyError::Page`], which would be a fault of the template.
+pub fn page(results: &Results) -> Result<String, StudyError> {
+    Ok(whole_page(&format!("Study: {}", results.study.name), &render("page.html", results)?))
 }
 
 /// The same as Markdown, without the curves.
-pub fn markdown(results: &Results) -> String {
-    let mut out = format!("{}\n\n", done(results));
-    for table in results.study.tables() {
-        let measures = measures(results, &table);
-        out += &format!("### {}\n\n", table.title);
-        if !table.paper.is_empty() {
-            out += &format!("{}\n\n", table.paper);
-        }
-        let heads: Vec<&str> = measures.iter().map(|m| m.title()).collect();
-        out += &format!(
-            "| | seeds | {} | minutes |\n|---|{}\n",
-            heads.join(" | "),
-            "---|".repeat(heads.len() + 2)
-        );
-        for arm in arms(results, &table) {
-            let cells: Vec<String> = measures.iter().map(|&m| cell(arm, m)).collect();
-            out += &format!(
-                "| {} | {} | {} | {} |\n",
-                arm.name,
-                arm.runs.len(),
-                cells.join(" | "),
-                minutes(arm)
-            );
-        }
-        out.push('\n');
+///
+/// # Errors
+/// As [`page`].
+pub fn markdown(results: &Results) -> Result<String, StudyError> {
+    render("tables.md", results)
+}
+
+fn render(template: &str, results: &Results) -> Result<String, StudyError> {
+    let mut environment = Environment::new();
+    for (name, text) in TEMPLATES {
+        environment.add_template(name, text)?;
     }
-    if !results.findings.is_empty() {
-        out += "### Findings\n\n| claim | by | better | worse | |\n|---|---|---|---|---|\n";
-        for finding in &results.findings {
-            out += &format!("| {} |\n", finding_cells(finding).join(" | "));
-        }
+    let values = context! {
+        about => results.study.about.as_str(),
+        done => done(results),
+        columns => COLUMNS,
+        curves => CURVES,
+        findings => results.findings.iter().map(|finding| finding_cells(finding).to_vec()).collect::<Vec<_>>(),
+        tables => results.study.tables().iter().map(|table| table_values(results, table)).collect::<Vec<_>>(),
+    };
+    Ok(environment.get_template(template)?.render(values)?)
+}
+
+/// A table's title, head and rows, and its curves as SVG.
+fn table_values(results: &Results, table: &Table) -> Value {
+    let measures = measures(results, table);
+    let row = |arm: &ArmResult| {
+        let cells = measures.iter().map(|&measure| cell(arm, measure));
+        let (first, last) = ([arm.name.clone(), arm.runs.len().to_string()], minutes(arm));
+        first.into_iter().chain(cells).chain([last]).collect::<Vec<_>>()
+    };
+    let titles = measures.iter().map(|measure| measure.title());
+    context! {
+        title => table.title.as_str(),
+        paper => table.paper.as_str(),
+        heads => ["seeds"].into_iter().chain(titles).chain(["minutes"]).collect::<Vec<_>>(),
+        rows => arms(results, table).into_iter().map(row).collect::<Vec<_>>(),
+        chart => chart(results, table).map_or_else(String::new, |chart| chart.render()),
     }
-    out
 }
 
 /// How much of the study is done.
@@ -92,27 +99,6 @@ fn cell(arm: &ArmResult, measure: Measure) -> String {
     arm.statistic(measure).map_or_else(|| "–".to_owned(), |s| s.text(measure))
 }
 
-fn html_table(results: &Results, table: &Table) -> String {
-    let measures = measures(results, table);
-    let heads: String = measures.iter().map(|m| format!("<th>{}</th>", m.title())).collect();
-    let rows: String = arms(results, table)
-        .into_iter()
-        .map(|arm| {
-            let cells: String = measures.iter().map(|&m| format!("<td>{}</td>", cell(arm, m))).collect();
-            let (name, runs, minutes) = (escape(&arm.name), arm.runs.len(), minutes(arm));
-            format!("<tr><th>{name}</th><td>{runs}</td>{cells}<td>{minutes}</td></tr>\n")
-        })
-        .collect();
-    format!(
-        "<section>\n<h2>{}</h2>\n<p>{}</p>\n<div class=\"scroll\"><table>\n<thead><tr><th></th><th>seeds</th>{heads}\
-         <th>minutes</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n<div class=\"charts\">\n{}</div>\n\
-         </section>\n",
-        escape(&table.title),
-        escape(&table.paper),
-        chart(results, table).map_or_else(String::new, |chart| chart.render()),
-    )
-}
-
 /// The arms' training rewards, means over the seeds; none where no arm samples.
 pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
     let with_curve = arms(results, table).into_iter().filter(|arm| !arm.curve.0.is_empty());
@@ -123,23 +109,6 @@ pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
     let series: Vec<Series> = with_curve.map(series).collect();
     let title = format!("{}: training reward, mean over seeds", table.title);
     (!series.is_empty()).then(|| Chart { title, y_label: "reward as trained".to_owned(), series })
-}
-
-fn html_findings(results: &Results) -> String {
-    if results.findings.is_empty() {
-        return String::new();
-    }
-    let row = |finding: &FindingResult| {
-        let cells: String =
-            finding_cells(finding).iter().map(|cell| format!("<td>{}</td>", escape(cell))).collect();
-        format!("<tr>{cells}</tr>\n")
-    };
-    let rows: String = results.findings.iter().map(row).collect();
-    format!(
-        "<section>\n<h2>Findings</h2>\n<p>A claim holds where the worst seed of the one arm is above the best seed of \
-         the other.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>claim</th><th>by</th><th>better</th>\
-         <th>worse</th><th></th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n"
-    )
 }
 
 /// A finding's claim, measure, both arms with their values, and the verdict.
@@ -156,4 +125,64 @@ fn finding_cells(result: &FindingResult) -> [String; 5] {
         side(&finding.worse, &result.of_worse),
         result.verdict.text().to_owned(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::{Curve, CurvePoint, Statistic, Study};
+
+    const STUDY: &str = r#"
+name = "small"
+about = "<i>"
+seeds = [1, 2]
+[[arm]]
+name = "raw"
+[[arm]]
+name = "a<b"
+[[arm.stage]]
+recipe = "quickstart"
+[[finding]]
+claim = "training helps & pays"
+better = "a<b"
+worse = "raw"
+by = "reward"
+"#;
+
+    fn results() -> Results {
+        let study = Study::parse(STUDY).unwrap();
+        let arm = |(name, values, points): (&str, [f64; 2], Vec<CurvePoint>)| {
+            let measures = BTreeMap::from([(Measure::Reward, Statistic::of(values.to_vec()).unwrap())]);
+            ArmResult { name: name.to_owned(), runs: Vec::new(), measures, curve: Curve(points) }
+        };
+        let point = |step| CurvePoint { step, mean: 1.0, min: 0.5, max: 1.5 };
+        let arms = [("raw", [0.25, 0.25], vec![]), ("a<b", [1.0, 2.0], vec![point(1), point(2)])].map(arm);
+        let findings = study.findings.iter().map(|finding| FindingResult::of(finding, &arms)).collect();
+        Results { study, done: 1, planned: 4, seconds: 120.0, arms: arms.to_vec(), findings }
+    }
+
+    #[test]
+    fn tables_are_markdown() {
+        let expected = "Seeds 1, 2. 1 of 4 runs done, 2 minutes together.\n\n### small\n\n| | seeds | reward | minutes |\n\
+            |---|---|---|---|\n| raw | 0 | 0.250 ± 0.000 | – |\n| a<b | 0 | 1.500 ± 0.707 | – |\n\n### Findings\n\n\
+            | claim | by | better | worse | |\n|---|---|---|---|---|\n\
+            | training helps & pays | reward | a<b: 1.500 ± 0.707 | raw: 0.250 ± 0.000 | holds |\n";
+        assert_eq!(markdown(&results()).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_page_escapes_texts_and_draws_curves() {
+        let page = page(&results()).unwrap();
+        for part in [
+            "<p class=\"lead\">&lt;i&gt;</p>",
+            "<tr><th>a&lt;b</th><td>0</td><td>1.500 ± 0.707</td><td>–</td></tr>",
+            "<td>training helps &amp; pays</td>",
+            "<svg",
+        ] {
+            assert!(page.contains(part), "{part}\n{page}");
+        }
+        assert!(!page.contains("a<b") && !page.contains("<i>"));
+    }
 }

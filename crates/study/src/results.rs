@@ -104,12 +104,12 @@ impl Results {
     /// Writes `study.json`, `report.html`, `tables.md` and a picture of each table's curves into a folder.
     ///
     /// # Errors
-    /// [`StudyError::Record`].
+    /// [`StudyError::Record`] and [`StudyError::Page`].
     pub fn write(&self, dir: &Path) -> Result<(), StudyError> {
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         write_whole(&dir.join("study.json"), &json)?;
-        write_whole(&dir.join("tables.md"), page::markdown(self).as_bytes())?;
-        write_whole(&dir.join("report.html"), page::page(self).as_bytes())?;
+        write_whole(&dir.join("tables.md"), page::markdown(self)?.as_bytes())?;
+        write_whole(&dir.join("report.html"), page::page(self)?.as_bytes())?;
         for table in self.study.tables() {
             if let Some(chart) = page::chart(self, &table) {
                 let name = format!("curves-{}.svg", slug(&table.title));
