@@ -130,7 +130,7 @@ fn alone(root: &Path) -> anyhow::Result<bool> {
             &["test", "--quiet"]
         };
         eprintln!("== alone: {} ({})", package.name, command[0]);
-        if !succeeds(root, &[command, &["--package", &package.name]].concat(), &[])? {
+        if !succeeds(root, &[command, &["--package", package.name.as_str()]].concat(), &[])? {
             return Ok(false);
         }
     }

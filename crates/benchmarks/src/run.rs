@@ -1,9 +1,8 @@
 //! Cases to outcomes, many at a time.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 
-use futures_lite::future::block_on;
+use pollster::block_on;
 use toolrl_remote::on_threads;
 use toolrl_rollout::{Answer, Reply, SamplingParams};
 
@@ -155,23 +154,17 @@ async fn round<'b, R: Replier>(
     hand_over(open.zip(replies).collect(), settings.threads)
 }
 
-/// A case and what came for it, for the one thread that takes it.
-type Delivery<'b> = Mutex<Option<(Open<'b>, Result<Reply, BenchmarkError>)>>;
-
 /// Gives each case its reply, on several threads: a search, a judge or a service may take its time.
 fn hand_over<'b>(
     replies: Vec<(Open<'b>, Result<Reply, BenchmarkError>)>,
     threads: usize,
 ) -> (Vec<Open<'b>>, Option<BenchmarkError>) {
-    let deliveries: Vec<Delivery<'b>> = replies.into_iter().map(|reply| Mutex::new(Some(reply))).collect();
-    let results = on_threads(threads, &deliveries, |delivery| {
-        let taken = delivery.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
-        let (mut open, reply) = taken?;
-        Some(reply.and_then(|reply| open.take(&reply)).map(|()| open))
+    let results = on_threads(threads, replies, |(mut open, reply)| {
+        reply.and_then(|reply| open.take(&reply)).map(|()| open)
     });
     let mut open = Vec::new();
     let mut failure: Option<BenchmarkError> = None;
-    for result in results.into_iter().flatten() {
+    for result in results {
         match result {
             Ok(case) => open.push(case),
             // The error that came first says more than that others were not asked.

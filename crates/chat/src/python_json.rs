@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use minijinja::value::{Kwargs, Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
+use toolrl_grammar::json::{self, Unicode, float_repr};
 
 use crate::fuel;
 
@@ -132,31 +133,10 @@ impl Writer<'_> {
 
     fn string(&mut self, text: &str) -> Result<(), Error> {
         self.charge(text.len())?;
-        self.out.push('"');
-        for character in text.chars() {
-            match character {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                '\n' => self.out.push_str("\\n"),
-                '\r' => self.out.push_str("\\r"),
-                '\t' => self.out.push_str("\\t"),
-                '\u{8}' => self.out.push_str("\\b"),
-                '\u{c}' => self.out.push_str("\\f"),
-                '\0'..='\u{1f}' => self.escape(character),
-                _ if self.ascii && !(' '..='~').contains(&character) => self.escape(character),
-                _ => self.out.push(character),
-            }
-        }
-        self.out.push('"');
+        let text = json::Value::str(text);
+        // Writing to a String cannot fail.
+        let _ = if self.ascii { write!(self.out, "{text}") } else { write!(self.out, "{}", Unicode(&text)) };
         Ok(())
-    }
-
-    /// A character as one or two `\uXXXX`.
-    fn escape(&mut self, character: char) {
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            // Writing to a String cannot fail.
-            let _ = write!(self.out, "\\u{unit:04x}");
-        }
     }
 }
 
@@ -172,26 +152,7 @@ fn key_text(key: &Value) -> Result<String, Error> {
 }
 
 fn number(value: &Value) -> Result<String, Error> {
-    if value.is_integer() { Ok(value.to_string()) } else { f64::try_from(value.clone()).map(float) }
-}
-
-/// `float.__repr__`: the fewest digits that round-trip; an exponent below 1e-4 and from 1e16 on.
-pub(crate) fn float(value: f64) -> String {
-    if value.is_nan() {
-        return "NaN".to_owned();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
-    }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    match exponent.parse::<i32>() {
-        Ok(exponent) if value != 0.0 && !(-4..16).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.abs())
-        }
-        _ => format!("{value:?}"),
-    }
+    if value.is_integer() { Ok(value.to_string()) } else { f64::try_from(value.clone()).map(float_repr) }
 }
 
 #[cfg(test)]
@@ -226,6 +187,8 @@ mod tests {
             (r#""\u007f😀""#, "ensure_ascii=true", r#""\u007f\ud83d\ude00""#),
             ("[0.0, -0.0, 1.0, 0.1, -2.5e-5]", "", "[0.0, -0.0, 1.0, 0.1, -2.5e-05]"),
             ("[0.0001, 1e15, 1e16, 1.5e22, 1e-7]", "", "[0.0001, 1000000000000000.0, 1e+16, 1.5e+22, 1e-07]"),
+            // Two texts of as few digits are equally near: the even one.
+            ("[900719925474099.25, 9188000860902.8125]", "", "[900719925474099.2, 9188000860902.812]"),
             ("[18446744073709551615, -9007199254740993]", "", "[18446744073709551615, -9007199254740993]"),
         ];
         for (json, arguments, expected) in cases {

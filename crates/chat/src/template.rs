@@ -8,10 +8,11 @@ use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, json};
+use toolrl_grammar::json::float_repr;
 
 use crate::files::Settings;
 use crate::fuel::{charge_items, charge_method};
-use crate::python_json::{float, tojson};
+use crate::python_json::tojson;
 use crate::{ChatError, Message};
 
 /// The template for every conversation.
@@ -126,7 +127,7 @@ fn is_iterable(value: &Value) -> bool {
 fn write_value(output: &mut Output, state: &mut State, value: &Value) -> Result<(), Error> {
     match f64::try_from(value.clone()) {
         Ok(number) if value.is_number() && !value.is_integer() && number.is_finite() => {
-            output.write_str(&float(number)).map_err(Error::from)
+            output.write_str(&float_repr(number)).map_err(Error::from)
         }
         _ => {
             charge_items(state, value)?;

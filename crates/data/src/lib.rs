@@ -9,7 +9,6 @@ mod gold;
 mod gold_check;
 mod lengths;
 mod load;
-mod random;
 mod sample;
 mod split;
 mod stats;
@@ -18,6 +17,7 @@ mod write;
 
 pub mod build;
 pub mod inspect;
+pub mod random;
 pub mod world;
 
 pub use error::{DataError, Place};

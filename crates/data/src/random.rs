@@ -1,7 +1,7 @@
-//! Random numbers that are the same on every machine.
+//! Random numbers that are the same on every machine: SplitMix64, of Steele, Lea and Flood, "Fast Splittable
+//! Pseudorandom Number Generators", OOPSLA 2014, with the finalizer of Vigna's reference code.
 
-/// SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014, with the
-/// finalizer of Vigna's reference code.
+/// SplitMix64 as a generator.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng {
     state: u64,
@@ -15,8 +15,9 @@ impl Rng {
     }
 
     fn next(&mut self) -> u64 {
+        let drawn = mix(self.state);
         self.state = self.state.wrapping_add(GAMMA);
-        finalize(self.state)
+        drawn
     }
 
     /// A number from 0 to `end - 1`, by the multiply-shift reduction; its bias of at most `end / 2^64` is let be.
@@ -49,7 +50,12 @@ impl Rng {
 }
 
 /// The odd constant nearest to 2^64 divided by the golden ratio.
-const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+pub const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// What SplitMix64 draws first from a state: a bijection of 64 bits, in which every bit depends on all.
+pub fn mix(state: u64) -> u64 {
+    finalize(state.wrapping_add(GAMMA))
+}
 
 /// SplitMix64's mixing of one state into one output; a bijection.
 fn finalize(state: u64) -> u64 {

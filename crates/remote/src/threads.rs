@@ -1,33 +1,34 @@
 //! The same work on many items, on a bounded number of threads.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::resume_unwind;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{ScopedJoinHandle, scope};
 
 /// Works on every item on at most so many threads, and returns the results in the items' order.
 ///
-/// Items are begun in their order.
-pub fn on_threads<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = threads.min(items.len());
-    if threads <= 1 {
-        return items.iter().map(work).collect();
-    }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((index, item)) = {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    items.get(index).map(|item| (index, item))
-                } {
-                    let result = work(item);
-                    done.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, result));
-                }
-            });
-        }
+/// Items are begun in their order, so that after a failure those not yet begun are the last. (A pool of rayon
+/// would halve the list instead, and its threads are meant to compute: these wait for answers.)
+///
+/// # Panics
+/// As `work` does.
+pub fn on_threads<T, R, I>(threads: usize, items: I, work: impl Fn(T) -> R + Sync) -> Vec<R>
+where
+    R: Send,
+    I: IntoIterator<Item = T, IntoIter: ExactSizeIterator + Send>,
+{
+    let items = items.into_iter();
+    let threads = threads.clamp(1, items.len().max(1));
+    let waiting = Mutex::new((0..).zip(items));
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let worker =
+        || std::iter::from_fn(|| next().map(|(place, item)| (place, work(item)))).collect::<Vec<_>>();
+    let mut done: Vec<(usize, R)> = scope(|scope| {
+        let workers: Vec<ScopedJoinHandle<'_, _>> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        let results =
+            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        results.flatten().collect()
     });
-    let mut done = done.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    done.sort_by_key(|(index, _)| *index);
+    done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, result)| result).collect()
 }
 
@@ -37,10 +38,10 @@ mod tests {
 
     #[test]
     fn results_have_the_order_of_the_items() {
-        let items: Vec<usize> = (0..100).collect();
         for threads in [0, 1, 3, 200] {
-            let squares = on_threads(threads, &items, |item| item * item);
-            assert_eq!(squares, items.iter().map(|item| item * item).collect::<Vec<_>>());
+            let squares = on_threads(threads, 0..100, |item| item * item);
+            assert_eq!(squares, (0..100).map(|item| item * item).collect::<Vec<_>>());
         }
+        assert!(on_threads(3, [0; 0], |item| item).is_empty());
     }
 }

@@ -1,11 +1,13 @@
 //! Terms that wait: for a judge behind HTTP, for another process.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_lite::future;
 use futures_timer::Delay;
+use futures_util::future::{Either, select};
+use futures_util::{FutureExt, StreamExt, stream};
 use toolrl_grammar::Parsed;
 
 use crate::failure::guarded;
@@ -61,40 +63,46 @@ pub(crate) async fn call(
     context: &Context,
 ) -> Result<TermScore, FailureCause> {
     let mut score = guarded(|| term.score(parsed, reference, context))?;
-    let scored = future::poll_fn(|cx| match guarded(|| score.as_mut().poll(cx)) {
+    // Each poll is guarded by itself: a thread is in a term's code only as long as it polls.
+    let scored = poll_fn(|cx| match guarded(|| score.as_mut().poll(cx)) {
         Ok(polled) => polled.map_err(|error| FailureCause::Error(error.into())),
         Err(panic) => Poll::Ready(Err(panic)),
     });
-    let late = async {
-        Delay::new(limits.timeout).await;
-        Err(FailureCause::TimedOut(limits.timeout))
-    };
-    future::or(scored, late).await
+    match select(scored, Delay::new(limits.timeout)).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(_) => Err(FailureCause::TimedOut(limits.timeout)),
+    }
 }
 
-/// The outputs of some futures in their order, at most `limit` of them under way at a time.
+/// The outputs of some futures in their order, at most `limit` of them under way at a time. One that is late
+/// holds up none behind it, as it would with `buffered`.
 pub(crate) async fn bounded<F: Future>(futures: impl IntoIterator<Item = F>, limit: usize) -> Vec<F::Output> {
-    let mut waiting = futures.into_iter().enumerate();
-    let mut active: Vec<(usize, Pin<Box<F>>)> = Vec::new();
-    let mut done = Vec::new();
-    future::poll_fn(|cx| {
-        loop {
-            let free = limit.max(1).saturating_sub(active.len());
-            active.extend(waiting.by_ref().take(free).map(|(place, future)| (place, Box::pin(future))));
-            let before = done.len();
-            active.retain_mut(|(place, future)| match future.as_mut().poll(cx) {
-                Poll::Ready(output) => {
-                    done.push((*place, output));
-                    false
-                }
-                Poll::Pending => true,
-            });
-            if done.len() == before {
-                return if active.is_empty() { Poll::Ready(()) } else { Poll::Pending };
-            }
-        }
-    })
-    .await;
+    let numbered = (0..).zip(futures).map(|(place, future)| future.map(move |output| (place, output)));
+    let mut done: Vec<(usize, _)> = stream::iter(numbered).buffer_unordered(limit.max(1)).collect().await;
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, output)| output).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_late_one_holds_up_none_behind_it() {
+        let last_was_here = AtomicBool::new(false);
+        let futures = (0..9).map(|place| {
+            let last_was_here = &last_was_here;
+            poll_fn(move |cx| {
+                last_was_here.fetch_or(place == 8, Ordering::Relaxed);
+                if place > 0 || last_was_here.load(Ordering::Relaxed) {
+                    return Poll::Ready(place);
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+        });
+        assert_eq!(pollster::block_on(bounded(futures, 2)), (0..9).collect::<Vec<_>>());
+    }
 }

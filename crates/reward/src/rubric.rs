@@ -1,6 +1,6 @@
 //! Terms that add up to a reward.
 
-use futures_lite::future;
+use futures_util::future::join_all;
 use toolrl_grammar::Parsed;
 
 use crate::asynchronous::{bounded, call};
@@ -160,7 +160,7 @@ impl Rubric {
         let outcome = |weighted: &WeightedTerm| match &weighted.term {
             AnyTerm::Sync(term) => at_once(&**term, parsed, reference, context),
             AnyTerm::Async(term, limits) => {
-                future::block_on(call(&**term, *limits, parsed, reference, context))
+                pollster::block_on(call(&**term, *limits, parsed, reference, context))
             }
         };
         self.sum(self.terms.iter().map(outcome), context)
@@ -184,7 +184,7 @@ impl Rubric {
                 }
             }
         });
-        let columns: Vec<Vec<Outcome>> = bounded(columns, usize::MAX).await;
+        let columns: Vec<Vec<Outcome>> = join_all(columns).await;
         let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
         replies.iter().map(|_| self.sum(columns.iter_mut().filter_map(Iterator::next), context)).collect()
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use futures_lite::future::block_on;
 use futures_timer::Delay;
+use pollster::block_on;
 use toolrl_grammar::parse;
 use toolrl_reward::{
     AnyTerm, AsyncFnTerm, Context, FailureCause, FnTerm, Limits, OnFailure, Reference, Registry, RewardError,

@@ -1,5 +1,7 @@
 //! Counter-based random numbers: a pure function of where they are used.
 
+use toolrl_data::random::{GAMMA, mix};
+
 /// What one training step's random numbers have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamKey {
@@ -20,7 +22,7 @@ impl StreamKey {
     pub fn stream(self, prompt: u64, member: u64) -> Stream {
         let mut base = mix(self.seed ^ 0x746f_6f6c_726c_0001);
         for part in [self.step, prompt, member] {
-            base = mix(base ^ mix(part.wrapping_add(0x9e37_79b9_7f4a_7c15)));
+            base = mix(base ^ mix(part.wrapping_add(GAMMA)));
         }
         Stream { base }
     }
@@ -29,30 +31,14 @@ impl StreamKey {
 impl Stream {
     /// A number in [0, 1) for the reply's token at `position`, with 53 random bits.
     pub fn uniform(self, position: u64) -> f64 {
-        let bits = mix(self.base.wrapping_add(position.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let bits = mix(self.base.wrapping_add(position.wrapping_mul(GAMMA)));
         (bits >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
-}
-
-/// The finaliser of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
-/// Generators", OOPSLA 2014): a bijection of 64 bits with full avalanche.
-pub fn mix(mut z: u64) -> u64 {
-    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn mix_is_splitmix64() {
-        // The first two outputs of SplitMix64 with seed 0, from its reference implementation.
-        assert_eq!(mix(0), 0xe220_a839_7b1d_cdaf);
-        assert_eq!(mix(0x9e37_79b9_7f4a_7c15), 0x6e78_9e6a_a1b9_65f4);
-    }
 
     #[test]
     fn uniform_is_uniform_and_depends_on_every_part() {

@@ -1,6 +1,6 @@
 //! Which reward: the row's own released variant, or one rubric for all rows.
 
-use futures_lite::future::block_on;
+use pollster::block_on;
 use toolrl_grammar::json::{Object, Value};
 use toolrl_grammar::parse;
 use toolrl_reward::released::Variant;

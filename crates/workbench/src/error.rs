@@ -43,4 +43,7 @@ pub enum WorkbenchError {
         /// What there is none of.
         what: String,
     },
+    /// The page of explanations cannot be written.
+    #[error("the page: {0}")]
+    Page(#[from] minijinja::Error),
 }

@@ -15,7 +15,7 @@ fn page(rows: &[Row], reward: &Reward) -> String {
             Err(error) => page.add_unscorable(row, &error.to_string()),
         }
     }
-    page.finish("a <title>")
+    page.finish("a <title>").unwrap()
 }
 
 /// The pieces of a page that stand with a class.

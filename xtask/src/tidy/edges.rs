@@ -1,208 +1,119 @@
-//! Which crate may depend on which: the levels of ARCHITECTURE.md as a table.
+//! Which crate may depend on which: ARCHITECTURE.md's table against the manifests, both ways.
+
+use std::collections::BTreeSet;
 
 use super::Violation;
-use super::metadata::{Package, Workspace};
+use super::metadata::Workspace;
+use super::table::{LIBRARIES, PAGE, Row};
 
-/// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 24] = [
-    ("toolrl-grammar", &[]),
-    ("toolrl-chat", &[]),
-    ("toolrl-kernels", &["toolrl-cube"]),
-    ("toolrl-cube", &[]),
-    ("toolrl-grpo", &[]),
-    ("toolrl-reward", &["toolrl-grammar"]),
-    ("toolrl-data", &["toolrl-chat", "toolrl-grammar"]),
-    ("toolrl-bfcl", &["toolrl-grammar"]),
-    ("toolrl-api-bank", &["toolrl-grammar"]),
-    ("toolrl-bamboogle", &["toolrl-grammar"]),
-    ("toolrl-services", &["toolrl-grammar"]),
-    ("toolrl-remote", &[]),
-    ("toolrl-rollout", &["toolrl-data", "toolrl-chat", "toolrl-grammar"]),
-    ("toolrl-workbench", &["toolrl-reward", "toolrl-grpo", "toolrl-grammar"]),
-    ("toolrl-policy", &["toolrl-kernels"]),
-    ("toolrl-engine", &["toolrl-policy", "toolrl-kernels", "toolrl-rollout", "toolrl-chat"]),
-    ("toolrl-eval", &["toolrl-rollout", "toolrl-reward", "toolrl-data", "toolrl-chat", "toolrl-grammar"]),
-    (
-        "toolrl-benchmarks",
-        &[
-            "toolrl-bfcl",
-            "toolrl-services",
-            "toolrl-api-bank",
-            "toolrl-bamboogle",
-            "toolrl-remote",
-            "toolrl-rollout",
-            "toolrl-chat",
-            "toolrl-grammar",
-        ],
-    ),
-    ("toolrl-record", &["toolrl-eval", "toolrl-rollout", "toolrl-grpo"]),
-    (
-        "toolrl-train",
-        &[
-            "toolrl-record",
-            "toolrl-benchmarks",
-            "toolrl-bfcl",
-            "toolrl-bamboogle",
-            "toolrl-eval",
-            "toolrl-engine",
-            "toolrl-policy",
-            "toolrl-grpo",
-            "toolrl-reward",
-            "toolrl-data",
-            "toolrl-rollout",
-            "toolrl-chat",
-            "toolrl-grammar",
-        ],
-    ),
-    ("toolrl-study", &["toolrl-train", "toolrl-record", "toolrl-eval", "toolrl-reward"]),
-    (
-        "toolrl-cli",
-        &[
-            "toolrl-benchmarks",
-            "toolrl-bfcl",
-            "toolrl-services",
-            "toolrl-api-bank",
-            "toolrl-bamboogle",
-            "toolrl-remote",
-            "toolrl-study",
-            "toolrl-workbench",
-            "toolrl-train",
-            "toolrl-record",
-            "toolrl-eval",
-            "toolrl-engine",
-            "toolrl-policy",
-            "toolrl-kernels",
-            "toolrl-grpo",
-            "toolrl-reward",
-            "toolrl-data",
-            "toolrl-bfcl",
-            "toolrl-api-bank",
-            "toolrl-bamboogle",
-            "toolrl-rollout",
-            "toolrl-chat",
-            "toolrl-grammar",
-        ],
-    ),
-    ("toolrl-machine", &[]),
-    ("xtask", &[]),
-];
-
-/// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 17] = [
-    "toolrl-grammar",
-    "toolrl-reward",
-    "toolrl-workbench",
-    "toolrl-data",
-    "toolrl-bfcl",
-    "toolrl-api-bank",
-    "toolrl-bamboogle",
-    "toolrl-services",
-    "toolrl-remote",
-    "toolrl-benchmarks",
-    "toolrl-chat",
-    "toolrl-rollout",
-    "toolrl-eval",
-    "toolrl-record",
-    "toolrl-grpo",
-    "toolrl-machine",
-    "xtask",
-];
-
-/// Checks the direct edges between the workspace's crates, and that burn stays out of those above.
-pub(crate) fn check(workspace: &Workspace) -> Vec<Violation> {
+/// Checks every crate of the workspace against its row. Packages under `tests` stand for users and may depend on
+/// anything.
+pub(crate) fn check(workspace: &Workspace, rows: &[Row]) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for package in workspace.members() {
-        let edges: Vec<&str> = workspace.edges(package).map(|to| to.name.as_str()).collect();
-        violations.extend(check_edges(package, &edges));
-        if WITHOUT_BURN.contains(&package.name.as_str()) {
-            let tensors = |name: &&str| name.starts_with("burn") || name.starts_with("cubecl");
-            if let Some(name) = workspace.linked(package).into_iter().find(tensors) {
-                violations
-                    .push(Violation::of(&package.name, format!("links {name}, and must not link burn")));
+    let mut packages = workspace.members();
+    packages.retain(|package| !workspace.is_in("tests", package));
+    for package in &packages {
+        match rows.iter().find(|row| row.name == short(&package.name)) {
+            Some(row) => {
+                let edges: BTreeSet<&str> = workspace.edges(package).into_iter().map(short).collect();
+                let messages = check_row(row, &edges, &workspace.linked(package));
+                violations.extend(messages.iter().map(|message| row.violation(message)));
             }
+            None => violations.push(Violation::of(&package.name, format!("has no row in {PAGE}"))),
         }
     }
+    let gone = rows.iter().filter(|row| !packages.iter().any(|package| short(&package.name) == row.name));
+    violations.extend(gone.map(|row| row.violation("is no crate of the workspace")));
     violations
 }
 
-/// Checks the edges of one package. Packages under `tests` stand for users and may depend on anything.
-fn check_edges(package: &Package, edges: &[&str]) -> Vec<Violation> {
-    if package.folder.as_deref().is_some_and(|folder| folder.starts_with("tests")) {
-        return Vec::new();
-    }
-    let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == package.name) else {
-        let message = "is not in the table of allowed edges (xtask/src/tidy/edges.rs)";
-        return vec![Violation::of(&package.name, message)];
+/// A crate as the page names it.
+fn short(package: &str) -> &str {
+    package.strip_prefix("toolrl-").unwrap_or(package)
+}
+
+/// What is wrong with a row, given the crates that the manifest names and all packages that are linked. That a
+/// tensor library is not linked is fine: a feature may bring it.
+fn check_row(row: &Row, edges: &BTreeSet<&str>, linked: &BTreeSet<&str>) -> Vec<String> {
+    let named: BTreeSet<&str> = row.crates.iter().map(String::as_str).collect();
+    let mut found = Vec::new();
+    found.extend(edges.difference(&named).map(|to| format!("depends on {to}, which its row does not name")));
+    found.extend(named.difference(edges).map(|to| format!("does not depend on {to}, which its row names")));
+    // burn brings cubecl.
+    let is_allowed = |name: &str| {
+        row.libraries.contains("burn")
+            || row.libraries.iter().any(|library| name.starts_with(library.as_str()))
     };
-    let refused = edges.iter().filter(|to| !allowed.contains(to));
-    refused.map(|to| Violation::of(&package.name, format!("may not depend on {to}"))).collect()
+    let is_tensors = |name: &&&str| LIBRARIES.iter().any(|library| name.starts_with(library));
+    let refused = linked.iter().filter(is_tensors).find(|name| !is_allowed(name));
+    found.extend(refused.map(|name| format!("links {name}, which its row does not name")));
+    found
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
+    use super::super::metadata::tests::workspace;
+    use super::super::table::{parse, tests::page};
     use super::*;
 
-    /// A package as `cargo metadata` lists it.
-    fn listed(name: &str) -> Value {
-        json!({"id": name, "name": name, "license": "MIT", "manifest_path": format!("/w/crates/{name}/Cargo.toml")})
-    }
-
-    /// A node of the graph; a dependency that starts with `dev:` is one of the tests alone.
-    fn node(name: &str, dependencies: &[&str]) -> Value {
-        let edge = |to: &&str| match to.strip_prefix("dev:") {
-            Some(to) => json!({"pkg": to, "dep_kinds": [{"kind": "dev", "target": null}]}),
-            None => json!({"pkg": to, "dep_kinds": [{"kind": null, "target": null}]}),
-        };
-        json!({"id": name, "deps": dependencies.iter().map(edge).collect::<Vec<_>>()})
-    }
-
-    /// What is broken in a workspace of these packages; those that begin with `toolrl` are members.
-    fn broken(graph: &[(&str, &[&str])]) -> Vec<String> {
-        let names = graph.iter().map(|(name, _)| *name);
-        let metadata = json!({
-            "workspace_root": "/w",
-            "workspace_members": names.clone().filter(|name| name.starts_with("toolrl")).collect::<Vec<_>>(),
-            "packages": names.map(listed).collect::<Vec<_>>(),
-            "resolve": {"nodes": graph.iter().map(|(name, to)| node(name, to)).collect::<Vec<_>>()},
-        });
-        let workspace = Workspace::parse(&metadata).unwrap();
-        check(&workspace).iter().map(ToString::to_string).collect()
+    /// What is broken in these packages under a page of two rows and a third.
+    fn broken(third: &str, graph: &[(&str, &[&str])]) -> Vec<String> {
+        let rows =
+            parse(&page(&["| 0 | `grammar` | G | |", "| 1 | `reward` | R | grammar |", third])).unwrap();
+        check(&workspace(graph), &rows).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn edges_in_the_table_pass() {
-        let graph: [(&str, &[&str]); 4] = [
-            ("toolrl-reward", &["toolrl-grammar", "serde", "dev:toolrl-reward"]),
-            ("toolrl-grammar", &["serde", "dev:burn-core"]),
+    fn rows_and_manifests_have_to_agree() {
+        let ours = [
+            ("toolrl-grammar", &["serde", "dev:burn-core", "dev:toolrl-reward"] as &[&str]),
+            ("toolrl-reward", &["toolrl-grammar", "serde"]),
             ("serde", &[]),
-            ("burn-core", &[]),
+            ("innocent", &["burn-core"]),
+            ("burn-core", &["cubecl-common"]),
+            ("cubecl-common", &["innocent"]),
         ];
-        assert_eq!(broken(&graph), [""; 0]);
-    }
-
-    #[test]
-    fn an_edge_upwards_is_refused() {
-        let graph: [(&str, &[&str]); 2] = [("toolrl-grammar", &["toolrl-reward"]), ("toolrl-reward", &[])];
-        assert_eq!(broken(&graph), ["toolrl-grammar: may not depend on toolrl-reward"]);
-    }
-
-    #[test]
-    fn burn_is_found_however_far_away() {
-        let graph: [(&str, &[&str]); 4] = [
-            ("toolrl-chat", &["innocent"]),
-            ("innocent", &["burn-tensor"]),
-            ("burn-tensor", &["innocent"]),
-            ("toolrl-kernels", &["burn-tensor"]),
+        let cases: [(&str, &[&str], &[&str]); 10] = [
+            // the row of a third crate, what that depends on, what is said
+            ("| 2 | `chat` | C | reward |", &["toolrl-reward", "serde"], &[]),
+            ("| 2 | `chat` | C | reward |", &["off:toolrl-reward"], &[]),
+            ("| 2 | `chat` | C | burn |", &["innocent"], &[]),
+            (
+                "| 2 | `chat` | C | cubecl |",
+                &["cubecl-common"],
+                &["links burn-core, which its row does not name"],
+            ),
+            ("| 2 | `chat` | C | |", &["innocent"], &["links burn-core, which its row does not name"]),
+            ("| 2 | `chat` | C | burn |", &["serde"], &[]),
+            (
+                "| 2 | `chat` | C | |",
+                &["off:toolrl-reward"],
+                &["depends on reward, which its row does not name"],
+            ),
+            ("| 2 | `chat` | C | reward |", &["serde"], &["does not depend on reward, which its row names"]),
+            (
+                "| 2 | `chat` | C | reward |",
+                &["dev:toolrl-reward"],
+                &["does not depend on reward, which its row names"],
+            ),
+            ("| 0 | `chat` | C | |", &[], &[]),
         ];
-        assert_eq!(broken(&graph), ["toolrl-chat: links burn-tensor, and must not link burn"]);
+        for (row, dependencies, expected) in cases {
+            let graph = [ours.as_slice(), &[("toolrl-chat", dependencies)]].concat();
+            let expected: Vec<_> =
+                expected.iter().map(|message| format!("ARCHITECTURE.md:7: chat {message}")).collect();
+            assert_eq!(broken(row, &graph), expected, "{row} {dependencies:?}");
+        }
     }
 
     #[test]
-    fn a_crate_outside_the_table_is_refused() {
-        let violations = broken(&[("toolrl-novel", &[])]);
-        assert_eq!(violations.len(), 1);
-        assert!(violations[0].contains("not in the table"), "{violations:?}");
+    fn every_crate_has_a_row_and_every_row_a_crate() {
+        let graph =
+            [("toolrl-grammar", &[] as &[&str]), ("toolrl-reward", &["toolrl-grammar"]), ("toolrl-new", &[])];
+        let expected = [
+            "toolrl-new: has no row in ARCHITECTURE.md",
+            "ARCHITECTURE.md:7: old is no crate of the workspace",
+        ];
+        assert_eq!(broken("| | `old` | O | |", &graph), expected);
     }
 }

@@ -23,24 +23,14 @@ pub(crate) fn check(workspace: &Workspace, files: &Files) -> Vec<Violation> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
+    use super::super::metadata::tests::workspace;
     use super::*;
 
     #[test]
     fn texts_and_manifests_are_checked() {
-        let metadata = json!({
-            "workspace_root": "/w",
-            "workspace_members": ["a", "b"],
-            "packages": [
-                {"id": "a", "name": "a", "license": "MIT OR Apache-2.0", "manifest_path": "/w/a/Cargo.toml"},
-                {"id": "b", "name": "b", "license": null, "manifest_path": "/w/b/Cargo.toml"},
-            ],
-            "resolve": {"nodes": []},
-        });
-        let workspace = Workspace::parse(&metadata).unwrap();
+        let workspace = workspace(&[("toolrl-a", &[]), ("toolrl-unlicensed", &[])]);
         let violations = check(&workspace, &Files::from(["LICENSE-MIT"]));
         let places: Vec<_> = violations.iter().map(|violation| violation.place.as_str()).collect();
-        assert_eq!(places, ["LICENSE-APACHE", "b"]);
+        assert_eq!(places, ["LICENSE-APACHE", "toolrl-unlicensed"]);
     }
 }

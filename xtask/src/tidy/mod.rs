@@ -5,12 +5,14 @@ mod edges;
 mod licences;
 pub(crate) mod metadata;
 mod sources;
+mod table;
 mod walk;
 
 use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use metadata::Workspace;
 use walk::Files;
 
@@ -50,7 +52,10 @@ impl fmt::Display for Violation {
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     let workspace = Workspace::read(root)?;
     let files = Files::read(root)?;
-    let mut violations = edges::check(&workspace);
+    let page = std::fs::read_to_string(root.join(table::PAGE))
+        .with_context(|| format!("cannot read {}", table::PAGE))?;
+    let mut violations =
+        table::parse(&page).map_or_else(|broken| vec![broken], |rows| edges::check(&workspace, &rows));
     violations.extend(licences::check(&workspace, &files));
     for (path, text) in files.with_extension("rs") {
         violations.extend(sources::check(path, text));

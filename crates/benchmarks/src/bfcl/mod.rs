@@ -90,11 +90,6 @@ impl Bfcl {
         Ok(Self { keys: cases.iter().map(key).collect(), settings, cases, data, long_context })
     }
 
-    /// The cases.
-    pub fn bfcl_cases(&self) -> &[Case] {
-        &self.cases
-    }
-
     /// The handler.
     pub fn settings(&self) -> &BfclSettings {
         &self.settings

@@ -4,7 +4,7 @@ use minijinja::Environment;
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
-use super::{Example, Failures, Report, RunReport};
+use super::{Report, RunReport};
 use crate::BenchmarkError;
 
 /// The page. Its name's ending has the values in it escaped.
@@ -21,25 +21,19 @@ pub(super) fn render(report: &Report) -> Result<String, BenchmarkError> {
         "runs": runs.iter().map(|run| summary(run)).collect::<Vec<_>>(),
         "scores": scores(&runs),
         "groups": groups(&runs),
-        "failures": report.run.failures.iter().map(failures).collect::<Vec<_>>(),
+        "failures": report.run.failures,
         "paper": report.paper,
         "own": own_row(report),
     });
-    Ok(page.render(minijinja::Value::from(Serde(values)))?)
-}
-
-fn failures(failures: &Failures) -> Value {
-    json!({
-        "kind": clean(&failures.kind),
-        "count": failures.count,
-        "examples": failures.examples.iter().map(example).collect::<Vec<_>>(),
-    })
+    let page = page.render(minijinja::Value::from(Serde(values)))?;
+    // HTML forbids other control characters.
+    Ok(page.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{fffd}"))
 }
 
 fn summary(run: &RunReport) -> Value {
     let header = &run.header;
     json!({
-        "model": clean(&header.model), "handler": clean(&header.handler), "sampling": header.sampling,
+        "model": header.model, "handler": header.handler, "sampling": header.sampling,
         "data": header.data, "cases": run.cases, "tokens": format!("{:.0}", run.mean_tokens),
         "cut": run.cut, "refused": run.refused,
     })
@@ -72,7 +66,7 @@ fn groups(runs: &[&RunReport]) -> Vec<Value> {
     };
     let row = |name: &&String| {
         let values: Vec<String> = runs.iter().map(|run| shown(run, name)).collect();
-        json!({"name": clean(name), "values": values})
+        json!({"name": name, "values": values})
     };
     names.iter().map(row).collect()
 }
@@ -84,14 +78,4 @@ fn own_row(report: &Report) -> Vec<String> {
         score.map_or_else(|| "-".to_owned(), |score| score.shown().trim_end_matches('%').to_owned())
     };
     report.paper.columns.iter().map(shown).collect()
-}
-
-fn example(example: &Example) -> Value {
-    let Example { id, asked, expected, reply } = example;
-    json!({"id": clean(id), "asked": clean(asked), "expected": clean(expected), "reply": clean(reply)})
-}
-
-/// A text without the control characters that HTML forbids.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
 }

@@ -1,19 +1,17 @@
 //! Columns and bars of text.
 
+use comfy_table::{CellAlignment, Table};
+
 /// Rows in columns, the first to the left, the others to the right; two spaces between them.
 pub(super) fn columns(rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
-    };
-    let line = |row: &Vec<String>| {
-        let cell = |(column, cell): (usize, &String)| {
-            let width = width(column);
-            if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") }
-        };
-        row.iter().enumerate().map(cell).collect::<String>().trim_end().to_owned() + "\n"
-    };
-    rows.iter().map(line).collect()
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING).add_rows(rows);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        let (space, alignment) =
+            if place == 0 { (0, CellAlignment::Left) } else { (2, CellAlignment::Right) };
+        column.set_padding((space, 0)).set_cell_alignment(alignment);
+    }
+    table.trim_fmt() + "\n"
 }
 
 /// One line for each label: its count, its share of all, and a bar as long as that share of the greatest.

@@ -72,7 +72,7 @@ fn page(args: &ExplainArgs, path: &std::path::Path, registry: &Registry) -> anyh
         Ok(())
     })?;
     let title = format!("Rewards of {}", args.rows.rows.display());
-    std::fs::write(path, page.finish(&title)).with_context(|| format!("cannot write {}", path.display()))?;
+    std::fs::write(path, page.finish(&title)?).with_context(|| format!("cannot write {}", path.display()))?;
     if left_out {
         tracing::warn!("only the first {} rows are on the page; --limit N takes more", page.rows());
     }

@@ -1,18 +1,14 @@
 //! What the NVIDIA driver says, asked through its own libraries and before burn is.
 
-use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 
-use libloading::{Library, Symbol};
+use cudarc::driver::result::{self, DriverError, device};
+use cudarc::driver::sys::{self, CUdevice_attribute as Attribute};
+use libloading::Library;
+use nvml_wrapper::Nvml;
 
 use super::{CudaGpu, CudaReport, is_dir};
 
-/// The driver's names, the first that loads is taken.
-const DRIVER: [&str; 2] = ["libcuda.so.1", "libcuda.so"];
-/// Its monitor.
-const MONITOR: [&str; 2] = ["libnvidia-ml.so.1", "libnvidia-ml.so"];
-/// The run-time compiler's names: those that the runtime itself tries.
-const NVRTC: [&str; 4] = ["libnvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11"];
 /// Headers that kernels include, one of each package that the toolkit is split into. From CUDA 13 on, those of the C++
 /// library are in a folder of their own.
 const HEADERS: [&[&str]; 5] = [
@@ -26,9 +22,6 @@ const HEADERS: [&[&str]; 5] = [
 const OLDEST: (u32, u32) = (12, 0);
 /// The first compute capability with bf16 tensor cores.
 const BF16: (u32, u32) = (8, 0);
-
-const MULTIPROCESSORS: c_int = 16;
-const CAPABILITY: [c_int; 2] = [75, 76];
 
 /// Asks for everything, and goes on where something is missing.
 pub(super) fn probe() -> CudaReport {
@@ -54,7 +47,9 @@ pub(super) fn probe() -> CudaReport {
         let (major, minor) = gpu.capability;
         report.problems.push(format!("{} has compute capability {major}.{minor}; 8.0 is needed", gpu.name));
     }
-    report.nvrtc = open(&NVRTC).map(|(_, name)| name.to_owned());
+    // SAFETY: NVIDIA's library may be loaded on any thread.
+    let loads = |name: &String| unsafe { Library::new(name) }.is_ok();
+    report.nvrtc = cudarc::get_lib_name_candidates("nvrtc").into_iter().find(loads);
     if report.nvrtc.is_none() {
         report.problems.push(
             "libnvrtc is not found: install the CUDA toolkit, and name its lib64 folder in LD_LIBRARY_PATH"
@@ -80,118 +75,52 @@ pub(super) fn probe() -> CudaReport {
     report
 }
 
-fn open(names: &[&'static str]) -> Option<(Library, &'static str)> {
-    // SAFETY: these are NVIDIA's libraries, which may be loaded and initialised on any thread.
-    names.iter().find_map(|name| unsafe { Library::new(*name) }.ok().map(|library| (library, *name)))
-}
-
-/// A function of a library, or a line that says that it has none of that name.
-///
-/// # Safety
-/// `T` should be the function's type.
-unsafe fn function<'a, T>(library: &'a Library, name: &str) -> Result<Symbol<'a, T>, String> {
-    // SAFETY: the caller's.
-    unsafe { library.get(name.as_bytes()) }.map_err(|_| format!("the NVIDIA driver has no {name}"))
-}
-
-type Query = unsafe extern "C" fn(*mut c_int, c_int) -> c_int;
-
 /// The CUDA that the driver serves, and its GPUs.
 fn ask_driver() -> Result<((u32, u32), Vec<CudaGpu>), String> {
-    let (driver, _) = open(&DRIVER)
-        .ok_or("there is no NVIDIA driver here (libcuda.so.1 is not found); --device cpu computes without")?;
-    // SAFETY: the types are those of the functions in NVIDIA's cuda.h, and pointers are to places of those types.
-    unsafe {
-        let init: Symbol<unsafe extern "C" fn(c_uint) -> c_int> = function(&driver, "cuInit")?;
-        let code = init(0);
-        if code != 0 {
-            return Err(format!("the NVIDIA driver does not start: cuInit gave error {code}"));
-        }
-        let version: Symbol<unsafe extern "C" fn(*mut c_int) -> c_int> =
-            function(&driver, "cuDriverGetVersion")?;
-        let mut number = 0;
-        version(&raw mut number);
-        let count: Symbol<unsafe extern "C" fn(*mut c_int) -> c_int> = function(&driver, "cuDeviceGetCount")?;
-        let mut gpus = 0;
-        count(&raw mut gpus);
-        let free = free_memory();
-        let gpus = (0..gpus).map(|index| ask_gpu(&driver, index, &free)).collect::<Result<_, _>>()?;
-        let number = number.unsigned_abs();
-        Ok(((number / 1000, number % 1000 / 10), gpus))
+    // SAFETY: as above. Where it is not there, every other call would panic.
+    if !unsafe { sys::is_culib_present() } {
+        return Err(
+            "there is no NVIDIA driver here (libcuda.so.1 is not found); --device cpu computes without"
+                .into(),
+        );
     }
+    result::init()
+        .map_err(|error| format!("the NVIDIA driver does not start: cuInit gave error {}", error.0 as u32))?;
+    let mut version = 0;
+    // SAFETY: the pointer is to a place of its type.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) };
+    let version = version.unsigned_abs();
+    let free = free_memory();
+    let gpus = device::get_count().and_then(|gpus| (0..gpus).map(|index| ask_gpu(index, &free)).collect());
+    let gpus =
+        gpus.map_err(|error| format!("the NVIDIA driver does not tell its GPUs: error {}", error.0 as u32))?;
+    Ok(((version / 1000, version % 1000 / 10), gpus))
 }
 
-/// # Safety
-/// `driver` should be NVIDIA's, initialised.
-unsafe fn ask_gpu(driver: &Library, index: c_int, free: &[(u64, u64)]) -> Result<CudaGpu, String> {
-    // SAFETY: as in `ask_driver`.
-    unsafe {
-        let get: Symbol<Query> = function(driver, "cuDeviceGet")?;
-        let name_of: Symbol<unsafe extern "C" fn(*mut c_char, c_int, c_int) -> c_int> =
-            function(driver, "cuDeviceGetName")?;
-        let memory_of: Symbol<unsafe extern "C" fn(*mut usize, c_int) -> c_int> =
-            function(driver, "cuDeviceTotalMem_v2")?;
-        let attribute: Symbol<unsafe extern "C" fn(*mut c_int, c_int, c_int) -> c_int> =
-            function(driver, "cuDeviceGetAttribute")?;
-        let (mut device, mut name, mut memory) = (0, [0 as c_char; 256], 0usize);
-        get(&raw mut device, index);
-        name_of(name.as_mut_ptr(), 255, device);
-        memory_of(&raw mut memory, device);
-        let number = |which: c_int| {
-            let mut value = 0;
-            attribute(&raw mut value, which, device);
-            value.unsigned_abs()
-        };
-        let memory = memory as u64;
-        Ok(CudaGpu {
-            name: CStr::from_ptr(name.as_ptr()).to_string_lossy().into_owned(),
-            memory,
-            // The monitor may count in another order, or see GPUs that are hidden here: only a single one is sure.
-            free: match free {
-                [(_, free)] if index == 0 => Some(*free),
-                _ => None,
-            },
-            capability: (number(CAPABILITY[0]), number(CAPABILITY[1])),
-            multiprocessors: number(MULTIPROCESSORS),
-        })
-    }
+fn ask_gpu(index: i32, free: &[u64]) -> Result<CudaGpu, DriverError> {
+    let gpu = device::get(index)?;
+    // SAFETY: the driver gave the device.
+    let number = |which| unsafe { device::get_attribute(gpu, which) }.map(i32::unsigned_abs);
+    Ok(CudaGpu {
+        name: device::get_name(gpu)?,
+        // SAFETY: as above.
+        memory: unsafe { device::total_mem(gpu) }? as u64,
+        // The monitor may count in another order, or see GPUs that are hidden here: only a single one is sure.
+        free: match free {
+            [free] if index == 0 => Some(*free),
+            _ => None,
+        },
+        capability: (
+            number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?,
+            number(Attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?,
+        ),
+        multiprocessors: number(Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?,
+    })
 }
 
-/// nvml.h's memory of a GPU, in bytes.
-#[repr(C)]
-#[derive(Default)]
-struct NvmlMemory {
-    total: u64,
-    free: u64,
-    used: u64,
-}
-
-/// Total and free bytes of every GPU that the monitor sees; nothing where there is no monitor.
-fn free_memory() -> Vec<(u64, u64)> {
-    let Some((monitor, _)) = open(&MONITOR) else { return Vec::new() };
-    // SAFETY: the types are those of nvml.h.
-    let asked = unsafe {
-        (|| {
-            let init: Symbol<unsafe extern "C" fn() -> c_int> = function(&monitor, "nvmlInit_v2")?;
-            let count: Symbol<unsafe extern "C" fn(*mut c_uint) -> c_int> =
-                function(&monitor, "nvmlDeviceGetCount_v2")?;
-            let handle: Symbol<unsafe extern "C" fn(c_uint, *mut *mut c_void) -> c_int> =
-                function(&monitor, "nvmlDeviceGetHandleByIndex_v2")?;
-            let memory: Symbol<unsafe extern "C" fn(*mut c_void, *mut NvmlMemory) -> c_int> =
-                function(&monitor, "nvmlDeviceGetMemoryInfo")?;
-            let mut gpus = 0;
-            if init() != 0 || count(&raw mut gpus) != 0 {
-                return Ok::<_, String>(Vec::new());
-            }
-            let mut all = Vec::new();
-            for index in 0..gpus {
-                let (mut gpu, mut found) = (std::ptr::null_mut(), NvmlMemory::default());
-                if handle(index, &raw mut gpu) == 0 && memory(gpu, &raw mut found) == 0 {
-                    all.push((found.total, found.free));
-                }
-            }
-            Ok(all)
-        })()
-    };
-    asked.unwrap_or_default()
+/// Free bytes of every GPU that the driver's monitor sees; nothing where there is no monitor.
+fn free_memory() -> Vec<u64> {
+    let Ok(monitor) = Nvml::init() else { return Vec::new() };
+    let free = |index| Some(monitor.device_by_index(index).ok()?.memory_info().ok()?.free);
+    (0..monitor.device_count().unwrap_or(0)).filter_map(free).collect()
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
+use toolrl_data::random::GAMMA;
 use toolrl_policy::Policy;
 use toolrl_reward::Rubric;
 use toolrl_rollout::{Group, Play, Prompt, SamplerSource, StreamKey, play};
@@ -47,7 +48,7 @@ impl Rl<'_> {
         round: u64,
     ) -> Result<Vec<Group<Scored>>, TrainError> {
         // Rounds are apart like seeds are, so that what a step samples depends on nothing but its number.
-        let seed = self.recipe.seed.wrapping_add(round.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let seed = self.recipe.seed.wrapping_add(round.wrapping_mul(GAMMA));
         let positions = batch(seed, step - 1, self.config.prompts, self.tasks.len());
         let prompts = prompts(&positions, self.tasks);
         let how = Play {
