@@ -113,3 +113,7 @@ fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Target]) -> Vec<V
     };
     pack.replies.iter().map(sequence).collect()
 }
+
+#[cfg(test)]
+#[path = "critic_tests.rs"]
+mod tests;
