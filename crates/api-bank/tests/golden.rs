@@ -1,16 +1,14 @@
 //! The released scores, all of them.
 
-mod common;
-
-use common::{golden_lines, shared};
 use toolrl_api_bank::rows::Row;
 use toolrl_api_bank::{Level, load};
 use toolrl_grammar::json::{self, Value};
+use toolrl_testing::{shared, shared_lines};
 
 #[test]
 fn every_score_is_the_released_one() {
     let Some(folder) = shared("data/api_bank") else { return };
-    let Some(lines) = golden_lines("golden/api_bank/apibank_dev.jsonl.gz") else { return };
+    let Some(lines) = shared_lines("golden/api_bank/apibank_dev.jsonl.gz") else { return };
     let cases = load(&folder, &Level::ALL).expect("the benchmark loads");
     assert_eq!(cases.len(), 399 + 67 + 131);
     assert_eq!(cases[400].key(), "Level2_1");

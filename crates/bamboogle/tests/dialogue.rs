@@ -83,17 +83,7 @@ fn questions_load() {
 
 #[test]
 fn the_released_questions_load() {
-    let shared = std::env::var_os("TOOLRL_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"),
-        std::path::PathBuf::from,
-    );
-    let path = shared.join("data/bamboogle/data.json");
-    if !path.exists() {
-        let required = std::env::var("TOOLRL_REQUIRE_SHARED").is_ok_and(|value| value == "1");
-        assert!(!required, "{} is missing", path.display());
-        eprintln!("skipped: {} is missing", path.display());
-        return;
-    }
+    let Some(path) = toolrl_testing::shared("data/bamboogle/data.json") else { return };
     assert_eq!(load(&path).unwrap().len(), 125);
 }
 

@@ -5,7 +5,6 @@
 mod common;
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use common::{Script, answer, calls, outcomes};
@@ -13,28 +12,11 @@ use serde_json::Value;
 use toolrl_benchmarks::{Benchmark, Bfcl, BfclSettings, Outcome, RunSettings};
 use toolrl_bfcl::{Category, Group, Sources};
 use toolrl_rollout::Opening;
+use toolrl_testing::{long_context, shared, shared_lines};
 
-/// The folder of reference values, where it is.
-fn shared() -> Option<PathBuf> {
-    let default = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared"));
-    let folder = std::env::var_os("TOOLRL_SHARED").map_or_else(default, PathBuf::from);
-    if folder.join("golden/bfcl").is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var("TOOLRL_REQUIRE_SHARED").is_ok_and(|value| value == "1");
-    assert!(!required, "{} has no golden/bfcl", folder.display());
-    eprintln!("skipped: {} has no golden/bfcl", folder.display());
-    None
-}
-
-/// The folder of cases, with BFCL's `long_context.py` that `TOOLRL_BFCL_LONG_CONTEXT` names copied into it; without
-/// it the category of that name is left out of the settings.
-fn data(shared: &Path, copy: &Path, categories: &mut Vec<Category>) -> PathBuf {
-    let data = shared.join("data/bfcl_v3");
-    let Some(texts) = std::env::var_os("TOOLRL_BFCL_LONG_CONTEXT") else {
-        eprintln!(
-            "skipped: TOOLRL_BFCL_LONG_CONTEXT names no long_context.py, so none of that category is run"
-        );
+/// The folder of cases, with BFCL's `long_context.py` copied into it; without that its category is left out of the settings.
+fn data(data: PathBuf, copy: &Path, categories: &mut Vec<Category>) -> PathBuf {
+    let Some(texts) = long_context() else {
         categories.retain(|category| *category != Category::MultiTurnLongContext);
         return data;
     };
@@ -44,27 +26,23 @@ fn data(shared: &Path, copy: &Path, categories: &mut Vec<Category>) -> PathBuf {
 }
 
 /// The right calls of each turn by case.
-fn traces(shared: &Path) -> HashMap<String, Vec<Vec<String>>> {
-    let file = std::fs::File::open(shared.join("golden/bfcl/bfcl_mt_traces_dev.jsonl.gz")).unwrap();
-    let mut text = String::new();
-    flate2::read::MultiGzDecoder::new(file).read_to_string(&mut text).unwrap();
+fn traces(lines: &[String]) -> HashMap<String, Vec<Vec<String>>> {
     let turn = |turn: &Value| turn["calls"].as_array().unwrap().iter().map(Value::to_string).collect();
-    let row = |line: &str| {
+    let row = |line: &String| {
         let row: Value = serde_json::from_str(line).unwrap();
         (row["id"].as_str().unwrap().to_owned(), row["turns"].as_array().unwrap().iter().map(turn).collect())
     };
-    text.lines().map(row).collect()
+    lines.iter().map(row).collect()
 }
 
 #[test]
 fn the_right_calls_are_right() {
-    let Some(shared) = shared() else {
-        return;
-    };
-    let traces = traces(&shared);
+    let Some(lines) = shared_lines("golden/bfcl/bfcl_mt_traces_dev.jsonl.gz") else { return };
+    let Some(cases) = shared("data/bfcl_v3") else { return };
+    let traces = traces(&lines);
     let mut categories = Category::of_groups(&[Group::MultiTurn]);
     let folder = tempfile::tempdir().unwrap();
-    let data = data(&shared, folder.path(), &mut categories);
+    let data = data(cases, folder.path(), &mut categories);
     let fewest = 125 * categories.len();
     let settings = BfclSettings { categories, ..BfclSettings::new().unwrap() };
     let bfcl = Bfcl::load(&Sources::new(data), settings).unwrap();

@@ -1,13 +1,11 @@
 //! The official verdicts, decodes and prompts, all of them.
 
-mod common;
-
 use std::time::Instant;
 
-use common::{golden_lines, shared};
 use toolrl_bfcl::rows::{Row, prompt_hash};
 use toolrl_bfcl::{Benchmark, Category, Group, Names, PromptFile, Sources, Target, check};
 use toolrl_grammar::json::{self, Value};
+use toolrl_testing::{shared, shared_lines};
 
 fn single_turn() -> Option<Benchmark> {
     let sources = Sources::new(shared("data/bfcl_v3")?);
@@ -34,7 +32,7 @@ fn agree(lines: &[String], benchmark: &Benchmark, fields: &[&str]) -> usize {
 #[test]
 fn every_verdict_is_official() {
     let Some(benchmark) = single_turn() else { return };
-    let Some(lines) = golden_lines("golden/bfcl/bfcl_ast_dev.jsonl.gz") else { return };
+    let Some(lines) = shared_lines("golden/bfcl/bfcl_ast_dev.jsonl.gz") else { return };
     let start = Instant::now();
     let count = agree(&lines, &benchmark, &["valid", "error_type"]);
     eprintln!("{count} verdicts in {:?}", start.elapsed());
@@ -44,7 +42,7 @@ fn every_verdict_is_official() {
 #[test]
 fn every_decode_is_official() {
     let Some(benchmark) = single_turn() else { return };
-    let Some(lines) = golden_lines("golden/bfcl/bfcl_rlla_decode_dev.jsonl.gz") else { return };
+    let Some(lines) = shared_lines("golden/bfcl/bfcl_rlla_decode_dev.jsonl.gz") else { return };
     let fields = ["decode_ast", "format_ok", "empty", "decode_execute", "execute_error"];
     assert!(agree(&lines, &benchmark, &fields) >= 757);
 }
@@ -52,7 +50,7 @@ fn every_decode_is_official() {
 #[test]
 fn every_prompt_is_official() {
     let Some(benchmark) = single_turn() else { return };
-    let Some(lines) = golden_lines("golden/bfcl/bfcl_rlla_prompts.jsonl.gz") else { return };
+    let Some(lines) = shared_lines("golden/bfcl/bfcl_rlla_prompts.jsonl.gz") else { return };
     let Some(prompts) = shared("data/prompts/toolrl.json") else { return };
     let prompts = PromptFile::parse(&std::fs::read(prompts).expect("it is read")).expect("a prompt file");
     let mut wrong = Vec::new();

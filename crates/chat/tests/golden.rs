@@ -30,18 +30,9 @@ struct Conversation {
     ids: Vec<u32>,
 }
 
-/// The folder of reference tokenizers; nothing where it is absent and not required.
+/// The folder of reference tokenizers.
 fn tokenizers() -> Option<PathBuf> {
-    let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
-    let shared = std::env::var_os("TOOLRL_SHARED").map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let folder = shared.join("golden/model/tokenizers");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let required = std::env::var_os("TOOLRL_REQUIRE_SHARED").is_some_and(|value| value == "1");
-    assert!(!required, "{} is required and absent", folder.display());
-    eprintln!("skipped: {} is absent", folder.display());
-    None
+    toolrl_testing::shared("golden/model/tokenizers")
 }
 
 /// Checks one model directory against its reference file.
@@ -106,11 +97,7 @@ fn llama3_2() {
 
 #[test]
 fn smollm2() {
-    let Some(model) = std::env::var_os("TOOLRL_SMOLLM2") else {
-        eprintln!("skipped: TOOLRL_SMOLLM2 names no model directory");
-        return;
-    };
-    if let Some(folder) = tokenizers() {
-        check(Path::new(&model), &folder.join("smollm2.reference.json"));
+    if let (Some(model), Some(folder)) = (toolrl_testing::smollm2(), tokenizers()) {
+        check(&model, &folder.join("smollm2.reference.json"));
     }
 }

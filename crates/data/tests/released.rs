@@ -1,28 +1,11 @@
 //! The released files, where they are at hand.
 
-use std::path::PathBuf;
-
 use toolrl_data::{TaskKind, load};
-
-/// A file of the released data, or none where the data is absent and not required.
-fn released(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TOOLRL_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-        PathBuf::from,
-    );
-    let path = root.join("data/rlla").join(name);
-    if path.is_file() {
-        return Some(path);
-    }
-    let required = std::env::var_os("TOOLRL_REQUIRE_SHARED").is_some_and(|value| value == "1");
-    assert!(!required, "{} is missing", path.display());
-    eprintln!("skipped: {} is missing", path.display());
-    None
-}
+use toolrl_testing::shared;
 
 #[test]
 fn training_rows() {
-    let Some(path) = released("rlla_sft.json") else {
+    let Some(path) = shared("data/rlla/rlla_sft.json") else {
         return;
     };
     let samples = load(&path).unwrap().samples;
@@ -38,7 +21,7 @@ fn training_rows() {
 
 #[test]
 fn seventeen_gold_replies_cannot_be_scored() {
-    let Some(path) = released("rlla_sft.json") else {
+    let Some(path) = shared("data/rlla/rlla_sft.json") else {
         return;
     };
     let loaded = load(&path).unwrap();
@@ -51,7 +34,8 @@ fn seventeen_gold_replies_cannot_be_scored() {
 
 #[test]
 fn both_forms_of_the_test_rows_are_the_same() {
-    let (Some(lines), Some(table)) = (released("test.jsonl"), released("test.parquet")) else {
+    let (Some(lines), Some(table)) = (shared("data/rlla/test.jsonl"), shared("data/rlla/test.parquet"))
+    else {
         return;
     };
     let lines = load(&lines).unwrap().samples;

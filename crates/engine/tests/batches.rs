@@ -7,20 +7,11 @@ use serde_json::json;
 use toolrl_engine::Engine;
 use toolrl_policy::{Generation, LoraConfig, ModelConfig, Policy};
 use toolrl_rollout::{Request, Sampled, Sampler, SamplingParams, StreamKey};
+use toolrl_testing::device;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 const VOCABULARY: usize = 70;
-
-/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
-/// `TOOLRL_TEST_DEVICE` is `cpu`.
-fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
-        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    }
-    Device::flex()
-}
 
 /// Policies whose replies end after some ten tokens, so that places become free at different times: without biases, with,
 /// with norms of queries and keys, and with adapters.

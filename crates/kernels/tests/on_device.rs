@@ -7,8 +7,9 @@ mod common;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, activation};
-use common::{close, device, setup};
+use common::{close, setup};
 use toolrl_kernels::{Sampling, draw, gated_linear, is_cpu, linear_kernels, reference, sum_by_id};
+use toolrl_testing::device;
 
 #[test]
 fn rows_are_summed_by_their_ids() {

@@ -7,11 +7,12 @@ mod common;
 use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
-use common::{device, setup};
+use common::setup;
 use toolrl_kernels::{
     CacheSpans, DecodeStep, Heads, NewRows, Projected, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom,
     add_rms_norm, decode_attention, embedding, is_cpu, linear, place,
 };
+use toolrl_testing::device;
 
 const HEADS: Heads = Heads { query: 4, kv: 2, dim: 8 };
 const VOCABULARY: usize = 50;

@@ -9,16 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use toolrl_policy::{
     AdamWStep, Critic, DeviceMoments, Generation, Heads, LoraConfig, ModelConfig, Policy, Precision,
 };
-
-/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
-/// `TOOLRL_TEST_DEVICE` is `cpu`.
-fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
-        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    }
-    Device::flex()
-}
+use toolrl_testing::device;
 
 fn policy_on(precision: Precision, device: &Device) -> Policy {
     let config = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);

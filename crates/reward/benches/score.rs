@@ -2,9 +2,6 @@
 //!
 //! `cargo bench -p toolrl-reward`
 
-#[path = "../tests/common/mod.rs"]
-mod common;
-
 use std::hint::black_box;
 
 use divan::{Bencher, counter::ItemsCount};
@@ -12,12 +9,13 @@ use toolrl_grammar::parse;
 use toolrl_reward::released::{Template, extract_reply};
 use toolrl_reward::rows::Row;
 use toolrl_reward::{Context, Reference, Rubric};
+use toolrl_testing::shared_lines;
 
 /// Prompt with reply, and reference.
 type Pair = (Vec<u8>, Vec<u8>);
 
 fn pairs() -> Vec<Pair> {
-    let Some(lines) = common::golden_lines("reward_bench.jsonl.gz") else {
+    let Some(lines) = shared_lines("golden/reward/reward_bench.jsonl.gz") else {
         return synthetic();
     };
     let pair = |line: &String| {

@@ -1,10 +1,9 @@
 //! The released reward, to the bit, errors included.
 
-mod common;
-
 use toolrl_grammar::json::{self, Value};
 use toolrl_reward::RewardError;
 use toolrl_reward::rows::{Row, scored};
+use toolrl_testing::shared_lines;
 
 /// What is wrong with a row's score.
 fn difference(line: &str) -> Option<String> {
@@ -33,7 +32,7 @@ fn difference(line: &str) -> Option<String> {
 
 #[test]
 fn every_golden_row_agrees_to_the_bit() {
-    let Some(lines) = common::golden_lines("reward_dev.jsonl.gz") else {
+    let Some(lines) = shared_lines("golden/reward/reward_dev.jsonl.gz") else {
         return;
     };
     assert_eq!(lines.len(), 20_091);
@@ -44,7 +43,7 @@ fn every_golden_row_agrees_to_the_bit() {
 
 #[test]
 fn every_benchmark_row_has_its_score() {
-    let Some(lines) = common::golden_lines("reward_bench.jsonl.gz") else {
+    let Some(lines) = shared_lines("golden/reward/reward_bench.jsonl.gz") else {
         return;
     };
     assert_eq!(lines.len(), 5_000);
@@ -60,7 +59,7 @@ fn every_benchmark_row_has_its_score() {
 
 #[test]
 fn every_scored_golden_row_can_be_explained() {
-    let Some(lines) = common::golden_lines("reward_dev.jsonl.gz") else {
+    let Some(lines) = shared_lines("golden/reward/reward_dev.jsonl.gz") else {
         return;
     };
     for line in lines.iter().step_by(7) {

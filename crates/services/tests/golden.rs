@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 
 use toolrl_grammar::json::{self, Value};
 use toolrl_services::{Cases, Class, LongContext, ServicesError, rows};
+use toolrl_testing::{long_context, shared, shared_lines};
 
 /// The shared cases, with those of the long context where the texts for them are; `None` without the cases.
 fn cases() -> Option<Cases> {
-    let data = common::shared("data/bfcl_v3")?;
+    let data = shared("data/bfcl_v3")?;
     let folder = tempfile::tempdir().expect("a folder");
     common::copy_cases(&data, folder.path());
-    if let Some(texts) = common::long_context() {
+    if let Some(texts) = long_context() {
         std::fs::copy(texts, folder.path().join(LongContext::FILE))
             .expect("TOOLRL_BFCL_LONG_CONTEXT is a file");
     }
@@ -21,7 +22,7 @@ fn cases() -> Option<Cases> {
 
 /// What differs between the golden rows of a file and their answers, in these fields.
 fn differences(file: &str, rows: usize, fields: &[&str]) -> Vec<String> {
-    let (Some(lines), Some(cases)) = (common::golden_lines(file), cases()) else {
+    let (Some(lines), Some(cases)) = (shared_lines(&format!("golden/bfcl/{file}")), cases()) else {
         return Vec::new();
     };
     assert_eq!(lines.len(), rows);
@@ -69,7 +70,7 @@ fn every_trace_agrees() {
 
 #[test]
 fn the_functions_are_those_of_the_documentation() {
-    let Some(folder) = common::shared("data/bfcl_v3/multi_turn_func_doc") else {
+    let Some(folder) = shared("data/bfcl_v3/multi_turn_func_doc") else {
         return;
     };
     for class in Class::ALL {
@@ -89,7 +90,7 @@ fn every_case_is_loaded_and_starts() {
     let Some(cases) = cases() else {
         return;
     };
-    assert_eq!(cases.len(), if common::long_context().is_some() { 800 } else { 600 });
+    assert_eq!(cases.len(), if long_context().is_some() { 800 } else { 600 });
     for case in cases.iter() {
         let mut session = case.session(toolrl_services::Side::GroundTruth).expect("the case starts");
         for call in case.ground_truth.iter().flatten() {

@@ -110,3 +110,7 @@ fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Vec<Target>]) -> 
     };
     pack.split(values).map(sequence).collect()
 }
+
+#[cfg(test)]
+#[path = "critic_tests.rs"]
+mod tests;

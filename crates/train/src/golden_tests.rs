@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use burn::tensor::Device;
 use serde_json::Value;
 use toolrl_grpo::{Aggregation, KlConfig, KlEstimator, KlWeighting, LossConfig};
 use toolrl_policy::{Activations, ParameterGradients, PassSettings, Policy, Precision};
+use toolrl_testing::{Reference, device};
 
 use crate::guard::Guard;
 use crate::learner::{Learner, PackLoss};
@@ -16,33 +16,12 @@ use crate::loss::{Experience, extent, loss};
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::{GuardConfig, OptimizerConfig, TrainError};
 
-fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TOOLRL_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    let path = root.join(path);
-    if !path.exists() {
-        let required = std::env::var_os("TOOLRL_REQUIRE_SHARED").is_some_and(|v| v == "1");
-        assert!(!required, "{} is required and absent", path.display());
-        eprintln!("skipped: {} is absent", path.display());
-        return None;
-    }
-    Some(path)
-}
-
-/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
-/// `TOOLRL_TEST_DEVICE` is `cpu`.
-fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
-        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    }
-    Device::flex()
-}
-
-/// The directory of a policy, and what PyTorch computed with it.
-fn reference() -> Option<(PathBuf, Value)> {
-    let (dir, file) = (shared("golden/model/tiny/qwen2_tied")?, shared("golden/model/grpo/reference.json")?);
-    Some((dir, serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()))
+/// The directories of policies, and what PyTorch computed with each.
+fn references() -> Vec<(PathBuf, Value)> {
+    let read = |Reference { policy, values }: Reference| {
+        (policy, serde_json::from_slice(&std::fs::read(values.join("reference.json")).unwrap()).unwrap())
+    };
+    toolrl_testing::references().into_iter().map(read).collect()
 }
 
 /// A reply of the reference file.
@@ -127,30 +106,31 @@ fn learner(dir: &Path, activations: Activations) -> Learner {
 }
 
 fn check(max_tokens: usize, activations: Activations) {
-    let Some((dir, reference)) = reference() else { return };
-    let replies = replies(&reference);
-    let packs = packs(&replies, max_tokens);
-    let mut learner = learner(&dir, activations);
-    let mut seen = vec![Vec::new(); replies.len()];
-    let expected = &reference["adamw"];
-    for step in 0..3 {
-        let update = learner
-            .update(1, &packs, 1e-3, |pack, logp, e| Ok(token_mean(pack, logp, e, &replies, &mut seen)))
-            .unwrap();
-        let value = expected["losses_f64"][step].as_f64().unwrap();
-        assert!((update.loss - value).abs() < 2e-6, "step {step}: loss {} against {value}", update.loss);
-        let norm = expected["grad_norms_before_clip_f64"][step].as_f64().unwrap();
-        assert!(
-            (update.grad_norm - norm).abs() < 2e-5 * norm,
-            "step {step}: norm {} against {norm}",
-            update.grad_norm
-        );
-    }
-    // A step without a learning rate shows the log-probabilities after the third update.
-    learner.update(1, &packs, 0.0, |p, logp, e| Ok(token_mean(p, logp, e, &replies, &mut seen))).unwrap();
-    let after: Vec<Vec<f64>> = list(&expected["logprobs_after_f64"]);
-    for (got, expected) in seen.iter().flatten().zip(after.iter().flatten()) {
-        assert!((f64::from(*got) - expected).abs() < 2e-3, "{got} against {expected}");
+    for (dir, reference) in references() {
+        let replies = replies(&reference);
+        let packs = packs(&replies, max_tokens);
+        let mut learner = learner(&dir, activations);
+        let mut seen = vec![Vec::new(); replies.len()];
+        let expected = &reference["adamw"];
+        for step in 0..3 {
+            let update = learner
+                .update(1, &packs, 1e-3, |pack, logp, e| Ok(token_mean(pack, logp, e, &replies, &mut seen)))
+                .unwrap();
+            let value = expected["losses_f64"][step].as_f64().unwrap();
+            assert!((update.loss - value).abs() < 2e-6, "step {step}: loss {} against {value}", update.loss);
+            let norm = expected["grad_norms_before_clip_f64"][step].as_f64().unwrap();
+            assert!(
+                (update.grad_norm - norm).abs() < 2e-5 * norm,
+                "step {step}: norm {} against {norm}",
+                update.grad_norm
+            );
+        }
+        // A step without a learning rate shows the log-probabilities after the third update.
+        learner.update(1, &packs, 0.0, |p, logp, e| Ok(token_mean(p, logp, e, &replies, &mut seen))).unwrap();
+        let after: Vec<Vec<f64>> = list(&expected["logprobs_after_f64"]);
+        for (got, expected) in seen.iter().flatten().zip(after.iter().flatten()) {
+            assert!((f64::from(*got) - expected).abs() < 2e-3, "{got} against {expected}");
+        }
     }
 }
 
@@ -171,60 +151,62 @@ fn computing_layers_again_changes_nothing() {
 
 #[test]
 fn a_state_put_back_goes_on_to_the_bit() {
-    let Some((dir, reference)) = reference() else { return };
-    let replies = replies(&reference);
-    let packs = packs(&replies, usize::MAX);
-    let update = |learner: &mut Learner, step| {
-        let mut seen = vec![Vec::new(); replies.len()];
-        let loss = |pack: &Pack, logp: &[f32], e: &[f32]| Ok(token_mean(pack, logp, e, &replies, &mut seen));
-        learner.update(step, &packs, 1e-3, loss).unwrap();
-        assert!(learner.weights().is_some());
-    };
-    let mut first = learner(&dir, Activations::Keep);
-    update(&mut first, 1);
-    update(&mut first, 2);
-    let state = first.state();
-    assert!(state.updates == 2 && state.moments.len() == state.values.len());
-    let mut second = learner(&dir, Activations::Keep);
-    second.restore(state.clone()).unwrap();
-    assert_eq!(second.state(), state);
-    for step in [3, 4] {
-        update(&mut first, step);
-        update(&mut second, step);
-        assert_eq!(first.weights(), second.weights());
-        assert_eq!(first.state(), second.state());
+    for (dir, reference) in references() {
+        let replies = replies(&reference);
+        let packs = packs(&replies, usize::MAX);
+        let update = |learner: &mut Learner, step| {
+            let mut seen = vec![Vec::new(); replies.len()];
+            let loss = |p: &Pack, logp: &[f32], e: &[f32]| Ok(token_mean(p, logp, e, &replies, &mut seen));
+            learner.update(step, &packs, 1e-3, loss).unwrap();
+            assert!(learner.weights().is_some());
+        };
+        let mut first = learner(&dir, Activations::Keep);
+        update(&mut first, 1);
+        update(&mut first, 2);
+        let state = first.state();
+        assert!(state.updates == 2 && state.moments.len() == state.values.len());
+        let mut second = learner(&dir, Activations::Keep);
+        second.restore(state.clone()).unwrap();
+        assert_eq!(second.state(), state);
+        for step in [3, 4] {
+            update(&mut first, step);
+            update(&mut second, step);
+            assert_eq!(first.weights(), second.weights());
+            assert_eq!(first.state(), second.state());
+        }
     }
 }
 
 /// The loss and every parameter's gradient of one variant, in one pack and in several.
 fn check_gradients(variant: &str, aggregation: Aggregation, kl: Option<KlConfig>) {
-    let Some((dir, reference)) = reference() else { return };
-    let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
-    let policy = Policy::load(&dir, Precision::F32, &device()).unwrap();
-    let config = LossConfig { aggregation, kl, ..LossConfig::default() };
-    let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
-    for max_tokens in [usize::MAX, 24] {
-        let (mut total, mut gradients) = (0.0, ParameterGradients::default());
-        for pack in packs(&replies, max_tokens) {
-            let of_pack = policy.gradients(&pack.pass, &settings, |logp, entropy| {
-                let PackLoss { loss, derivatives } = loss_of(&config, &pack, (logp, entropy), &replies);
-                total += loss;
-                Ok::<_, TrainError>(derivatives)
-            });
-            gradients.add(of_pack.unwrap());
-        }
-        let value = expected["loss_f64"].as_f64().unwrap();
-        assert!((total - value).abs() < 1e-5 * value.abs(), "{variant}: loss {total} against {value}");
-        for (parameter, gradient) in policy.parameters().iter().zip(gradients.into_values()) {
-            let expected = &expected["grad_f64"][&parameter.name];
-            let norm = expected["norm"].as_f64().unwrap();
-            let got = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
-            assert!((got - norm).abs() < 1e-4 * norm, "{variant} {}: {got} {norm}", parameter.name);
-            let (places, values): (Vec<usize>, Vec<f64>) =
-                (list(&expected["index"]), list(&expected["value"]));
-            for (place, value) in places.into_iter().zip(values) {
-                let gap = (f64::from(gradient[place]) - value).abs();
-                assert!(gap < 1e-4 * norm, "{variant} {} at {place}: {gap}", parameter.name);
+    for (dir, reference) in references() {
+        let (replies, expected) = (replies(&reference), &reference["variants"][variant]);
+        let policy = Policy::load(&dir, Precision::F32, &device()).unwrap();
+        let config = LossConfig { aggregation, kl, ..LossConfig::default() };
+        let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
+        for max_tokens in [usize::MAX, 24] {
+            let (mut total, mut gradients) = (0.0, ParameterGradients::default());
+            for pack in packs(&replies, max_tokens) {
+                let of_pack = policy.gradients(&pack.pass, &settings, |logp, entropy| {
+                    let PackLoss { loss, derivatives } = loss_of(&config, &pack, (logp, entropy), &replies);
+                    total += loss;
+                    Ok::<_, TrainError>(derivatives)
+                });
+                gradients.add(of_pack.unwrap());
+            }
+            let value = expected["loss_f64"].as_f64().unwrap();
+            assert!((total - value).abs() < 1e-5 * value.abs(), "{variant}: loss {total} against {value}");
+            for (parameter, gradient) in policy.parameters().iter().zip(gradients.into_values()) {
+                let expected = &expected["grad_f64"][&parameter.name];
+                let norm = expected["norm"].as_f64().unwrap();
+                let got = gradient.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+                assert!((got - norm).abs() < 1e-4 * norm, "{variant} {}: {got} {norm}", parameter.name);
+                let (places, values): (Vec<usize>, Vec<f64>) =
+                    (list(&expected["index"]), list(&expected["value"]));
+                for (place, value) in places.into_iter().zip(values) {
+                    let gap = (f64::from(gradient[place]) - value).abs();
+                    assert!(gap < 1e-4 * norm, "{variant} {} at {place}: {gap}", parameter.name);
+                }
             }
         }
     }

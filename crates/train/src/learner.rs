@@ -175,3 +175,7 @@ fn floats<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     // The decoder computes in f32, so the conversion moves and cannot fail.
     t.into_data().try_into_vec_as().unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "learner_tests.rs"]
+mod tests;

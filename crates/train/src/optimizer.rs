@@ -230,31 +230,5 @@ fn checksum_of_part(values: &[f32]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Model([Vec<f32>; 2]);
-
-    impl Trained for Model {
-        fn update(&mut self, mut change: impl FnMut(usize, &mut [f32])) {
-            self.0.iter_mut().enumerate().for_each(|(i, values)| change(i, values));
-        }
-
-        fn adamw(&mut self, _: Vec<Tensor<1>>, _: &mut DeviceMoments, _: &AdamWStep) {}
-
-        fn checksums(&self) -> Option<Vec<u32>> {
-            None
-        }
-    }
-
-    #[test]
-    fn a_step_s_checksum_is_that_of_the_values() {
-        let mut optimizer = Optimizer::new(OptimizerConfig::default());
-        let mut model = Model([vec![1.0; PART + 5], vec![0.5; 3]]);
-        let gradients = [vec![0.1; PART + 5], vec![-0.2; 3]];
-        let stepped = optimizer.step_here(&gradients, 0.1, f64::INFINITY, &mut model).unwrap();
-        assert_eq!(Optimizer::checksum(&mut model), stepped.weights);
-        model.0[1][2] += 1.0;
-        assert_ne!(Optimizer::checksum(&mut model), stepped.weights);
-    }
-}
+#[path = "optimizer_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ mod hub;
 mod policy;
 mod resume;
 mod reward;
+mod settings;
 mod study;
 mod train;
 mod workbench;

@@ -179,62 +179,6 @@ fn a_loss_that_is_no_number_ends_the_run_and_its_records_stay() {
     }
 }
 
-/// The choices of docs/grpo.md, each for two steps of two updates.
-#[test]
-fn every_member_of_the_grpo_family_trains() {
-    let dir = tempfile::tempdir().unwrap();
-    let advantages = [
-        "group_normalized",
-        "mean_centered",
-        "leave_one_out",
-        "batch_scaled",
-        "batch_normalized",
-        "batch_whitened",
-        "reward_decoupled",
-        "{ max_variance = { keep = 3 } }",
-    ]
-    .map(|kind| format!("train.advantage={kind}"));
-    let losses = [
-        "train.loss.surrogate=sequence_ratio",
-        "train.loss.surrogate=cispo",
-        "train.loss.clip_high=0.28",
-        "train.loss.aggregation=sequence_mean",
-        "train.loss.aggregation=sequence_sum",
-        "train.loss.aggregation.fixed_length.max_tokens=32",
-        "train.loss.kl={ estimator = \"k2\", weighting = \"ratio\" }",
-        "train.loss.entropy_coef=0.01",
-        "train.loss.sampler_ratio_cap=2.0",
-        "train.kl_penalty={ coef = 0.01, estimator = \"k1\" }",
-        "train.overlong={ buffer = 100, penalty = 0.5 }",
-        "train.truncated=mask",
-        "train.credit=spans",
-        "train.groups=with_spread",
-        "train.groups.resample.max_rounds=3",
-    ]
-    .map(str::to_owned);
-    for (i, choice) in advantages.iter().chain(&losses).enumerate() {
-        let run = format!("run-{i}");
-        // Long enough for replies that end, warm enough for groups with spread.
-        let spread = ["sampling.max_new_tokens=128", "sampling.temperature=1.2", "train.prompts=4"];
-        let settings = [&TINY_GRPO[..], &spread, &["train.updates=2", choice]].concat();
-        train(dir.path(), &["--run-dir", &run], &settings).ok();
-        let rows = metrics(&dir.path().join(run));
-        let number = |row: &Value, key: &str| row[key].as_f64().unwrap();
-        assert!(rows.len() == 2 && rows.iter().all(|r| number(r, "loss").is_finite()), "{choice}: {rows:?}");
-        assert!(rows.iter().any(|r| number(r, "grad_norm") > 0.0), "{choice}: {rows:?}");
-        let (all, left_out) = (number(&rows[0], "groups"), number(&rows[0], "left_out_groups"));
-        let flat = number(&rows[0], "zero_variance_groups");
-        match choice.as_str() {
-            // Rounds of four prompts, until four groups have spread or three rounds are done.
-            "train.groups.resample.max_rounds=3" => {
-                assert!(all % 4.0 == 0.0 && all - left_out <= 4.0 && left_out >= flat, "{rows:?}");
-            }
-            "train.groups=with_spread" => assert_eq!((all, left_out), (4.0, flat), "{rows:?}"),
-            _ => assert_eq!(all, 4.0, "{choice}: {rows:?}"),
-        }
-    }
-}
-
 /// Two updates a step by advantages of a critic, with the divergence in the reward and in the loss.
 #[test]
 fn ppo_trains_a_policy_and_its_critic() {

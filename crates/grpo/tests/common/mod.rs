@@ -1,33 +1,19 @@
-//! The golden file of losses, and its sequences.
+//! The reference values of losses, and their sequences.
 
 #![allow(clippy::unwrap_used, reason = "a test helper: a broken golden file fails the test")]
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 use toolrl_grpo::Sequence;
+use toolrl_testing::Reference;
 
-/// Bytes of a golden file; none where the reference data is absent and not required.
-pub fn golden_file(name: &str) -> Option<Vec<u8>> {
-    let root = std::env::var_os("TOOLRL_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")),
-        PathBuf::from,
-    );
-    let path = root.join("golden/model/grpo").join(name);
-    match std::fs::read(&path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) => {
-            let required = std::env::var_os("TOOLRL_REQUIRE_SHARED").is_some_and(|v| v == "1");
-            assert!(!required, "{}: {error}", path.display());
-            eprintln!("skipped: {}: {error}", path.display());
-            None
-        }
-    }
+/// What PyTorch computed.
+pub fn references() -> Vec<Value> {
+    toolrl_testing::references().iter().map(values).collect()
 }
 
-/// The golden file of losses.
-pub fn reference() -> Option<Value> {
-    golden_file("reference.json").map(|bytes| serde_json::from_slice(&bytes).unwrap())
+/// The values of a reference.
+pub fn values(reference: &Reference) -> Value {
+    serde_json::from_slice(&std::fs::read(reference.values.join("reference.json")).unwrap()).unwrap()
 }
 
 /// The sequences of the golden file.
@@ -80,6 +66,11 @@ impl<F> Case<F> {
                 advantage: self.advantage[i].into(),
             })
             .collect()
+    }
+
+    /// Tokens altogether.
+    pub fn tokens(&self) -> usize {
+        self.logp.iter().map(Vec::len).sum()
     }
 
     /// (sequence, token) of every token, in the order of the derivatives.

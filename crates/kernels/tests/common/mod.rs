@@ -1,6 +1,7 @@
 //! Random tensors and their comparison.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use toolrl_testing::device;
 
 /// Pseudo-random numbers in [-1, 1), the same on every machine.
 pub struct Numbers(u64);
@@ -42,14 +43,4 @@ pub fn close<const D: usize>(what: &str, fused: Tensor<D>, plain: Tensor<D>, tol
 /// Numbers by the seed, and the device with gradients.
 pub fn setup(seed: u64) -> (Numbers, Device) {
     (Numbers(seed), device().autodiff())
-}
-
-/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
-/// `TOOLRL_TEST_DEVICE` is `cpu`.
-pub fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
-        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    }
-    Device::flex()
 }

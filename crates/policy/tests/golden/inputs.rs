@@ -1,49 +1,12 @@
-//! Where the reference values are, and how they are read.
+//! How the reference values are read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use burn::tensor::Device;
 use safetensors::SafeTensors;
 
 /// The four architectures' directories.
 pub fn models() -> [&'static str; 4] {
     ["qwen2_tied", "qwen2_untied_sharded", "qwen3_tied", "llama3_rope"]
-}
-
-/// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
-/// `TOOLRL_TEST_DEVICE` is `cpu`.
-pub fn device() -> Device {
-    #[cfg(feature = "wgpu")]
-    if std::env::var("TOOLRL_TEST_DEVICE").as_deref() != Ok("cpu") {
-        return Device::wgpu(burn::tensor::DeviceKind::DefaultDevice);
-    }
-    Device::flex()
-}
-
-/// A file of the reference values; `None`, with a message, where they are absent.
-pub fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("TOOLRL_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared"), PathBuf::from);
-    found(root.join(path))
-}
-
-/// The SmolLM2-135M-Instruct directory named by `TOOLRL_SMOLLM2`.
-pub fn smollm2() -> Option<PathBuf> {
-    let Some(dir) = std::env::var_os("TOOLRL_SMOLLM2") else {
-        eprintln!("skipped: TOOLRL_SMOLLM2 names no model directory");
-        return None;
-    };
-    found(dir.into())
-}
-
-fn found(path: PathBuf) -> Option<PathBuf> {
-    if path.exists() {
-        return Some(path);
-    }
-    let required = std::env::var_os("TOOLRL_REQUIRE_SHARED").is_some_and(|v| v == "1");
-    assert!(!required, "{} is required and absent", path.display());
-    eprintln!("skipped: {} is absent", path.display());
-    None
 }
 
 /// A safetensors file held in memory.

@@ -10,11 +10,12 @@ use std::process::Command;
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use inputs::{Tensors, device, models, shared, smollm2};
+use inputs::{Tensors, models};
 use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
 use toolrl_policy::{
     Activations, Derivatives, JoinedProjections, KvCache, Pass, PassSettings, Policy, Precision,
 };
+use toolrl_testing::{device, shared, smollm2};
 
 fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
     t.into_data().try_into_vec_as().unwrap()
