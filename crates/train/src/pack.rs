@@ -1,7 +1,5 @@
 //! From prompts and replies to packed tensors: a group's shared prompt once, then its replies.
 
-use std::sync::Arc;
-
 use toolrl_policy::{Packing, Pass};
 
 /// A prompt with its replies.
@@ -83,10 +81,10 @@ impl Open {
     fn close(&mut self) -> Option<Pack> {
         let Self { tokens, packing, rows, targets, replies } = std::mem::take(self);
         let pass = Pass {
-            tokens: Arc::new(tokens),
-            packing: Arc::new(packing),
-            rows: Arc::new(rows),
-            targets: Arc::new(targets),
+            tokens: tokens.into(),
+            packing: packing.into(),
+            rows: rows.into(),
+            targets: targets.into(),
         };
         (!replies.is_empty()).then_some(Pack { pass, replies })
     }

@@ -4,11 +4,12 @@ use super::Violation;
 use super::metadata::{Package, Workspace};
 
 /// A crate and the crates of the workspace that it may depend on.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 24] = [
     ("toolrl-grammar", &[]),
     ("toolrl-chat", &[]),
-    ("toolrl-kernels", &["toolrl-cube"]),
-    ("toolrl-cube", &[]),
+    ("toolrl-layout", &[]),
+    ("toolrl-kernels", &["toolrl-layout", "toolrl-cube"]),
+    ("toolrl-cube", &["toolrl-layout"]),
     ("toolrl-grpo", &[]),
     ("toolrl-reward", &["toolrl-grammar"]),
     ("toolrl-data", &["toolrl-grammar"]),
@@ -85,7 +86,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
 ];
 
 /// Crates that text, rewards and reports need, and that must build without a tensor library.
-const WITHOUT_BURN: [&str; 16] = [
+const WITHOUT_BURN: [&str; 17] = [
     "toolrl-grammar",
     "toolrl-reward",
     "toolrl-workbench",
@@ -100,6 +101,7 @@ const WITHOUT_BURN: [&str; 16] = [
     "toolrl-rollout",
     "toolrl-eval",
     "toolrl-grpo",
+    "toolrl-layout",
     "toolrl-machine",
     "xtask",
 ];

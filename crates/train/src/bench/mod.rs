@@ -230,12 +230,8 @@ fn padded(batch: &[(usize, &Reply)], longest: usize) -> Pack {
         tokens.resize(end, 0);
         packing.push(longest, None);
     }
-    let pass = Pass {
-        tokens: Arc::new(tokens),
-        packing: Arc::new(packing),
-        rows: Arc::new(rows),
-        targets: Arc::new(targets),
-    };
+    let pass =
+        Pass { tokens: tokens.into(), packing: packing.into(), rows: rows.into(), targets: targets.into() };
     Pack { pass, replies: batch.iter().map(|(i, r)| (*i, r.trajectory.tokens.len())).collect() }
 }
 
