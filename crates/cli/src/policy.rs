@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message};
 use toolrl_engine::Engine;
-use toolrl_policy::{Packing, Pass, Policy, Precision};
+use toolrl_policy::{Ids, Packing, Pass, Policy, Precision};
 use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
@@ -93,10 +93,10 @@ fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
         return Ok(Vec::new());
     }
     let pass = Pass {
-        tokens: Arc::new(ids[..n].to_vec()),
-        packing: Packing::single(n),
-        rows: Arc::new((0..n as u32).collect()),
-        targets: Arc::new(ids[1..].to_vec()),
+        tokens: Ids::new(ids[..n].to_vec()),
+        packing: Packing::single(n).into(),
+        rows: Ids::new((0..n as u32).collect()),
+        targets: Ids::new(ids[1..].to_vec()),
     };
     policy
         .logprobs(&pass, 1.0)

@@ -1,6 +1,7 @@
 //! What can be wrong with a kernel's arguments or its run.
 
 use cubecl::server::ServerError;
+use toolrl_layout::LayoutError;
 
 use crate::Dtype;
 
@@ -56,6 +57,9 @@ pub enum CubeError {
         /// Its value.
         value: f64,
     },
+    /// What a layout says does not fit.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The device has too little shared memory for a head of this width.
     #[error("a head of width {dim} needs more shared memory than the device's {available} bytes")]
     SharedMemory {

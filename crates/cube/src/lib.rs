@@ -36,21 +36,18 @@ mod sample;
 mod search;
 mod swiglu;
 
-pub use adamw::{AdamWState, AdamWStep, SquareSums, adamw_step};
-pub use attention::{
-    Attention, CacheSpans, DecodePlan, DecodeRoom, Heads, PackedLayout, Segment, attention, attention_grad,
-    decode_attention,
-};
+pub use adamw::{adamw_step, norm};
+pub use attention::{Attention, DecodePlan, PackedLayout, attention, attention_grad, decode_attention};
 pub use buffer::{Buffer, Dtype, Indices, Runs};
 pub use checksum::checksums;
 pub use embedding::{GatherOrder, gather_rows, gather_rows_grad};
 pub use error::CubeError;
 pub use head::{RowStats, logprob_entropy, logprob_entropy_grad};
 pub use norm::{add_rms_norm, rms_norm, rms_norm_grad};
-pub use place::{NewRows, Projected, place};
+pub use place::place;
 pub use product::{Matrix, ProductKind, gated_product, product, product_kinds};
 pub use record::Recording;
-pub use rope::{RopeTable, Rotation, rope};
+pub use rope::{Angles, rope};
 pub use rows::{add_row, sum_rows, write_rows};
-pub use sample::{Draws, SamplingParams, sample};
+pub use sample::{Drawn, sample};
 pub use swiglu::{swiglu, swiglu_grad};

@@ -2,35 +2,18 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::{Heads, NewRows, Projected};
 
 use crate::launch::{divide, elementwise, vector_size};
-use crate::{Buffer, CubeError, Dtype, Heads, Indices, RopeTable};
-
-/// Queries, keys and values as projections give them.
-#[derive(Clone, Copy, Debug)]
-pub enum Projected<'a> {
-    /// One product each: `[s, query heads * dim]`, and twice `[s, kv heads * dim]`, stored alike.
-    Apart([&'a Buffer; 3]),
-    /// Side by side in the rows of one product: `[s, (query heads + 2 * kv heads) * dim]`.
-    Joined(&'a Buffer),
-}
-
-/// The rows of a decoding step's new tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct NewRows<'a> {
-    /// Queries, keys and values.
-    pub qkv: Projected<'a>,
-    /// Their biases, stored alike, one row each.
-    pub biases: Option<[&'a Buffer; 3]>,
-    /// The angles of the tokens.
-    pub table: &'a RopeTable,
-    /// The cache's row of each token.
-    pub at: &'a Indices,
-}
+use crate::{Angles, Buffer, CubeError, Indices};
 
 /// Adds the biases, rotates queries and keys, and writes keys and values to the caches' rows: what
 /// [`add_row`](crate::add_row), [`rope`](crate::rope()) and [`write_rows`](crate::write_rows) do one after the other,
 /// with their roundings. Gives the queries.
+///
+/// # Arguments
+/// - `table`: the angles of the s tokens.
+/// - `at`: the caches' row of each.
 ///
 /// # Shapes
 /// The caches are `[c, kv heads * dim]`. No index below c stands twice in `at`; rows whose index is not are left out.
@@ -39,18 +22,23 @@ pub struct NewRows<'a> {
 /// Reads each row and writes it once.
 ///
 /// # Errors
-/// [`CubeError::Size`], [`CubeError::Length`] or [`CubeError::Storage`] when the shapes do not fit each other.
+/// [`CubeError::Layout`], [`CubeError::Size`], [`CubeError::Length`] or [`CubeError::Storage`] when the shapes do not fit each other.
 pub fn place(
     client: &Client,
-    new: &NewRows<'_>,
+    new: &NewRows<Buffer>,
+    table: &Angles,
+    at: &Indices,
     caches: [&Buffer; 2],
     heads: Heads,
 ) -> Result<Buffer, CubeError> {
-    let NewRows { qkv, biases, table, at } = *new;
     let (rows, half) = (at.len(), table.half);
-    let [q, k, v] = new.check(caches, heads)?;
+    if 2 * half != heads.dim {
+        return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
+    }
+    table.check(rows)?;
+    let [q, k, v] = check(new, rows, caches, heads)?;
     // A kernel is given something in place of biases that it does not read.
-    let of = biases.unwrap_or([q; 3]);
+    let of = new.biases.as_ref().map_or([q; 3], |biases| biases.each_ref());
     let out = Buffer::empty(client, rows * heads.query * heads.dim, q.dtype());
     let size = q.dtype().size().max(of[0].dtype().size()).max(caches[0].dtype().size());
     let lanes = vector_size(client, size, &[half]);
@@ -77,54 +65,49 @@ pub fn place(
             caches[1].arg(),
             half / lanes,
             heads,
-            matches!(qkv, Projected::Joined(_)),
-            biases.is_some(),
+            matches!(new.qkv, Projected::Joined(_)),
+            new.biases.is_some(),
             elems,
         );
     }
     Ok(out)
 }
 
-impl<'a> NewRows<'a> {
-    /// Queries, keys and values, once everything fits; three times the same where they are joined.
-    fn check(&self, caches: [&Buffer; 2], heads: Heads) -> Result<[&'a Buffer; 3], CubeError> {
-        heads.check()?;
-        let (queries, kv, half) = (heads.query * heads.dim, heads.kv * heads.dim, self.table.half);
-        if 2 * half != heads.dim {
-            return Err(CubeError::Size { what: "the table's half of a head", value: half, of: heads.dim });
+/// Queries, keys and values, once everything fits; three times the same where they are joined.
+fn check<'a>(
+    new: &'a NewRows<Buffer>,
+    rows: usize,
+    caches: [&Buffer; 2],
+    heads: Heads,
+) -> Result<[&'a Buffer; 3], CubeError> {
+    heads.check()?;
+    let (queries, kv) = (heads.query * heads.dim, heads.kv * heads.dim);
+    let alike = |what, buffer: &Buffer, len, like: &Buffer| {
+        buffer.expect_len(what, len)?;
+        buffer.expect_dtype(what, like.dtype())
+    };
+    let qkv = match &new.qkv {
+        Projected::Apart([q, k, v]) => {
+            q.expect_len("q", rows * queries)?;
+            alike("k", k, rows * kv, q)?;
+            alike("v", v, rows * kv, q)?;
+            [q, k, v]
         }
-        let rows = self.at.len();
-        let alike = |what, buffer: &Buffer, len, like: &Buffer| {
-            buffer.expect_len(what, len)?;
-            buffer.expect_dtype(what, like.dtype())
-        };
-        let qkv = match self.qkv {
-            Projected::Apart([q, k, v]) => {
-                q.expect_len("q", rows * queries)?;
-                alike("k", k, rows * kv, q)?;
-                alike("v", v, rows * kv, q)?;
-                [q, k, v]
-            }
-            Projected::Joined(all) => {
-                all.expect_len("q, k and v", rows * (queries + 2 * kv))?;
-                [all; 3]
-            }
-        };
-        for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
-            divide(what, cache.len(), kv)?;
-            alike(what, cache, caches[0].len(), caches[0])?;
+        Projected::Joined(all) => {
+            all.expect_len("q, k and v", rows * (queries + 2 * kv))?;
+            [all; 3]
         }
-        for (what, angles) in [("cos", &self.table.cos), ("sin", &self.table.sin)] {
-            angles.expect_len(what, rows * half)?;
-            angles.expect_dtype(what, Dtype::F32)?;
-        }
-        if let Some([of_q, of_k, of_v]) = self.biases {
-            of_q.expect_len("q's bias", queries)?;
-            alike("k's bias", of_k, kv, of_q)?;
-            alike("v's bias", of_v, kv, of_q)?;
-        }
-        Ok(qkv)
+    };
+    for (what, cache) in [("the cache of keys", caches[0]), ("the cache of values", caches[1])] {
+        divide(what, cache.len(), kv)?;
+        alike(what, cache, caches[0].len(), caches[0])?;
     }
+    if let Some([of_q, of_k, of_v]) = &new.biases {
+        of_q.expect_len("q's bias", queries)?;
+        alike("k's bias", of_k, kv, of_q)?;
+        alike("v's bias", of_v, kv, of_q)?;
+    }
+    Ok(qkv)
 }
 
 /// A unit takes one vector of a head's first half with its partner of the second, of a query's head, a key's or a value's.

@@ -2,13 +2,14 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::{RopeTable, Rotation};
 
 use crate::launch::{divide, elementwise, vector_size};
 use crate::{Buffer, CubeError, Dtype};
 
-/// Cosines and sines of a batch's rows.
+/// A [`RopeTable`] on a device.
 #[derive(Clone, Debug)]
-pub struct RopeTable {
+pub struct Angles {
     /// `[t, half]`, f32.
     pub cos: Buffer,
     /// As `cos`.
@@ -17,13 +18,21 @@ pub struct RopeTable {
     pub half: usize,
 }
 
-/// Which way a head is turned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rotation {
-    /// By the row's angles: the embedding.
-    Forward,
-    /// By their negatives: the embedding's gradient.
-    Backward,
+impl Angles {
+    /// Copies a table.
+    pub fn new(client: &Client, table: &RopeTable) -> Self {
+        let [cos, sin] = table.columns().map(|column| Buffer::from_slice(client, column, Dtype::F32));
+        Self { cos, sin, half: table.half() }
+    }
+
+    /// Whether there are angles of so many rows.
+    pub(crate) fn check(&self, rows: usize) -> Result<(), CubeError> {
+        for (what, angles) in [("cos", &self.cos), ("sin", &self.sin)] {
+            angles.expect_len(what, rows * self.half)?;
+            angles.expect_dtype(what, Dtype::F32)?;
+        }
+        Ok(())
+    }
 }
 
 /// Rotates every head of every row (Su et al., "RoFormer", arXiv 2104.09864): with halves (a, b) of a head,
@@ -40,16 +49,13 @@ pub enum Rotation {
 pub fn rope(
     client: &Client,
     x_ti: &Buffer,
-    table: &RopeTable,
+    table: &Angles,
     heads: usize,
     rotation: Rotation,
 ) -> Result<Buffer, CubeError> {
     let half = table.half;
     let rows = divide("the width of a row", x_ti.len(), heads * 2 * half)?;
-    for (what, angles) in [("cos", &table.cos), ("sin", &table.sin)] {
-        angles.expect_len(what, rows * half)?;
-        angles.expect_dtype(what, Dtype::F32)?;
-    }
+    table.check(rows)?;
     let out = Buffer::empty(client, x_ti.len(), x_ti.dtype());
     let lanes = vector_size(client, x_ti.dtype().size(), &[half]);
     let (count, dim) = elementwise(client, x_ti.len() / 2 / lanes);

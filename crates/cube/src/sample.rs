@@ -2,48 +2,37 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::{Draws, Sampling};
 
 use crate::launch::{divide, grid, plane_size, vector_size};
 use crate::reduce::{team_max, team_sum, vector_total};
 use crate::search::{above, find, logit_of, measure, weights};
 use crate::{Buffer, CubeError, Dtype, Indices};
 
-/// How tokens are drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SamplingParams {
-    /// Divides the logits; 0 takes the most probable token, the first on ties.
-    pub temperature: f32,
-    /// How many of the most probable tokens are kept, those with the lower id on ties; `None` keeps all.
-    pub top_k: Option<usize>,
-    /// Of those, the smallest set of most probable tokens that reaches this share of their probability is kept
-    /// (Holtzman et al., "The Curious Case of Neural Text Degeneration", arXiv 1904.09751); 1 keeps all.
-    pub top_p: f32,
-}
-
-/// The token of each row.
+/// The token of each row, on the device.
 #[derive(Clone, Debug)]
-pub struct Draws {
+pub struct Drawn {
     /// Its id; `u32::MAX` where the logits hold a NaN, or their largest is infinite.
     pub token_n: Indices,
-    /// Its log-probability in nats, f32, under `softmax(logits / temperature)` before anything was left out; at
-    /// temperature 0 under `softmax(logits)`.
+    /// Its log-probability, f32: see [`Draws`].
     pub logprob_n: Buffer,
 }
 
-impl Draws {
+impl Drawn {
     /// Ids and log-probabilities; waits for the device, once.
     ///
     /// # Errors
     /// [`CubeError::Device`] when a kernel that should have written them failed.
-    pub fn read(&self, client: &Client) -> Result<(Vec<u32>, Vec<f32>), CubeError> {
+    pub fn read(&self, client: &Client) -> Result<Draws, CubeError> {
         let n = self.token_n.len();
         let handles = [self.token_n.handle(), self.logprob_n.handle()].map(Clone::clone);
         let both = client.read(handles.into())?;
         let [tokens, logprobs] = [0, 1].map(|i| both[i].as_chunks::<4>().0.iter().take(n));
-        Ok((
-            tokens.map(|&b| u32::from_ne_bytes(b)).collect(),
-            logprobs.map(|&b| f32::from_ne_bytes(b)).collect(),
-        ))
+        let token = |&bytes: &[u8; 4]| Some(u32::from_ne_bytes(bytes)).filter(|&token| token != u32::MAX);
+        Ok(Draws {
+            tokens: tokens.map(token).collect(),
+            logprobs: logprobs.map(|&bytes| f32::from_ne_bytes(bytes)).collect(),
+        })
     }
 }
 
@@ -59,8 +48,8 @@ enum Mode {
     Greedy,
     /// Nothing.
     Full,
-    /// By rank, by probability, or both.
-    Truncated { by_rank: bool, by_mass: bool },
+    /// The least probable tokens.
+    Truncated,
 }
 
 /// How a workgroup goes through a row.
@@ -91,8 +80,7 @@ impl Walk {
 /// batch nor the device: an f64 must be rounded down, not to 1.
 ///
 /// # Cost
-/// Reads the logits twice; with `top_k` or `top_p` 34 to 52 times, from the cache, since their threshold is found two
-/// bits at a time.
+/// Reads the logits twice; with `top_p` some 38 times, from the cache, since thresholds are found two bits at a time.
 ///
 /// # Errors
 /// [`CubeError::Setting`] for a temperature that is negative or not finite or a `top_p` outside of (0, 1],
@@ -102,13 +90,13 @@ pub fn sample(
     client: &Client,
     logits_nv: &Buffer,
     uniform_n: &Buffer,
-    params: &SamplingParams,
-) -> Result<Draws, CubeError> {
+    sampling: &Sampling,
+) -> Result<Drawn, CubeError> {
     let rows = uniform_n.len();
     uniform_n.expect_dtype("the random numbers", Dtype::F32)?;
-    let mode = mode(params)?;
+    let mode = mode(sampling)?;
     let draws =
-        Draws { token_n: Indices::empty(client, rows), logprob_n: Buffer::empty(client, rows, Dtype::F32) };
+        Drawn { token_n: Indices::empty(client, rows), logprob_n: Buffer::empty(client, rows, Dtype::F32) };
     if rows == 0 && logits_nv.is_empty() {
         return Ok(draws);
     }
@@ -120,8 +108,7 @@ pub fn sample(
     if vocabulary == 0 || vocabulary > MOST_TOKENS || walk.pieces() > PIECES {
         return Err(CubeError::Size { what: "the vocabulary", value: vocabulary, of: MOST_TOKENS });
     }
-    let inverse = if mode == Mode::Greedy { 1.0 } else { 1.0 / params.temperature };
-    let top_k = params.top_k.unwrap_or(vocabulary).clamp(1, vocabulary);
+    let inverse = if mode == Mode::Greedy { 1.0 } else { 1.0 / sampling.temperature };
     // SAFETY: a workgroup takes one row and leaves out columns beyond its end.
     unsafe {
         draw::launch_unchecked(
@@ -134,8 +121,7 @@ pub fn sample(
             draws.token_n.arg(),
             draws.logprob_n.arg(),
             inverse,
-            top_k as f32,
-            params.top_p,
+            sampling.top_p,
             mode,
             walk,
             logits_nv.dtype().elem(),
@@ -144,18 +130,17 @@ pub fn sample(
     Ok(draws)
 }
 
-fn mode(params: &SamplingParams) -> Result<Mode, CubeError> {
-    let SamplingParams { temperature, top_k, top_p } = *params;
+fn mode(sampling: &Sampling) -> Result<Mode, CubeError> {
+    let Sampling { temperature, top_p } = *sampling;
     if !(temperature.is_finite() && temperature >= 0.0) {
         return Err(CubeError::Setting { what: "temperature", value: f64::from(temperature) });
     }
     if !(top_p > 0.0 && top_p <= 1.0) {
         return Err(CubeError::Setting { what: "top_p", value: f64::from(top_p) });
     }
-    let (by_rank, by_mass) = (top_k.is_some(), top_p < 1.0);
     Ok(match temperature {
         0.0 => Mode::Greedy,
-        _ if by_rank || by_mass => Mode::Truncated { by_rank, by_mass },
+        _ if top_p < 1.0 => Mode::Truncated,
         _ => Mode::Full,
     })
 }
@@ -167,7 +152,6 @@ fn draw<F: Float, N: Size>(
     token: &mut [u32],
     logprob: &mut [f32],
     inverse_temperature: f32,
-    top_k: f32,
     top_p: f32,
     #[comptime] mode: Mode,
     #[comptime] walk: Walk,
@@ -232,41 +216,17 @@ fn draw<F: Float, N: Size>(
             find(logits, start, target, top, inverse_temperature, 0, &mut pieces, &mut scratch, false, walk);
         z = at(logits, start, drawn);
     }
-    if comptime!(matches!(mode, Mode::Truncated { .. })) {
-        let ranked = comptime!(matches!(mode, Mode::Truncated { by_rank: true, .. }));
-        let massed = comptime!(matches!(mode, Mode::Truncated { by_mass: true, .. }));
-        let mut lowest = 0u32;
+    if comptime!(mode == Mode::Truncated) {
+        let wanted = top_p * total;
+        let lowest = above(logits, start, wanted, top, inverse_temperature, &mut scratch, false, walk);
+        let mass = measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, walk);
+        let weight = weight_of(lowest, top, inverse_temperature);
         // Of the tokens with the lowest key that is kept, how many.
-        let mut ties = f32::new(3e7);
-        let mut kept = total;
-        if ranked {
-            lowest = above(logits, start, top_k, top, inverse_temperature, &mut scratch, true, false, walk);
-            let more = measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, true, walk);
-            let mass =
-                measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, false, walk);
-            ties = top_k - more;
-            kept = mass + ties * weight_of(lowest, top, inverse_temperature);
-        }
-        if massed {
-            let target = top_p * kept;
-            let key =
-                above(logits, start, target, top, inverse_temperature, &mut scratch, false, false, walk);
-            if key >= lowest {
-                let mass =
-                    measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, false, walk);
-                let weight = weight_of(key, top, inverse_temperature);
-                let wanted = max(((target - mass) / weight).ceil(), f32::new(1.0));
-                ties = select(key == lowest, min(wanted, ties), wanted);
-                lowest = key;
-                kept = mass + ties * weight;
-            }
-        }
-        let target = uniform[row] * kept;
-        let key = max(
-            above(logits, start, target, top, inverse_temperature, &mut scratch, false, true, walk),
-            lowest,
-        );
-        let mass = measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, false, walk);
+        let ties = max(((wanted - mass) / weight).ceil(), f32::new(1.0));
+        let target = uniform[row] * (mass + ties * weight);
+        let reached = above(logits, start, target, top, inverse_temperature, &mut scratch, true, walk);
+        let key = max(reached, lowest);
+        let mass = measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, walk);
         let mut rank =
             max(((target - mass) / weight_of(key, top, inverse_temperature)).floor(), f32::new(0.0));
         if key == lowest {

@@ -1,7 +1,7 @@
 //! Thresholds of a row of logits without sorting it, and the token at which a running sum passes a number.
 //!
-//! Logits are compared by a key of 32 bits that orders as they do, so that the threshold at which a count or a mass is
-//! reached is found bit by bit.
+//! Logits are compared by a key of 32 bits that orders as they do, so that the threshold at which a mass is reached
+//! is found bit by bit.
 
 use cubecl::prelude::*;
 
@@ -30,7 +30,7 @@ pub(crate) fn weights<N: Size>(z: Vector<f32, N>, top: f32, inverse_temperature:
     max((z - Vector::new(top)) * Vector::new(inverse_temperature), Vector::new(-1e30f32)).exp()
 }
 
-/// The mass, or the count, of the tokens of a row whose keys reach each of three thresholds.
+/// The mass of the tokens of a row whose keys reach each of some thresholds.
 #[cube]
 fn reaching<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -40,7 +40,6 @@ fn reaching<F: Float, N: Size>(
     top: f32,
     inverse_temperature: f32,
     scratch: &mut Shared<[f32]>,
-    #[comptime] counted: bool,
     #[comptime] walk: Walk,
 ) {
     let many = thresholds.len();
@@ -51,10 +50,7 @@ fn reaching<F: Float, N: Size>(
     let mut column = UNIT_POS as usize;
     while column < walk.vectors {
         let z = Vector::<f32, N>::cast_from(logits[start + column]);
-        let mut weight = Vector::<f32, N>::new(1.0f32);
-        if comptime!(!counted) {
-            weight = weights(z, top, inverse_temperature);
-        }
+        let weight = weights(z, top, inverse_temperature);
         #[unroll]
         for i in 0..N::value() {
             let key = key_of(z.extract(i));
@@ -71,7 +67,7 @@ fn reaching<F: Float, N: Size>(
     }
 }
 
-/// The mass, or the count, of the tokens whose keys reach a threshold.
+/// The mass of the tokens whose keys reach a threshold.
 #[cube]
 pub(crate) fn measure<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -80,17 +76,16 @@ pub(crate) fn measure<F: Float, N: Size>(
     top: f32,
     inverse_temperature: f32,
     scratch: &mut Shared<[f32]>,
-    #[comptime] counted: bool,
     #[comptime] walk: Walk,
 ) -> f32 {
     let mut thresholds = Array::<u32>::new(1usize);
     let mut sums = Array::<f32>::new(1usize);
     thresholds[0] = threshold;
-    reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, counted, walk);
+    reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, walk);
     sums[0]
 }
 
-/// The largest key such that the mass, or count, of the tokens that reach it is at least `target`, or more than it.
+/// The largest key such that the mass of the tokens that reach it is at least `target`, or more than it.
 #[cube]
 pub(crate) fn above<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -99,7 +94,6 @@ pub(crate) fn above<F: Float, N: Size>(
     top: f32,
     inverse_temperature: f32,
     scratch: &mut Shared<[f32]>,
-    #[comptime] counted: bool,
     #[comptime] strictly: bool,
     #[comptime] walk: Walk,
 ) -> u32 {
@@ -112,7 +106,7 @@ pub(crate) fn above<F: Float, N: Size>(
         for t in 0..3usize {
             thresholds[t] = found + (comptime!(t as u32 + 1) << shift);
         }
-        reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, counted, walk);
+        reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, walk);
         let mut step = 0u32;
         #[unroll]
         for t in 0..3usize {

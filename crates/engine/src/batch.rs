@@ -1,7 +1,6 @@
 //! Continuous batching: replies in progress, decoded together; a finished one's place is taken at once.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -103,7 +102,7 @@ impl<'a> Batch<'a> {
                 (true, _) => {}
                 // On a worker: its operations then begin without waking another thread and waiting for it.
                 (false, None) => rayon::scope(|_| self.step())?,
-                // A GPU has a queue for each thread, and what is uploaded is remembered by thread.
+                // A GPU has a queue for each thread.
                 (false, Some(_)) => self.step()?,
             }
             self.finished[told..].iter().for_each(&mut *progress);
@@ -167,8 +166,7 @@ impl<'a> Batch<'a> {
             placed.push((p, region));
         }
         let decoder = self.policy.decoder();
-        let packing = Arc::new(packing);
-        let hidden = decoder.prefill(Arc::new(tokens), &packing, &mut self.cache, rows);
+        let hidden = decoder.prefill(tokens.into(), &packing.into(), &mut self.cache, rows);
         let logits = floats(decoder.logits(hidden));
         let by_prompt = logits.chunks_exact(self.policy.config().vocab_size);
         for ((prompt, region), first_logits) in placed.into_iter().zip(by_prompt) {

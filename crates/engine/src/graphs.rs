@@ -1,8 +1,6 @@
 //! Decoding steps of a GPU: the kernels of a step are recorded for a few numbers of replies, and replayed.
 
-use std::sync::Arc;
-
-use toolrl_kernels::{RopeTable, Sampling, StepGraph, StepNumbers, StepRoom};
+use toolrl_kernels::{DecodeRoom, Mirrored, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom};
 use toolrl_policy::{JoinedProjections, KvCache, Policy};
 use toolrl_rollout::SamplingParams;
 
@@ -15,7 +13,7 @@ pub(crate) struct Graphs<'a> {
     layout: Layout,
     members: usize,
     sampling: Sampling,
-    table: Arc<RopeTable>,
+    table: Mirrored<RopeTable>,
     joined: JoinedProjections,
     /// That of the last step, and the number of replies that it computes. As nothing waits any more, that only shrinks,
     /// and a graph holds memory.
@@ -48,12 +46,15 @@ impl<'a> Graphs<'a> {
         let sequences = computed(numbers.tokens.len()).min(self.layout.slots);
         if self.last.as_ref().is_none_or(|(of, _)| *of != sequences) {
             self.last = None;
-            let room = StepRoom {
+            let most = DecodeRoom {
                 sequences,
                 members: self.members.min(sequences),
                 prefix: self.layout.prompt,
                 own: self.layout.reply,
                 rows: cache.rows(),
+            };
+            let room = StepRoom {
+                most,
                 table: self.table.clone(),
                 heads: self.policy.config().heads,
                 sampling: self.sampling,

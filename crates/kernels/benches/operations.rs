@@ -1,11 +1,10 @@
 //! Milliseconds of every operation, forward and with its gradients, beside its plain reference made of burn's own
 //! operations, at the shapes of SmolLM2-135M: `cargo bench -p toolrl-kernels --bench operations`.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use burn::tensor::{Device, Distribution, Tensor};
-use toolrl_kernels::{CacheSpans, Heads, Packing, RopeTable, reference};
+use toolrl_kernels::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, reference};
 
 const HEADS: Heads = Heads { query: 9, kv: 3, dim: 64 };
 const HIDDEN: usize = 576;
@@ -39,7 +38,7 @@ fn rows(device: &Device) {
         || reference::rms_norm(x.clone(), weight.clone(), 1e-5),
     );
     let frequencies: Vec<f32> = (0..HEADS.dim / 2).map(|i| 1e4_f32.powf(-(i as f32) / 32.0)).collect();
-    let table = Arc::new(RopeTable::new(&(0..TOKENS).collect::<Vec<_>>(), &frequencies));
+    let table = Mirrored::new(RopeTable::new(&(0..TOKENS).collect::<Vec<_>>(), &frequencies));
     with_gradients(
         "rope",
         || toolrl_kernels::rope(x.clone(), table.clone(), HEADS.query),
@@ -72,7 +71,7 @@ fn attention(device: &Device) {
     for _ in 0..MEMBERS {
         packing.push(REPLY, Some(prompt));
     }
-    let packing = Arc::new(packing);
+    let packing = Mirrored::new(packing);
     let q = random([TOKENS, HEADS.query * HEADS.dim], device);
     let [k, v] = [0, 1].map(|_| random([TOKENS, HEADS.kv * HEADS.dim], device));
     with_gradients(
@@ -102,7 +101,7 @@ fn decode() {
         let own = group + PROMPT + i % MEMBERS * REPLY;
         CacheSpans { prefix: (group, PROMPT), own: (own, REPLY / 2) }
     });
-    let spans = Arc::new(spans.collect::<Vec<_>>());
+    let spans = Mirrored::new(spans.collect::<Vec<_>>());
     let random = |shape| Tensor::<2>::random(shape, Distribution::Default, &device);
     let q = random([sequences, HEADS.query * HEADS.dim]);
     let [k, v] = [0, 1].map(|_| random([reserved, HEADS.kv * HEADS.dim]));
@@ -116,8 +115,8 @@ fn decode() {
     );
 }
 
-fn ids(n: usize) -> Arc<Vec<u32>> {
-    Arc::new((0..n).map(|i| (i * 7919 % VOCABULARY) as u32).collect())
+fn ids(n: usize) -> Ids {
+    Ids::new((0..n).map(|i| (i * 7919 % VOCABULARY) as u32).collect())
 }
 
 fn with_gradients(name: &str, ours: impl Fn() -> Tensor<2>, burn: impl Fn() -> Tensor<2>) {

@@ -1,23 +1,21 @@
 //! The fused operations' place in burn's autodiff graph: what each keeps, and its backward step.
 
-use std::sync::Arc;
-
-use burn::backend::Autodiff;
-use burn::backend::TensorMetadata;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, TensorMetadata};
 
-use crate::backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
-use crate::{CacheSpans, Heads, Packing, RopeTable};
+use crate::backend::{FusedGrads, FusedOps, SavedAttention, SavedHead};
+use crate::containers::Tensors;
+use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable};
 
 /// Declares a backward step: its name, number of inputs, state, and the gradients by input.
 macro_rules! backward {
     ($name:ident<$b:ident>, $n:literal, $state:ty, |$saved:ident, $grad:ident, $parents:ident| $grads:expr) => {
         #[derive(Debug)]
         struct $name;
-        impl<$b: FusedGrads> Backward<$b, $n> for $name {
+        impl<$b: FusedOps + FusedGrads> Backward<$b, $n> for $name {
             type State = $state;
             fn backward(self, ops: Ops<Self::State, $n>, grads: &mut Gradients, _: &mut Checkpointer) {
                 let ($saved, $grad, $parents) = (ops.state, grads.consume::<$b>(&ops.node), ops.parents);
@@ -38,13 +36,13 @@ backward!(Project<B>, 2, Pair<B>, |saved, grad, parents| {
     B::project_grad(saved.0, saved.1, grad, parents.each_ref().map(Option::is_some))
 });
 backward!(GatherRows<B>, 1, (Ids, usize), |saved, grad, parents| {
-    [Some(B::gather_rows_grad(grad, saved.0, saved.1))]
+    [Some(B::sum_by_id(grad, saved.0, saved.1))]
 });
 backward!(RmsNorm<B>, 2, (Pair<B>, f32), |saved, grad, parents| {
     let ((x, weight), eps) = saved;
     B::rms_norm_grad(x, weight, grad, eps).map(Some)
 });
-backward!(Rope<B>, 1, (Arc<RopeTable>, usize), |saved, grad, parents| {
+backward!(Rope<B>, 1, (Mirrored<RopeTable>, usize), |saved, grad, parents| {
     [Some(B::rope_grad(grad, saved.0, saved.1))]
 });
 backward!(SwiGlu<B>, 2, Pair<B>, |saved, grad, parents| B::swiglu_grad(saved.0, saved.1, grad).map(Some));
@@ -88,7 +86,7 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         }
     }
 
-    fn rope(x: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self> {
+    fn rope(x: FloatTensor<Self>, table: Mirrored<RopeTable>, heads: usize) -> FloatTensor<Self> {
         let (x, node) = x.into_parts();
         let out = B::rope(x, table.clone(), heads);
         match Backward::<B, 1>::prepare::<C>(Rope, [node]).compute_bound().stateful() {
@@ -119,7 +117,7 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> FloatTensor<Self> {
         let ((q, q_node), (k, k_node), (v, v_node)) = (q.into_parts(), k.into_parts(), v.into_parts());
@@ -161,7 +159,7 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        spans: Arc<Vec<CacheSpans>>,
+        spans: Mirrored<Vec<CacheSpans>>,
         heads: Heads,
     ) -> FloatTensor<Self> {
         let [q, k, v] = [q, k, v].map(|t| t.into_parts().0);
@@ -172,12 +170,20 @@ impl<B: FusedOps + FusedGrads, C: CheckpointStrategy> FusedOps for Autodiff<B, C
         Self::FloatTensorPrimitive::new(B::sum_by_id(rows.into_parts().0, ids, count))
     }
 
-    fn write_rows(
-        cache: FloatTensor<Self>,
-        new: FloatTensor<Self>,
-        at: Arc<Vec<usize>>,
-    ) -> FloatTensor<Self> {
+    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Ids) -> FloatTensor<Self> {
         let [cache, new] = [cache, new].map(|t| t.into_parts().0);
         Self::FloatTensorPrimitive::new(B::write_rows(cache, new, at))
     }
+
+    fn norm(of: Tensors<Self>) -> f64 {
+        B::norm(without_gradients(of))
+    }
+
+    fn checksums(of: Tensors<Self>) -> Vec<u32> {
+        B::checksums(without_gradients(of))
+    }
+}
+
+fn without_gradients<B: Backend, C: CheckpointStrategy>(of: Tensors<Autodiff<B, C>>) -> Tensors<B> {
+    Tensors(of.0.into_iter().map(|t| t.into_parts().0).collect())
 }

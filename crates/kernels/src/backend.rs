@@ -1,17 +1,20 @@
-//! The fused operations as an extension of burn's backends: one trait for the forward pass, which
-//! burn dispatches on, and one for what only a backward pass needs.
-
-use std::sync::Arc;
+//! The fused operations as an extension of burn's backends: one trait that burn dispatches on, by the device that
+//! holds the tensors, and one for what only a backward pass needs.
+//!
+//! An operation is a method of [`FusedOps`], called through `Dispatch` by a function of the crate's root. Where it has a
+//! body here, that is made of the others, which are its plain form and have its gradient; a backend that does better has
+//! its own. Every other is implemented for the CPU ([`crate::flex`]), for GPUs (`crate::cube`), and for tensors with
+//! gradients ([`crate::autodiff`]).
 
 use burn::backend::tensor::FloatTensor;
-use burn::backend::{Backend, backend_extension};
+use burn::backend::{Backend, TensorMetadata, backend_extension};
+use burn::tensor::Slice;
 
-use crate::{CacheSpans, Heads, Packing, RopeTable};
+use crate::containers::{RowTensors, Tensors};
+use crate::step::ReplayedSteps;
+use crate::{AdamWStep, CacheSpans, Heads, Ids, Mirrored, NewRows, Packing, Projected, RopeTable, StepRoom};
 
-/// Token ids or other host-side indices, shared with the backward pass.
-pub type Ids = Arc<Vec<u32>>;
-
-/// Forward passes. Shapes are those of the functions of the crate's root.
+/// Forward passes, and what has no backward pass. Shapes are those of the functions of the crate's root.
 #[backend_extension(Autodiff, Flex, Cube: cfg(feature = "cube"))]
 pub trait FusedOps: Backend {
     /// See [`crate::linear`].
@@ -21,7 +24,7 @@ pub trait FusedOps: Backend {
     /// See [`crate::rms_norm`].
     fn rms_norm(x: FloatTensor<Self>, weight: FloatTensor<Self>, eps: f32) -> FloatTensor<Self>;
     /// See [`crate::rope()`].
-    fn rope(x: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self>;
+    fn rope(x: FloatTensor<Self>, table: Mirrored<RopeTable>, heads: usize) -> FloatTensor<Self>;
     /// See [`crate::swiglu`].
     fn swiglu(gate: FloatTensor<Self>, up: FloatTensor<Self>) -> FloatTensor<Self>;
     /// See [`crate::add_row`].
@@ -31,7 +34,7 @@ pub trait FusedOps: Backend {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> FloatTensor<Self>;
     /// See [`crate::logprob_entropy`].
@@ -46,14 +49,103 @@ pub trait FusedOps: Backend {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        spans: Arc<Vec<CacheSpans>>,
+        spans: Mirrored<Vec<CacheSpans>>,
         heads: Heads,
     ) -> FloatTensor<Self>;
     /// See [`crate::sum_by_id`]. Has no gradient.
     fn sum_by_id(rows: FloatTensor<Self>, ids: Ids, count: usize) -> FloatTensor<Self>;
     /// See [`crate::write_rows`]. Has no gradient.
-    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Arc<Vec<usize>>)
-    -> FloatTensor<Self>;
+    fn write_rows(cache: FloatTensor<Self>, new: FloatTensor<Self>, at: Ids) -> FloatTensor<Self>;
+    /// See [`crate::norm`].
+    fn norm(#[extension_type] of: Tensors<Self>) -> f64;
+    /// See [`crate::checksums`].
+    fn checksums(#[extension_type] of: Tensors<Self>) -> Vec<u32>;
+
+    /// See [`crate::add_rms_norm`].
+    fn add_rms_norm(
+        x: FloatTensor<Self>,
+        y: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        eps: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let sum = Self::float_add(x, y);
+        (sum.clone(), Self::rms_norm(sum, weight, eps))
+    }
+
+    /// See [`crate::gated_linear`].
+    fn gated_project(
+        x: FloatTensor<Self>,
+        gate: FloatTensor<Self>,
+        up: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::swiglu(Self::project(x.clone(), gate), Self::project(x, up))
+    }
+
+    /// See [`crate::place`]: the queries, and the caches of keys and values.
+    fn place(
+        #[extension_type] new: RowTensors<Self>,
+        keys: FloatTensor<Self>,
+        values: FloatTensor<Self>,
+        table: Mirrored<RopeTable>,
+        at: Ids,
+        heads: Heads,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let NewRows { qkv, biases } = new.0;
+        let [q, k, v] = match qkv {
+            Projected::Apart(qkv) => qkv,
+            Projected::Joined(all) => {
+                let (rows, q, kv) = (all.shape()[0], heads.query * heads.dim, heads.kv * heads.dim);
+                let columns = [0..q, q..q + kv, q + kv..q + 2 * kv];
+                columns.map(|columns| {
+                    Self::float_slice(all.clone(), &[Slice::from(0..rows), Slice::from(columns)])
+                })
+            }
+        };
+        let [q, k, v] = match biases {
+            Some([of_q, of_k, of_v]) => {
+                [Self::add_row(q, of_q), Self::add_row(k, of_k), Self::add_row(v, of_v)]
+            }
+            None => [q, k, v],
+        };
+        let k = Self::rope(k, table.clone(), heads.kv);
+        let (keys, values) = (Self::write_rows(keys, k, at.clone()), Self::write_rows(values, v, at));
+        (Self::rope(q, table, heads.query), keys, values)
+    }
+
+    /// See [`crate::adamw`]: the parameter, the mean and the mean square.
+    fn adamw(
+        param: FloatTensor<Self>,
+        mean: FloatTensor<Self>,
+        mean_square: FloatTensor<Self>,
+        grad: FloatTensor<Self>,
+        grad_scale: Mirrored<f32>,
+        step: &AdamWStep,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let times = |t: FloatTensor<Self>, by: f64| Self::float_mul_scalar(t, by.into());
+        let moved = |old, decay, new| Self::float_add(times(old, decay), times(new, 1.0 - decay));
+        let grad = times(grad, f64::from(*grad_scale));
+        let mean = moved(mean, step.beta1, grad.clone());
+        let mean_square = moved(mean_square, step.beta2, Self::float_mul(grad.clone(), grad));
+        let root = times(Self::float_sqrt(mean_square.clone()), step.root_correction());
+        let root = Self::float_add_scalar(root, step.epsilon.into());
+        let change = times(Self::float_div(mean.clone(), root), step.step_size());
+        (Self::float_sub(times(param, step.keep()), change), mean, mean_square)
+    }
+
+    /// The kernels that compute [`FusedOps::project`] of these, where there is a choice. See [`crate::linear_kernels`].
+    fn project_kernels(_x: &FloatTensor<Self>, _weight: &FloatTensor<Self>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// By the kernel with this place in the list.
+    fn project_by(x: FloatTensor<Self>, weight: FloatTensor<Self>, _kernel: usize) -> FloatTensor<Self> {
+        Self::project(x, weight)
+    }
+
+    /// See [`crate::StepGraph::new`].
+    fn step_graph(_beside: FloatTensor<Self>, _room: &StepRoom) -> Option<Box<dyn ReplayedSteps>> {
+        None
+    }
 }
 
 /// Backward passes, and forward passes that keep what those need.
@@ -65,8 +157,6 @@ pub trait FusedGrads: Backend {
         grad: FloatTensor<Self>,
         wanted: [bool; 2],
     ) -> [Option<FloatTensor<Self>>; 2];
-    /// Gradient of [`FusedOps::gather_rows`] for a table of `rows` rows.
-    fn gather_rows_grad(grad: FloatTensor<Self>, ids: Ids, rows: usize) -> FloatTensor<Self>;
     /// Gradients of [`FusedOps::rms_norm`] by `x` and `weight`.
     fn rms_norm_grad(
         x: FloatTensor<Self>,
@@ -75,7 +165,7 @@ pub trait FusedGrads: Backend {
         eps: f32,
     ) -> [FloatTensor<Self>; 2];
     /// Gradient of [`FusedOps::rope`].
-    fn rope_grad(grad: FloatTensor<Self>, table: Arc<RopeTable>, heads: usize) -> FloatTensor<Self>;
+    fn rope_grad(grad: FloatTensor<Self>, table: Mirrored<RopeTable>, heads: usize) -> FloatTensor<Self>;
     /// Gradients of [`FusedOps::swiglu`] by `gate` and `up`.
     fn swiglu_grad(
         gate: FloatTensor<Self>,
@@ -89,7 +179,7 @@ pub trait FusedGrads: Backend {
         q: FloatTensor<Self>,
         k: FloatTensor<Self>,
         v: FloatTensor<Self>,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
     /// Gradients of [`FusedOps::packed_attention`] by q, k and v.
@@ -115,7 +205,7 @@ pub struct SavedAttention<B: Backend> {
     /// Logarithm of each query's sum of exponentials, `[tokens, query heads]`.
     pub log_sum: FloatTensor<B>,
     /// The batch's layout.
-    pub packing: Arc<Packing>,
+    pub packing: Mirrored<Packing>,
     /// The heads' sizes.
     pub heads: Heads,
 }

@@ -1,90 +1,70 @@
-//! What a decoding step does beside products and attention, each in one kernel on a GPU. None has a gradient.
+//! The operations of decoding, each one kernel on a GPU. None has a gradient.
 
+use burn::backend::Dispatch;
 use burn::tensor::Tensor;
 
-use crate::{DecodeStep, Heads, add_row, linear, rms_norm, rope, swiglu, write_rows};
+use crate::backend::FusedOps;
+use crate::containers::RowTensors;
+use crate::{CacheSpans, DecodeStep, Heads, Ids, Mirrored, NewRows};
 
-/// Queries, keys and values as a layer's projections gave them.
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, for the length of a call")]
-#[derive(Clone, Debug)]
-pub enum Projected {
-    /// Queries `[s, query heads * dim]`, keys and values `[s, kv heads * dim]`.
-    Apart([Tensor<2>; 3]),
-    /// Side by side, `[s, (query heads + 2 * kv heads) * dim]`.
-    Joined(Tensor<2>),
+/// Attention of one new token a sequence over cached keys and values. Has no gradient.
+///
+/// # Shapes
+/// `q_si` `[s, query heads * dim]`, the caches `[c, kv heads * dim]`, s spans; the result as `q_si`.
+pub fn decode_attention(
+    q_si: Tensor<2>,
+    k_ci: Tensor<2>,
+    v_ci: Tensor<2>,
+    spans: Mirrored<Vec<CacheSpans>>,
+    heads: Heads,
+) -> Tensor<2> {
+    let [q, k, v] = [q_si, k_ci, v_ci].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::decode_attention(q, k, v, spans, heads))
 }
 
-impl Projected {
-    /// Each by itself.
-    pub fn apart(self, heads: Heads) -> [Tensor<2>; 3] {
-        match self {
-            Self::Apart(qkv) => qkv,
-            Self::Joined(all) => {
-                let (q, kv) = (heads.query * heads.dim, heads.kv * heads.dim);
-                [(0, q), (q, kv), (q + kv, kv)].map(|(start, width)| all.clone().narrow(1, start, width))
-            }
-        }
-    }
-}
-
-/// The rows of a step's s tokens.
-#[derive(Clone, Debug)]
-pub struct NewRows {
-    /// Queries, keys and values.
-    pub qkv: Projected,
-    /// Their biases, where they are still to be added.
-    pub biases: Option<[Tensor<1>; 3]>,
+/// The cache with its rows `at` replaced by `new_si`: in place when the caller holds the only
+/// handle. Has no gradient.
+///
+/// # Shapes
+/// `[c, i]` and `[at.len(), i]` to `[c, i]`.
+pub fn write_rows(cache_ci: Tensor<2>, new_si: Tensor<2>, at: Ids) -> Tensor<2> {
+    Tensor::from_dispatch(Dispatch::write_rows(cache_ci.into_dispatch(), new_si.into_dispatch(), at))
 }
 
 /// Adds the biases, rotates queries and keys by the step's angles, and writes keys and values to the caches' rows that
-/// the step names: [`add_row`], [`rope`](crate::rope()) and [`write_rows`], in place when the caller holds the only
-/// handle to a cache. Gives the queries, and the caches.
+/// the step names: [`add_row`](crate::add_row), [`rope`](crate::rope()) and [`write_rows`], in place when the caller
+/// holds the only handle to a cache. Gives the queries, and the caches.
 ///
 /// # Shapes
 /// The caches are `[c, kv heads * dim]`.
 pub fn place(
-    new: NewRows,
+    new: NewRows<Tensor<2>, Tensor<1>>,
     caches: [Tensor<2>; 2],
     step: &DecodeStep,
     heads: Heads,
 ) -> (Tensor<2>, [Tensor<2>; 2]) {
-    #[cfg(feature = "cube")]
-    if crate::cube::holds(&caches[0]) {
-        return crate::cube::place(new, caches, step, heads);
-    }
-    let [q, k, v] = new.qkv.apart(heads);
-    let [q, k, v] = match new.biases {
-        Some([of_q, of_k, of_v]) => [add_row(q, of_q), add_row(k, of_k), add_row(v, of_v)],
-        None => [q, k, v],
-    };
-    let [keys, values] = caches;
-    let k = rope(k, step.table.clone(), heads.kv);
-    let caches = [write_rows(keys, k, step.at.clone()), write_rows(values, v, step.at.clone())];
-    (rope(q, step.table.clone(), heads.query), caches)
+    let new = RowTensors(new.map(Tensor::into_dispatch, Tensor::into_dispatch));
+    let [keys, values] = caches.map(Tensor::into_dispatch);
+    let (q, keys, values) = Dispatch::place(new, keys, values, step.table.clone(), step.at.clone(), heads);
+    (Tensor::from_dispatch(q), [keys, values].map(Tensor::from_dispatch))
 }
 
-/// `x + y`, and that sum's [`rms_norm`]: a residual connection and the norm behind it.
+/// `x + y`, and that sum's [`rms_norm`](crate::rms_norm): a residual connection and the norm behind it.
 ///
 /// # Shapes
 /// `[t, i]` both, and `[i]`; both results are `[t, i]`.
 pub fn add_rms_norm(x: Tensor<2>, y: Tensor<2>, weight: Tensor<1>, eps: f32) -> [Tensor<2>; 2] {
-    #[cfg(feature = "cube")]
-    if crate::cube::holds(&x) {
-        return crate::cube::add_rms_norm(x, y, weight, eps);
-    }
-    let sum = x + y;
-    [sum.clone(), rms_norm(sum, weight, eps)]
+    let (sum, normed) =
+        Dispatch::add_rms_norm(x.into_dispatch(), y.into_dispatch(), weight.into_dispatch(), eps);
+    [sum, normed].map(Tensor::from_dispatch)
 }
 
-/// The [`swiglu`] of two products, `x_ti * gate_oi^T` and `x_ti * up_oi^T`, of tensors without gradients: what a feed-forward
-/// begins with. On a GPU that has it for few rows, one kernel.
+/// The [`swiglu`](crate::swiglu) of two products, `x_ti * gate_oi^T` and `x_ti * up_oi^T`: what a feed-forward begins
+/// with. On a GPU that has it for few rows, one kernel.
 ///
 /// # Shapes
 /// `[t, i]` and `[o, i]` twice, to `[t, o]`.
 pub fn gated_linear(x_ti: Tensor<2>, gate_oi: Tensor<2>, up_oi: Tensor<2>) -> Tensor<2> {
-    #[cfg(feature = "cube")]
-    if let Some(product) = crate::cube::gated_linear(&x_ti, &gate_oi, &up_oi) {
-        return product;
-    }
-    swiglu(linear(x_ti.clone(), gate_oi), linear(x_ti, up_oi))
+    let [x, gate, up] = [x_ti, gate_oi, up_oi].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::gated_project(x, gate, up))
 }

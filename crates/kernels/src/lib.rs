@@ -9,41 +9,43 @@
 //! Tensors are f32 or bf16. Arithmetic and sums are in f32; a result is stored as the first operand is, unless
 //! its function says otherwise, and the gradient of a weight, table or bias is f32 whatever that is stored in.
 //!
+//! What the tensors' device does differently is a method of [`FusedOps`], and chosen nowhere else.
+//!
 //! Shapes that do not fit each other panic, as burn's own operations do; the caller builds them
 //! from one configuration.
 
 mod autodiff;
 mod backend;
+mod containers;
 mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
 mod decoding;
 mod flex;
+mod mirrored;
 mod on_device;
 mod optimizer;
-mod packing;
 pub mod reference;
-mod rope;
-mod spans;
 mod step;
-
-use std::sync::Arc;
 
 use burn::backend::Dispatch;
 use burn::tensor::Tensor;
+pub use toolrl_layout::{
+    AdamWState, AdamWStep, CacheSpans, DecodeRoom, Draws, Heads, NewRows, Packing, Projected, RopeTable,
+    Rotation, Sampling, Segment,
+};
 
-pub use backend::{FusedGrads, FusedOps, Ids, SavedAttention, SavedHead};
+pub use backend::{FusedGrads, FusedOps, SavedAttention, SavedHead};
+pub use containers::{RowTensors, Tensors};
 pub use cpu::categorical::Categorical;
 pub use cpu::team::{all_together, together};
-pub use decoding::{NewRows, Projected, add_rms_norm, gated_linear, place};
+pub use decoding::{add_rms_norm, decode_attention, gated_linear, place, write_rows};
+pub use mirrored::{Ids, Mirrored};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;
-pub use on_device::{Draws, Product, Sampling, draw, is_cpu, linear_kernels};
-pub use optimizer::{AdamWState, AdamWStep, adamw, checksums, norm};
-pub use packing::{Heads, Packing, Segment};
-pub use rope::RopeTable;
-pub use spans::CacheSpans;
-pub use step::{DecodeStep, StepGraph, StepNumbers, StepRoom};
+pub use on_device::{Product, is_cpu, linear_kernels};
+pub use optimizer::{adamw, checksums, norm};
+pub use step::{DecodeStep, ReplayedSteps, StepGraph, StepNumbers, StepRoom};
 
 /// `x_ti * weight_oi^T`.
 ///
@@ -90,7 +92,7 @@ pub fn vector_instructions() -> &'static str {
 ///
 /// # Shapes
 /// `[t, heads * dim]` to the same; the table has t rows and halves of `dim / 2`.
-pub fn rope(x_ti: Tensor<2>, table: Arc<RopeTable>, heads: usize) -> Tensor<2> {
+pub fn rope(x_ti: Tensor<2>, table: Mirrored<RopeTable>, heads: usize) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::rope(x_ti.into_dispatch(), table, heads))
 }
 
@@ -118,7 +120,7 @@ pub fn attention(
     q_ti: Tensor<2>,
     k_ti: Tensor<2>,
     v_ti: Tensor<2>,
-    packing: Arc<Packing>,
+    packing: Mirrored<Packing>,
     heads: Heads,
 ) -> Tensor<2> {
     let [q, k, v] = [q_ti, k_ti, v_ti].map(Tensor::into_dispatch);
@@ -141,21 +143,6 @@ pub fn logprob_entropy(
     Tensor::from_dispatch(Dispatch::logprob_entropy(x, weight, targets, inverse_temperature))
 }
 
-/// Attention of one new token a sequence over cached keys and values. Has no gradient.
-///
-/// # Shapes
-/// `q_si` `[s, query heads * dim]`, the caches `[c, kv heads * dim]`, s spans; the result as `q_si`.
-pub fn decode_attention(
-    q_si: Tensor<2>,
-    k_ci: Tensor<2>,
-    v_ci: Tensor<2>,
-    spans: Arc<Vec<CacheSpans>>,
-    heads: Heads,
-) -> Tensor<2> {
-    let [q, k, v] = [q_si, k_ci, v_ci].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::decode_attention(q, k, v, spans, heads))
-}
-
 /// Row i of the result is the sum of the rows whose id is i, f32: the gradient of [`embedding`] by its table. Has no
 /// gradient.
 ///
@@ -163,13 +150,4 @@ pub fn decode_attention(
 /// `[t, i]` and t ids below `count` to `[count, i]`.
 pub fn sum_by_id(rows_ti: Tensor<2>, ids: Ids, count: usize) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::sum_by_id(rows_ti.into_dispatch(), ids, count))
-}
-
-/// The cache with its rows `at` replaced by `new_si`: in place when the caller holds the only
-/// handle. Has no gradient.
-///
-/// # Shapes
-/// `[c, i]` and `[at.len(), i]` to `[c, i]`.
-pub fn write_rows(cache_ci: Tensor<2>, new_si: Tensor<2>, at: Arc<Vec<usize>>) -> Tensor<2> {
-    Tensor::from_dispatch(Dispatch::write_rows(cache_ci.into_dispatch(), new_si.into_dispatch(), at))
 }

@@ -6,11 +6,9 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use burn::tensor::{DType, FloatDType, Tensor};
 use common::{close, setup};
-use toolrl_kernels::{CacheSpans, Heads, Packing, RopeTable};
+use toolrl_kernels::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable};
 
 /// Half a unit in the last of bf16's 8 digits, and a little for sums in another order.
 const ROUNDING: f32 = 1.0 / 256.0 + 1e-5;
@@ -68,7 +66,7 @@ fn a_wide_input_gives_wide_outputs_of_a_narrow_weight() {
 #[test]
 fn embedding_and_bias() {
     let (mut rng, device) = setup(3);
-    let ids = Arc::new((0..40).map(|_| rng.below(30) as u32).collect::<Vec<_>>());
+    let ids = Ids::new((0..40).map(|_| rng.below(30) as u32).collect());
     let table = rng.tensor([30, 24], &device);
     check!(rng, device, BF16, [table: F32], toolrl_kernels::embedding(table, ids.clone()));
     let (x, row) = (rng.tensor([50, 24], &device), rng.tensor([24], &device));
@@ -81,7 +79,7 @@ fn norm_rope_and_swiglu() {
     let (x, w) = (rng.tensor([70, 96], &device), rng.tensor([32], &device));
     check!(rng, device, BF16, [x: BF16, w: F32], toolrl_kernels::rms_norm(x, w, 1e-6));
     let frequencies: Vec<f32> = (0..8).map(|i| 10_000f32.powf(-i as f32 / 8.0)).collect();
-    let table = Arc::new(RopeTable::new(&(0..40).collect::<Vec<_>>(), &frequencies));
+    let table = Mirrored::new(RopeTable::new(&(0..40).collect::<Vec<_>>(), &frequencies));
     let x = rng.tensor([40, 48], &device);
     check!(rng, device, BF16, [x: BF16], toolrl_kernels::rope(x, table.clone(), 3));
     let (gate, up) = (rng.tensor([37, 501], &device) * 4.0, rng.tensor([37, 501], &device));
@@ -97,7 +95,7 @@ fn attention() {
     [9, 66].into_iter().for_each(|n| {
         packing.push(n, Some(prompt));
     });
-    let (t, packing) = (packing.tokens(), Arc::new(packing));
+    let (t, packing) = (packing.tokens(), Mirrored::new(packing));
     let [q, k, v] = [6, 2, 2].map(|n| rng.tensor([t, n * heads.dim], &device));
     check!(rng, device, BF16, [q: BF16, k: BF16, v: BF16],
         toolrl_kernels::attention(q, k, v, packing.clone(), heads));
@@ -106,7 +104,7 @@ fn attention() {
 #[test]
 fn logprob_entropy_is_f32() {
     let (mut rng, device) = setup(6);
-    let targets = Arc::new((0..150).map(|_| rng.below(3000) as u32).collect::<Vec<_>>());
+    let targets = Ids::new((0..150).map(|_| rng.below(3000) as u32).collect());
     // A weight of more than one widened run.
     let (x, w) = (rng.tensor([150, 500], &device) * 0.2, rng.tensor([3000, 500], &device));
     check!(rng, device, F32, [x: BF16, w: F32],
@@ -123,12 +121,12 @@ fn decoding() {
         vec![CacheSpans { prefix: (0, 20), own: (30, 5) }, CacheSpans { prefix: (50, 1), own: (55, 0) }];
     let [narrow, wide] = [0, 1].map(|i| {
         let [q, k, v] = [&q, &k, &v].map(|t| t[i].clone());
-        toolrl_kernels::decode_attention(q, k, v, Arc::new(spans.clone()), heads)
+        toolrl_kernels::decode_attention(q, k, v, spans.clone().into(), heads)
     });
     assert_eq!(narrow.dtype(), DType::BF16);
     close("decode", narrow.cast(FloatDType::F32), wide, ROUNDING);
     let new = both(rng.tensor([1, 32], &device)).map(Tensor::inner);
-    for written in new.clone().map(|new| toolrl_kernels::write_rows(k[0].clone(), new, Arc::new(vec![7]))) {
+    for written in new.clone().map(|new| toolrl_kernels::write_rows(k[0].clone(), new, vec![7].into())) {
         assert_eq!(written.dtype(), DType::BF16);
         close("row 7", written.narrow(0, 7, 1).cast(FloatDType::F32), new[1].clone(), 0.0);
     }

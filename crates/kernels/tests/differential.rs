@@ -4,11 +4,9 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
 use common::{close, setup};
-use toolrl_kernels::{CacheSpans, Heads, Packing, RopeTable, reference};
+use toolrl_kernels::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, reference};
 
 /// Compares outputs, then the gradients of sum(out * random) by each input.
 macro_rules! check {
@@ -48,7 +46,7 @@ fn linear() {
 fn embedding() {
     let (mut rng, device) = setup(2);
     let table = rng.tensor([50, 24], &device);
-    let ids = Arc::new((0..200).map(|_| rng.below(50) as u32).collect::<Vec<_>>());
+    let ids = Ids::new((0..200).map(|_| rng.below(50) as u32).collect());
     check!(
         rng,
         device,
@@ -80,7 +78,7 @@ fn rope() {
     let (mut rng, device) = setup(4);
     let frequencies: Vec<f32> = (0..8).map(|i| 10_000f32.powf(-i as f32 / 8.0)).collect();
     let positions: Vec<usize> = (0..40).map(|i| i * 3 % 37).collect();
-    let table = Arc::new(RopeTable::new(&positions, &frequencies));
+    let table = Mirrored::new(RopeTable::new(&positions, &frequencies));
     let x = rng.tensor([40, 3 * 16], &device);
     check!(
         rng,
@@ -121,7 +119,7 @@ fn swiglu() {
     );
 }
 
-fn packings() -> Vec<Arc<Packing>> {
+fn packings() -> [Mirrored<Packing>; 3] {
     let mut plain = Packing::new();
     [1, 70, 3, 130].into_iter().for_each(|n| {
         plain.push(n, None);
@@ -133,7 +131,7 @@ fn packings() -> Vec<Arc<Packing>> {
             shared.push(reply, Some(prompt));
         }
     }
-    vec![Packing::single(1), Arc::new(plain), Arc::new(shared)]
+    [Packing::single(1), plain, shared].map(Mirrored::new)
 }
 
 #[test]
@@ -167,7 +165,7 @@ fn a_shared_prefix_equals_its_copies() {
     let first = shared.push(prompt, None);
     shared.push(reply, Some(first));
     shared.push(reply, Some(first));
-    let together = toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), Arc::new(shared), heads);
+    let together = toolrl_kernels::attention(q.clone(), k.clone(), v.clone(), shared.into(), heads);
     for i in 0..2 {
         let alone = |x: &Tensor<2>| {
             let (head, tail) =
@@ -178,7 +176,7 @@ fn a_shared_prefix_equals_its_copies() {
             alone(&q),
             alone(&k),
             alone(&v),
-            Packing::single(prompt + reply),
+            Packing::single(prompt + reply).into(),
             heads,
         );
         close(
@@ -196,7 +194,7 @@ fn logprob_entropy() {
         let (mut rng, device) = setup(8);
         let x = (rng.tensor([n, i], &device) * 2.0).detach().require_grad();
         let w = rng.tensor([v, i], &device);
-        let targets = Arc::new((0..n).map(|_| rng.below(v) as u32).collect::<Vec<_>>());
+        let targets = Ids::new((0..n).map(|_| rng.below(v) as u32).collect());
         check!(
             rng,
             device,
@@ -222,15 +220,10 @@ fn decode_attention_and_write_rows() {
         CacheSpans { prefix: (50, 1), own: (55, 0) },
     ];
     let plain_out = reference::decode_attention(q.clone(), k.clone(), v.clone(), &spans, heads);
-    close(
-        "decode",
-        toolrl_kernels::decode_attention(q, k.clone(), v, Arc::new(spans), heads),
-        plain_out,
-        1e-5,
-    );
+    close("decode", toolrl_kernels::decode_attention(q, k.clone(), v, spans.into(), heads), plain_out, 1e-5);
 
     let new = plain(rng.tensor([2, 32], &device));
-    let written = toolrl_kernels::write_rows(k.clone(), new.clone(), Arc::new(vec![7, 59]));
+    let written = toolrl_kernels::write_rows(k.clone(), new.clone(), vec![7, 59].into());
     close("row 7", written.clone().narrow(0, 7, 1), new.clone().narrow(0, 0, 1), 0.0);
     close("row 59", written.clone().narrow(0, 59, 1), new.narrow(0, 1, 1), 0.0);
     close("other rows", written.narrow(0, 8, 51), k.narrow(0, 8, 51), 0.0);

@@ -4,13 +4,11 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use burn::tensor::{Device, Tensor};
 use common::setup;
 use toolrl_kernels::{
-    CacheSpans, DecodeStep, Heads, NewRows, Projected, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom,
-    add_rms_norm, decode_attention, embedding, is_cpu, linear, place,
+    CacheSpans, DecodeRoom, DecodeStep, Heads, NewRows, Projected, RopeTable, Sampling, StepGraph,
+    StepNumbers, StepRoom, add_rms_norm, decode_attention, embedding, is_cpu, linear, place,
 };
 use toolrl_testing::device;
 
@@ -79,12 +77,8 @@ fn spans(step: usize) -> Vec<CacheSpans> {
 /// The room of [`spans`].
 fn room(sampling: Sampling) -> StepRoom {
     StepRoom {
-        sequences: 3,
-        members: 2,
-        prefix: 7,
-        own: 5,
-        rows: ROWS,
-        table: Arc::new(RopeTable::new(&(0..12).collect::<Vec<_>>(), &FREQUENCIES)),
+        most: DecodeRoom { sequences: 3, members: 2, prefix: 7, own: 5, rows: ROWS },
+        table: RopeTable::new(&(0..12).collect::<Vec<_>>(), &FREQUENCIES).into(),
         heads: HEADS,
         sampling,
     }
@@ -105,12 +99,12 @@ fn steps(sampling: Sampling, forward: impl Fn(&mut Model, &DecodeStep) -> Tensor
         let found = graph.run(&numbers, |step| forward(&mut there, step));
 
         let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
-        let at = spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect();
+        let at = spans.iter().map(|s| (s.own.0 + s.own.1 - 1) as u32).collect::<Vec<_>>();
         let logits = here.forward(&DecodeStep {
-            tokens: Arc::new(tokens),
-            table: Arc::new(RopeTable::new(&positions, &FREQUENCIES)),
-            at: Arc::new(at),
-            spans: Arc::new(spans),
+            tokens: tokens.into(),
+            table: RopeTable::new(&positions, &FREQUENCIES).into(),
+            at: at.into(),
+            spans: spans.into(),
         });
         let logits: Vec<f32> = logits.into_data().try_into_vec().unwrap();
         assert_eq!(found.tokens.len(), uniforms.len());
@@ -144,7 +138,7 @@ fn what_cannot_be_recorded_is_computed_all_the_same() {
     let graph = steps(sampling, |model, step| {
         let logits = model.forward(step);
         let zeros = Tensor::<2>::zeros([1, VOCABULARY], &logits.device());
-        logits + embedding(zeros, Arc::new(vec![0]))
+        logits + embedding(zeros, vec![0].into())
     });
     assert!(graph.is_none_or(|graph| !graph.is_recorded()), "what comes from the host is not recorded");
 }

@@ -1,13 +1,11 @@
 //! The backward pass through a decoder, with every layer's activations kept or computed again.
 
-use std::sync::Arc;
-
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use toolrl_kernels::{RopeTable, all_together, attention, is_cpu};
+use toolrl_kernels::{Mirrored, RopeTable, all_together, attention, is_cpu};
 
 use crate::decoder::Decoder;
-use crate::policy::{Policy, Trained, floats};
+use crate::policy::{Policy, TrainedPath, floats};
 use crate::{Activations, ParameterGradients, Pass};
 
 /// A backward pass that is to be run. `read_out` makes of the decoder and the final hidden states of the pass's
@@ -111,7 +109,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     /// were left where they are would be copied.)
     fn gradients_of(&self, module: &impl Module, grads: &mut Gradients) -> ParameterGradients {
         let mut read =
-            GradientsOf { grads, trained: Trained::of(self.policy), out: ParameterGradients::default() };
+            GradientsOf { grads, trained: TrainedPath::of(self.policy), out: ParameterGradients::default() };
         module.visit(&mut read);
         read.out
     }
@@ -142,7 +140,7 @@ fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
     (inputs, x)
 }
 
-fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Arc<RopeTable>, pass: &Pass) -> Tensor<2> {
+fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Mirrored<RopeTable>, pass: &Pass) -> Tensor<2> {
     let (c, packing) = (&decoder.constants, pass.packing.clone());
     let rows = Some(&pass.rows).filter(|_| decoder.is_last(i));
     decoder.model.layers[i].forward(x, table, c, rows, |q, k, v| attention(q, k, v, packing, c.heads))
@@ -164,7 +162,7 @@ fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
 
 struct GradientsOf<'a> {
     grads: &'a mut Gradients,
-    trained: Trained,
+    trained: TrainedPath,
     out: ParameterGradients,
 }
 

@@ -1,11 +1,9 @@
 //! Decoding: prompts computed into a cache, and one new token for each of many sequences after that.
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
 use toolrl_kernels::{
-    CacheSpans, DecodeStep, Ids, NewRows, Packing, Projected, RopeTable, add_rms_norm, attention, is_cpu,
-    linear,
+    CacheSpans, DecodeStep, Ids, Mirrored, NewRows, Packing, Projected, RopeTable, add_rms_norm, attention,
+    is_cpu, linear,
 };
 
 use crate::KvCache;
@@ -20,14 +18,14 @@ impl Decoder {
     pub fn prefill(
         &self,
         tokens: Ids,
-        packing: &Arc<Packing>,
+        packing: &Mirrored<Packing>,
         cache: &mut KvCache,
         at: Vec<usize>,
     ) -> Tensor<2> {
-        let (heads, at) = (self.constants.heads, Arc::new(at));
-        let last = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
+        let (heads, at) = (self.constants.heads, rows_of(at));
+        let last: Vec<u32> = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
         let table = self.table(&packing.positions());
-        self.run(self.embed(tokens), &table, Some(&Arc::new(last)), |layer, q, k, v| {
+        self.run(self.embed(tokens), &table, Some(&last.into()), |layer, q, k, v| {
             cache.write(layer, k.clone(), v.clone(), &at);
             attention(q, k, v, packing.clone(), heads)
         })
@@ -36,13 +34,8 @@ impl Decoder {
     /// The step of one new token a sequence. `spans[i]` are sequence i's cached rows, the new token's row last.
     pub fn decode_step(&self, tokens: Vec<u32>, spans: Vec<CacheSpans>) -> DecodeStep {
         let positions: Vec<usize> = spans.iter().map(|s| s.len() - 1).collect();
-        let at = spans.iter().map(|s| s.own.0 + s.own.1 - 1).collect();
-        DecodeStep {
-            tokens: Arc::new(tokens),
-            table: self.table(&positions),
-            at: Arc::new(at),
-            spans: Arc::new(spans),
-        }
+        let at = rows_of(spans.iter().map(|s| s.own.0 + s.own.1 - 1));
+        DecodeStep { tokens: tokens.into(), table: self.table(&positions), at, spans: spans.into() }
     }
 
     /// The projections of every layer side by side, where that saves launches: on a GPU.
@@ -76,9 +69,14 @@ impl Decoder {
     }
 
     /// The angles of the first positions.
-    pub fn first_angles(&self, positions: usize) -> Arc<RopeTable> {
+    pub fn first_angles(&self, positions: usize) -> Mirrored<RopeTable> {
         self.table(&(0..positions).collect::<Vec<_>>())
     }
+}
+
+/// Rows of a cache, as the operations take them.
+fn rows_of(at: impl IntoIterator<Item = usize>) -> Ids {
+    Ids::new(at.into_iter().map(|row| row as u32).collect())
 }
 
 impl Norm {
@@ -107,7 +105,7 @@ impl Attention {
     }
 
     /// What the projections give of normed tokens. Biases are left to be added where nothing comes between.
-    fn new_rows(&self, x: &Tensor<2>, joined: Option<&Tensor<2>>, eps: f32) -> NewRows {
+    fn new_rows(&self, x: &Tensor<2>, joined: Option<&Tensor<2>>, eps: f32) -> NewRows<Tensor<2>, Tensor<1>> {
         if !self.is_plain() {
             return NewRows { qkv: Projected::Apart(self.projected(x.clone(), eps)), biases: None };
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
 use toolrl_kernels::{
-    Heads, Ids, Packing, RopeTable, add_row, attention, embedding, gated_linear, linear, rms_norm, rope,
-    swiglu,
+    Heads, Ids, Mirrored, Packing, RopeTable, add_row, attention, embedding, gated_linear, linear, rms_norm,
+    rope, swiglu,
 };
 
 use crate::lora::Lora;
@@ -133,12 +133,17 @@ impl Decoder {
     ///
     /// # Shapes
     /// `tokens` has the packing's t ids; the result is `[t, hidden]`.
-    pub fn hidden(&self, tokens: Ids, packing: &Arc<Packing>) -> Tensor<2> {
+    pub fn hidden(&self, tokens: Ids, packing: &Mirrored<Packing>) -> Tensor<2> {
         self.hidden_of(self.embed(tokens), packing, None)
     }
 
     /// As [`Decoder::hidden`], given the tokens' embeddings; where `rows` are named, of those alone.
-    pub(crate) fn hidden_of(&self, x: Tensor<2>, packing: &Arc<Packing>, rows: Option<&Ids>) -> Tensor<2> {
+    pub(crate) fn hidden_of(
+        &self,
+        x: Tensor<2>,
+        packing: &Mirrored<Packing>,
+        rows: Option<&Ids>,
+    ) -> Tensor<2> {
         let heads = self.constants.heads;
         let table = self.table(&packing.positions());
         self.run(x, &table, rows, |_, q, k, v| attention(q, k, v, packing.clone(), heads))
@@ -164,7 +169,7 @@ impl Decoder {
     pub(crate) fn run(
         &self,
         mut x: Tensor<2>,
-        table: &Arc<RopeTable>,
+        table: &Mirrored<RopeTable>,
         rows: Option<&Ids>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
@@ -181,8 +186,8 @@ impl Decoder {
     }
 
     /// The angles of tokens at these positions.
-    pub(crate) fn table(&self, positions: &[usize]) -> Arc<RopeTable> {
-        Arc::new(RopeTable::new(positions, &self.constants.inverse_frequencies))
+    pub(crate) fn table(&self, positions: &[usize]) -> Mirrored<RopeTable> {
+        Mirrored::new(RopeTable::new(positions, &self.constants.inverse_frequencies))
     }
 
     /// The last norm.
@@ -197,7 +202,7 @@ impl Layer {
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
-        table: &Arc<RopeTable>,
+        table: &Mirrored<RopeTable>,
         c: &Constants,
         rows: Option<&Ids>,
         attend: impl FnOnce(Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
@@ -226,7 +231,7 @@ impl Attention {
     fn project(
         &self,
         x: Tensor<2>,
-        table: &Arc<RopeTable>,
+        table: &Mirrored<RopeTable>,
         c: &Constants,
     ) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
         let [q, k, v] = self.projected(x, c.eps);

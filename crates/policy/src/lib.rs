@@ -44,4 +44,4 @@ pub use optimizer::DeviceMoments;
 pub use pass::{Activations, Derivatives, Pass, PassSettings};
 pub use policy::{ParameterValues, Policy};
 pub use precision::Precision;
-pub use toolrl_kernels::{AdamWStep, CacheSpans, Heads, Ids, Packing, norm, vector_instructions};
+pub use toolrl_kernels::{AdamWStep, CacheSpans, Heads, Ids, Mirrored, Packing, norm, vector_instructions};

@@ -2,10 +2,10 @@
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
-use toolrl_kernels::{AdamWState, AdamWStep, checksums, is_cpu};
+use toolrl_kernels::{AdamWState, AdamWStep, Mirrored, checksums, is_cpu};
 
 use crate::masters::Masters;
-use crate::policy::{Trained, floats, hollow};
+use crate::policy::{TrainedPath, floats, hollow};
 use crate::{Critic, Policy, Precision};
 
 /// AdamW's two moments of every trained parameter, in the order of [`Policy::update`], where gradients are tensors.
@@ -38,18 +38,26 @@ impl DeviceMoments {
 
 impl Policy {
     /// One step of AdamW on the parameters that are trained, given the tensors of
-    /// [`ParameterGradients::into_tensors`](crate::ParameterGradients::into_tensors). As with [`Policy::update`], a
-    /// policy in bf16 holds its values in f32 from the first step on, and its weights are their roundings.
-    pub fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep) {
+    /// [`ParameterGradients::into_tensors`](crate::ParameterGradients::into_tensors), which are multiplied by
+    /// `grad_scale` first. As with [`Policy::update`], a policy in bf16 holds its values in f32 from the first step on,
+    /// and its weights are their roundings.
+    pub fn adamw(
+        &mut self,
+        gradients: Vec<Tensor<1>>,
+        moments: &mut DeviceMoments,
+        step: &AdamWStep,
+        grad_scale: f32,
+    ) {
         let masters = match (self.masters.take(), self.precision()) {
             (_, Precision::F32) => None,
             (Some(masters), _) => Some(masters.into_tensors(&gradients)),
             (None, _) => Some(self.flat_trained()),
         };
         let state = std::mem::take(&mut moments.0);
-        let mut pass = Pass {
+        let mut walk = AdamWWalk {
             step,
-            trained: Trained::of(self),
+            grad_scale: grad_scale.into(),
+            trained: TrainedPath::of(self),
             gradients: gradients.into_iter(),
             moments: state.into_iter(),
             masters: masters.map(Vec::into_iter),
@@ -58,9 +66,9 @@ impl Policy {
         };
         let hollow = hollow(&self.config, &self.decoder.head().device());
         let decoder = std::mem::replace(&mut self.decoder, hollow);
-        self.decoder = decoder.map(&mut pass);
-        moments.0 = pass.stepped;
-        self.masters = (!pass.new_masters.is_empty()).then_some(Masters::Tensors(pass.new_masters));
+        self.decoder = decoder.map(&mut walk);
+        moments.0 = walk.stepped;
+        self.masters = (!walk.new_masters.is_empty()).then_some(Masters::Tensors(walk.new_masters));
     }
 
     /// A checksum of the exact values of each trained parameter, made where they are; `None` on the CPU.
@@ -77,7 +85,7 @@ impl Policy {
 
     /// The trained parameters as flat tensors of f32.
     fn flat_trained(&self) -> Vec<Tensor<1>> {
-        let mut read = Flat { trained: Trained::of(self), out: Vec::new() };
+        let mut read = Flat { trained: TrainedPath::of(self), out: Vec::new() };
         self.decoder.visit(&mut read);
         read.out
     }
@@ -85,8 +93,14 @@ impl Policy {
 
 impl Critic {
     /// As [`Policy::adamw`].
-    pub fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep) {
-        self.inner_mut().adamw(gradients, moments, step);
+    pub fn adamw(
+        &mut self,
+        gradients: Vec<Tensor<1>>,
+        moments: &mut DeviceMoments,
+        step: &AdamWStep,
+        grad_scale: f32,
+    ) {
+        self.inner_mut().adamw(gradients, moments, step, grad_scale);
     }
 
     /// As [`Policy::checksums`].
@@ -96,7 +110,7 @@ impl Critic {
 }
 
 struct Flat {
-    trained: Trained,
+    trained: TrainedPath,
     out: Vec<Tensor<1>>,
 }
 
@@ -118,9 +132,10 @@ impl ModuleVisitor for Flat {
 }
 
 /// A walk over the parameters that changes each by a step.
-struct Pass<'a> {
+struct AdamWWalk<'a> {
     step: &'a AdamWStep,
-    trained: Trained,
+    grad_scale: Mirrored<f32>,
+    trained: TrainedPath,
     gradients: std::vec::IntoIter<Tensor<1>>,
     moments: std::vec::IntoIter<[Tensor<1>; 2]>,
     masters: Option<std::vec::IntoIter<Tensor<1>>>,
@@ -128,7 +143,7 @@ struct Pass<'a> {
     new_masters: Vec<Tensor<1>>,
 }
 
-impl Pass<'_> {
+impl AdamWWalk<'_> {
     /// A parameter's value after the step.
     fn next<const D: usize>(&mut self, tensor: Tensor<D>) -> Tensor<D> {
         let (Some(gradient), Some([mean, mean_square])) = (self.gradients.next(), self.moments.next()) else {
@@ -142,7 +157,8 @@ impl Pass<'_> {
         let in_masters = param.is_some();
         let numbers = shape.num_elements();
         let param = param.unwrap_or_else(|| tensor.reshape([numbers]));
-        let state = toolrl_kernels::adamw(AdamWState { param, mean, mean_square }, gradient, self.step);
+        let state = AdamWState { param, mean, mean_square };
+        let state = toolrl_kernels::adamw(state, gradient, self.grad_scale.clone(), self.step);
         self.stepped.push([state.mean, state.mean_square]);
         if in_masters {
             self.new_masters.push(state.param.clone());
@@ -151,7 +167,7 @@ impl Pass<'_> {
     }
 }
 
-impl ModuleMapper for Pass<'_> {
+impl ModuleMapper for AdamWWalk<'_> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.trained.enter(name);
     }

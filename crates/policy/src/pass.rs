@@ -1,10 +1,8 @@
 //! A forward and backward pass over one packed batch: from tokens to log-probabilities, from a loss to gradients.
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-use toolrl_kernels::{Ids, Packing, logprob_entropy};
+use toolrl_kernels::{Ids, Mirrored, Packing, logprob_entropy};
 
 use crate::ParameterGradients;
 use crate::backward::Backward;
@@ -17,7 +15,7 @@ pub struct Pass {
     /// The t token ids of the batch.
     pub tokens: Ids,
     /// Its layout.
-    pub packing: Arc<Packing>,
+    pub packing: Mirrored<Packing>,
     /// Rows of the batch that predict a target: n of them.
     pub rows: Ids,
     /// The n targets.

@@ -183,7 +183,7 @@ impl Policy {
             Some(masters) => masters.into_numbers(),
             None => self.trained_values(),
         });
-        let mut update = Update { change, index: 0, trained: Trained::of(self), masters };
+        let mut update = Update { change, index: 0, trained: TrainedPath::of(self), masters };
         // Taken out, so that the weights have one owner and are changed where they lie.
         let hollow = hollow(&self.config, &self.decoder.head().device());
         let decoder = std::mem::replace(&mut self.decoder, hollow);
@@ -198,7 +198,7 @@ impl Policy {
         if let Some(masters) = &self.masters {
             return masters.clone().into_numbers();
         }
-        let mut read = ReadTrained { trained: Trained::of(self), out: Vec::new() };
+        let mut read = ReadTrained { trained: TrainedPath::of(self), out: Vec::new() };
         self.decoder.visit(&mut read);
         read.out
     }
@@ -249,7 +249,7 @@ impl ModuleVisitor for Read {
 }
 
 struct ReadTrained {
-    trained: Trained,
+    trained: TrainedPath,
     out: Vec<Vec<f32>>,
 }
 
@@ -276,13 +276,13 @@ pub(crate) fn hollow(config: &ModelConfig, device: &Device) -> Decoder {
 }
 
 /// Tells trained parameters from frozen ones while a module is walked.
-pub(crate) struct Trained {
+pub(crate) struct TrainedPath {
     adapters_alone: bool,
     /// How deep within an adapter the walk is.
     within: usize,
 }
 
-impl Trained {
+impl TrainedPath {
     pub(crate) fn of(policy: &Policy) -> Self {
         Self { adapters_alone: policy.lora.is_some(), within: 0 }
     }
@@ -305,7 +305,7 @@ impl Trained {
 struct Update<F> {
     change: F,
     index: usize,
-    trained: Trained,
+    trained: TrainedPath,
     masters: Option<Vec<Vec<f32>>>,
 }
 

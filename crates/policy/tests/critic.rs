@@ -6,11 +6,10 @@ use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use burn::tensor::Device;
 use toolrl_policy::{
-    Activations, Critic, Generation, Heads, LoraConfig, ModelConfig, Packing, Pass, Policy, Precision,
+    Activations, Critic, Generation, Heads, Ids, LoraConfig, ModelConfig, Packing, Pass, Policy, Precision,
 };
 
 const TOKENS: [u32; 9] = [3, 4, 5, 6, 7, 8, 9, 10, 11];
@@ -39,10 +38,10 @@ fn pass() -> Pass {
     packing.push(3, Some(prompt));
     packing.push(2, Some(prompt));
     Pass {
-        tokens: Arc::new(TOKENS.to_vec()),
-        packing: Arc::new(packing),
-        rows: Arc::new(vec![3, 4, 5, 6, 3, 7, 8]),
-        targets: Arc::new(Vec::new()),
+        tokens: Ids::new(TOKENS.to_vec()),
+        packing: packing.into(),
+        rows: vec![3, 4, 5, 6, 3, 7, 8].into(),
+        targets: Vec::new().into(),
     }
 }
 
@@ -145,8 +144,8 @@ fn transformers_computes_the_same_values() {
     }
     let expected: Vec<f32> = serde_json::from_slice(&run.unwrap().stdout).unwrap();
     let pass = Pass {
-        packing: Packing::single(TOKENS.len()),
-        rows: Arc::new((0..TOKENS.len() as u32).collect()),
+        packing: Packing::single(TOKENS.len()).into(),
+        rows: Ids::new((0..TOKENS.len() as u32).collect()),
         ..pass()
     };
     for (a, b) in critic.values(&pass).iter().zip(&expected) {

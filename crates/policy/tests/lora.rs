@@ -5,12 +5,11 @@
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 
 use burn::tensor::Device;
 use serde_json::{Value, json};
 use toolrl_policy::{
-    Activations, Derivatives, Generation, Heads, LoraConfig, ModelConfig, Packing, Pass, PassSettings,
+    Activations, Derivatives, Generation, Heads, Ids, LoraConfig, ModelConfig, Packing, Pass, PassSettings,
     Policy, Precision,
 };
 
@@ -46,10 +45,10 @@ fn pass() -> Pass {
     let prompt = packing.push(4, None);
     packing.push(3, Some(prompt));
     Pass {
-        tokens: Arc::new((3..10).collect()),
-        packing: Arc::new(packing),
-        rows: Arc::new(vec![3, 4, 5, 6]),
-        targets: Arc::new(vec![7, 8, 9, 1]),
+        tokens: Ids::new((3..10).collect()),
+        packing: packing.into(),
+        rows: vec![3, 4, 5, 6].into(),
+        targets: vec![7, 8, 9, 1].into(),
     }
 }
 

@@ -5,11 +5,10 @@
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use burn::tensor::Device;
 use toolrl_policy::{
-    Activations, Derivatives, Generation, Heads, LoraConfig, ModelConfig, Packing, Pass, PassSettings,
+    Activations, Derivatives, Generation, Heads, Ids, LoraConfig, ModelConfig, Packing, Pass, PassSettings,
     Policy, Precision,
 };
 
@@ -31,10 +30,10 @@ fn pass() -> Pass {
     packing.push(4, Some(prompt));
     let rows: Vec<u32> = (79..88).collect();
     Pass {
-        tokens: Arc::new((0..89).map(|i| i * 31 % 97).collect()),
-        packing: Arc::new(packing),
-        targets: Arc::new(rows.iter().map(|r| r * 7 % 97).collect()),
-        rows: Arc::new(rows),
+        tokens: Ids::new((0..89).map(|i| i * 31 % 97).collect()),
+        packing: packing.into(),
+        targets: Ids::new(rows.iter().map(|r| r * 7 % 97).collect()),
+        rows: rows.into(),
     }
 }
 

@@ -161,8 +161,8 @@ impl Learner {
             Refused::NotFinite(norm) => TrainError::Gradient { step, norm },
             Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit: self.guard.limit() },
         })?;
-        let before = self.weights.replace(stepped.weights);
-        if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.weights) {
+        let before = self.weights.replace(stepped.checksum);
+        if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.checksum) {
             return Err(TrainError::Unchanged { step, norm: stepped.norm });
         }
         self.guard.passed(stepped.norm);

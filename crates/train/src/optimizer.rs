@@ -1,7 +1,5 @@
 //! AdamW over every parameter, with clipping by the global norm.
 
-use std::sync::Arc;
-
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use toolrl_grpo::{AdamWConfig, adamw_step, clip_factor, squared_norm};
@@ -15,25 +13,31 @@ const PART: usize = 1 << 16;
 /// AdamW's two moments of a parameter: of its gradient, and of the gradient's square.
 pub(crate) type Moments = (Vec<f32>, Vec<f32>);
 
-/// What an optimiser changes: a policy, or a critic.
-pub(crate) trait Trained {
+/// A model whose parameters an optimiser changes: a policy, or a critic.
+pub(crate) trait Optimized {
     /// As [`Policy::update`].
     fn update(&mut self, change: impl FnMut(usize, &mut [f32]));
 
     /// As [`Policy::adamw`].
-    fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep);
+    fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep, scale: f32);
 
     /// As [`Policy::checksums`].
     fn checksums(&self) -> Option<Vec<u32>>;
 }
 
-impl Trained for Policy {
+impl Optimized for Policy {
     fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         self.update(change);
     }
 
-    fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep) {
-        self.adamw(gradients, moments, step);
+    fn adamw(
+        &mut self,
+        gradients: Vec<Tensor<1>>,
+        moments: &mut DeviceMoments,
+        step: &AdamWStep,
+        scale: f32,
+    ) {
+        self.adamw(gradients, moments, step, scale);
     }
 
     fn checksums(&self) -> Option<Vec<u32>> {
@@ -41,13 +45,19 @@ impl Trained for Policy {
     }
 }
 
-impl Trained for Critic {
+impl Optimized for Critic {
     fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         self.update(change);
     }
 
-    fn adamw(&mut self, gradients: Vec<Tensor<1>>, moments: &mut DeviceMoments, step: &AdamWStep) {
-        self.adamw(gradients, moments, step);
+    fn adamw(
+        &mut self,
+        gradients: Vec<Tensor<1>>,
+        moments: &mut DeviceMoments,
+        step: &AdamWStep,
+        scale: f32,
+    ) {
+        self.adamw(gradients, moments, step, scale);
     }
 
     fn checksums(&self) -> Option<Vec<u32>> {
@@ -59,16 +69,17 @@ impl Trained for Critic {
 #[derive(Debug)]
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
-    moments: State,
+    moments: StoredMoments,
     updates: u32,
 }
 
+/// Moments as the gradients are.
 #[derive(Debug)]
-enum State {
-    /// Empty before the first update.
-    Here(Vec<Moments>),
+enum StoredMoments {
+    /// On the CPU; empty before the first update.
+    Numbers(Vec<Moments>),
     /// On a GPU.
-    There(DeviceMoments),
+    Tensors(DeviceMoments),
 }
 
 /// Why an update was refused. The model and the optimiser are as they were.
@@ -87,12 +98,12 @@ pub(crate) struct Stepped {
     pub norm: f64,
     /// The checksum of all values after the update: the CRC-32C of the parts' own, which on a GPU are another sum than on
     /// the CPU.
-    pub weights: u32,
+    pub checksum: u32,
 }
 
 impl Optimizer {
     pub(crate) fn new(config: OptimizerConfig) -> Self {
-        Self { config, moments: State::default(), updates: 0 }
+        Self { config, moments: StoredMoments::default(), updates: 0 }
     }
 
     /// The learning rate of a step (from 0) of a run of `steps`.
@@ -106,42 +117,42 @@ impl Optimizer {
         gradients: ParameterGradients,
         lr: f64,
         limit: f64,
-        model: &mut impl Trained,
+        model: &mut impl Optimized,
     ) -> Result<Stepped, Refused> {
         match gradients.into_tensors() {
-            Ok(gradients) => self.step_there(gradients, lr, limit, model),
-            Err(gradients) => self.step_here(&gradients.into_values(), lr, limit, model),
+            Ok(gradients) => self.step_tensors(gradients, lr, limit, model),
+            Err(gradients) => self.step_numbers(&gradients.into_values(), lr, limit, model),
         }
     }
 
     /// On a GPU, of which the norm and the checksum come to the host.
-    fn step_there(
+    fn step_tensors(
         &mut self,
         gradients: Vec<Tensor<1>>,
         lr: f64,
         limit: f64,
-        model: &mut impl Trained,
+        model: &mut impl Optimized,
     ) -> Result<Stepped, Refused> {
         let norm = accepted(norm(&gradients), limit)?;
-        if let State::Here(moments) = &self.moments {
-            self.moments = State::There(DeviceMoments::new(moments, &gradients));
+        if let StoredMoments::Numbers(moments) = &self.moments {
+            self.moments = StoredMoments::Tensors(DeviceMoments::new(moments, &gradients));
         }
         self.updates += 1;
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config.adamw;
-        let grad_scale = Arc::new(clip_factor(norm, self.config.max_grad_norm) as f32);
-        let step = AdamWStep { t: self.updates, lr, beta1, beta2, epsilon, weight_decay, grad_scale };
-        if let State::There(moments) = &mut self.moments {
-            model.adamw(gradients, moments, &step);
+        let step = AdamWStep { t: self.updates, lr, beta1, beta2, epsilon, weight_decay };
+        let scale = clip_factor(norm, self.config.max_grad_norm) as f32;
+        if let StoredMoments::Tensors(moments) = &mut self.moments {
+            model.adamw(gradients, moments, &step, scale);
         }
-        Ok(Stepped { norm, weights: Self::checksum(model) })
+        Ok(Stepped { norm, checksum: Self::checksum(model) })
     }
 
-    fn step_here(
+    fn step_numbers(
         &mut self,
         gradients: &[Vec<f32>],
         lr: f64,
         limit: f64,
-        model: &mut impl Trained,
+        model: &mut impl Optimized,
     ) -> Result<Stepped, Refused> {
         // Added up in one order, whatever the number of threads.
         let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
@@ -153,7 +164,7 @@ impl Optimizer {
         }
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
-        let (mut fits, mut weights) = (true, 0);
+        let (mut fits, mut checksum) = (true, 0);
         model.update(|i, values| {
             let (mean, mean_square) = &mut moments[i];
             let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
@@ -164,55 +175,55 @@ impl Optimizer {
             });
             for (part_fits, crc) in updated.collect::<Vec<_>>() {
                 fits &= part_fits;
-                weights = crc32c::crc32c_append(weights, &crc.to_le_bytes());
+                checksum = crc32c::crc32c_append(checksum, &crc.to_le_bytes());
             }
         });
-        self.moments = State::Here(moments);
+        self.moments = StoredMoments::Numbers(moments);
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
-        Ok(Stepped { norm, weights })
+        Ok(Stepped { norm, checksum })
     }
 
-    /// What [`Stepped::weights`] is of a model's present values.
-    pub(crate) fn checksum(model: &mut impl Trained) -> u32 {
+    /// What [`Stepped::checksum`] is of a model's present values.
+    pub(crate) fn checksum(model: &mut impl Optimized) -> u32 {
         let append = |all, part: u32| crc32c::crc32c_append(all, &part.to_le_bytes());
         if let Some(parts) = model.checksums() {
             return parts.into_iter().fold(0, append);
         }
-        let mut weights = 0;
+        let mut checksum = 0;
         model.update(|_, values| {
             let parts: Vec<u32> = values.par_chunks(PART).map(checksum_of_part).collect();
-            weights = parts.into_iter().fold(weights, append);
+            checksum = parts.into_iter().fold(checksum, append);
         });
-        weights
+        checksum
     }
 
     /// The moments of every parameter, and the number of updates.
     pub(crate) fn state(&self) -> (Vec<Moments>, u32) {
         let moments = match &self.moments {
-            State::Here(moments) => moments.clone(),
-            State::There(moments) => moments.values(),
+            StoredMoments::Numbers(moments) => moments.clone(),
+            StoredMoments::Tensors(moments) => moments.values(),
         };
         (moments, self.updates)
     }
 
     /// Puts them back.
     pub(crate) fn restore(&mut self, moments: Vec<Moments>, updates: u32) {
-        (self.moments, self.updates) = (State::Here(moments), updates);
+        (self.moments, self.updates) = (StoredMoments::Numbers(moments), updates);
     }
 }
 
-impl Default for State {
+impl Default for StoredMoments {
     fn default() -> Self {
-        Self::Here(Vec::new())
+        Self::Numbers(Vec::new())
     }
 }
 
-impl State {
+impl StoredMoments {
     /// The moments as numbers.
     fn into_values(self) -> Vec<Moments> {
         match self {
-            Self::Here(moments) => moments,
-            Self::There(moments) => moments.values(),
+            Self::Numbers(moments) => moments,
+            Self::Tensors(moments) => moments.values(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! From prompts and episodes to packed tensors: a group's shared prompt once, then its members.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use toolrl_policy::{Packing, Pass};
 
@@ -145,10 +144,10 @@ impl Open {
     fn close(&mut self) -> Option<Pack> {
         let Self { tokens, packing, rows, targets, members } = std::mem::take(self);
         let pass = Pass {
-            tokens: Arc::new(tokens),
-            packing: Arc::new(packing),
-            rows: Arc::new(rows),
-            targets: Arc::new(targets),
+            tokens: tokens.into(),
+            packing: packing.into(),
+            rows: rows.into(),
+            targets: targets.into(),
         };
         (!members.is_empty()).then_some(Pack { pass, members })
     }

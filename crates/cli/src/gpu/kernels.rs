@@ -1,11 +1,9 @@
 //! Every fused operation on the device against the same on the CPU: values and gradients, from the same numbers.
 
-use std::sync::Arc;
-
 use burn::tensor::{DType, Device, Tensor, TensorData};
 use toolrl_kernels::{
-    CacheSpans, Heads, Packing, RopeTable, add_row, attention, decode_attention, embedding, gated_linear,
-    linear, linear_kernels, logprob_entropy, rms_norm, rope, swiglu, write_rows,
+    CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, add_row, attention, decode_attention, embedding,
+    gated_linear, linear, linear_kernels, logprob_entropy, rms_norm, rope, swiglu, write_rows,
 };
 
 use super::Context;
@@ -86,7 +84,7 @@ fn cases(tiny: bool) -> Vec<Case> {
     // Odd sizes too: the last vector, tile or block of a kernel is where it errs.
     let (tokens, width) = if tiny { (37, 48) } else { (1027, 1536) };
     let inner = 3 * width + 8;
-    let ids = Arc::new((0..tokens as u32).map(|i| i * 7 % 50).collect::<Vec<_>>());
+    let ids = Ids::new((0..tokens as u32).map(|i| i * 7 % 50).collect());
     let mut cases = vec![
         case("linear", &[[tokens, width], [inner, width]], |x| linear(x[0].clone(), x[1].clone())),
         case("linear of one row", &[[1, width], [inner, width]], |x| linear(x[0].clone(), x[1].clone())),
@@ -122,12 +120,12 @@ fn cases(tiny: bool) -> Vec<Case> {
 fn rotation(tokens: usize, width: usize) -> Case {
     let frequencies: Vec<f32> = (0..8).map(|i| 10_000f32.powf(-(i as f32) / 8.0)).collect();
     let positions: Vec<usize> = (0..tokens).map(|i| i * 3 % 1000).collect();
-    let table = Arc::new(RopeTable::new(&positions, &frequencies));
+    let table = Mirrored::new(RopeTable::new(&positions, &frequencies));
     case("rope", &[[tokens, width]], move |x| rope(x[0].clone(), table.clone(), width / 16))
 }
 
 fn head(tokens: usize, width: usize, vocabulary: usize) -> Case {
-    let targets = Arc::new((0..tokens as u32).map(|i| i * 131 % vocabulary as u32).collect::<Vec<_>>());
+    let targets = Ids::new((0..tokens as u32).map(|i| i * 131 % vocabulary as u32).collect());
     case("logprob_entropy", &[[tokens, width], [vocabulary, width]], move |x| {
         // Logits of a few units, as a model has.
         logprob_entropy(x[0].clone() * 0.5, x[1].clone() * 0.2, targets.clone(), 0.9)
@@ -135,9 +133,9 @@ fn head(tokens: usize, width: usize, vocabulary: usize) -> Case {
 }
 
 /// Two prompts of `prompt` tokens with such replies each, or one sequence where there are none.
-fn packing(replies: &[usize], prompt: usize) -> Arc<Packing> {
+fn packing(replies: &[usize], prompt: usize) -> Mirrored<Packing> {
     if replies.is_empty() {
-        return Packing::single(prompt);
+        return Packing::single(prompt).into();
     }
     let mut packing = Packing::new();
     for prompt in [prompt, 3] {
@@ -146,10 +144,10 @@ fn packing(replies: &[usize], prompt: usize) -> Arc<Packing> {
             packing.push(reply, Some(prompt));
         }
     }
-    Arc::new(packing)
+    packing.into()
 }
 
-fn attends(layout: &str, packing: Arc<Packing>, heads: Heads) -> Case {
+fn attends(layout: &str, packing: Mirrored<Packing>, heads: Heads) -> Case {
     let (tokens, query, kv) = (packing.tokens(), heads.query * heads.dim, heads.kv * heads.dim);
     let name = format!("attention, {layout}, heads of {}", heads.dim);
     case(&name, &[[tokens, query], [tokens, kv], [tokens, kv]], move |x| {
@@ -162,7 +160,7 @@ fn decodes(heads: Heads, prompt: usize) -> Case {
         prefix: if group == 0 { (100, prompt) } else { (90, 1) },
         own: (own, len),
     });
-    let (spans, query, kv) = (Arc::new(spans.to_vec()), heads.query * heads.dim, heads.kv * heads.dim);
+    let (spans, query, kv) = (Mirrored::new(spans.to_vec()), heads.query * heads.dim, heads.kv * heads.dim);
     let name = format!("decode_attention, heads of {}", heads.dim);
     let shapes = [[4, query], [100 + prompt, kv], [100 + prompt, kv]];
     let apply = move |x: &[Tensor<2>]| {
@@ -172,7 +170,7 @@ fn decodes(heads: Heads, prompt: usize) -> Case {
 }
 
 fn writes(width: usize) -> Case {
-    let at = Arc::new(vec![7, 0, 59]);
+    let at = Ids::new(vec![7, 0, 59]);
     let apply = move |x: &[Tensor<2>]| write_rows(x[0].clone(), x[1].clone(), at.clone());
     Case { trains: false, ..case("write_rows", &[[60, width], [3, width]], apply) }
 }

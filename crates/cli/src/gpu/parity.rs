@@ -2,13 +2,12 @@
 
 use std::convert::Infallible;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::{DType, Device, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use toolrl_engine::Engine;
-use toolrl_policy::{Activations, Derivatives, Packing, Pass, PassSettings, Policy, Precision};
+use toolrl_policy::{Activations, Derivatives, Ids, Packing, Pass, PassSettings, Policy, Precision};
 use toolrl_rollout::{Sampler, SamplingParams, StreamKey};
 
 use super::Context;
@@ -86,13 +85,8 @@ fn pass() -> Pass {
     }
     packing.push(130, None);
     let tokens = packing.tokens() as u32;
-    let ids = |step: u32| Arc::new((0..tokens).map(|i| i * step % 251).collect::<Vec<_>>());
-    Pass {
-        tokens: ids(37),
-        packing: Arc::new(packing),
-        rows: Arc::new((0..tokens).collect()),
-        targets: ids(91),
-    }
+    let ids = |step: u32| Ids::new((0..tokens).map(|i| i * step % 251).collect());
+    Pass { tokens: ids(37), packing: packing.into(), rows: Ids::new((0..tokens).collect()), targets: ids(91) }
 }
 
 fn logprobs(policy: &Policy, pass: &Pass) -> anyhow::Result<Vec<f32>> {
@@ -144,7 +138,7 @@ fn stored(dir: &Path, context: &Context) -> anyhow::Result<Vec<Row>> {
         let policy = Policy::load(dir, of.precision, context.device())?;
         let mut found = Vec::new();
         for ids in &ids {
-            let hidden = policy.decoder().hidden(Arc::new(ids.clone()), &Packing::single(ids.len()));
+            let hidden = policy.decoder().hidden(ids.clone().into(), &Packing::single(ids.len()).into());
             let logits = floats(policy.decoder().logits(hidden))?;
             // The last positions alone are stored of some.
             found.extend_from_slice(logits.get(logits.len().saturating_sub(per_row)..).unwrap_or_default());

@@ -1,9 +1,8 @@
 //! Forward and backward passes of whole decoders with weights that mean nothing.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
-use toolrl_policy::{Activations, Derivatives, Packing, Pass, PassSettings, Policy, Precision};
+use toolrl_policy::{Activations, Derivatives, Ids, Packing, Pass, PassSettings, Policy, Precision};
 
 use super::Context;
 use super::report::Row;
@@ -61,11 +60,11 @@ fn pass(sequences: usize, length: usize, vocabulary: usize) -> Pass {
         packing.push(length, None);
     }
     let tokens = sequences * length;
-    let ids = |step: usize| Arc::new((0..tokens).map(|i| (i * step % vocabulary) as u32).collect::<Vec<_>>());
+    let ids = |step: usize| Ids::new((0..tokens).map(|i| (i * step % vocabulary) as u32).collect());
     Pass {
         tokens: ids(7919),
-        packing: Arc::new(packing),
-        rows: Arc::new((0..tokens as u32).collect()),
+        packing: packing.into(),
+        rows: Ids::new((0..tokens as u32).collect()),
         targets: ids(104_729),
     }
 }

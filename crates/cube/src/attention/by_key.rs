@@ -3,9 +3,10 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
 use super::key_blocks::KEY_BLOCK;
-use super::layout::{Heads, RUN};
+use super::layout::RUN;
 use super::stage::{QueryRows, key_block, load_keys, load_queries, query_run};
 use super::tile::{Tile, add_weighted, products};
 

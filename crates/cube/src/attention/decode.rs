@@ -3,39 +3,16 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::{CacheSpans, DecodeRoom, Heads};
 
 use super::forward::{ALL, Run, check_qkv, forward_tile};
-use super::layout::{BLOCK, Heads, lanes};
+use super::layout::{BLOCK, lanes};
 use super::warps;
 use crate::launch::{UNITS, divide, elementwise};
 use crate::{Buffer, CubeError, Dtype, Indices, Runs};
 
 /// Cached rows of a part. Parts are cut by position alone, so that a sequence's result does not depend on the others.
 const PART: usize = 256;
-
-/// The cached rows of one sequence: those of its prompt, which its group shares, then its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheSpans {
-    /// The prompt's rows, as (start, len).
-    pub prefix: (usize, usize),
-    /// The reply's rows, as (start, len).
-    pub own: (usize, usize),
-}
-
-/// The most that a plan holds whose numbers are written over from step to step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DecodeRoom {
-    /// Sequences: as many queries are computed in every step. Those without spans see nothing, and their result is 0.
-    pub sequences: usize,
-    /// Sequences that share a prompt.
-    pub members: usize,
-    /// Rows of a prompt.
-    pub prefix: usize,
-    /// Rows of a reply.
-    pub own: usize,
-    /// Rows of the cache.
-    pub rows: usize,
-}
 
 /// Which parts of the cache each sequence of a decoding step sees, on a device: made once a step, used by all layers.
 #[derive(Clone, Debug)]
@@ -59,18 +36,13 @@ impl DecodePlan {
     /// The plan of a step.
     ///
     /// # Errors
-    /// [`CubeError::Index`] for a sequence that sees nothing (value: the sequence), [`CubeError::Size`] for sizes of
-    /// heads that do not fit, [`CubeError::SharedMemory`] for heads that are too wide for the device.
+    /// [`CubeError::Layout`] for a sequence that sees nothing and for sizes of heads that do not fit,
+    /// [`CubeError::SharedMemory`] for heads that are too wide for the device.
     pub fn new(client: &Client, spans: &[CacheSpans], heads: Heads) -> Result<Self, CubeError> {
-        let parts = Parts::of(spans, together(client, heads)?)?;
-        let most = |of: fn(&CacheSpans) -> usize| spans.iter().map(of).max().unwrap_or(0);
-        let room = DecodeRoom {
-            sequences: spans.len(),
-            members: parts.shared.iter().map(|part| part[1] as usize).max().unwrap_or(0),
-            prefix: most(|s| s.prefix.1),
-            own: most(|s| s.own.1),
-            rows: most(CacheSpans::end),
-        };
+        let parts = Parts::of(spans, together(client, heads)?);
+        let members = parts.shared.iter().map(|part| part[1] as usize).max().unwrap_or(0);
+        let room = DecodeRoom::of(spans, members);
+        room.check(spans)?;
         let lens = [parts.shared.len() * BLOCK, parts.single.len() * BLOCK, parts.members.len()];
         let plan = Self::empty(client, heads, room, lens);
         plan.put(client, &parts);
@@ -93,21 +65,16 @@ impl DecodePlan {
     /// Writes the plan of other spans over this one.
     ///
     /// # Errors
-    /// As [`DecodePlan::new`], and [`CubeError::Length`] or [`CubeError::Index`] for spans that there is no room for.
+    /// [`CubeError::Layout`] for spans that there is no room for, or that see nothing.
     pub fn write(&self, client: &Client, spans: &[CacheSpans]) -> Result<(), CubeError> {
-        let DecodeRoom { sequences, members, prefix, own, rows } = self.room;
-        for (what, found, most) in [
-            ("sequence", spans.len(), sequences),
-            ("cached row of a prompt", spans.iter().map(|s| s.prefix.1).max().unwrap_or(0), prefix),
-            ("cached row of a reply", spans.iter().map(|s| s.own.1).max().unwrap_or(0), own),
-            ("cached row", spans.iter().map(CacheSpans::end).max().unwrap_or(0), rows),
-        ] {
-            if found > most {
-                return Err(CubeError::Index { what, value: found - 1, limit: most });
-            }
-        }
-        self.put(client, &Parts::of(spans, members)?);
+        self.room.check(spans)?;
+        self.put(client, &Parts::of(spans, self.room.members));
         Ok(())
+    }
+
+    /// The heads' sizes.
+    pub fn heads(&self) -> Heads {
+        self.heads
     }
 
     fn empty(client: &Client, heads: Heads, room: DecodeRoom, [shared, single, places]: [usize; 3]) -> Self {
@@ -136,16 +103,6 @@ fn together(client: &Client, heads: Heads) -> Result<usize, CubeError> {
     Ok(warps::together(client, heads).map_or(most, |together| together.min(most)))
 }
 
-impl CacheSpans {
-    /// The row after the last.
-    fn end(&self) -> usize {
-        [self.prefix, self.own]
-            .into_iter()
-            .map(|(start, len)| if len == 0 { 0 } else { start + len })
-            .fold(0, usize::max)
-    }
-}
-
 /// Parts as they are found.
 #[derive(Default)]
 struct Parts {
@@ -157,36 +114,35 @@ struct Parts {
 
 impl Parts {
     /// The parts of a step, of which one that is shared has at most so many members.
-    fn of(spans: &[CacheSpans], most: usize) -> Result<Self, CubeError> {
-        if let Some(value) = spans.iter().position(|s| s.prefix.1 + s.own.1 == 0) {
-            return Err(CubeError::Index { what: "a sequence without cached rows,", value, limit: 0 });
-        }
+    fn of(spans: &[CacheSpans], most: usize) -> Self {
         let mut parts = Self { places: vec![Vec::new(); spans.len()], ..Self::default() };
         let mut order: Vec<usize> = (0..spans.len()).collect();
         order.sort_by_key(|&i| spans[i].prefix);
         for same in order.chunk_by(|&a, &b| spans[a].prefix == spans[b].prefix) {
             for members in same.chunks(most.max(1)) {
-                parts.add(members, spans[members[0]].prefix, true);
+                let part = parts.cut(members, spans[members[0]].prefix);
+                parts.shared.extend(part);
             }
         }
         for (i, span) in spans.iter().enumerate() {
-            parts.add(&[i], span.own, false);
+            let part = parts.cut(&[i], span.own);
+            parts.single.extend(part);
         }
-        Ok(parts)
+        parts
     }
 
     /// Cuts a run of cached rows, given as (start, len), that some sequences see.
-    fn add(&mut self, members: &[usize], (start, len): (usize, usize), shared: bool) {
-        for first in (0..len).step_by(PART) {
+    fn cut(&mut self, members: &[usize], (start, len): (usize, usize)) -> Vec<[u32; BLOCK]> {
+        let of_part = |first: usize| {
             let rows = PART.min(len - first);
             let place = self.members.len();
             for (i, &member) in members.iter().enumerate() {
                 self.members.push(member as u32);
                 self.places[member].push((place + i) as u32);
             }
-            let part = [place, members.len(), 0, 0, start + first, rows].map(|n| n as u32);
-            if shared { self.shared.push(part) } else { self.single.push(part) }
-        }
+            [place, members.len(), 0, 0, start + first, rows].map(|n| n as u32)
+        };
+        (0..len).step_by(PART).map(of_part).collect()
     }
 }
 

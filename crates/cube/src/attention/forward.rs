@@ -3,8 +3,9 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
-use super::layout::{BLOCK, Heads, PackedLayout, Tiles};
+use super::layout::{BLOCK, PackedLayout, Tiles};
 use super::matrix::{self, MatrixTiles};
 use super::stage::{block_start, load_keys, load_queries, query_block};
 use super::tile::{Tile, add_weighted, products};

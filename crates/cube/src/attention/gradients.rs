@@ -3,10 +3,11 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
 use super::by_key::by_key;
 use super::forward::{ALL, Attention};
-use super::layout::{BLOCK, Heads, PackedLayout, Tiles, lanes};
+use super::layout::{BLOCK, PackedLayout, Tiles, lanes};
 use super::matrix::{self, MatrixTiles};
 use super::stage::{block_start, load_keys, load_queries, query_block};
 use super::tile::{Tile, add_weighted, products};

@@ -3,8 +3,9 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::{Heads, Segment};
 
-use super::layout::{Heads, RUN, Segment, lanes};
+use super::layout::{RUN, lanes};
 use crate::launch::{UNITS, elementwise};
 use crate::{Buffer, Dtype, Indices};
 
@@ -176,18 +177,19 @@ fn join<F: Float, N: Size>(
 
 #[cfg(test)]
 mod tests {
+    use toolrl_layout::Packing;
+
     use super::*;
 
     /// Every query that sees a key is in one part of its block, at its own position, and no part is long.
     #[test]
     fn parts_hold_every_query_once() {
-        let mut segments = vec![Segment { start: 0, len: 700, prefix: (0, 0) }];
+        let mut packing = Packing::single(700);
         for len in [900, 3, 2500, 0, 40] {
-            let start = segments.iter().map(|s| s.len).sum();
-            segments.push(Segment { start, len, prefix: (0, 700) });
+            packing.push(len, Some(0));
         }
-        let size = 64;
-        let found = Found::of(&segments, size);
+        let (segments, size) = (packing.segments(), 64);
+        let found = Found::of(segments, size);
         let mut seen = vec![std::collections::BTreeMap::new(); 700];
         for &[first, rows, position, from, to, _] in &found.blocks {
             let runs = &found.runs[from..to];

@@ -1,6 +1,7 @@
 //! A packed batch's layout on the device: which block of queries sees which keys.
 
 use cubecl::prelude::*;
+use toolrl_layout::{Heads, Packing, Segment};
 
 use super::forward::{ALL, check_qkv, forward_tile};
 use super::gradients::gradient_tiles;
@@ -9,52 +10,6 @@ use super::matrix::MatrixTiles;
 use super::tile::Tile;
 use super::warps;
 use crate::{Buffer, CubeError, Dtype, Indices};
-
-/// A run of consecutive rows of a packed batch that belong to one sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// First row.
-    pub start: usize,
-    /// Number of rows.
-    pub len: usize,
-    /// The rows of another segment that every token of this one sees, as (start, len); `(0, 0)` where there are none.
-    /// A group's prompt is such a prefix of each of its replies.
-    pub prefix: (usize, usize),
-}
-
-/// Sizes of grouped-query attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Heads {
-    /// Query heads.
-    pub query: usize,
-    /// Key and value heads; divides `query`.
-    pub kv: usize,
-    /// Width of a head.
-    pub dim: usize,
-}
-
-impl Heads {
-    /// Query heads that share one key-value head.
-    pub fn group(&self) -> usize {
-        self.query / self.kv
-    }
-
-    /// Factor of the scores: one over the root of the head's width.
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
-    }
-
-    pub(crate) fn check(&self) -> Result<(), CubeError> {
-        let Self { query, kv, dim } = *self;
-        if kv == 0 || query == 0 || !query.is_multiple_of(kv) {
-            return Err(CubeError::Size { what: "the number of key-value heads", value: kv, of: query });
-        }
-        if dim == 0 {
-            return Err(CubeError::Size { what: "the width of a head", value: dim, of: query });
-        }
-        Ok(())
-    }
-}
 
 /// Numbers of a block of queries: first token, tokens, first row of its own run, position in it of the first token,
 /// first row and rows of the prefix.
@@ -115,22 +70,21 @@ pub struct PackedLayout {
 }
 
 impl PackedLayout {
-    /// The layout of segments that stand in row order without gaps.
+    /// The layout of a batch.
     ///
     /// # Errors
-    /// [`CubeError::Index`] where a segment does not begin at the end of the one before it or its prefix is not another
-    /// whole segment, [`CubeError::Size`] for sizes of heads that do not fit, [`CubeError::SharedMemory`] for heads that
-    /// are too wide for the device.
-    pub fn new(client: &Client, segments: &[Segment], heads: Heads, dtype: Dtype) -> Result<Self, CubeError> {
+    /// [`CubeError::Layout`] for sizes of heads that do not fit, [`CubeError::SharedMemory`] for heads that are too wide
+    /// for the device.
+    pub fn new(client: &Client, packing: &Packing, heads: Heads, dtype: Dtype) -> Result<Self, CubeError> {
         heads.check()?;
-        let tokens = check(segments)?;
+        let segments = packing.segments();
         let tiles = Tiles::choose(client, heads, dtype)?;
         let [forward, by_query, by_key] = tiles.kept();
         let tokens_of = |rows: usize| (rows / heads.group()).max(1);
         let upload = |blocks: &[u32]| Indices::from_slice(client, blocks);
         Ok(Self {
             heads,
-            tokens,
+            tokens: packing.tokens(),
             tiles,
             dtype,
             forward: upload(&query_blocks(segments, tokens_of(forward))),
@@ -168,22 +122,6 @@ impl PackedLayout {
 /// Numbers of a vector in attention's kernels, which hold tiles in f32.
 pub(crate) fn lanes(client: &Client, dim: usize) -> usize {
     crate::launch::vector_size(client, 4, &[dim]).min(4)
-}
-
-/// The number of tokens, once the segments are what they must be.
-fn check(segments: &[Segment]) -> Result<usize, CubeError> {
-    let mut end = 0;
-    for segment in segments {
-        if segment.start != end {
-            return Err(CubeError::Index { what: "a segment's start", value: segment.start, limit: end + 1 });
-        }
-        end += segment.len;
-        let (start, len) = segment.prefix;
-        if len > 0 && !segments.iter().any(|s| (s.start, s.len) == (start, len) && s.start != segment.start) {
-            return Err(CubeError::Index { what: "a prefix's start", value: start, limit: segment.start });
-        }
-    }
-    Ok(end)
 }
 
 /// Blocks of at most `size` tokens, those with the most keys first, so that the last to be done are short.

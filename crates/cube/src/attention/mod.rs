@@ -12,7 +12,7 @@ mod stage;
 mod tile;
 mod warps;
 
-pub use decode::{CacheSpans, DecodePlan, DecodeRoom, decode_attention};
+pub use decode::{DecodePlan, decode_attention};
 pub use forward::{Attention, attention};
 pub use gradients::attention_grad;
-pub use layout::{Heads, PackedLayout, Segment};
+pub use layout::PackedLayout;

@@ -1,8 +1,9 @@
 //! The parts that all of attention's kernels share: whose rows a block names, and tiles of them in shared memory.
 
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
-use super::layout::{BLOCK, Heads, RUN};
+use super::layout::{BLOCK, RUN};
 
 /// A tile of rows in shared memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -6,8 +6,8 @@
 //! vector, so that units that read one column of consecutive rows meet different banks.
 
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
-use super::layout::Heads;
 use super::stage::Stage;
 use crate::CubeError;
 use crate::launch::plane_size;

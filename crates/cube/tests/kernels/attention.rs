@@ -2,27 +2,26 @@
 
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::Client;
-use toolrl_cube::{CubeError, Dtype, Heads, PackedLayout, Segment, attention, attention_grad};
+use toolrl_cube::{CubeError, Dtype, PackedLayout, attention, attention_grad};
+use toolrl_layout::{Heads, LayoutError, Packing};
 
 use crate::device::{assert_close, everywhere, numbers, put, wide};
 
 /// Length of a segment, and the index of the one that is its prefix.
 type SegmentRun = (usize, Option<usize>);
 
-/// Segments from (length, index of the segment that is its prefix).
-fn segments(runs: &[SegmentRun]) -> Vec<Segment> {
-    let mut out: Vec<Segment> = Vec::new();
+/// A layout of (length, index of the segment that is its prefix).
+fn packed(runs: &[SegmentRun]) -> Packing {
+    let mut packing = Packing::new();
     for &(len, after) in runs {
-        let start = out.last().map_or(0, |s| s.start + s.len);
-        let prefix = after.map_or((0, 0), |i| (out[i].start, out[i].len));
-        out.push(Segment { start, len, prefix });
+        packing.push(len, after);
     }
-    out
+    packing
 }
 
 /// The rows that a row sees.
-fn seen(segments: &[Segment], row: usize) -> Vec<usize> {
-    let s = segments.iter().find(|s| (s.start..s.start + s.len).contains(&row)).unwrap();
+fn seen(packing: &Packing, row: usize) -> Vec<usize> {
+    let s = packing.segments().iter().find(|s| (s.start..s.start + s.len).contains(&row)).unwrap();
     (s.prefix.0..s.prefix.0 + s.prefix.1).chain(s.start..=row).collect()
 }
 
@@ -42,7 +41,7 @@ pub fn attend(q: &[f64], keys: &[&[f64]], values: &[&[f64]]) -> (Vec<f64>, f64) 
 
 struct Case {
     heads: Heads,
-    segments: Vec<Segment>,
+    packing: Packing,
     q: Vec<f64>,
     k: Vec<f64>,
     v: Vec<f64>,
@@ -60,7 +59,7 @@ impl Case {
     fn forward(&self) -> (Vec<f64>, Vec<f64>) {
         let (mut out, mut log_sums) = (Vec::new(), Vec::new());
         for row in 0..self.tokens() {
-            let rows = seen(&self.segments, row);
+            let rows = seen(&self.packing, row);
             for head in 0..self.heads.query {
                 let kv = head / self.heads.group();
                 let of = |m: &'_ [f64]| -> Vec<Vec<f64>> {
@@ -86,7 +85,7 @@ impl Case {
                 let at = (row * query + head) * dim;
                 let (q, g) = (&self.q[at..at + dim], &grad[at..at + dim]);
                 let delta: f64 = g.iter().zip(&out[at..]).map(|(a, b)| a * b).sum();
-                for r in seen(&self.segments, row) {
+                for r in seen(&self.packing, row) {
                     let of = (r * kv + head / self.heads.group()) * dim;
                     let (k, v) = (&self.k[of..of + dim], &self.v[of..of + dim]);
                     let score: f64 = q.iter().zip(k).map(|(a, b)| a * b).sum::<f64>() * scale;
@@ -162,15 +161,15 @@ fn follows_the_formula_forth_and_back() {
     everywhere(|client, dtype| {
         let mut rng = fastrand::Rng::with_seed(11);
         for (heads, runs, steepness) in cases() {
-            let segments = segments(&runs);
-            let tokens = segments.iter().map(|s| s.len).sum::<usize>();
+            let packing = packed(&runs);
+            let tokens = packing.tokens();
             let [q, k, v] = [(heads.query, steepness), (heads.kv, 2.0), (heads.kv, 1.0)].map(|(n, scale)| {
                 let values = numbers(&mut rng, tokens * n * heads.dim, dtype);
                 values.into_iter().map(|v| crate::device::rounded(v * scale, dtype)).collect::<Vec<f32>>()
             });
             let grad = numbers(&mut rng, q.len(), dtype);
-            let case = Case { heads, segments, q: wide(&q), k: wide(&k), v: wide(&v) };
-            let layout = PackedLayout::new(client, &case.segments, heads, dtype).unwrap();
+            let case = Case { heads, packing, q: wide(&q), k: wide(&k), v: wide(&v) };
+            let layout = PackedLayout::new(client, &case.packing, heads, dtype).unwrap();
             let [q, k, v] = [q, k, v].map(|values| put(client, &values, dtype));
             let found = attention(client, &q, &k, &v, &layout).unwrap();
             let (out, log_sum) = case.forward();
@@ -199,16 +198,16 @@ fn follows_the_formula_forth_and_back() {
 fn the_reference_is_the_gradient_by_differences() {
     let mut rng = fastrand::Rng::with_seed(12);
     let heads = heads(2, 1, 3);
-    let segments = segments(&[(2, None), (2, Some(0))]);
+    let packing = packed(&[(2, None), (2, Some(0))]);
     let mut numbers = |n: usize| wide(&numbers(&mut rng, n, Dtype::F32));
-    let case = Case { heads, segments, q: numbers(24), k: numbers(12), v: numbers(12) };
+    let case = Case { heads, packing, q: numbers(24), k: numbers(12), v: numbers(12) };
     let grad = numbers(24);
     let loss = |c: &Case| -> f64 { c.forward().0.iter().zip(&grad).map(|(o, g)| o * g).sum() };
     let nudged = |which: usize, i: usize, by: f64| {
         let mut inputs = [case.q.clone(), case.k.clone(), case.v.clone()];
         inputs[which][i] += by;
         let [q, k, v] = inputs;
-        loss(&Case { heads, segments: case.segments.clone(), q, k, v })
+        loss(&Case { heads, packing: case.packing.clone(), q, k, v })
     };
     for (which, grads) in case.backward(&grad).iter().enumerate() {
         for (i, by) in grads.iter().enumerate() {
@@ -219,16 +218,9 @@ fn the_reference_is_the_gradient_by_differences() {
 }
 
 #[test]
-fn layouts_that_are_none_are_refused() {
+fn heads_that_do_not_fit_are_refused() {
     everywhere(|client, _| {
-        let gap = [Segment { start: 1, len: 2, prefix: (0, 0) }];
-        let stray =
-            [Segment { start: 0, len: 2, prefix: (0, 0) }, Segment { start: 2, len: 2, prefix: (0, 1) }];
-        for segments in [&gap[..], &stray] {
-            let refused = PackedLayout::new(client, segments, heads(1, 1, 8), Dtype::F32).unwrap_err();
-            assert!(matches!(refused, CubeError::Index { .. }), "{refused}");
-        }
-        let refused = PackedLayout::new(client, &[], heads(3, 2, 8), Dtype::F32).unwrap_err();
-        assert!(matches!(refused, CubeError::Size { value: 2, of: 3, .. }), "{refused}");
+        let refused = PackedLayout::new(client, &Packing::new(), heads(3, 2, 8), Dtype::F32).unwrap_err();
+        assert!(matches!(refused, CubeError::Layout(LayoutError::Heads(_))), "{refused}");
     });
 }

@@ -5,24 +5,19 @@
 
 use cubecl::prelude::Client;
 use toolrl_cube::{
-    AdamWState, AdamWStep, Buffer, CacheSpans, CubeError, DecodePlan, DecodeRoom, Dtype, GatherOrder, Heads,
-    Indices, Matrix, NewRows, PackedLayout, Projected, Recording, RopeTable, Rotation, SamplingParams,
-    Segment, SquareSums, adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums,
-    decode_attention, gated_product, gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad,
-    place, product, product_kinds, rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu, swiglu_grad,
-    write_rows,
+    Angles, Buffer, CubeError, DecodePlan, Dtype, GatherOrder, Indices, Matrix, PackedLayout, Recording,
+    adamw_step, add_rms_norm, add_row, attention, attention_grad, checksums, decode_attention, gated_product,
+    gather_rows, gather_rows_grad, logprob_entropy, logprob_entropy_grad, norm, place, product,
+    product_kinds, rms_norm, rms_norm_grad, rope, sample, sum_rows, swiglu, swiglu_grad, write_rows,
+};
+use toolrl_layout::{
+    AdamWState, AdamWStep, CacheSpans, DecodeRoom, Heads, NewRows, Packing, Projected, Rotation, Sampling,
 };
 
 use crate::device::{everywhere, put};
 
 /// Tokens of a batch: a prompt and two replies.
 const TOKENS: usize = 40;
-const SEGMENTS: [Segment; 3] = [
-    Segment { start: 0, len: 20, prefix: (0, 0) },
-    Segment { start: 20, len: 15, prefix: (0, 20) },
-    Segment { start: 35, len: 5, prefix: (0, 20) },
-];
-
 /// Heads, width and vocabulary of SmolLM2-135M, Qwen2.5-0.5B and -1.5B, and Llama-3.2-3B; and of heads of other widths.
 const MODELS: [(Heads, usize, usize); 6] = [
     (Heads { query: 9, kv: 3, dim: 64 }, 576, 49_152),
@@ -95,7 +90,10 @@ fn read_all(client: &Client, buffers: &[&Buffer]) -> Result<(), CubeError> {
 }
 
 fn packed(client: &Client, dtype: Dtype, heads: Heads) -> Result<(), CubeError> {
-    let layout = PackedLayout::new(client, &SEGMENTS, heads, dtype)?;
+    let mut packing = Packing::single(20);
+    packing.push(15, Some(0));
+    packing.push(5, Some(0));
+    let layout = PackedLayout::new(client, &packing, heads, dtype)?;
     let [q, k, v] = [heads.query, heads.kv, heads.kv].map(|n| zeros(client, TOKENS * n * heads.dim, dtype));
     let saved = attention(client, &q, &k, &v, &layout)?;
     let [dq, dk, dv] = attention_grad(client, [&q, &k, &v], &saved, &q, &layout)?;
@@ -144,13 +142,13 @@ fn placing(client: &Client, dtype: Dtype, heads: Heads, caches: [&Buffer; 2]) ->
     let biases = widths.map(|width| zeros(client, width, dtype));
     let half = heads.dim / 2;
     let [cos, sin] = [0, 1].map(|_| zeros(client, 3 * half, Dtype::F32));
-    let (table, at) = (RopeTable { cos, sin, half }, Indices::from_slice(client, &[7, 9, 8]));
+    let (table, at) = (Angles { cos, sin, half }, Indices::from_slice(client, &[7, 9, 8]));
     let joined = zeros(client, 3 * widths.iter().sum::<usize>(), dtype);
-    let (apart, joined) = (Projected::Apart(qkv.each_ref()), Projected::Joined(&joined));
-    let biases = Some(biases.each_ref());
-    for (qkv, biases) in [(apart, None), (apart, biases), (joined, None), (joined, biases)] {
-        let new = NewRows { qkv, biases, table: &table, at: &at };
-        read_all(client, &[&place(client, &new, caches, heads)?, caches[0], caches[1]])?;
+    for qkv in [Projected::Apart(qkv), Projected::Joined(joined)] {
+        for biases in [None, Some(biases.clone())] {
+            let new = NewRows { qkv: qkv.clone(), biases };
+            read_all(client, &[&place(client, &new, &table, &at, caches, heads)?, caches[0], caches[1]])?;
+        }
     }
     Ok(())
 }
@@ -167,7 +165,7 @@ fn by_rows(client: &Client, dtype: Dtype, heads: Heads, width: usize) -> Result<
     read_all(client, &[&sum, &normed_sum])?;
     let half = heads.dim / 2;
     let [cos, sin] = [0, 1].map(|_| zeros(client, TOKENS * half, Dtype::F32));
-    let table = RopeTable { cos, sin, half };
+    let table = Angles { cos, sin, half };
     let q = zeros(client, TOKENS * heads.query * heads.dim, dtype);
     let turned = rope(client, &q, &table, heads.query, Rotation::Forward)?;
     let back = rope(client, &q, &table, heads.query, Rotation::Backward)?;
@@ -186,10 +184,8 @@ fn head(client: &Client, dtype: Dtype, vocabulary: usize) -> Result<(), CubeErro
     let stats = logprob_entropy(client, &logits, &targets, 1.0)?;
     read_all(client, &[&stats.logprob_n, &stats.entropy_n])?;
     let by = zeros(client, 2, Dtype::F32);
-    for (temperature, top_k, top_p) in
-        [(0.0, None, 1.0), (1.0, None, 1.0), (1.0, None, 0.9), (1.0, Some(50), 1.0), (1.0, Some(50), 0.9)]
-    {
-        let drawn = sample(client, &logits, &by, &SamplingParams { temperature, top_k, top_p })?;
+    for (temperature, top_p) in [(0.0, 1.0), (1.0, 1.0), (1.0, 0.9)] {
+        let drawn = sample(client, &logits, &by, &Sampling { temperature, top_p })?;
         read_all(client, &[&drawn.logprob_n])?;
     }
     logprob_entropy_grad(client, &logits, &targets, &stats, [&by, &by], 1.0)?;
@@ -198,12 +194,11 @@ fn head(client: &Client, dtype: Dtype, vocabulary: usize) -> Result<(), CubeErro
 
 fn optimiser(client: &Client, dtype: Dtype, width: usize) -> Result<(), CubeError> {
     let [param, mean, mean_square] = [0; 3].map(|_| zeros(client, width, Dtype::F32));
-    let state = AdamWState { param, mean, mean_square, copy: Some(zeros(client, width, dtype)) };
+    let state = AdamWState { param, mean, mean_square };
     let grad = zeros(client, width, dtype);
-    let mut sums = SquareSums::new();
-    sums.add(client, &grad);
+    norm(client, std::slice::from_ref(&grad))?;
     let step = AdamWStep { t: 1, lr: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.1 };
-    adamw_step(client, &state, &grad, &sums.clip(client, 1.0), &step)?;
+    adamw_step(client, &state, &grad, &zeros(client, 1, Dtype::F32), &step)?;
     checksums(client, std::slice::from_ref(&state.param))?;
     read_all(client, &[&state.param])
 }

@@ -1,9 +1,9 @@
 //! A decoding step's fused operations against the same one by one.
 
 use toolrl_cube::{
-    Buffer, CubeError, Dtype, Heads, Indices, NewRows, Projected, RopeTable, Rotation, add_rms_norm, add_row,
-    place, rms_norm, rope, write_rows,
+    Angles, Buffer, CubeError, Dtype, Indices, add_rms_norm, add_row, place, rms_norm, rope, write_rows,
 };
+use toolrl_layout::{Heads, NewRows, Projected, Rotation};
 
 use crate::device::{assert_close, everywhere, numbers, put, wide};
 
@@ -28,7 +28,7 @@ fn projections_are_placed() {
             let half = heads.dim / 2;
             let [cos, sin] =
                 [0, 1].map(|_| put(client, &numbers(&mut rng, rows * half, Dtype::F32), Dtype::F32));
-            let table = RopeTable { cos, sin, half };
+            let table = Angles { cos, sin, half };
             // One token is no one's.
             let at: Vec<u32> = (0..rows as u32).map(|i| if i == 1 { 11 } else { 10 - i }).collect();
             let at = Indices::from_slice(client, &at);
@@ -51,11 +51,10 @@ fn projections_are_placed() {
             };
             let side_by_side: Vec<f32> = (0..rows).flat_map(|row| of_row(row).concat()).collect();
             let side_by_side = put(client, &side_by_side, dtype);
-            for qkv in [Projected::Apart(qkv.each_ref()), Projected::Joined(&side_by_side)] {
-                let new =
-                    NewRows { qkv, biases: biased.then_some(biases.each_ref()), table: &table, at: &at };
+            for qkv in [Projected::Apart(qkv.clone()), Projected::Joined(side_by_side)] {
+                let new = NewRows { qkv, biases: biased.then_some(biases.clone()) };
                 let found_caches = caches();
-                let found = place(client, &new, found_caches.each_ref(), heads).unwrap();
+                let found = place(client, &new, &table, &at, found_caches.each_ref(), heads).unwrap();
                 assert_close(&format!("{heads:?}, q"), client, &found, &read(client, &expected), 2);
                 for (what, found, expected) in [
                     ("k", &found_caches[0], &expected_caches[0]),
@@ -92,19 +91,17 @@ fn what_does_not_fit_is_refused() {
         let heads = Heads { query: 2, kv: 1, dim: 4 };
         let zeros = |n: usize| put(client, &vec![0.0; n], dtype);
         let angles = |n: usize| put(client, &vec![0.0; n], Dtype::F32);
-        let table =
-            |half: usize, rows: usize| RopeTable { cos: angles(half * rows), sin: angles(half * rows), half };
+        let table = |half: usize| Angles { cos: angles(half * 2), sin: angles(half * 2), half };
         let at = Indices::from_slice(client, &[0, 1]);
         let refused = |q: usize, k: usize, half: usize, cache: usize| {
             let qkv = [zeros(q), zeros(k), zeros(8)];
-            let (table, caches) = (table(half, 2), [zeros(cache), zeros(cache)]);
-            let new = NewRows { qkv: Projected::Apart(qkv.each_ref()), biases: None, table: &table, at: &at };
-            place(client, &new, caches.each_ref(), heads).map(drop)
+            let caches = [zeros(cache), zeros(cache)];
+            let new = NewRows { qkv: Projected::Apart(qkv), biases: None };
+            place(client, &new, &table(half), &at, caches.each_ref(), heads).map(drop)
         };
         assert!(refused(16, 8, 2, 12).is_ok());
-        let (all, table, cache) = (zeros(31), table(2, 2), zeros(12));
-        let new = NewRows { qkv: Projected::Joined(&all), biases: None, table: &table, at: &at };
-        let refused_whole = place(client, &new, [&cache; 2], heads).unwrap_err();
+        let (cache, new) = (zeros(12), NewRows { qkv: Projected::Joined(zeros(31)), biases: None });
+        let refused_whole = place(client, &new, &table(2), &at, [&cache; 2], heads).unwrap_err();
         assert!(
             matches!(refused_whole, CubeError::Length { expected: 32, found: 31, .. }),
             "{refused_whole}"

@@ -1,6 +1,7 @@
 //! Rotary position embedding and its gradient.
 
-use toolrl_cube::{Dtype, RopeTable, Rotation, rope};
+use toolrl_cube::{Angles, Dtype, rope};
+use toolrl_layout::Rotation;
 
 use crate::device::{assert_close, everywhere, numbers, put};
 
@@ -27,7 +28,7 @@ fn turns_halves_forth_and_back() {
             let angles: Vec<f32> = (0..tokens * half).map(|_| rng.f32() * 7.0).collect();
             let [cos, sin] = [f32::cos, f32::sin].map(|f| angles.iter().map(|&a| f(a)).collect::<Vec<_>>());
             let (cos, sin) = (put(client, &cos, Dtype::F32), put(client, &sin, Dtype::F32));
-            let table = RopeTable { cos, sin, half };
+            let table = Angles { cos, sin, half };
             for (rotation, sign) in [(Rotation::Forward, 1.0), (Rotation::Backward, -1.0)] {
                 let out = rope(client, &put(client, &x, dtype), &table, heads, rotation).unwrap();
                 let expected = turned(&x, &angles, heads, half, sign);

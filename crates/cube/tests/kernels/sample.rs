@@ -1,12 +1,13 @@
 //! Draws from logits.
 
 use cubecl::prelude::Client;
-use toolrl_cube::{CubeError, Dtype, SamplingParams, sample};
+use toolrl_cube::{CubeError, Dtype, sample};
+use toolrl_layout::Sampling;
 
 use crate::device::{everywhere, numbers, put};
 
 /// The draw by sorting, in f64, and its distance from the nearest place at which another token would be drawn.
-fn reference(logits: &[f32], params: &SamplingParams, uniform: f64) -> (usize, f64, f64) {
+fn reference(logits: &[f32], params: &Sampling, uniform: f64) -> (usize, f64, f64) {
     let mut order: Vec<usize> = (0..logits.len()).collect();
     let by_rank = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(a.cmp(&b));
     let best = *order.iter().min_by(|a, b| by_rank(a, b)).unwrap();
@@ -20,19 +21,16 @@ fn reference(logits: &[f32], params: &SamplingParams, uniform: f64) -> (usize, f
     }
     let mut kept = order.len();
     let mut margin: f64 = 1.0;
-    if params.top_k.is_some() || params.top_p < 1.0 {
+    if params.top_p < 1.0 {
         order.sort_by(by_rank);
-        kept = params.top_k.unwrap_or(kept).min(kept);
-        if params.top_p < 1.0 {
-            let wanted = f64::from(params.top_p) * order[..kept].iter().map(|&i| weight(i)).sum::<f64>();
-            let (mut n, mut mass) = (0, 0.0);
-            while n < kept && (n == 0 || mass < wanted) {
-                mass += weight(order[n]);
-                margin = margin.min((mass - wanted).abs() / total);
-                n += 1;
-            }
-            kept = n;
+        let wanted = f64::from(params.top_p) * order.iter().map(|&i| weight(i)).sum::<f64>();
+        let (mut n, mut mass) = (0, 0.0);
+        while n < kept && (n == 0 || mass < wanted) {
+            mass += weight(order[n]);
+            margin = margin.min((mass - wanted).abs() / total);
+            n += 1;
         }
+        kept = n;
     }
     let target = uniform * order[..kept].iter().map(|&i| weight(i)).sum::<f64>();
     let mut sum = 0.0;
@@ -48,23 +46,21 @@ fn reference(logits: &[f32], params: &SamplingParams, uniform: f64) -> (usize, f
     (drawn, logprob(drawn), margin)
 }
 
-fn params(temperature: f32, top_k: Option<usize>, top_p: f32) -> SamplingParams {
-    SamplingParams { temperature, top_k, top_p }
+const fn params(temperature: f32, top_p: f32) -> Sampling {
+    Sampling { temperature, top_p }
 }
 
-const WAYS: [SamplingParams; 8] = [
-    SamplingParams { temperature: 0.0, top_k: None, top_p: 1.0 },
-    SamplingParams { temperature: 1.0, top_k: None, top_p: 1.0 },
-    SamplingParams { temperature: 0.6, top_k: None, top_p: 1.0 },
-    SamplingParams { temperature: 1.0, top_k: None, top_p: 0.9 },
-    SamplingParams { temperature: 1.5, top_k: None, top_p: 1e-6 },
-    SamplingParams { temperature: 1.0, top_k: Some(1), top_p: 1.0 },
-    SamplingParams { temperature: 0.8, top_k: Some(20), top_p: 1.0 },
-    SamplingParams { temperature: 1.0, top_k: Some(40), top_p: 0.7 },
+const WAYS: [Sampling; 6] = [
+    params(0.0, 1.0),
+    params(1.0, 1.0),
+    params(0.6, 1.0),
+    params(1.0, 0.9),
+    params(0.8, 0.5),
+    params(1.5, 1e-6),
 ];
 
 /// Holds the draws of rows against the reference, and returns how many lay too near to a boundary to tell.
-fn check(client: &Client, dtype: Dtype, logits: &[f32], uniform: &[f32], params: &SamplingParams) -> usize {
+fn check(client: &Client, dtype: Dtype, logits: &[f32], uniform: &[f32], params: &Sampling) -> usize {
     let vocabulary = logits.len() / uniform.len();
     let (logits_nv, uniform_n) = (put(client, logits, dtype), put(client, uniform, Dtype::F32));
     let draws = sample(client, &logits_nv, &uniform_n, params).unwrap();
@@ -122,7 +118,7 @@ fn ties_go_by_id() {
             client,
             &put(client, &[0.0, 3.0, 3.0, -1.0, f32::NEG_INFINITY, -1.0], dtype),
             &put(client, &[0.9, 0.9], Dtype::F32),
-            &params(0.0, None, 1.0),
+            &params(0.0, 1.0),
         );
         assert_eq!(greedy.unwrap().token_n.read(client).unwrap(), [1, 0]);
     });
@@ -142,7 +138,7 @@ fn what_is_no_distribution_has_no_token() {
             assert_eq!(tokens[..3], [u32::MAX; 3], "{params:?}");
             assert_eq!(tokens[3], 0);
         }
-        for (params, what) in [(params(-1.0, None, 1.0), "temperature"), (params(1.0, None, 0.0), "top_p")] {
+        for (params, what) in [(params(-1.0, 1.0), "temperature"), (params(1.0, 0.0), "top_p")] {
             let refused = sample(client, &logits, &put(client, &[0.3; 4], Dtype::F32), &params).unwrap_err();
             assert!(matches!(refused, CubeError::Setting { what: found, .. } if found == what), "{refused}");
         }

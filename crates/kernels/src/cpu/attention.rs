@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use super::gemm::{Mat, Threads, gemm};
+use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp_sum, max, vectorized};
 use super::team::for_each;
 use crate::{Heads, Packing, Segment};
@@ -112,8 +112,8 @@ impl Block {
         let (prefix_start, prefix) = self.segment.prefix;
         let before = Qkv { k: right, ..*x }.kv(right, prefix_start, prefix, kv_head);
         let own = Qkv { k: right, ..*x }.kv(right, self.segment.start, self.own(), kv_head);
-        gemm(scores, self.keys(), false, left, before.t(), Threads::One);
-        gemm(&mut scores[prefix..], self.keys(), false, left, own.t(), Threads::One);
+        gemm(scores, self.keys(), Write::Set, left, before.t(), Threads::One);
+        gemm(&mut scores[prefix..], self.keys(), Write::Set, left, own.t(), Threads::One);
     }
 }
 
@@ -208,9 +208,9 @@ fn weighted_values(x: &Qkv, block: Block, kv_head: usize, weights: &[f32], out: 
     out.resize(rows * dim, 0.0);
     let weights_of = |from: usize, n: usize| Mat::new(&weights[from..], rows, n, block.keys());
     let own = x.kv(x.v, block.segment.start, block.own(), kv_head);
-    gemm(out, dim, false, weights_of(prefix, block.own()), own, Threads::One);
+    gemm(out, dim, Write::Set, weights_of(prefix, block.own()), own, Threads::One);
     if prefix > 0 {
         let before = x.kv(x.v, prefix_start, prefix, kv_head);
-        gemm(out, dim, true, weights_of(0, prefix), before, Threads::One);
+        gemm(out, dim, Write::Add, weights_of(0, prefix), before, Threads::One);
     }
 }

@@ -1,7 +1,7 @@
 //! Backward pass of [`super::attention`]: scores are computed again block by block.
 
 use super::attention::{Block, Qkv, Shared};
-use super::gemm::{Mat, Threads, gemm};
+use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp, sum2, vectorized};
 use super::team::parts;
 use crate::{Heads, Packing};
@@ -108,11 +108,11 @@ impl<'a> Task<'a> {
             }
             let p = Mat::new(&self.p[from..], rows, n, keys);
             let ds = Mat::new(&self.ds[from..], rows, n, keys);
-            gemm(&mut self.dv[start * dim..], dim, true, p.t(), grad, Threads::One);
-            gemm(&mut self.dk[start * dim..], dim, true, ds.t(), q, Threads::One);
+            gemm(&mut self.dv[start * dim..], dim, Write::Add, p.t(), grad, Threads::One);
+            gemm(&mut self.dk[start * dim..], dim, Write::Add, ds.t(), q, Threads::One);
             // The block's own keys, which there always are, come first.
-            let accumulate = from == 0 && prefix > 0;
-            gemm(&mut self.dq, dim, accumulate, ds, x.kv(x.k, start, n, kv_head), Threads::One);
+            let write = if from == 0 && prefix > 0 { Write::Add } else { Write::Set };
+            gemm(&mut self.dq, dim, write, ds, x.kv(x.k, start, n, kv_head), Threads::One);
         }
         // SAFETY: as the caller promises.
         unsafe { x.unstack(&self.dq, block, kv_head, dq) };

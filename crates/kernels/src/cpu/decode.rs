@@ -247,8 +247,8 @@ fn refill(numbers: &mut Vec<f32>, len: usize, number: f32) {
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.
-pub(crate) fn write_rows<E: Element>(cache: &mut [E], new: &[E], at: &[usize], width: usize) {
+pub(crate) fn write_rows<E: Element>(cache: &mut [E], new: &[E], at: &[u32], width: usize) {
     for (&row, new) in at.iter().zip(new.chunks_exact(width)) {
-        cache[row * width..(row + 1) * width].copy_from_slice(new);
+        cache[row as usize * width..][..width].copy_from_slice(new);
     }
 }

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::element::Floats;
-use super::gemm::{Mat, Threads, gemm};
+use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{dot, exp_sum, max, vectorized};
 
 /// Logits that exist at a time, unless there are more for 64 rows: 128 MiB. With fewer rows at a time the weight is
@@ -42,7 +42,7 @@ impl Head<'_> {
         let vocabulary = self.vocabulary();
         let x = Mat::new(&self.x[start * self.width..], rows, self.width, self.width);
         let w = Mat::stored(self.weight, vocabulary, self.width, self.width);
-        gemm(logits, vocabulary, false, x, w.t(), Threads::All);
+        gemm(logits, vocabulary, Write::Set, x, w.t(), Threads::All);
         if self.inverse_temperature != 1.0 {
             logits.par_iter_mut().with_min_len(1 << 14).for_each(|z| *z *= self.inverse_temperature);
         }
@@ -171,9 +171,10 @@ pub(crate) fn logprob_entropy_grad(
         });
         let dz = Mat::new(rows, n, vocabulary, vocabulary);
         let w = Mat::stored(head.weight, vocabulary, width, width);
-        gemm(&mut dx[start * width..], width, false, dz, w, Threads::All);
+        gemm(&mut dx[start * width..], width, Write::Set, dz, w, Threads::All);
         let x = Mat::new(&head.x[start * width..], n, width, width);
-        gemm(&mut dw, width, start > 0, dz.t(), x, Threads::All);
+        let write = if start > 0 { Write::Add } else { Write::Set };
+        gemm(&mut dw, width, write, dz.t(), x, Threads::All);
     }
     (dx, dw)
 }

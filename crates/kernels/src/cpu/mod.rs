@@ -5,6 +5,7 @@ pub(crate) mod attention_grad;
 pub(crate) mod bias;
 pub(crate) mod broadcast;
 pub(crate) mod categorical;
+pub(crate) mod checksum;
 pub(crate) mod decode;
 pub(crate) mod element;
 pub(crate) mod embedding;

@@ -2,19 +2,21 @@
 
 use super::math::vectorized;
 use super::team::parts;
-use crate::RopeTable;
+use crate::{RopeTable, Rotation};
 
 /// Rows a task takes.
 const ROWS: usize = 64;
 
-/// Rotates every head of every row of `x` by the row's angles; `inverse` turns the other way, which
-/// is the gradient.
+/// Rotates every head of every row of `x` by the row's angles.
 ///
 /// With halves (a, b) of a head: (a cos - b sin, b cos + a sin).
-pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, inverse: bool) -> Vec<f32> {
+pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, rotation: Rotation) -> Vec<f32> {
     let half = table.half();
     let width = heads * 2 * half;
-    let sign = if inverse { -1.0 } else { 1.0 };
+    let sign = match rotation {
+        Rotation::Forward => 1.0,
+        Rotation::Backward => -1.0,
+    };
     let [out] = parts([(x.len(), width * ROWS)], |i, [out]| {
         let rows = out.chunks_exact_mut(width).zip(x[i * width * ROWS..].chunks_exact(width));
         vectorized(

@@ -1,17 +1,15 @@
 //! The backward passes.
 
-use std::sync::Arc;
-
 use burn::tensor::DType;
 use burn_cubecl::CubeBackend;
 use burn_cubecl::tensor::CubeTensor;
-use toolrl_cube::{Attention, GatherOrder, Rotation};
+use toolrl_cube::Attention;
 
+use super::head;
 use super::product::product;
 use super::tensor::{buffer, contiguous, fits, like, stored, tensor, transposed, width};
-use super::{head, upload};
-use crate::backend::{FusedGrads, Ids, SavedAttention, SavedHead};
-use crate::{Heads, Packing, RopeTable};
+use crate::backend::{FusedGrads, SavedAttention, SavedHead};
+use crate::{Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 
 impl FusedGrads for CubeBackend {
     fn project_grad(
@@ -26,13 +24,6 @@ impl FusedGrads for CubeBackend {
         [dx, dw]
     }
 
-    fn gather_rows_grad(grad: CubeTensor, ids: Ids, rows: usize) -> CubeTensor {
-        let (width, grad) = (width(&grad), contiguous(grad));
-        let order = fits(GatherOrder::new(&grad.client, &ids, rows));
-        let out = fits(toolrl_cube::gather_rows_grad(&grad.client, &buffer(&grad), &order, width));
-        tensor(&grad, &out, [rows, width])
-    }
-
     fn rms_norm_grad(x: CubeTensor, weight: CubeTensor, grad: CubeTensor, eps: f32) -> [CubeTensor; 2] {
         let grad = contiguous(stored(grad, x.dtype));
         let (x, weight) = (contiguous(x), contiguous(weight));
@@ -41,7 +32,7 @@ impl FusedGrads for CubeBackend {
         [like(&x, &dx), like(&weight, &dw)]
     }
 
-    fn rope_grad(grad: CubeTensor, table: Arc<RopeTable>, heads: usize) -> CubeTensor {
+    fn rope_grad(grad: CubeTensor, table: Mirrored<RopeTable>, heads: usize) -> CubeTensor {
         rotate(grad, &table, heads, Rotation::Backward)
     }
 
@@ -62,12 +53,12 @@ impl FusedGrads for CubeBackend {
         q: CubeTensor,
         k: CubeTensor,
         v: CubeTensor,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> (CubeTensor, CubeTensor) {
         let dtype = k.dtype;
         let [q, k, v] = [q, k, v].map(|t| contiguous(stored(t, dtype)));
-        let layout = upload::layout(&packing, heads, &q);
+        let layout = packing.layout_beside(&q, heads);
         let saved = fits(toolrl_cube::attention(&q.client, &buffer(&q), &buffer(&k), &buffer(&v), &layout));
         let log_sum = tensor(&q, &saved.log_sum, [packing.tokens(), heads.query]);
         (like(&q, &saved.out_ti), log_sum)
@@ -77,7 +68,7 @@ impl FusedGrads for CubeBackend {
         let SavedAttention { qkv, out, log_sum, packing, heads } = saved;
         let [q, k, v] = qkv.map(contiguous);
         let grad = contiguous(stored(grad, q.dtype));
-        let layout = upload::layout(&packing, heads, &q);
+        let layout = packing.layout_beside(&q, heads);
         let saved = Attention { out_ti: buffer(&contiguous(out)), log_sum: buffer(&contiguous(log_sum)) };
         let qkv = [&q, &k, &v].map(buffer);
         let grads = toolrl_cube::attention_grad(&q.client, qkv.each_ref(), &saved, &buffer(&grad), &layout);
@@ -100,8 +91,13 @@ impl FusedGrads for CubeBackend {
 }
 
 /// Rotates by the angles of a table, or back.
-pub(super) fn rotate(x: CubeTensor, table: &Arc<RopeTable>, heads: usize, rotation: Rotation) -> CubeTensor {
+pub(super) fn rotate(
+    x: CubeTensor,
+    table: &Mirrored<RopeTable>,
+    heads: usize,
+    rotation: Rotation,
+) -> CubeTensor {
     let x = contiguous(x);
-    let angles = upload::angles(table, &x);
+    let angles = table.beside(&x);
     like(&x, &fits(toolrl_cube::rope(&x.client, &buffer(&x), &angles, heads, rotation)))
 }

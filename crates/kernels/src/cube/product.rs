@@ -1,16 +1,14 @@
 //! Products of matrices: by `toolrl-cube`'s kernels where the device has tensor cores for them, by burn's elsewhere.
 
 use burn::backend::TensorMetadata;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::DType;
 use burn_cubecl::kernel::cast;
 use burn_cubecl::kernel::matmul::{MatmulStrategy, matmul};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use toolrl_cube::{Buffer, Matrix, ProductKind, product_kinds};
 
-use super::decoding::{context, lower, raised};
 use super::tensor::{fits, storage, tensor, transposed};
-use crate::Product;
 
 /// `a * b`, stored as `dtype`, on tensor cores where the operands are bf16 and the device has them. Operands that are
 /// stored differently are both rounded to the shorter.
@@ -22,35 +20,30 @@ pub(super) fn product(a: CubeTensor, b: CubeTensor, dtype: DType) -> CubeTensor 
     }
 }
 
-/// See [`crate::linear_kernels`].
-pub(crate) fn linear_kernels(x_ti: &Tensor<2>, weight_oi: &Tensor<2>) -> Vec<(String, Product)> {
-    let (Some(x), Some(weight)) = (lower(x_ti.clone()), lower(weight_oi.clone())) else { return Vec::new() };
-    let dtype = x.dtype;
-    let (a, b) = alike(x, transposed(weight));
-    let of = x_ti.clone();
-    let mut kernels: Vec<(String, Product)> = Vec::new();
-    let kinds = matrix(&a).zip(matrix(&b)).map_or_else(Vec::new, |(x, y)| product_kinds(&a.client, &x, &y));
-    for kind in kinds {
-        let (a, b, of) = (a.clone(), b.clone(), of.clone());
-        let run = move || {
-            let product = ours(&a, &b, dtype, Some(kind));
-            raised(product.unwrap_or_else(|| burns(a.clone(), b.clone(), dtype)), context(&of))
-        };
-        kernels.push((format!("{kind:?}").to_lowercase(), Box::new(run)));
-    }
-    kernels.push((
-        "burn".to_owned(),
-        Box::new(move || raised(burns(a.clone(), b.clone(), dtype), context(&of))),
-    ));
-    kernels
+/// The kernels that compute `a * b`, the one that is taken first.
+pub(super) fn kernels(a: CubeTensor, b: CubeTensor) -> Vec<String> {
+    let (a, b) = alike(a, b);
+    let names = kinds(&a, &b).into_iter().map(|kind| format!("{kind:?}").to_lowercase());
+    names.chain(["burn".to_owned()]).collect()
+}
+
+/// As [`product`], by the kernel with this place among [`kernels`].
+pub(super) fn by_kernel(a: CubeTensor, b: CubeTensor, dtype: DType, kernel: usize) -> CubeTensor {
+    let (a, b) = alike(a, b);
+    let kind = kinds(&a, &b).get(kernel).copied();
+    kind.and_then(|kind| ours(&a, &b, dtype, Some(kind))).unwrap_or_else(|| burns(a, b, dtype))
+}
+
+fn kinds(a: &CubeTensor, b: &CubeTensor) -> Vec<ProductKind> {
+    matrix(a).zip(matrix(b)).map_or_else(Vec::new, |(x, y)| product_kinds(&a.client, &x, &y))
 }
 
 /// See [`crate::gated_linear`]; `None` where there is no such kernel.
-pub(crate) fn gated_linear(x_ti: &Tensor<2>, gate_oi: &Tensor<2>, up_oi: &Tensor<2>) -> Option<Tensor<2>> {
-    let [x, gate, up] = [lower(x_ti.clone())?, lower(gate_oi.clone())?, lower(up_oi.clone())?];
-    let [a, gate, up] = [matrix(&x)?, matrix(&transposed(gate))?, matrix(&transposed(up))?];
+pub(super) fn gated(x: &CubeTensor, gate: &CubeTensor, up: &CubeTensor) -> Option<CubeTensor> {
+    let [gate, up] = [gate, up].map(|weight| matrix(&transposed(weight.clone())));
+    let (a, gate, up) = (matrix(x)?, gate?, up?);
     let out = fits(toolrl_cube::gated_product(&x.client, &a, &gate, &up))?;
-    Some(raised(tensor(&x, &out, [a.rows, gate.columns]), context(x_ti)))
+    Some(tensor(x, &out, [a.rows, gate.columns]))
 }
 
 fn alike(a: CubeTensor, b: CubeTensor) -> (CubeTensor, CubeTensor) {

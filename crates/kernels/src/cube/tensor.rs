@@ -6,7 +6,10 @@ use burn::tensor::{DType, Shape};
 use burn_cubecl::CubeBackend;
 use burn_cubecl::kernel::{cast, into_contiguous};
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::Client;
 use toolrl_cube::{Buffer, CubeError, Dtype};
+
+use crate::containers::Tensors;
 
 /// The last dimension: how wide a row is.
 pub(super) fn width(t: &CubeTensor) -> usize {
@@ -71,4 +74,12 @@ pub(super) fn transposed(t: CubeTensor) -> CubeTensor {
 /// A tensor stored as `dtype`.
 pub(super) fn stored(t: CubeTensor, dtype: DType) -> CubeTensor {
     cast(t, dtype)
+}
+
+impl Tensors<CubeBackend> {
+    /// Their memory, and the queue of their device. There is a first, by which the operation came here.
+    pub(super) fn buffers(self) -> (Client, Vec<Buffer>) {
+        let client = self.0[0].client.clone();
+        (client, self.0.into_iter().map(|t| buffer(&contiguous(t))).collect())
+    }
 }

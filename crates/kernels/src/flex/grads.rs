@@ -1,18 +1,16 @@
 //! The backward passes.
 
-use std::sync::Arc;
-
 use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
 use super::head_of;
 use super::tensor::{floats, like, rows, stored, tensor, width};
-use crate::backend::{FusedGrads, Ids, SavedAttention, SavedHead};
+use crate::backend::{FusedGrads, SavedAttention, SavedHead};
 use crate::cpu::attention::Qkv;
 use crate::cpu::attention_grad::Saved;
 use crate::cpu::head::RowGrads;
-use crate::cpu::{attention, attention_grad, bias, embedding, gemm, head, norm, rope, swiglu};
-use crate::{Heads, Packing, RopeTable};
+use crate::cpu::{attention, attention_grad, bias, gemm, head, norm, rope, swiglu};
+use crate::{Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 
 /// A gradient of a weight.
 fn f32_like(values: Vec<f32>, weight: &FlexTensor) -> FlexTensor {
@@ -36,20 +34,15 @@ impl FusedGrads for Flex {
         [dx, dw]
     }
 
-    fn gather_rows_grad(grad: FlexTensor, ids: Ids, rows: usize) -> FlexTensor {
-        let (grad, width) = (grad.to_contiguous(), width(&grad));
-        tensor(embedding::gather_grad(&floats(&grad), &ids, rows, width), [rows, width])
-    }
-
     fn rms_norm_grad(x: FlexTensor, weight: FlexTensor, grad: FlexTensor, eps: f32) -> [FlexTensor; 2] {
         let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
         let (dx, dw) = norm::rms_norm_grad(&floats(&x), &floats(&weight), &floats(&grad), eps);
         [like(dx, &x), f32_like(dw, &weight)]
     }
 
-    fn rope_grad(grad: FlexTensor, table: Arc<RopeTable>, heads: usize) -> FlexTensor {
+    fn rope_grad(grad: FlexTensor, table: Mirrored<RopeTable>, heads: usize) -> FlexTensor {
         let grad = grad.to_contiguous();
-        like(rope::rope(&floats(&grad), &table, heads, true), &grad)
+        like(rope::rope(&floats(&grad), &table, heads, Rotation::Backward), &grad)
     }
 
     fn swiglu_grad(gate: FlexTensor, up: FlexTensor, grad: FlexTensor) -> [FlexTensor; 2] {
@@ -67,7 +60,7 @@ impl FusedGrads for Flex {
         q: FlexTensor,
         k: FlexTensor,
         v: FlexTensor,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> (FlexTensor, FlexTensor) {
         let (q, k, v) = (q.to_contiguous(), k.to_contiguous(), v.to_contiguous());

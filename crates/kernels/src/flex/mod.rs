@@ -5,17 +5,16 @@
 mod grads;
 mod tensor;
 
-use std::sync::Arc;
-
 use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
-use crate::backend::{FusedGrads, FusedOps, Ids};
+use crate::backend::{FusedGrads, FusedOps};
+use crate::containers::Tensors;
 use crate::cpu::decode::{Cache, decode_attention};
 use crate::cpu::element::Floats;
 use crate::cpu::head::Head;
-use crate::cpu::{bias, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
-use crate::{CacheSpans, Heads, Packing, RopeTable};
+use crate::cpu::{bias, checksum, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
+use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 use tensor::{bf16_tensor, cast, floats, like, rows, stored, stored_as, tensor, width};
 
 impl FusedOps for Flex {
@@ -40,9 +39,9 @@ impl FusedOps for Flex {
         like(norm::rms_norm(&floats(&x), &floats(&weight), eps), &x)
     }
 
-    fn rope(x: FlexTensor, table: Arc<RopeTable>, heads: usize) -> FlexTensor {
+    fn rope(x: FlexTensor, table: Mirrored<RopeTable>, heads: usize) -> FlexTensor {
         let x = x.to_contiguous();
-        like(rope::rope(&floats(&x), &table, heads, false), &x)
+        like(rope::rope(&floats(&x), &table, heads, Rotation::Forward), &x)
     }
 
     fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
@@ -59,7 +58,7 @@ impl FusedOps for Flex {
         q: FlexTensor,
         k: FlexTensor,
         v: FlexTensor,
-        packing: Arc<Packing>,
+        packing: Mirrored<Packing>,
         heads: Heads,
     ) -> FlexTensor {
         Self::packed_attention_saving(q, k, v, packing, heads).0
@@ -79,7 +78,7 @@ impl FusedOps for Flex {
         q: FlexTensor,
         k: FlexTensor,
         v: FlexTensor,
-        spans: Arc<Vec<CacheSpans>>,
+        spans: Mirrored<Vec<CacheSpans>>,
         heads: Heads,
     ) -> FlexTensor {
         let q = q.to_contiguous();
@@ -93,16 +92,28 @@ impl FusedOps for Flex {
     }
 
     fn sum_by_id(rows: FlexTensor, ids: Ids, count: usize) -> FlexTensor {
-        Self::gather_rows_grad(rows, ids, count)
+        let (rows, width) = (rows.to_contiguous(), width(&rows));
+        tensor(embedding::gather_grad(&floats(&rows), &ids, count, width), [count, width])
     }
 
-    fn write_rows(mut cache: FlexTensor, new: FlexTensor, at: Arc<Vec<usize>>) -> FlexTensor {
+    fn write_rows(mut cache: FlexTensor, new: FlexTensor, at: Ids) -> FlexTensor {
         let width = width(&cache);
         match stored(&cast(new, cache.dtype())) {
             Floats::F32(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
             Floats::Bf16(new) => decode::write_rows(cache.storage_mut(), new, &at, width),
         }
         cache
+    }
+
+    fn norm(of: Tensors<Self>) -> f64 {
+        let squares = |t: &FlexTensor| -> f64 {
+            floats(&t.to_contiguous()).iter().map(|&x| f64::from(x).powi(2)).sum()
+        };
+        of.0.iter().map(squares).sum::<f64>().sqrt()
+    }
+
+    fn checksums(of: Tensors<Self>) -> Vec<u32> {
+        of.0.iter().map(|t| checksum::checksum(&floats(&t.to_contiguous()))).collect()
     }
 }
 

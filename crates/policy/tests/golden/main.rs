@@ -7,11 +7,10 @@ mod inputs;
 use std::convert::Infallible;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 
 use burn::tensor::Tensor;
 use inputs::{Tensors, models};
-use toolrl_kernels::{CacheSpans, Packing, logprob_entropy};
+use toolrl_kernels::{CacheSpans, Ids, Packing, logprob_entropy};
 use toolrl_policy::{
     Activations, Derivatives, JoinedProjections, KvCache, Pass, PassSettings, Policy, Precision,
 };
@@ -22,7 +21,7 @@ fn vec<const D: usize>(t: Tensor<D>) -> Vec<f32> {
 }
 
 fn logits(policy: &Policy, ids: &[u32]) -> Vec<f32> {
-    let hidden = policy.decoder().hidden(Arc::new(ids.to_vec()), &Packing::single(ids.len()));
+    let hidden = policy.decoder().hidden(ids.to_vec().into(), &Packing::single(ids.len()).into());
     vec(policy.decoder().logits(hidden))
 }
 
@@ -37,7 +36,7 @@ fn greedy(policy: &Policy, prompt: &[u32], n: usize, stop: &[u32]) -> Vec<u32> {
     let mut cache = KvCache::new(policy, prompt.len() + n);
     let rows: Vec<usize> = (0..prompt.len()).collect();
     let mut last =
-        decoder.prefill(Arc::new(prompt.to_vec()), &Packing::single(prompt.len()), &mut cache, rows);
+        decoder.prefill(prompt.to_vec().into(), &Packing::single(prompt.len()).into(), &mut cache, rows);
     let mut out = Vec::new();
     loop {
         let logits = vec(decoder.logits(last));
@@ -85,10 +84,10 @@ fn computing_layers_again_gives_the_same_gradients() {
         packing.push(3, Some(prompt));
         packing.push(2, Some(prompt));
         let pass = Pass {
-            tokens: Arc::new((10..20).collect()),
-            packing: Arc::new(packing),
-            rows: Arc::new(vec![4, 5, 6, 7, 4, 8, 9]),
-            targets: Arc::new(vec![15, 16, 17, 3, 18, 19, 4]),
+            tokens: Ids::new((10..20).collect()),
+            packing: packing.into(),
+            rows: vec![4, 5, 6, 7, 4, 8, 9].into(),
+            targets: vec![15, 16, 17, 3, 18, 19, 4].into(),
         };
         let gradients = |activations| {
             let loss = |logp: &[f32], _: &[f32]| {
@@ -160,14 +159,14 @@ fn smollm2_has_the_reference_numbers() {
     let reference: serde_json::Value = serde_json::from_slice(&std::fs::read(reference).unwrap()).unwrap();
     for case in reference["cases"].as_array().unwrap() {
         let ids: Vec<u32> = serde_json::from_value(case["input_ids"].clone()).unwrap();
-        let hidden = policy.decoder().hidden(Arc::new(ids.clone()), &Packing::single(ids.len()));
+        let hidden = policy.decoder().hidden(ids.clone().into(), &Packing::single(ids.len()).into());
         let last = vec(policy.decoder().logits(hidden.clone().narrow(0, ids.len() - 1, 1)));
         let top: Vec<usize> = serde_json::from_value(case["last_logits_top20"]["ids"].clone()).unwrap();
         let expected: Vec<f32> = serde_json::from_value(case["last_logits_top20"]["logits"].clone()).unwrap();
         let got: Vec<f32> = top.iter().map(|&i| last[i]).collect();
         assert!(largest_gap(&got, &expected) < 1e-3, "{}: {}", case["name"], largest_gap(&got, &expected));
 
-        let next = Arc::new(ids[1..].to_vec());
+        let next = Ids::new(ids[1..].to_vec());
         let hidden = hidden.narrow(0, 0, ids.len() - 1);
         let logp = vec(logprob_entropy(hidden, policy.decoder().head(), next, 1.0).narrow(0, 0, 1));
         let expected: Vec<f32> = serde_json::from_value(case["token_logprobs"].clone()).unwrap();

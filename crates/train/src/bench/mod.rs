@@ -233,12 +233,8 @@ fn padded(batch: &[(&[u32], &Member<'_>)], longest: usize) -> Pack {
         tokens.resize(end, 0);
         packing.push(longest, None);
     }
-    let pass = Pass {
-        tokens: Arc::new(tokens),
-        packing: Arc::new(packing),
-        rows: Arc::new(rows),
-        targets: Arc::new(targets),
-    };
+    let pass =
+        Pass { tokens: tokens.into(), packing: packing.into(), rows: rows.into(), targets: targets.into() };
     Pack { pass, members: batch.iter().map(|(_, member)| (member.place, member.tokens.len())).collect() }
 }
 

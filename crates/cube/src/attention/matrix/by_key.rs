@@ -2,9 +2,10 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
 use super::super::key_blocks::KEY_BLOCK;
-use super::super::layout::{Heads, RUN};
+use super::super::layout::RUN;
 use super::super::stage::{key_block, load_keys, load_queries, query_run};
 use super::fragments::{add_products, products, write_sums, zeros};
 use super::tile::{MatrixTile, Side};

@@ -2,8 +2,8 @@
 
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
-use super::super::layout::Heads;
 use super::super::stage::{block_start, load_keys, load_queries, query_block};
 use super::fragments::{add_products, products, write_rows, zeros};
 use super::tile::{MatrixTile, Side};

@@ -6,8 +6,8 @@
 
 use cubecl::ir::{ElemType, FloatKind};
 use cubecl::prelude::*;
+use toolrl_layout::Heads;
 
-use super::super::layout::Heads;
 use super::super::stage::Stage;
 use crate::Dtype;
 use crate::launch::{plane_size, vector_size};

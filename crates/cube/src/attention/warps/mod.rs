@@ -4,8 +4,8 @@
 
 use cubecl::prelude::*;
 use cubecl::server::Handle;
+use toolrl_layout::Heads;
 
-use super::layout::Heads;
 use crate::cuda::{self, CudaText, Macros, capability, is_aligned, stored};
 use crate::{CubeError, Dtype};
 

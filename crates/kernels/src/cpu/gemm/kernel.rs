@@ -3,7 +3,7 @@
 use pulp::bytemuck::{Pod, cast_slice};
 use pulp::{Arch, Simd, WithSimd};
 
-use super::Out;
+use super::{Out, Write};
 
 /// Rows of a tile, and vectors of a row, that fit the registers: the first of those shapes that compute the fewest
 /// columns which are not there, so that a head of 32, 64 or 96 numbers fills its tiles.
@@ -66,8 +66,7 @@ pub(super) struct Tiles<'a> {
     /// Rows and columns of the result that are there; panels are padded with zeros to whole tiles.
     pub rows: usize,
     pub cols: usize,
-    /// Whether the products are added to what is there.
-    pub accumulate: bool,
+    pub write: Write,
 }
 
 /// [`Tiles`] of one shape: each is compiled by itself, which keeps its sums in registers.
@@ -145,9 +144,9 @@ impl Tiles<'_> {
         unsafe {
             let out = self.out.at(i * ROWS, j * width);
             if rows == ROWS && cols == width {
-                store(simd, acc, out, self.accumulate);
+                store(simd, acc, out, self.write);
             } else {
-                store_part(acc, out, rows, cols, self.accumulate);
+                store_part(acc, out, rows, cols, self.write);
             }
         }
     }
@@ -210,13 +209,13 @@ unsafe fn store<S: Simd, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     acc: &[[S::f32s; VECTORS]; ROWS],
     out: Out,
-    accumulate: bool,
+    write: Write,
 ) {
     for (i, acc) in acc.iter().enumerate() {
         // SAFETY: as the caller promises.
         let row = unsafe { std::slice::from_raw_parts_mut(out.at(i, 0).data, VECTORS * S::F32_LANES) };
         for (out, acc) in S::as_mut_simd_f32s(row).0.iter_mut().zip(acc) {
-            *out = if accumulate { simd.add_f32s(*out, *acc) } else { *acc };
+            *out = if write == Write::Add { simd.add_f32s(*out, *acc) } else { *acc };
         }
     }
 }
@@ -231,7 +230,7 @@ unsafe fn store_part<V: Pod, const ROWS: usize, const VECTORS: usize>(
     out: Out,
     rows: usize,
     cols: usize,
-    accumulate: bool,
+    write: Write,
 ) {
     let width = size_of::<[V; VECTORS]>() / size_of::<f32>();
     debug_assert!(cols <= width);
@@ -240,7 +239,7 @@ unsafe fn store_part<V: Pod, const ROWS: usize, const VECTORS: usize>(
         // SAFETY: as the caller promises.
         let row = unsafe { std::slice::from_raw_parts_mut(out.at(i, 0).data, cols) };
         for (out, acc) in row.iter_mut().zip(acc) {
-            *out = if accumulate { *out + *acc } else { *acc };
+            *out = if write == Write::Add { *out + *acc } else { *acc };
         }
     }
 }
@@ -282,7 +281,7 @@ mod tests {
                 out: Out { data: out.as_mut_ptr(), stride: n },
                 rows: m,
                 cols: n,
-                accumulate: true,
+                write: Write::Add,
             };
             shaped!(&tiles, |shaped| shaped.with_simd(simd));
             for (i, got) in out.iter().enumerate() {

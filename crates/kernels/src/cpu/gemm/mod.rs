@@ -51,6 +51,15 @@ pub(crate) enum Threads {
     All,
 }
 
+/// What becomes of what stands where a result goes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Write {
+    /// The result takes its place.
+    Set,
+    /// The result is added to it.
+    Add,
+}
+
 /// Where a result goes: rows `stride` apart.
 #[derive(Clone, Copy)]
 struct Out {
@@ -77,11 +86,11 @@ impl Out {
 /// Multiply-adds below which a second thread costs more than it brings.
 const PARALLEL_FROM: usize = 1 << 20;
 
-/// `out = lhs * rhs`, or `out += lhs * rhs` with `accumulate`. The rows of `out` are `stride` apart.
+/// `out = lhs * rhs`, or `out += lhs * rhs`. The rows of `out` are `stride` apart.
 ///
 /// # Panics
 /// When the shapes do not fit each other or the output.
-pub(crate) fn gemm(out: &mut [f32], stride: usize, accumulate: bool, lhs: Mat, rhs: Mat, threads: Threads) {
+pub(crate) fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     assert_eq!(k, rhs.shape.0, "gemm: inner sizes differ");
     if m == 0 || n == 0 {
@@ -89,7 +98,7 @@ pub(crate) fn gemm(out: &mut [f32], stride: usize, accumulate: bool, lhs: Mat, r
     }
     assert!((m - 1) * stride + n <= out.len(), "gemm: the output is too small");
     // SAFETY: the assertion above bounds the writes.
-    unsafe { gemm_raw(out.as_mut_ptr(), stride, accumulate, lhs, rhs, threads) }
+    unsafe { gemm_raw(out.as_mut_ptr(), stride, write, lhs, rhs, threads) }
 }
 
 /// As [`gemm()`], to a pointer: for tasks that write disjoint columns of one matrix.
@@ -99,7 +108,7 @@ pub(crate) fn gemm(out: &mut [f32], stride: usize, accumulate: bool, lhs: Mat, r
 pub(crate) unsafe fn gemm_raw(
     out: *mut f32,
     stride: usize,
-    accumulate: bool,
+    write: Write,
     lhs: Mat,
     rhs: Mat,
     threads: Threads,
@@ -107,7 +116,7 @@ pub(crate) unsafe fn gemm_raw(
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     let out = Out { data: out, stride };
     if k == 0 {
-        for row in (0..m).filter(|_| !accumulate) {
+        for row in (0..m).filter(|_| write == Write::Set) {
             // SAFETY: as the caller promises.
             unsafe { std::slice::from_raw_parts_mut(out.at(row, 0).data, n) }.fill(0.0);
         }
@@ -123,7 +132,7 @@ pub(crate) unsafe fn gemm_raw(
         let (rows, cols) = (plan.rows(task), plan.cols(task));
         // SAFETY: a part of the result, and of no other task's.
         let out = unsafe { out.at(rows.start, cols.start) };
-        Task { lhs, rhs: rhs.t(), rows, cols, plan, out, accumulate }.run();
+        Task { lhs, rhs: rhs.t(), rows, cols, plan, out, write }.run();
     };
     match threads {
         1 => (0..plan.tasks()).for_each(one),

@@ -1,7 +1,7 @@
 //! A linear layer's three products.
 
 use super::super::element::Floats;
-use super::{Mat, Threads, gemm_raw};
+use super::{Mat, Threads, Write, gemm_raw};
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
 pub(crate) fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
@@ -29,7 +29,7 @@ fn product(lhs: Mat, rhs: Mat) -> Vec<f32> {
     let mut out = Vec::with_capacity(m * n);
     // SAFETY: there is room for the m by n result, all of which the product writes.
     unsafe {
-        gemm_raw(out.as_mut_ptr(), n, false, lhs, rhs, Threads::All);
+        gemm_raw(out.as_mut_ptr(), n, Write::Set, lhs, rhs, Threads::All);
         out.set_len(m * n);
     }
     out

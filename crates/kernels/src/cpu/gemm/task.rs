@@ -7,7 +7,7 @@ use pulp::Arch;
 
 use super::super::element::Floats;
 use super::kernel::{Lhs, Tile, TileFor, Tiles};
-use super::{Mat, Out, pack};
+use super::{Mat, Out, Write, pack};
 
 /// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
 /// cache.
@@ -98,7 +98,7 @@ pub(super) struct Task<'a> {
     pub plan: Plan,
     /// Where the block's first element goes.
     pub out: Out,
-    pub accumulate: bool,
+    pub write: Write,
 }
 
 impl Task<'_> {
@@ -162,7 +162,7 @@ impl Task<'_> {
             out: unsafe { self.out.at(rows.start - self.rows.start, 0) },
             rows: rows.len(),
             cols: self.cols.len(),
-            accumulate: self.accumulate || inner.start > 0,
+            write: if inner.start > 0 { Write::Add } else { self.write },
         };
         tiles.compute();
     }

@@ -25,10 +25,12 @@ fn at(of: Mat, i: usize, j: usize) -> f64 {
 fn check(lhs: Mat, rhs: Mat, what: &str) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     let stride = n + 3;
-    for (accumulate, threads) in [(false, Threads::One), (true, Threads::All), (false, Threads::All)] {
+    for (write, threads) in
+        [(Write::Set, Threads::One), (Write::Add, Threads::All), (Write::Set, Threads::All)]
+    {
         let before = numbers(m * stride, 9);
         let mut out = before.clone();
-        gemm(&mut out, stride, accumulate, lhs, rhs, threads);
+        gemm(&mut out, stride, write, lhs, rhs, threads);
         for i in 0..m {
             for j in 0..stride {
                 let (got, was) = (out[i * stride + j], before[i * stride + j]);
@@ -37,7 +39,7 @@ fn check(lhs: Mat, rhs: Mat, what: &str) {
                     continue;
                 }
                 let sum: f64 = (0..k).map(|l| at(lhs, i, l) * at(rhs, l, j)).sum();
-                let expected = sum + if accumulate { f64::from(was) } else { 0.0 };
+                let expected = sum + if write == Write::Add { f64::from(was) } else { 0.0 };
                 let error = (f64::from(got) - expected).abs();
                 assert!(error < 1e-6 * (4.0 + k as f64), "{what}: ({i}, {j}) is {got}, not {expected}");
             }
@@ -81,7 +83,7 @@ fn products_of_a_layers_size_equal_f64_sums() {
         let rhs = [Mat::new(&b, k, n, n), Mat::new(&b, n, k, k).t()];
         for (lhs, rhs) in lhs.into_iter().flat_map(|l| rhs.map(|r| (l, r))) {
             let mut out = vec![f32::NAN; m * n];
-            gemm(&mut out, n, false, lhs, rhs, Threads::All);
+            gemm(&mut out, n, Write::Set, lhs, rhs, Threads::All);
             assert!(out.iter().all(|x| x.is_finite()), "{m} x {k} x {n}: all is written");
             for index in (0..m * n).step_by(997) {
                 let (i, j) = (index / n, index % n);
@@ -111,8 +113,8 @@ fn bf16_operands_are_widened() {
 #[test]
 fn nothing_times_nothing() {
     let mut out = vec![1.0; 6];
-    gemm(&mut out, 3, false, Mat::new(&[], 2, 0, 0), Mat::new(&[], 0, 3, 3), Threads::All);
+    gemm(&mut out, 3, Write::Set, Mat::new(&[], 2, 0, 0), Mat::new(&[], 0, 3, 3), Threads::All);
     assert_eq!(out, [0.0; 6]);
-    gemm(&mut out, 3, true, Mat::new(&[], 0, 4, 4), Mat::new(&[1.0; 12], 4, 3, 3), Threads::All);
+    gemm(&mut out, 3, Write::Add, Mat::new(&[], 0, 4, 4), Mat::new(&[1.0; 12], 4, 3, 3), Threads::All);
     assert_eq!(out, [0.0; 6]);
 }

@@ -1,7 +1,5 @@
 //! Which tokens of a packed batch see which: runs of tokens, each after a shared prefix or alone.
 
-use std::sync::Arc;
-
 /// A run of consecutive rows of a packed batch that belong to one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -23,7 +21,8 @@ impl Segment {
 
 /// A packed batch's layout: no padding, a shared prompt once.
 ///
-/// A token sees every token of its segment's prefix, and those of its own segment up to itself.
+/// A token sees every token of its segment's prefix, and those of its own segment up to itself. Segments stand in row
+/// order without gaps, and a prefix is another whole segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Packing {
     segments: Vec<Segment>,
@@ -37,10 +36,8 @@ impl Packing {
     }
 
     /// One sequence of `len` tokens.
-    pub fn single(len: usize) -> Arc<Self> {
-        let mut packing = Self::new();
-        packing.push(len, None);
-        Arc::new(packing)
+    pub fn single(len: usize) -> Self {
+        Self { segments: vec![Segment { start: 0, len, prefix: (0, 0) }], tokens: len }
     }
 
     /// Appends a run of `len` tokens that follows the segment with index `after`, and returns its
@@ -66,28 +63,5 @@ impl Packing {
     pub fn positions(&self) -> Vec<usize> {
         let runs = self.segments.iter();
         runs.flat_map(|s| s.offset()..s.offset() + s.len).collect()
-    }
-}
-
-/// Sizes of grouped-query attention.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heads {
-    /// Query heads.
-    pub query: usize,
-    /// Key and value heads; divides `query`.
-    pub kv: usize,
-    /// Width of a head.
-    pub dim: usize,
-}
-
-impl Heads {
-    /// Query heads that share one key-value head.
-    pub fn group(&self) -> usize {
-        self.query / self.kv
-    }
-
-    /// Factor of the scores: one over the root of the head's width.
-    pub fn scale(&self) -> f32 {
-        1.0 / (self.dim as f32).sqrt()
     }
 }

@@ -1,7 +1,7 @@
 //! The angles of rotary position embeddings.
 
 /// Cosines and sines of a packed batch's rows.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RopeTable {
     half: usize,
     cos: Vec<f32>,
@@ -23,9 +23,8 @@ impl RopeTable {
     }
 
     /// Cosines and sines of all rows, row after row.
-    #[cfg(feature = "cube")]
-    pub(crate) fn columns(&self) -> (&[f32], &[f32]) {
-        (&self.cos, &self.sin)
+    pub fn columns(&self) -> [&[f32]; 2] {
+        [&self.cos, &self.sin]
     }
 
     /// Cosines and sines of a row, [`RopeTable::half`] each.
@@ -33,4 +32,13 @@ impl RopeTable {
         let at = row * self.half..(row + 1) * self.half;
         (&self.cos[at.clone()], &self.sin[at])
     }
+}
+
+/// Which way a head is turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// By the row's angles: the embedding.
+    Forward,
+    /// By their negatives: the embedding's gradient.
+    Backward,
 }
