@@ -7,7 +7,6 @@ mod common;
 use burn::tensor::{Device, Tensor};
 use common::{close, setup};
 use toolrl_kernels::{gated_linear, is_cpu, linear_kernels, reference, sum_by_id};
-use toolrl_testing::device;
 
 #[test]
 fn rows_are_summed_by_their_ids() {

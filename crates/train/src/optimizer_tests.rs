@@ -49,7 +49,7 @@ fn steps_follow_the_published_algorithm_on_clipped_gradients() {
             let (m_hat, v_hat) = (*m / (1.0 - 0.8f64.powi(t as i32)), *v / (1.0 - 0.9f64.powi(t as i32)));
             *p -= lr * 0.2 * *p + lr * m_hat / (v_hat.sqrt() + 1e-6);
         }
-        let stepped = optimizer.step_here(&gradients, lr, f64::INFINITY, &mut model).unwrap();
+        let stepped = optimizer.step_numbers(&gradients, lr, f64::INFINITY, &mut model).unwrap();
         assert!((stepped.norm - norm).abs() < 1e-5 * norm, "{} for {norm}", stepped.norm);
     }
     for (found, [p, ..]) in model.0.concat().iter().zip(&expected) {
@@ -61,13 +61,13 @@ fn steps_follow_the_published_algorithm_on_clipped_gradients() {
 #[test]
 fn a_refused_step_changes_nothing() {
     let (mut optimizer, mut model) = (optimizer(), model());
-    let norm = optimizer.step_here(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap().norm;
+    let norm = optimizer.step_numbers(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap().norm;
     let (before, values) = (optimizer.state(), model.0.clone());
     let mut nan = gradients(1);
     nan[1][2] = f32::NAN;
-    let refused = optimizer.step_here(&nan, 1e-2, f64::INFINITY, &mut model);
+    let refused = optimizer.step_numbers(&nan, 1e-2, f64::INFINITY, &mut model);
     assert!(matches!(refused, Err(Refused::NotFinite(norm)) if norm.is_nan()), "{refused:?}");
-    let refused = optimizer.step_here(&gradients(1), 1e-2, 0.9 * norm, &mut model);
+    let refused = optimizer.step_numbers(&gradients(1), 1e-2, 0.9 * norm, &mut model);
     assert_eq!(refused, Err(Refused::AboveLimit(norm)));
     assert_eq!((optimizer.state(), model.0), (before, values));
 }
@@ -78,7 +78,7 @@ fn a_step_does_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap();
         let (mut optimizer, mut model) = (optimizer(), model());
         let stepped =
-            pool.install(|| optimizer.step_here(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap());
+            pool.install(|| optimizer.step_numbers(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap());
         (stepped, model.0, optimizer.state())
     };
     assert!(of_threads(1) == of_threads(4));
@@ -87,12 +87,12 @@ fn a_step_does_not_depend_on_the_number_of_threads() {
 #[test]
 fn a_restored_optimizer_goes_on_to_the_bit() {
     let (mut first, mut model) = (optimizer(), model());
-    first.step_here(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap();
+    first.step_numbers(&gradients(1), 1e-2, f64::INFINITY, &mut model).unwrap();
     let (mut second, mut copy) = (optimizer(), Model(model.0.clone()));
     let (moments, updates) = first.state();
     second.restore(moments, updates);
-    let a = first.step_here(&gradients(2), 1e-2, f64::INFINITY, &mut model);
-    let b = second.step_here(&gradients(2), 1e-2, f64::INFINITY, &mut copy);
+    let a = first.step_numbers(&gradients(2), 1e-2, f64::INFINITY, &mut model);
+    let b = second.step_numbers(&gradients(2), 1e-2, f64::INFINITY, &mut copy);
     assert!(a == b && model.0 == copy.0 && first.state() == second.state());
 }
 
@@ -108,7 +108,7 @@ fn the_rate_follows_its_schedule() {
 #[test]
 fn a_step_s_checksum_is_that_of_the_values() {
     let (mut optimizer, mut model) = (optimizer(), model());
-    let stepped = optimizer.step_here(&gradients(1), 0.1, f64::INFINITY, &mut model).unwrap();
+    let stepped = optimizer.step_numbers(&gradients(1), 0.1, f64::INFINITY, &mut model).unwrap();
     assert_eq!(Optimizer::checksum(&mut model), stepped.checksum);
     model.0[1][2] += 1.0;
     assert_ne!(Optimizer::checksum(&mut model), stepped.checksum);

@@ -5,6 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use toolrl_record::{completions_path, read_completions};
+
 /// Trains the recipe of this folder with a further setting, in `dir`.
 fn train(program: &str, dir: &Path, setting: &str) -> Result<PathBuf, String> {
     let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/short.toml");
@@ -45,9 +47,8 @@ fn an_environment_of_its_own_answers_and_judges() {
         assert!(step["components"]["outcome"].as_f64().is_some(), "{step}");
         // The trainer's log-probabilities of every turn are the sampler's.
         assert!(step["logprob_gap"]["max"].as_f64().unwrap() < 1e-3, "{step}");
-        let path = run.join(format!("completions/step-{:05}.jsonl", step["step"]));
-        let completions = if path.exists() { rows(&path) } else { Vec::new() };
-        answered += completions.iter().filter(|c| c["prompt"].as_str().unwrap().contains(" is done")).count();
+        let completions = read_completions(&completions_path(&run, step["step"].as_u64().unwrap())).unwrap();
+        answered += completions.iter().filter(|c| c.prompt.contains(" is done")).count();
     }
     assert!(answered > 0, "no call was answered");
 }
