@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use toolrl_grammar::ScoredText;
 use toolrl_grammar::json::{self, Object, PyInt, Value};
-use toolrl_grammar::text;
 use toolrl_reward::released::Variant;
 use toolrl_reward::rows::Row as ReleasedRow;
 use toolrl_reward::{RewardError, released};
@@ -110,7 +110,7 @@ impl Row {
         Ok(Self {
             number,
             id: None,
-            reply: Ok(text::strip(reply).to_vec()),
+            reply: Ok(ScoredText::of("", reply).text.into_owned()),
             gold: gold.to_vec(),
             step: whole_number(fields, "step"),
             variant: Variant::default(),
