@@ -107,12 +107,6 @@ pub enum BenchmarkError {
         /// The folder.
         path: PathBuf,
     },
-    /// Documents cannot be indexed or searched.
-    #[error("the index of documents: {problem}")]
-    Index {
-        /// What is wrong.
-        problem: String,
-    },
     /// A report's page cannot be made.
     #[error("the report: {0}")]
     Page(#[from] minijinja::Error),

@@ -5,11 +5,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{
+use arrow_array::{
     Array, ArrayRef, BooleanArray, ListArray, RecordBatch, StringArray, StructArray, UInt64Array,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType, Field};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -60,7 +60,7 @@ pub fn write_parquet(path: &Path, samples: &[Sample]) -> Result<(), DataError> {
     Ok(())
 }
 
-fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let messages: Vec<&Message> = samples.iter().flat_map(|sample| &sample.messages).collect();
     let mut parts = vec![
         ("role", texts(messages.iter().map(|message| message.role.as_str()))),

@@ -1,7 +1,7 @@
 //! What a training run leaves behind, and the pages that show it: metrics, sampled completions, evaluations,
 //! TensorBoard events, the summary, the report.
 //!
-//! Invariant: what a run wrote reads back as the same values, numbers in JSON to 15 digits at least. A file is put in
+//! Invariant: what a run wrote reads back as the same values, to the bit. A file is put in
 //! place whole or appended to line by line, so that one which a kill cut off reads as everything up to its last whole
 //! line. No text of a run is markup in a page.
 //!

@@ -1,42 +1,21 @@
 //! A search over a folder of documents on this machine.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use tantivy::collector::TopDocs;
-use tantivy::indexer::NoMergePolicy;
-use tantivy::query::BooleanQuery;
-use tantivy::schema::{
-    FAST, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
-};
-use tantivy::{Index, IndexWriter, Searcher, TantivyDocument, TantivyError, Term};
 use toolrl_bamboogle::Hit;
 
+use super::bm25::Bm25;
 use super::documents::documents;
 use super::search::Search;
 use crate::BenchmarkError;
 use crate::fingerprint::{files, of_text};
 
-/// Bytes of memory in which passages are indexed.
-const WRITER: usize = 256 << 20;
-
-/// Passages of documents, found by their words with BM25 (Robertson and Zaragoza, "The Probabilistic Relevance
-/// Framework", 2009; k1 = 1.2, b = 0.75) in a tantivy index in memory.
+/// Passages of documents, found by their words with BM25.
 #[derive(Clone, Debug)]
 pub struct LocalIndex {
     name: String,
     passages: Vec<Hit>,
-    searcher: Searcher,
-    fields: Fields,
-}
-
-/// What is indexed of a passage.
-#[derive(Clone, Copy, Debug)]
-struct Fields {
-    /// The words of its title and its text.
-    words: Field,
-    /// Its place among all passages.
-    number: Field,
+    words: Bm25,
 }
 
 impl LocalIndex {
@@ -45,7 +24,7 @@ impl LocalIndex {
     ///
     /// # Errors
     /// [`BenchmarkError::Io`], [`BenchmarkError::Log`] for a line that is not JSON,
-    /// [`BenchmarkError::NoDocuments`], [`BenchmarkError::Index`].
+    /// [`BenchmarkError::NoDocuments`].
     pub fn of_folder(folder: &Path) -> Result<Self, BenchmarkError> {
         let mut passages = Vec::new();
         for path in files(folder, &["txt", "md", "json", "jsonl"])? {
@@ -56,49 +35,29 @@ impl LocalIndex {
         if passages.is_empty() {
             return Err(BenchmarkError::NoDocuments { path: folder.into() });
         }
-        Self::of_passages(passages)
+        Ok(Self::of_passages(passages))
     }
 
     /// An index of these passages.
-    ///
-    /// # Errors
-    /// [`BenchmarkError::Index`] where they cannot be indexed.
-    pub fn of_passages(passages: Vec<Hit>) -> Result<Self, BenchmarkError> {
+    pub fn of_passages(passages: Vec<Hit>) -> Self {
         let mut all = String::new();
         for passage in &passages {
-            all += &of_text(&format!("{}\n{}", passage.title, passage.text));
+            all += &of_text(&text(passage));
         }
         let name = format!("{} passages {}", passages.len(), of_text(&all));
-        let (searcher, fields) = index(&passages)?;
-        Ok(Self { name, passages, searcher, fields })
+        let words = Bm25::of(passages.iter().map(text));
+        Self { name, passages, words }
     }
 
-    /// The best passages of a query and their scores, the best first; of equal ones, the first in the folder.
-    fn best(&self, query: &str, hits: usize) -> Result<Vec<(f32, &Hit)>, TantivyError> {
-        let collector = match hits {
-            0 => return Ok(Vec::new()),
-            hits => TopDocs::with_limit(hits).order_by_score(),
-        };
-        let mut found = Vec::new();
-        for (score, address) in self.searcher.search(&self.any_word_of(query)?, &collector)? {
-            let segment = self.searcher.segment_reader(address.segment_ord);
-            let number = segment.fast_fields().u64(NUMBER)?.first(address.doc_id);
-            found.extend(number.map(|number| (score, number as usize)));
-        }
-        found.sort_by(|(score_a, a), (score_b, b)| score_b.total_cmp(score_a).then(a.cmp(b)));
-        let passages = found.into_iter().map(|(score, number)| Some((score, self.passages.get(number)?)));
-        Ok(passages.flatten().collect())
+    /// The best passages of a query, the best first; of equal ones, the first in the folder.
+    fn best(&self, query: &str, hits: usize) -> Vec<&Hit> {
+        self.words.best(query, hits).into_iter().map(|(_, number)| &self.passages[number]).collect()
     }
+}
 
-    fn any_word_of(&self, query: &str) -> Result<BooleanQuery, TantivyError> {
-        let mut words = BTreeSet::new();
-        let mut analyzer = self.searcher.index().tokenizer_for_field(self.fields.words)?;
-        analyzer.token_stream(query).process(&mut |token| {
-            words.insert(token.text.clone());
-        });
-        let terms = words.iter().map(|word| Term::from_field_text(self.fields.words, word));
-        Ok(BooleanQuery::new_multiterms_query(terms.collect()))
-    }
+/// What is searched of a passage.
+fn text(passage: &Hit) -> String {
+    format!("{}\n{}", passage.title, passage.text)
 }
 
 impl Search for LocalIndex {
@@ -107,42 +66,8 @@ impl Search for LocalIndex {
     }
 
     fn search(&self, queries: &[String], hits: usize) -> Result<Vec<Vec<Hit>>, BenchmarkError> {
-        let hits = |query: &String| {
-            let best = self.best(query, hits)?;
-            Ok(best.into_iter().map(|(_, passage)| passage.clone()).collect())
-        };
-        queries.iter().map(hits).collect()
+        Ok(queries.iter().map(|query| self.best(query, hits).into_iter().cloned().collect()).collect())
     }
-}
-
-impl From<TantivyError> for BenchmarkError {
-    fn from(error: TantivyError) -> Self {
-        Self::Index { problem: error.to_string() }
-    }
-}
-
-/// The field's name by which a passage's number is read.
-const NUMBER: &str = "number";
-
-/// Indexes passages, in their order and on one thread, so that every run finds the same.
-fn index(passages: &[Hit]) -> Result<(Searcher, Fields), TantivyError> {
-    let mut schema = Schema::builder();
-    let counted = TextFieldIndexing::default().set_index_option(IndexRecordOption::WithFreqs);
-    let fields = Fields {
-        words: schema.add_text_field("words", TextOptions::default().set_indexing_options(counted)),
-        number: schema.add_u64_field(NUMBER, NumericOptions::from(FAST)),
-    };
-    let index = Index::create_in_ram(schema.build());
-    let mut writer: IndexWriter = index.writer_with_num_threads(1, WRITER)?;
-    writer.set_merge_policy(Box::new(NoMergePolicy));
-    for (number, passage) in (0..).zip(passages) {
-        let mut document = TantivyDocument::new();
-        document.add_text(fields.words, format!("{}\n{}", passage.title, passage.text));
-        document.add_u64(fields.number, number);
-        writer.add_document(document)?;
-    }
-    writer.commit()?;
-    Ok((index.reader()?.searcher(), fields))
 }
 
 #[cfg(test)]
@@ -160,8 +85,7 @@ mod tests {
             passage("b", "the lighthouse of the island"),
             passage("c", "the ferry"),
             passage("d", "an owl"),
-        ])
-        .unwrap();
+        ]);
         let cases = [
             ("Ferry?", &["c", "a"][..]),
             // Of "the", "a" has two among 7 words (1.213 times its rarity), "c" one among 3 (1.178).
@@ -171,31 +95,19 @@ mod tests {
             ("", &[]),
         ];
         for (query, expected) in cases {
-            let best = index.best(query, 3).unwrap();
-            let titles: Vec<&str> = best.into_iter().map(|(_, hit)| hit.title.as_str()).collect();
+            let titles: Vec<&str> = index.best(query, 3).iter().map(|hit| hit.title.as_str()).collect();
             assert_eq!(titles, expected, "{query}");
         }
-        assert_eq!(index.best("the", 1).unwrap().len(), 1);
-        assert!(index.best("the", 0).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_score_is_that_of_the_formula() {
-        // A word in n of N passages, f times in one of this length, scores
-        // ln(1 + (N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * length / mean length)).
-        let index = LocalIndex::of_passages(vec![passage("", "x y x"), passage("", "z")]).unwrap();
-        let expected = (1.0 + 1.5 / 1.5_f64).ln() * 2.0 * 2.2 / (2.0 + 1.2 * (0.25 + 0.75 * 3.0 / 2.0));
-        let best = index.best("x", 5).unwrap();
-        assert_eq!(best.len(), 1);
-        assert!((f64::from(best[0].0) - expected).abs() < 1e-6, "{} is not {expected}", best[0].0);
+        assert_eq!(index.best("the", 1).len(), 1);
+        assert!(index.best("the", 0).is_empty());
     }
 
     #[test]
     fn equal_passages_stand_in_the_order_of_the_folder() {
         let all = (0..50).map(|i| passage(&format!("t{i}"), "the same words")).collect();
-        let best = LocalIndex::of_passages(all).unwrap();
-        let best = best.best("words", 50).unwrap();
-        assert!(best.iter().enumerate().all(|(i, (_, hit))| hit.title == format!("t{i}")), "{best:?}");
+        let best = LocalIndex::of_passages(all);
+        let best = best.best("words", 50);
+        assert!(best.iter().enumerate().all(|(i, hit)| hit.title == format!("t{i}")), "{best:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Bamboogle: a few rounds of search and answer.
 
+mod bm25;
 mod documents;
 mod index;
 mod judge;

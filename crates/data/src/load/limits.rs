@@ -26,7 +26,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::{Duration, Instant};
 
-    use arrow::array::{ArrayRef, Int32Array, RecordBatch};
+    use arrow_array::{ArrayRef, Int32Array, RecordBatch};
     use parquet::arrow::ArrowWriter;
     use parquet::file::metadata::{
         FileMetaData, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
