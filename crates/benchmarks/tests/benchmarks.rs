@@ -179,7 +179,7 @@ fn hostile_replies_are_scored() {
         format!("<tool_call>\n{}\n", [MEAN; 500].join("\n")),
     ];
     for reply in &hostile {
-        let mut script = Script::new(|_, _, _: &Opening| Ok(Reply::of_text(&reply)));
+        let mut script = Script::new(|_, _, _: &Opening| Ok(Reply::of_text(reply)));
         let settings = RunSettings { open_cases: 2, ..RunSettings::default() };
         let found =
             outcomes(&bfcl, &mut script, &settings).len() + outcomes(&api_bank, &mut script, &settings).len();

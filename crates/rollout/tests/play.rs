@@ -41,7 +41,7 @@ const PLAIN: &str = "message.content";
 struct Script<'a> {
     chat: &'a Chat,
     turns: Vec<&'static str>,
-    asked: Vec<(Vec<u32>, usize)>,
+    asked: Asked,
 }
 
 impl Sampler for Script<'_> {
@@ -92,12 +92,16 @@ impl Session for Sum {
     }
 }
 
+/// The token ids and the tokens drawn before, of each round's first request.
+type Asked = Vec<(Vec<u32>, usize)>;
+
+/// The first group of a play of the row, and what the sampler was asked.
 fn played(
     chat: &Chat,
     environment: &dyn Environment,
     turns: &[&'static str],
     max_turns: usize,
-) -> (Result<Group<Episode>, RolloutError>, Vec<(Vec<u32>, usize)>) {
+) -> (Result<Group<Episode>, RolloutError>, Asked) {
     let sample = sample(chat.dir());
     let prompt = Arc::new(Prompt::new(chat, environment.opening(&sample), 0).unwrap());
     let mut sampler = Script { chat, turns: turns.to_vec(), asked: Vec::new() };

@@ -148,7 +148,8 @@ fn a_faulty_update_is_left_out_and_changes_nothing() {
         loss.derivatives.by_logp[0] = f32::NAN;
         Ok(loss)
     };
-    let faults: [&dyn Fn(&[f32]) -> Result<PackLoss, TrainError>; 2] = [&not_finite, &no_number];
+    type Loss<'l> = &'l dyn Fn(&[f32]) -> Result<PackLoss, TrainError>;
+    let faults: [Loss<'_>; 2] = [&not_finite, &no_number];
     for (step, fault) in (2..).zip(faults) {
         let update = learner.update(step, &packs(), 1e-3, |_, logp, _| fault(logp)).unwrap();
         assert!(update.skipped && update.tokens == 0 && update.loss == 0.0, "{update:?}");

@@ -10,7 +10,7 @@ use toolrl_rollout::{Environment, GoldReply, RolloutError, Sampler, SamplerSourc
 use crate::{Recipe, Rubrics, TrainError};
 
 /// A source of samplers that can be shared.
-pub type SharedSampler = Arc<dyn SamplerSource<Policy> + Send + Sync>;
+pub type SharedSampler = Arc<dyn SamplerSource<Policy> + Send>;
 
 /// What recipes can name. The built-in parts are always there: the reward terms of [`toolrl_reward::Registry`], the
 /// sampler `local` and the environment `gold`.
@@ -39,7 +39,7 @@ impl Registry {
     pub fn with_sampler(
         mut self,
         name: impl Into<String>,
-        source: impl SamplerSource<Policy> + Send + Sync + 'static,
+        source: impl SamplerSource<Policy> + Send + 'static,
     ) -> Self {
         self.samplers.insert(name.into(), Arc::new(source));
         self
