@@ -7,9 +7,6 @@ use toolrl_rollout::Episode;
 
 use crate::{ScoreError, TaskScore};
 
-/// What an environment's verdict is called among the parts of a reward.
-const OUTCOME: &str = "outcome";
-
 /// The rewards of some episodes, each by its last turn and by its environment's verdict. The rubric's context is the
 /// fixed one of evaluation, so no schedule moves them.
 pub(crate) async fn scores(
@@ -35,7 +32,7 @@ pub(crate) async fn scores(
 fn with_outcome(mut score: TaskScore, outcome: Option<f64>) -> TaskScore {
     if let Some(outcome) = outcome {
         score.total += outcome;
-        score.components.insert(OUTCOME.to_owned(), outcome);
+        score.components.insert(Episode::OUTCOME.to_owned(), outcome);
     }
     score
 }

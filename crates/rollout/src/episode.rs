@@ -16,7 +16,7 @@ pub enum Segment {
     Sampled {
         /// How many tokens, a final stop token included.
         len: usize,
-        /// Which version of the policy: the number of updates before it.
+        /// Which version of the policy: the number of training steps that made it.
         version: u64,
         /// Why it ended.
         finish: FinishReason,
@@ -69,6 +69,9 @@ pub struct Episode {
 }
 
 impl Episode {
+    /// What the environment's verdict is called among the parts of a reward.
+    pub const OUTCOME: &str = "outcome";
+
     /// An episode of one turn.
     pub fn of_turn(member: usize, turn: Sampled, reply: Reply) -> Self {
         let Sampled { tokens, logprobs, finish, version } = turn;

@@ -71,7 +71,7 @@ pub struct Sampled {
     pub logprobs: Vec<f32>,
     /// Why it ended.
     pub finish: FinishReason,
-    /// Which version of the policy it is of: the number of updates before it.
+    /// Which version of the policy it is of: the number of training steps that made it.
     pub version: u64,
 }
 
@@ -95,7 +95,7 @@ pub trait Sampler {
 
 /// Where a training run's samplers come from: one for every version of its policy, of type `P`.
 pub trait SamplerSource<P: ?Sized>: Sync {
-    /// A sampler that holds these weights, which `version` updates have made.
+    /// A sampler that holds these weights, which `version` training steps have made.
     ///
     /// # Errors
     /// [`RolloutError::Sampler`] when the weights cannot be brought to where it samples.

@@ -10,9 +10,6 @@ use toolrl_rollout::{Episode, Group};
 use crate::TrainError;
 use crate::task::Task;
 
-/// What an environment's verdict is called among the parts of a reward.
-const OUTCOME: &str = "outcome";
-
 /// An episode with its score.
 #[derive(Debug)]
 pub(crate) struct Scored {
@@ -70,7 +67,7 @@ impl Scored {
         }
         let terms = score.terms.iter().map(|t| TermReward { weight: t.weight, value: t.score.value });
         let verdict = episode.outcome.map(|value| TermReward { weight: 1.0, value });
-        let named = episode.outcome.map(|value| (OUTCOME.to_owned(), value));
+        let named = episode.outcome.map(|value| (Episode::OUTCOME.to_owned(), value));
         Self {
             reward: score.total + episode.outcome.unwrap_or_default(),
             terms: terms.chain(verdict).collect(),
