@@ -108,3 +108,7 @@ impl Grpo<'_> {
 fn rewarded<T>(group: &Group<Measured>, of: impl Fn(&Measured) -> T) -> Vec<T> {
     group.members.iter().filter(|member| !member.scored.skipped).map(of).collect()
 }
+
+#[cfg(test)]
+#[path = "grpo_tests.rs"]
+mod tests;

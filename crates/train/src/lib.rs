@@ -36,6 +36,8 @@ mod sft;
 mod start;
 mod stop;
 mod task;
+#[cfg(test)]
+mod test_fixtures;
 
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use checkpoint::Manifest;

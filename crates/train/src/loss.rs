@@ -51,3 +51,7 @@ impl From<LossOutput> for PackLoss {
         Self { loss: output.loss, derivatives }
     }
 }
+
+#[cfg(test)]
+#[path = "loss_tests.rs"]
+mod tests;

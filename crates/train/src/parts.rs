@@ -122,3 +122,7 @@ pub(crate) struct Setting<'a> {
     pub environment: &'a dyn Environment,
     pub max_turns: usize,
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

@@ -97,3 +97,7 @@ pub(crate) fn count_failures<'s>(
     }
     failures
 }
+
+#[cfg(test)]
+#[path = "score_tests.rs"]
+mod tests;

@@ -146,3 +146,7 @@ impl AsRef<Scored> for Credited {
         &self.measured.scored
     }
 }
+
+#[cfg(test)]
+#[path = "member_tests.rs"]
+mod tests;

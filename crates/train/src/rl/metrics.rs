@@ -100,3 +100,7 @@ fn means<'a>(values: impl IntoIterator<Item = (&'a String, &'a f64)>) -> BTreeMa
     }
     sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect()
 }
+
+#[cfg(test)]
+#[path = "metrics_tests.rs"]
+mod tests;

@@ -133,3 +133,7 @@ fn prompts(positions: &[usize], tasks: &[Task]) -> Vec<Arc<Prompt>> {
     };
     positions.iter().map(prompt).collect()
 }
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -82,29 +82,5 @@ fn to_go(settled: &[(usize, f64)], whole: f64, scale: f64, starts: &[usize]) -> 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_answers_for_what_is_open_when_it_is_written() {
-        // Of a whole of 3 in units of 2: 1 is settled at byte 4, -0.5 at 8.
-        let found = to_go(&[(4, 2.0), (8, -1.0)], 3.0, 2.0, &[0, 3, 4, 5, 8, 9, 12]);
-        assert_eq!(found, [3.0, 3.0, 3.0, 2.0, 2.0, 2.5, 2.5]);
-        assert_eq!(to_go(&[], 1.0, 1.0, &[0, 1]), [1.0, 1.0]);
-        assert_eq!(to_go(&[(0, 1.0)], 1.0, 1.0, &[]), [0.0; 0]);
-    }
-
-    #[test]
-    fn parts_are_compared_with_the_groups_mean() {
-        let part = |id: PartId, reward: f64, settled: Option<usize>| Part { id, reward, settled };
-        let id = PartId::Value(0, "x".to_owned());
-        let parts = [
-            part(PartId::Names, 1.0, None),
-            part(id.clone(), 1.0, Some(7)),
-            part(PartId::Keys(0), 0.5, Some(3)),
-        ];
-        let names = PartId::Names;
-        let means = BTreeMap::from([(&id, 0.25), (&names, 0.5)]);
-        assert_eq!(settled(&parts, &means), [(3, 0.5), (7, 0.75)]);
-    }
-}
+#[path = "spans_tests.rs"]
+mod tests;

@@ -85,3 +85,7 @@ impl Gap {
         LogprobGap { mean: self.sum / self.tokens.max(1) as f64, max: self.max }
     }
 }
+
+#[cfg(test)]
+#[path = "update_tests.rs"]
+mod tests;
