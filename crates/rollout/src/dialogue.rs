@@ -1,6 +1,6 @@
 //! An episode under way: it grows by token ids alone.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use toolrl_chat::{Chat, Message};
 
@@ -8,6 +8,9 @@ use crate::{Ended, Episode, FinishReason, Prompt, Reply, Request, RolloutError, 
 
 /// Stands for the assistant's turn where only what surrounds it is looked for.
 const TURN: &str = "toolrl7turn";
+
+/// Whether it was said that a template rewrites turns: it does so at every one.
+static TOLD: Once = Once::new();
 
 /// An episode under way.
 #[derive(Clone, Debug)]
@@ -81,7 +84,7 @@ impl Dialogue {
     /// What the template renders between the policy's last turn and its next.
     fn tail(&self, chat: &Chat, messages: &[Message]) -> Result<String, RolloutError> {
         let before = self.said.len().saturating_sub(1);
-        let head = self.render(chat, &[])?;
+        let head = self.render(chat, before, &[])?;
         let opened = &self.prompt.opened;
         let mut rendered = String::new();
         // Of thoughts that the template opens, some templates write the opening before every turn, some only before
@@ -89,7 +92,7 @@ impl Dialogue {
         for turn in [TURN.to_owned(), format!("{opened}{TURN}")] {
             let mut following = vec![Message::new("assistant", turn)];
             following.extend_from_slice(messages);
-            rendered = self.render_after(chat, before, &following)?;
+            rendered = self.render(chat, before, &following)?;
             if let Some(tail) = rendered.strip_prefix(&head).and_then(|rest| rest.strip_prefix(TURN)) {
                 self.tell_rewritten(chat, messages, &head, tail)?;
                 return Ok(tail.to_owned());
@@ -108,7 +111,7 @@ impl Dialogue {
         head: &str,
         tail: &str,
     ) -> Result<(), RolloutError> {
-        let rendered = self.render_after(chat, self.said.len(), messages)?;
+        let rendered = self.render(chat, self.said.len(), messages)?;
         let turn = self.said.last().map_or("", |message| message.content.as_str());
         let own = turn.strip_prefix(self.prompt.opened.as_str()).unwrap_or(turn);
         let kept = rendered
@@ -116,20 +119,17 @@ impl Dialogue {
             .and_then(|rest| rest.strip_suffix(tail))
             .is_some_and(|written| written.trim() == own.trim() || written.trim() == turn.trim());
         if !kept {
-            tracing::warn!(
-                "the chat template rewrites earlier turns: the episode keeps them as they were sampled"
-            );
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    "the chat template rewrites earlier turns: episodes keep them as they were sampled"
+                );
+            });
         }
         Ok(())
     }
 
-    /// The conversation before the policy's last turn, with the opening of that turn.
-    fn render(&self, chat: &Chat, following: &[Message]) -> Result<String, RolloutError> {
-        self.render_after(chat, self.said.len().saturating_sub(1), following)
-    }
-
     /// The opening, the first `said` messages after it and those that follow, with the opening of a turn.
-    fn render_after(&self, chat: &Chat, said: usize, following: &[Message]) -> Result<String, RolloutError> {
+    fn render(&self, chat: &Chat, said: usize, following: &[Message]) -> Result<String, RolloutError> {
         let opening = &self.prompt.opening;
         let all: Vec<Message> =
             opening.messages.iter().chain(&self.said[..said]).chain(following).cloned().collect();

@@ -2,11 +2,9 @@
 
 use toolrl_chat::{Chat, ChatError, Message};
 use toolrl_data::Sample;
+use toolrl_grammar::{Dialect, ToolRl};
 
 use crate::{Environment, RolloutError};
-
-/// The opening of every thought that a template may have written before the reply begins.
-const THOUGHTS: &str = "<think>";
 
 /// What a policy is told before its first turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +69,9 @@ impl Prompt {
 /// The thoughts that a rendered opening ends in: from the last tag that opens some, if that stands in what the template
 /// adds for the assistant's turn.
 fn opened<'t>(chat: &Chat, opening: &Opening, text: &'t str) -> Result<&'t str, ChatError> {
-    let Some(tag) = text.rfind(THOUGHTS) else { return Ok("") };
+    let Some(tag) = ToolRl.thoughts_opening().and_then(|opening| text.rfind(opening)) else {
+        return Ok("");
+    };
     let last = opening.messages.last().map_or("", |message| message.content.trim());
     // What follows the last message is the template's; most prompts are told by this alone.
     if !last.is_empty() && text[tag..].contains(last) {
