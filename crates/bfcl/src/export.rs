@@ -71,7 +71,10 @@ fn line(id: &str, form: ExportForm, handler: Handler, replies: Replies<'_>) -> S
 
 fn single(form: ExportForm, handler: Handler, reply: &[u8]) -> Value<'_> {
     match form {
-        ExportForm::Calls => Value::str(calls(handler.decode_ast(reply)).to_string()),
+        // What cannot be decoded stays text: the scorer cannot decode that either.
+        ExportForm::Calls => {
+            handler.decode_ast(reply).map_or_else(|| text(reply), |decoded| Value::str(calls(decoded).to_string()))
+        }
         ExportForm::Text => text(reply),
     }
 }

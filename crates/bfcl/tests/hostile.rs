@@ -53,7 +53,7 @@ fn hostile_replies_are_judged() {
         for handler in Handler::ALL {
             let calls = handler.decode_ast(reply);
             for case in benchmark.cases() {
-                let _ = check(case, Some(&calls), Names::Dotted).unwrap();
+                let _ = check(case, calls.as_ref(), Names::Dotted).unwrap();
             }
             let sources = handler.decode_execute(reply);
             assert_eq!(sources.is_ok(), handler.calls(reply).is_ok());

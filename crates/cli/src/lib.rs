@@ -33,6 +33,7 @@ mod progress;
 mod recipes;
 mod replay;
 mod reward;
+mod run_dir;
 mod signals;
 mod starter;
 mod study;

@@ -1,15 +1,16 @@
 //! `toolrl train`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toolrl_eval::EvalReport;
 use toolrl_train::{
-    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, refuse_used, run,
+    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop,
+    refuse_used, run,
 };
 
 use crate::args::TrainArgs;
 use crate::progress::Progress;
-use crate::{device, hub, recipes, signals, starter};
+use crate::{device, hub, recipes, run_dir, signals, starter};
 
 /// Runs a recipe, and those that follow it, each from the policy that the one before left; or goes on with a run. The
 /// tables of the evaluations go to standard output.
@@ -17,48 +18,61 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     if let Some(run_dir) = &args.resume {
         return resume(run_dir, args, registry);
     }
-    let mut policy = args.policy.clone();
     let overrides = device::among(&args.overrides, args.device);
     // Everything that is asked for is read before anything is done.
     let mut stages = Vec::new();
     let named = args.recipe.as_deref().unwrap_or("quickstart");
-    for (place, name) in std::iter::once(named).chain(args.then.iter().map(String::as_str)).enumerate() {
+    for name in std::iter::once(named).chain(args.then.iter().map(String::as_str)) {
         let mut recipe = recipes::find(name, &overrides)?;
-        apply(&mut recipe, policy.as_deref(), args.data.as_deref());
+        apply(&mut recipe, None, args.data.as_deref());
         let parts = recipe.parts(registry)?;
-        let run_dir = match &args.run_dir {
-            Some(dir) if args.then.is_empty() => dir.clone(),
-            Some(dir) => dir.join(format!("{}-{}", place + 1, recipe.name)),
-            None => {
-                let namesakes = |(earlier, ..): &&(Recipe, Parts, PathBuf)| earlier.name == recipe.name;
-                next_run_dir(&recipe.name, stages.iter().filter(namesakes).count())
-            }
-        };
-        policy = Some(run_dir.join("final"));
-        if args.dry_run {
-            print!("{}", recipe.to_toml()?);
-            continue;
-        }
-        refuse_used(&run_dir)?;
-        stages.push((recipe, parts, run_dir));
+        stages.push((recipe, parts));
     }
-    let stop = signals::stop()?;
-    for (mut recipe, parts, run_dir) in stages {
-        match &mut recipe.policy {
-            None => {
-                let dir = run_dir.join("start");
-                starter::unpack(&dir)?;
-                recipe.policy = Some(PolicySource::Dir(dir));
-            }
-            Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
-            Some(PolicySource::Fresh(_)) => {}
+    let several = !args.then.is_empty();
+    let given = |place: usize, recipe: &Recipe| {
+        let dir = args.run_dir.as_ref()?;
+        Some(if several { dir.join(format!("{}-{}", place + 1, recipe.name)) } else { dir.clone() })
+    };
+    if args.dry_run {
+        let mut policy = args.policy.clone();
+        for (place, (mut recipe, _)) in stages.into_iter().enumerate() {
+            apply(&mut recipe, policy.as_deref(), None);
+            print!("{}", recipe.to_toml()?);
+            policy = Some(given(place, &recipe).unwrap_or_else(|| run_dir::free(&recipe.name)).join("final"));
         }
-        tracing::info!("run directory {}", run_dir.display());
-        let (before, resume, last_step) = (None, None, None);
-        let (recipe, parts, run_dir) = (&recipe, &parts, run_dir.as_path());
-        finish(Job { recipe, parts, run_dir, before, resume, stop: stop.clone(), last_step })?;
+        return Ok(());
+    }
+    let places: Vec<_> = stages.iter().enumerate().map(|(place, (recipe, _))| given(place, recipe)).collect();
+    places.iter().flatten().try_for_each(|dir| refuse_used(dir))?;
+    let stop = signals::stop()?;
+    let mut policy = args.policy.clone();
+    for ((mut recipe, parts), place) in stages.into_iter().zip(places) {
+        apply(&mut recipe, policy.as_deref(), None);
+        let run = |dir: &Path| stage(&recipe, &parts, dir, stop.clone());
+        let run_dir = match place {
+            Some(dir) => run(&dir).map(|()| dir),
+            None => run_dir::in_a_new_one(&recipe.name, run),
+        };
+        policy = Some(run_dir?.join("final"));
     }
     Ok(())
+}
+
+/// One recipe of those that follow each other.
+fn stage(recipe: &Recipe, parts: &Parts, run_dir: &Path, stop: Stop) -> anyhow::Result<()> {
+    let mut recipe = recipe.clone();
+    match &mut recipe.policy {
+        None => {
+            let dir = run_dir.join("start");
+            starter::unpack(&dir)?;
+            recipe.policy = Some(PolicySource::Dir(dir));
+        }
+        Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
+        Some(PolicySource::Fresh(_)) => {}
+    }
+    tracing::info!("run directory {}", run_dir.display());
+    let recipe = &recipe;
+    finish(Job { recipe, parts, run_dir, before: None, resume: None, stop, last_step: None })
 }
 
 /// Goes on with a run that was stopped or cut off.
@@ -115,10 +129,4 @@ where
 /// A runtime whose one thread of its own serves the timers and sockets of reward terms that wait.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?)
-}
-
-/// The first `runs/NAME-NUMBER` that is not there, `others` of them left out.
-fn next_run_dir(name: &str, others: usize) -> PathBuf {
-    let numbered = |n: usize| Path::new("runs").join(format!("{name}-{n}"));
-    (1..).map(numbered).filter(|dir| !dir.exists()).nth(others).unwrap_or_else(|| numbered(0))
 }

@@ -31,6 +31,8 @@ pub struct HeldOut<'a> {
     pub max_turns: usize,
     /// Tokens that the policy's context holds.
     pub context: usize,
+    /// Prompts lose their beginning beyond so many tokens; none does where it is none.
+    pub cut_prompts_to: Option<usize>,
     /// Prompts handed to the sampler at a time; 0 is read as 1. It changes no outcome.
     pub batch_size: usize,
 }
@@ -80,9 +82,10 @@ async fn episodes(
     samples: &[Sample],
     first: usize,
 ) -> Result<Vec<Group<Episode>>, EvalError> {
-    let HeldOut { chat, environment, max_new_tokens, max_turns, context, .. } = *held_out;
+    let HeldOut { chat, environment, max_new_tokens, max_turns, context, cut_prompts_to, .. } = *held_out;
     let prompt = |(task, sample): (usize, &Sample)| {
         let prompt = Prompt::of_sample(chat, environment, sample, task)?;
+        let prompt = prompt.keep_last(chat, cut_prompts_to.unwrap_or(usize::MAX))?;
         Ok(Arc::new(Prompt { index: (first + task) as u64, ..prompt }))
     };
     let prompts = samples.iter().enumerate().map(prompt).collect::<Result<Vec<_>, RolloutError>>()?;

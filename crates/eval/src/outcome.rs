@@ -60,6 +60,8 @@ pub struct Outcome {
     pub well_formed: bool,
     /// Whether it makes the gold calls: [`is_exact`].
     pub exact: bool,
+    /// Whether the prompt left no room in the policy's context, so that nothing was replied.
+    pub overlong: bool,
     /// Tokens that were sampled.
     pub tokens: usize,
     /// Why the last turn ended.
@@ -84,6 +86,7 @@ impl Outcome {
             error,
             well_formed: strict(reply, ReplyKind::of(&sample.gold)).is_ok(),
             exact: is_exact(reply, &sample.gold),
+            overlong: episode.replies.is_empty(),
             tokens: episode.sampled(),
             finish: episode.finish(),
         }

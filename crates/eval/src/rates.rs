@@ -11,6 +11,9 @@ pub struct Rates {
     pub tasks: usize,
     /// How many of them have no reward because scoring failed; the means of rewards leave them out.
     pub errors: usize,
+    /// How many of them have a prompt that leaves no room in the policy's context; they are scored as empty replies.
+    #[serde(default)]
+    pub overlong: usize,
     /// Mean total reward, on the rubric's own scale.
     pub mean_reward: f64,
     /// Share of replies of the strict form, 0 to 1.
@@ -45,6 +48,7 @@ impl Rates {
         Self {
             tasks: outcomes.len(),
             errors: outcomes.len() - scores.len(),
+            overlong: outcomes.iter().filter(|o| o.overlong).count(),
             mean_reward: total / scores.len().max(1) as f64,
             format_rate: share(outcomes.iter().filter(|o| o.well_formed).count(), outcomes.len()),
             exact_call_rate: share(outcomes.iter().filter(|o| o.exact).count(), outcomes.len()),

@@ -92,6 +92,7 @@ mod tests {
         let rates = Rates {
             tasks: 4,
             errors: 0,
+            overlong: 0,
             mean_reward,
             format_rate: 0.75,
             exact_call_rate: mean_reward / 4.0,

@@ -85,6 +85,7 @@ fn held_out<'a>(chat: &'a Chat, samples: &'a [Sample], rubric: &'a Rubric, batch
         max_new_tokens: 7,
         max_turns: 1,
         context: 4096,
+        cut_prompts_to: None,
         batch_size,
     }
 }
@@ -123,6 +124,27 @@ async fn rates_count_replies_by_kind_and_by_tools() {
     assert!(outcomes[3].error.is_some());
     let tokens = chat.encode(CALL).unwrap().len() + 1;
     assert_eq!((outcomes[0].exact, outcomes[0].well_formed, outcomes[0].tokens), (true, true, tokens));
+}
+
+#[tokio::test]
+async fn a_prompt_that_leaves_no_room_counts_as_unanswered() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chat, mut samples, rubric) = (chat(dir.path()).unwrap(), samples(), Rubric::toolrl());
+    samples.truncate(3);
+    samples[1].messages[0].content += &" more".repeat(500);
+    let mut sampler = Prepared::new(&chat, &[CALL, CALL, ANSWER]);
+    let of = HeldOut { context: 400, ..held_out(&chat, &samples, &rubric, 2) };
+    let Evaluation { report, outcomes } = evaluate(&mut sampler, &of, |_, _| ()).await.unwrap();
+    let outcome = |o: &toolrl_eval::Outcome| (o.overlong, o.exact, o.tokens == 0);
+    let found: Vec<_> = outcomes.iter().map(outcome).collect();
+    assert_eq!(found, [(false, true, false), (true, false, true), (false, true, false)]);
+    assert_eq!((report.overall.tasks, report.overall.overlong, report.overall.errors), (3, 1, 0));
+    assert_eq!(report.overall.mean_reward, (4.0 - 3.0 + 1.0) / 3.0);
+    // A recipe that cuts prompts in training cuts them here too.
+    let mut sampler = Prepared::new(&chat, &[CALL, CALL, ANSWER]);
+    let cut = HeldOut { cut_prompts_to: Some(300), ..of };
+    let Evaluation { report, outcomes } = evaluate(&mut sampler, &cut, |_, _| ()).await.unwrap();
+    assert_eq!((report.overall.overlong, outcomes[1].exact), (0, true));
 }
 
 #[tokio::test]

@@ -31,8 +31,10 @@ pub struct Completion {
     pub kind: String,
     /// Which member of its group this is, from 0.
     pub member: usize,
-    /// The rendered prompt.
+    /// The rendered prompt, as the policy saw it.
     pub prompt: String,
+    /// Tokens that the prompt lacks at its beginning, as the recipe had it cut.
+    pub prompt_cut: u64,
     /// The reply, special tokens left out.
     pub completion: String,
     /// The gold reply.
@@ -101,6 +103,8 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
     let (sample_id, kind, prompt) = (texts("sample_id")?, texts("kind")?, texts("prompt")?);
     let (completion, gold, finish) = (texts("completion")?, texts("gold")?, texts("finish")?);
     let (reward, advantage, logprob_sum) = (floats("reward")?, floats("advantage")?, floats("logprob_sum")?);
+    // Files of earlier versions have no such column.
+    let prompt_cut = whole("prompt_cut").ok();
     let schema = batch.schema();
     let names = schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with("reward_"));
     let components: Vec<_> = names
@@ -113,6 +117,7 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
         kind: kind.value(i).to_owned(),
         member: member.value(i) as usize,
         prompt: prompt.value(i).to_owned(),
+        prompt_cut: prompt_cut.map_or(0, |cut| cut.value(i)),
         completion: completion.value(i).to_owned(),
         gold: gold.value(i).to_owned(),
         reward: reward.value(i),
@@ -142,6 +147,7 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
         strings("kind", rows, |r| &r.kind),
         integers("member", rows, |r| r.member as u64),
         strings("prompt", rows, |r| &r.prompt),
+        integers("prompt_cut", rows, |r| r.prompt_cut),
         strings("completion", rows, |r| &r.completion),
         strings("gold", rows, |r| &r.gold),
         floats("reward", rows, |r| Some(r.reward)),
@@ -202,6 +208,7 @@ mod tests {
             kind: "one_call".into(),
             member,
             prompt: "What is the weather in Köln?\n".into(),
+            prompt_cut: 3 * member as u64,
             completion: "<think> … </think>".into(),
             gold: "gold".into(),
             reward: 1.5,

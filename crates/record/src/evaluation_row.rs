@@ -29,10 +29,13 @@ impl StepRow for EvaluationRow {
 }
 
 impl EvaluationRow {
+    /// What TensorBoard's names of scores begin with.
+    pub const GROUP: &str = "evaluation/";
+
     /// Every score as TensorBoard names it.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         let Self { evaluation, scores, .. } = self;
-        scores.iter().map(|(name, value)| (format!("evaluation/{evaluation}/{name}"), *value)).collect()
+        scores.iter().map(|(name, value)| (format!("{}{evaluation}/{name}", Self::GROUP), *value)).collect()
     }
 }
 

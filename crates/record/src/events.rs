@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::RecordError;
+use super::{RecordError, write_whole};
 
 const WIRE_VARINT: u64 = 0;
 const WIRE_FIXED64: u64 = 1;
@@ -41,6 +41,30 @@ impl EventWriter {
         put_bytes(&mut event, 3, b"brain.Event:2");
         writer.append(&event)?;
         Ok(writer)
+    }
+
+    /// Goes on in the directory of a run that was cut off. Of what is there, the events stay that `keep` takes by step and
+    /// tag; a torn end goes. (TensorBoard would show both points of a step that is written twice.)
+    ///
+    /// # Errors
+    /// [`RecordError::Io`].
+    pub fn resume(directory: &Path, keep: impl Fn(u64, &str) -> bool) -> Result<Self, RecordError> {
+        let entries = match fs::read_dir(directory) {
+            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().map_err(RecordError::io(directory))?,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(RecordError::io(directory)(e)),
+        };
+        for path in entries.into_iter().map(|entry| entry.path()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("events.out.tfevents") {
+                let bytes = fs::read(&path).map_err(RecordError::io(&path))?;
+                let kept: Vec<u8> = records(&bytes).filter(|record| stays(record, &keep)).flatten().copied().collect();
+                if kept.len() < bytes.len() {
+                    write_whole(&path, &kept)?;
+                }
+            }
+        }
+        Self::create(directory)
     }
 
     /// Appends the scalars of one step.
@@ -113,6 +137,79 @@ fn framed(payload: &[u8]) -> Vec<u8> {
     record
 }
 
+/// The whole TFRecords at the beginning of a file, as they stand there.
+fn records(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let length = u64::from_le_bytes(*bytes.first_chunk()?);
+        let end = usize::try_from(length).ok()?.checked_add(16)?;
+        let (record, rest) = bytes.split_at_checked(end)?;
+        bytes = rest;
+        Some(record)
+    })
+}
+
+/// Whether a record stays: one without scalars does.
+fn stays(record: &[u8], mut keep: impl FnMut(u64, &str) -> bool) -> bool {
+    let event = &record[12..record.len() - 4];
+    let number = |field| fields(event).find_map(|(key, value)| value.number().filter(|_| key == field));
+    let inside = |message, field| fields(message).find_map(|(key, value)| value.bytes().filter(|_| key == field));
+    let tag = inside(event, 5).and_then(|summary| inside(summary, 1)).and_then(|value| inside(value, 1));
+    tag.is_none_or(|tag| keep(number(2).unwrap_or(0), &String::from_utf8_lossy(tag)))
+}
+
+/// The value of a protobuf field.
+#[derive(Clone, Copy)]
+enum Field<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Field<'a> {
+    fn number(self) -> Option<u64> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+
+    fn bytes(self) -> Option<&'a [u8]> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+}
+
+/// The fields of a protobuf message, up to the first that is none: number and value.
+fn fields(mut message: &[u8]) -> impl Iterator<Item = (u64, Field<'_>)> {
+    std::iter::from_fn(move || {
+        let key = take_varint(&mut message)?;
+        let field = match key & 7 {
+            WIRE_VARINT => Field::Number(take_varint(&mut message)?),
+            WIRE_FIXED64 => Field::Bytes(take(&mut message, 8)?),
+            WIRE_BYTES => {
+                let length = usize::try_from(take_varint(&mut message)?).ok()?;
+                Field::Bytes(take(&mut message, length)?)
+            }
+            WIRE_FIXED32 => Field::Bytes(take(&mut message, 4)?),
+            _ => return None,
+        };
+        Some((key >> 3, field))
+    })
+}
+
+fn take<'a>(bytes: &mut &'a [u8], n: usize) -> Option<&'a [u8]> {
+    let (taken, rest) = bytes.split_at_checked(n)?;
+    *bytes = rest;
+    Some(taken)
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = take(bytes, 1)?[0];
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
 /// The CRC-32C as TFRecords hold it: rotated and moved, so that the checksum of data that holds
 /// checksums stays a good one.
 fn masked_crc(bytes: &[u8]) -> u32 {
@@ -170,5 +267,41 @@ mod tests {
         expected.extend(b"\x0a\x12\x0a\x0breward/mean\x15\x00\x00\xc0\x3f");
         expected.extend(b"\x0a\x0b\x0a\x04loss\x15\x00\x00\x00\xbf");
         assert_eq!(payloads[1][9..], expected);
+    }
+
+    #[test]
+    fn a_resumed_run_has_each_step_once_and_no_torn_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let scalars = |tag: &str| [(tag.to_owned(), 0.5)];
+        let mut writer = EventWriter::create(dir.path()).unwrap();
+        writer.append_scalars(0, &scalars("evaluation/held-out/reward")).unwrap();
+        (1..=300).for_each(|step| writer.append_scalars(step, &scalars("loss")).unwrap());
+        let path = writer.path.clone();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.truncate(bytes.len() - 3);
+        fs::write(&path, bytes).unwrap();
+        let seen = || {
+            let mut seen: Vec<(u64, String)> = Vec::new();
+            for entry in fs::read_dir(dir.path()).unwrap() {
+                let bytes = fs::read(entry.unwrap().path()).unwrap();
+                payloads(&bytes);
+                let see = |record: &[u8]| {
+                    stays(record, |step, tag| {
+                        seen.push((step, tag.to_owned()));
+                        true
+                    });
+                };
+                records(&bytes).for_each(see);
+            }
+            seen.sort();
+            seen
+        };
+        let mut resumed = EventWriter::resume(dir.path(), |step, _| step <= 200).unwrap();
+        (201..=250).for_each(|step| resumed.append_scalars(step, &scalars("loss")).unwrap());
+        let steps: Vec<u64> = seen().into_iter().map(|(step, _)| step).collect();
+        assert_eq!(steps, (0..=250).collect::<Vec<_>>());
+        drop(EventWriter::resume(dir.path(), |_, tag| !tag.starts_with("evaluation/")).unwrap());
+        assert_eq!(seen().len(), 250, "other evaluations go");
+        drop(EventWriter::resume(&dir.path().join("new"), |_, _| true).unwrap());
     }
 }

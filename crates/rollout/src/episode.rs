@@ -56,11 +56,11 @@ pub struct Episode {
     pub member: usize,
     /// All tokens after the prompt.
     pub tokens: Vec<u32>,
-    /// What they are, in order; the first and the last are sampled.
+    /// What they are, in order; the first and the last are sampled. None where the prompt left no room for a turn.
     pub segments: Vec<Segment>,
     /// The sampler's log-probability of each sampled token, in nats ([`Sampled::logprobs`]).
     pub logprobs: Vec<f32>,
-    /// The policy's turns as text; at least one.
+    /// The policy's turns as text, one for each of `segments` that is sampled.
     pub replies: Vec<Reply>,
     /// Why it ended.
     pub ended: Ended,
@@ -78,6 +78,12 @@ impl Episode {
         let segments = vec![Segment::Sampled { len: tokens.len(), version, finish }];
         let ended = if finish == FinishReason::Stop { Ended::Closed } else { Ended::Cut };
         Self { member, tokens, segments, logprobs, replies: vec![reply], ended, outcome: None }
+    }
+
+    /// The episode of a prompt that leaves no room in the policy's context.
+    pub fn without_turn(member: usize) -> Self {
+        let (tokens, segments, logprobs, replies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { member, tokens, segments, logprobs, replies, ended: Ended::OutOfContext, outcome: None }
     }
 
     /// The places of the sampled tokens among [`tokens`](Self::tokens), turn by turn.

@@ -44,7 +44,7 @@ enum Next<'a> {
 
 /// Plays `members` episodes of each prompt, `samples[prompt.task]` being its task. In each round the sampler is asked for
 /// one turn of every open episode; a group's first turns share the computation of its prompt. The groups have the order
-/// of the prompts.
+/// of the prompts. A prompt that leaves no room in the policy's context has episodes without a turn.
 ///
 /// # Errors
 /// [`RolloutError`] of the sampler, the environment or the chat.
@@ -56,9 +56,14 @@ pub async fn play<'s>(
     how: &Play<'s>,
 ) -> Result<Vec<Group<Episode>>, RolloutError> {
     let mut groups: Vec<Vec<Episode>> = prompts.iter().map(|_| Vec::with_capacity(members)).collect();
-    let requests: Vec<_> = prompts.iter().map(|prompt| Request::first(prompt, members)).collect();
+    let (fit, too_long): (Vec<_>, Vec<_>) =
+        prompts.iter().enumerate().partition(|(_, prompt)| prompt.tokens.len() < how.context);
+    for (group, _) in too_long {
+        groups[group].extend((0..members).map(Episode::without_turn));
+    }
+    let requests: Vec<_> = fit.iter().map(|(_, prompt)| Request::first(prompt, members)).collect();
     let mut turns = sampled(sampler, &requests, how).await?;
-    let mut open = begin(prompts, samples, members, how).await?;
+    let mut open = begin(&fit, samples, members, how).await?;
     while !open.is_empty() {
         let answered =
             join_all(open.into_iter().zip(turns).map(|(open, turn)| answer(open, turn, how))).await;
@@ -70,7 +75,7 @@ pub async fn play<'s>(
             }
         }
         let requests: Vec<_> = open.iter().map(|o| o.dialogue.request()).collect();
-        turns = if requests.is_empty() { Vec::new() } else { sampled(sampler, &requests, how).await? };
+        turns = sampled(sampler, &requests, how).await?;
     }
     let group = |(prompt, mut members): (&Arc<Prompt>, Vec<Episode>)| {
         members.sort_by_key(|episode| episode.member);
@@ -85,6 +90,9 @@ async fn sampled(
     requests: &[Request<'_>],
     how: &Play<'_>,
 ) -> Result<Vec<Sampled>, RolloutError> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
     let turns = sampler.sample(requests, &how.params, how.key).await?;
     let asked = requests.iter().map(|request| request.members.len()).sum();
     let given = turns.iter().map(Vec::len).sum();
@@ -98,7 +106,7 @@ async fn sampled(
 
 /// The episodes of all groups before their first turn.
 async fn begin<'s>(
-    prompts: &[Arc<Prompt>],
+    prompts: &[(usize, &Arc<Prompt>)],
     samples: impl Fn(&Prompt) -> &'s Sample,
     members: usize,
     how: &Play<'s>,
@@ -112,7 +120,7 @@ async fn begin<'s>(
             Ok(Open { group, id: &sample.id, dialogue, session })
         }
     };
-    let places = prompts.iter().enumerate().flat_map(|(g, prompt)| (0..members).map(move |m| (g, prompt, m)));
+    let places = prompts.iter().flat_map(|&(g, prompt)| (0..members).map(move |m| (g, prompt, m)));
     join_all(places.map(open)).await.into_iter().collect()
 }
 

@@ -37,6 +37,8 @@ pub struct Prompt {
     pub opened: String,
     /// Its token ids.
     pub tokens: Vec<u32>,
+    /// Tokens that were taken off its beginning.
+    pub cut: usize,
 }
 
 impl Prompt {
@@ -48,7 +50,20 @@ impl Prompt {
         let text = chat.render_with_tools(&opening.messages, &opening.tools, true)?;
         let opened = opened(chat, &opening, &text)?.to_owned();
         let tokens = chat.encode(&text)?;
-        Ok(Self { task, index: task as u64, opening, text, opened, tokens })
+        Ok(Self { task, index: task as u64, opening, text, opened, tokens, cut: 0 })
+    }
+
+    /// The same without its beginning: its last `n` tokens, and the text that they are.
+    ///
+    /// # Errors
+    /// When the tokenizer's decoder fails.
+    pub fn keep_last(self, chat: &Chat, n: usize) -> Result<Self, ChatError> {
+        let off = self.tokens.len().saturating_sub(n);
+        if off == 0 {
+            return Ok(self);
+        }
+        let tokens = self.tokens[off..].to_vec();
+        Ok(Self { text: chat.decode(&tokens, false)?, tokens, cut: self.cut + off, ..self })
     }
 
     /// The prompt of a sample, which stands at this position among the tasks.

@@ -23,6 +23,25 @@ pub enum TrainError {
         /// What was left out.
         why: String,
     },
+    /// A sample is longer than the recipe allows, and it does not say what becomes of such.
+    #[error(
+        "sample {id} has {tokens} tokens, and {setting} = {limit} ({count} of {of} training samples are longer): raise the \
+         limit, or set train.overlong_prompts to \"leave_out\" or \"cut\""
+    )]
+    Overlong {
+        /// The first such sample's id.
+        id: String,
+        /// Its tokens.
+        tokens: usize,
+        /// What sets the limit.
+        setting: &'static str,
+        /// The limit.
+        limit: usize,
+        /// How many samples are longer.
+        count: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A gold reply that cannot be scored against.
     #[error("sample {id}: its gold reply cannot be scored: {source}")]
     Gold {

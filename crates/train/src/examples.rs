@@ -65,6 +65,7 @@ pub(crate) fn completion(
         kind: task.sample.kind.to_string(),
         member: episode.member,
         prompt: format!("{}{before}", prompt.text),
+        prompt_cut: prompt.cut as u64,
         completion: episode.reply().text.clone(),
         gold: task.sample.gold.text().to_owned(),
         reward: scored.reward,

@@ -17,7 +17,9 @@ mod examples;
 mod golden_tests;
 mod grpo;
 mod guard;
+mod identity;
 mod learner;
+mod limit;
 mod lock;
 mod loss;
 mod observer;
@@ -33,6 +35,7 @@ mod rl;
 mod run;
 mod score;
 mod sft;
+mod stage;
 mod start;
 mod stop;
 mod task;
@@ -49,7 +52,7 @@ pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
     BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig,
     FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong,
-    PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
+    OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -90,6 +90,13 @@ impl Recipe {
     }
 }
 
+impl Parts {
+    /// Where this recipe's episodes take place.
+    pub(crate) fn setting(&self, recipe: &Recipe) -> Setting<'_> {
+        Setting { environment: &*self.environment, max_turns: recipe.environment.max_turns }
+    }
+}
+
 /// A part by its name.
 fn named<T: Clone>(
     what: &str,

@@ -6,7 +6,8 @@ use toolrl_policy::DeviceChoice;
 use toolrl_record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
 
 use crate::checkpoint::Checkpoints;
-use crate::resume::{Identity, copy_files};
+use crate::identity::Identity;
+use crate::resume::copy_files;
 use crate::{Changes, Job, Observer, Recipe, Registry, Resume, Stop, TrainError, run};
 
 /// What a replay found.

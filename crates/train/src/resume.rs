@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use toolrl_record::write_whole;
 
 use crate::checkpoint::Checkpoints;
-use crate::task::Data;
+use crate::identity::Identity;
 use crate::{Recipe, TrainError};
 
 /// What is done about changes that would change a run's results.
@@ -137,68 +136,6 @@ fn flatten(path: &str, value: &toml::Value, settings: &mut BTreeMap<String, Stri
     }
 }
 
-/// What decides a run's results beside its recipe: `run.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity {
-    /// The program and its version.
-    pub program: String,
-    /// Checksum of all samples, those held out included.
-    pub data: String,
-    /// The vector instructions that sums are made with: they decide how a sum is rounded.
-    pub cpu: String,
-    /// What it is computed on.
-    #[serde(default = "on_the_cpu")]
-    pub device: String,
-}
-
-/// What runs were computed on that do not say.
-fn on_the_cpu() -> String {
-    "cpu".to_owned()
-}
-
-impl Identity {
-    /// The name of its file.
-    pub(crate) const NAME: &'static str = "run.json";
-
-    pub(crate) fn of(data: &Data, device: &str) -> Self {
-        let mut crc = 0;
-        let mut add = |text: &str| {
-            crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
-            crc = crc32c::crc32c_append(crc, text.as_bytes());
-        };
-        for sample in data.train.iter().chain(&data.held_out) {
-            sample.messages.iter().for_each(|message| add(&message.content));
-            add(&sample.gold);
-        }
-        let program = concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned();
-        let cpu = toolrl_policy::vector_instructions().to_owned();
-        Self { program, data: format!("{crc:08x}"), cpu, device: device.to_owned() }
-    }
-
-    pub(crate) fn write(&self, run_dir: &Path) -> Result<(), TrainError> {
-        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        Ok(write_whole(&run_dir.join(Self::NAME), &json)?)
-    }
-
-    fn read(run_dir: &Path) -> Result<Self, TrainError> {
-        let path = run_dir.join(Self::NAME);
-        let broken = |what: String| TrainError::CheckpointFile { path: path.clone(), what };
-        let bytes = std::fs::read(&path).map_err(|e| broken(e.to_string()))?;
-        serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))
-    }
-
-    fn differences(&self, now: &Self) -> Vec<String> {
-        let fields = [
-            ("program", &self.program, &now.program),
-            ("data, by its checksum", &self.data, &now.data),
-            ("vector instructions", &self.cpu, &now.cpu),
-            ("device", &self.device, &now.device),
-        ];
-        let differ = fields.into_iter().filter(|(_, old, new)| old != new);
-        differ.map(|(what, old, new)| format!("{what}: {old} -> {new}")).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,16 +150,5 @@ mod tests {
         assert_eq!(with(&["train.checkpoint_every=5", "eval.limit=3", "name=b"]), [""; 0]);
         assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);
         assert_eq!(with(&["train.overlong={ buffer = 3 }", "seed=2"]).len(), 3, "buffer, penalty, seed");
-    }
-
-    #[test]
-    fn identities_differ_by_name() {
-        let [program, data, cpu, device] = ["toolrl 1", "00", "avx2", "cpu"].map(str::to_owned);
-        let a = Identity { program, data, cpu, device };
-        let b = Identity { data: "01".into(), ..a.clone() };
-        assert_eq!(a.differences(&b), ["data, by its checksum: 00 -> 01"]);
-        let dir = tempfile::tempdir().unwrap();
-        a.write(dir.path()).unwrap();
-        assert_eq!(Identity::read(dir.path()).unwrap(), a);
     }
 }

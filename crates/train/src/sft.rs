@@ -10,9 +10,9 @@ use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::learner::{Learner, PackLoss};
+use crate::limit::{OverlongCounts, Sized};
 use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
-use crate::task::keep_last;
 use crate::{SftConfig, TrainError};
 
 /// A prompt and the gold reply's tokens, the stop token included.
@@ -33,24 +33,10 @@ pub(crate) struct Sft<'a> {
 }
 
 impl<'a> Sft<'a> {
-    pub(crate) fn new(
-        config: &'a SftConfig,
-        seed: u64,
-        samples: &[Sample],
-        (chat, environment): (&Chat, &dyn Environment),
-        policy: &Policy,
-    ) -> Result<Self, TrainError> {
-        let stop = policy.generation().stop_tokens.first().copied();
-        let stop = stop
-            .or(chat.eos_token_id())
-            .ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
-        let demonstrations = samples
-            .iter()
-            .map(|s| demonstration(s, (chat, environment), stop, config.max_tokens))
-            .collect::<Result<Vec<_>, _>>()?;
+    pub(crate) fn new(config: &'a SftConfig, seed: u64, demonstrations: Vec<Demonstration>) -> Self {
         let passes = config.epochs * demonstrations.len() as f64 / config.batch as f64;
         let steps = config.steps.unwrap_or(passes.ceil() as u64);
-        Ok(Self { config, seed, steps, demonstrations })
+        Self { config, seed, steps, demonstrations }
     }
 
     /// Step `step`, from 1.
@@ -100,20 +86,60 @@ impl<'a> Sft<'a> {
     }
 }
 
-/// A sample's prompt and gold reply as tokens, at most `max_tokens` together: first the prompt loses
-/// its beginning, then the reply its end.
+/// The samples' prompts and gold replies as tokens, in what becomes of those that are too long.
+pub(crate) fn demonstrations(
+    config: &SftConfig,
+    samples: &[Sample],
+    (chat, environment): (&Chat, &dyn Environment),
+    policy: &Policy,
+) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
+    let stop = policy.generation().stop_tokens.first().copied();
+    let stop =
+        stop.or(chat.eos_token_id()).ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
+    let whole = |s: &Sample| {
+        let sample = demonstration(s, (chat, environment), stop)?;
+        Ok(Sized { id: s.id.clone(), tokens: sample.tokens.len(), sample })
+    };
+    let whole = samples.iter().map(whole).collect::<Result<Vec<_>, TrainError>>()?;
+    let limit = config.limit(policy.config().max_positions);
+    limit.apply(whole, |demonstration| Ok(demonstration.cut_to(limit.tokens)))
+}
+
+/// A sample's prompt and gold reply as tokens.
 fn demonstration(
     sample: &Sample,
     (chat, environment): (&Chat, &dyn Environment),
     stop: u32,
-    max_tokens: usize,
 ) -> Result<Demonstration, TrainError> {
     let mut tokens = Prompt::of_sample(chat, environment, sample, 0)?.tokens;
-    let mut reply = chat.encode(&sample.gold)?;
-    reply.push(stop);
-    reply.truncate(max_tokens.saturating_sub(1).max(1));
-    keep_last(&mut tokens, max_tokens.saturating_sub(reply.len()).max(1));
     let prompt = tokens.len();
-    tokens.extend(reply);
+    tokens.extend(chat.encode(&sample.gold)?);
+    tokens.push(stop);
     Ok(Demonstration { tokens, prompt })
+}
+
+impl Demonstration {
+    /// At most `n` tokens of it: first the prompt loses its beginning, all but a token, then the reply its end.
+    fn cut_to(mut self, n: usize) -> Self {
+        let replied = (self.tokens.len() - self.prompt).min(n.saturating_sub(1).max(1));
+        self.tokens.truncate(self.prompt + replied);
+        let kept = n.saturating_sub(replied).max(1).min(self.prompt);
+        self.tokens.drain(..self.prompt - kept);
+        Self { prompt: kept, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_loses_its_beginning_before_a_reply_loses_its_end() {
+        let demonstration = Demonstration { tokens: (0..10).collect(), prompt: 6 };
+        let cut = |n| demonstration.clone().cut_to(n);
+        assert_eq!(cut(10), demonstration);
+        assert_eq!(cut(7), Demonstration { tokens: (3..10).collect(), prompt: 3 });
+        assert_eq!(cut(5), Demonstration { tokens: (5..10).collect(), prompt: 1 });
+        assert_eq!(cut(3), Demonstration { tokens: (5..8).collect(), prompt: 1 });
+    }
 }

@@ -8,6 +8,7 @@ use toolrl_data::{GoldReport, Sample, load, split};
 use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
+use crate::limit::{OverlongCounts, Sized, TokenLimit};
 use crate::{DataSource, FilesConfig, TrainError};
 
 /// The samples of a run.
@@ -56,29 +57,28 @@ pub(crate) struct Task {
     pub reference: Reference,
 }
 
-/// The scorable samples as tasks.
+/// The scorable samples as tasks, in what becomes of those that are too long.
 pub(crate) fn tasks(
     data: &Data,
-    chat: &Chat,
-    environment: &dyn Environment,
-    max_prompt_tokens: usize,
-) -> Result<Vec<Task>, TrainError> {
+    (chat, environment): (&Chat, &dyn Environment),
+    limit: TokenLimit,
+) -> Result<(Vec<Task>, OverlongCounts), TrainError> {
     let scorable = data.gold.scorable(data.train.clone());
     if scorable.is_empty() {
         let why = format!("{} samples have gold replies that cannot be scored", data.gold.unscorable.len());
         return Err(TrainError::NoTasks { what: "training data", why });
     }
-    let task = |(index, sample): (usize, Sample)| {
-        let mut prompt = Prompt::of_sample(chat, environment, &sample, index)?;
-        keep_last(&mut prompt.tokens, max_prompt_tokens);
+    let prompted = |sample: Sample| {
+        let prompt = Prompt::of_sample(chat, environment, &sample, 0)?;
+        Ok(Sized { id: sample.id.clone(), tokens: prompt.tokens.len(), sample: (sample, prompt) })
+    };
+    let prompted = scorable.into_iter().map(prompted).collect::<Result<Vec<_>, TrainError>>()?;
+    let cut = |(sample, prompt): (Sample, Prompt)| Ok((sample, prompt.keep_last(chat, limit.tokens)?));
+    let (prompted, counts) = limit.apply(prompted, cut)?;
+    let task = |(task, (sample, prompt)): (usize, (Sample, Prompt))| {
         let reference = Reference::parse(&sample.gold)
             .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
-        Ok(Task { sample, prompt: Arc::new(prompt), reference })
+        Ok(Task { sample, prompt: Arc::new(Prompt { task, index: task as u64, ..prompt }), reference })
     };
-    scorable.into_iter().enumerate().map(task).collect()
-}
-
-/// Takes tokens off the beginning until `n` are left.
-pub(crate) fn keep_last(tokens: &mut Vec<u32>, n: usize) {
-    tokens.drain(..tokens.len().saturating_sub(n));
+    Ok((prompted.into_iter().enumerate().map(task).collect::<Result<_, TrainError>>()?, counts))
 }

@@ -51,7 +51,7 @@ impl SingleTurn<'_> {
         let text = whole(reply, settings.handler);
         let outcome = &mut self.outcome;
         outcome.count(reply);
-        match check(self.case, Some(&settings.handler.decode_ast(&text)), settings.names)? {
+        match check(self.case, settings.handler.decode_ast(&text).as_ref(), settings.names)? {
             Ok(()) => outcome.right = true,
             Err(error) => outcome.fail(error.name()),
         }

@@ -12,6 +12,9 @@ pub enum DecodeError {
     /// A call's name is no string, or its parameters are no object.
     #[error("AttributeError")]
     Attribute,
+    /// A reply in a model's own form that the official handler of that form cannot read.
+    #[error("not the form of calls of this handler")]
+    Unreadable,
 }
 
 /// The calls of a reply as the checker takes them: a list of `{name: parameters}`.

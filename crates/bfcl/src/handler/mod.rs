@@ -45,13 +45,21 @@ impl Handler {
         }
     }
 
-    /// The calls of a reply as [`crate::check()`] takes them.
-    pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(self, reply: &T) -> Value<'_> {
+    /// The calls of a reply as [`crate::check()`] takes them; none where the official handler raises.
+    pub fn decode_ast<T: AsRef<[u8]> + ?Sized>(self, reply: &T) -> Option<Value<'_>> {
         match self {
-            Self::Toolrl => decode_ast(reply),
+            Self::Toolrl => Some(decode_ast(reply)),
             Self::Native(format) => {
-                let calls = native::calls(reply.as_ref(), format).into_iter();
-                Value::List(calls.map(|call| Value::Object(Object::from_iter([call]))).collect())
+                let calls = native::calls(reply.as_ref(), format)?;
+                // Qwen's handler takes the entries of the arguments, so that anything else raises; Llama's does not.
+                let raises = |(_, arguments): &(PyStr<'_>, Value<'_>)| {
+                    format == NativeFormat::Hermes && !matches!(arguments, Value::Object(_))
+                };
+                if calls.iter().any(raises) {
+                    return None;
+                }
+                let calls = calls.into_iter().map(|call| Value::Object(Object::from_iter([call])));
+                Some(Value::List(calls.collect()))
             }
         }
     }
@@ -77,12 +85,8 @@ impl Handler {
         match self {
             Self::Toolrl => decode::calls(reply),
             Self::Native(format) => {
-                let calls = native::calls(reply, format).into_iter();
-                let with_arguments = calls.map(|(name, arguments)| match arguments {
-                    Value::Object(arguments) => Ok((name, arguments)),
-                    _ => Err(DecodeError::Attribute),
-                });
-                with_arguments.collect()
+                let calls = native::calls(reply, format).ok_or(DecodeError::Unreadable)?;
+                calls.into_iter().map(|(name, arguments)| Ok((name, native::entries(arguments, format)?))).collect()
             }
         }
     }

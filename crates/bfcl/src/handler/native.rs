@@ -4,17 +4,17 @@
 use toolrl_grammar::json::{self, Object, PyStr, Value};
 use toolrl_grammar::{tags, text};
 
-use super::docs;
-use crate::{FunctionDoc, Language};
+use super::{DecodeError, docs};
+use crate::{FunctionDoc, Language, python};
 
 /// How a model writes calls. It is chosen, never guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NativeFormat {
-    /// `<tool_call>` blocks, each with an object of `name` and `arguments`, or a list of such: Qwen,
-    /// Hermes, SmolLM2.
+    /// `<tool_call>` blocks, each with an object of `name` and `arguments`, as bfcl-eval's handler of Qwen's reads them.
+    /// A block with a list of such objects, as SmolLM2 writes it, has the list's calls: no official handler reads those.
     Hermes,
-    /// The reply is such an object or list, or objects with `;` between them, perhaps after
-    /// `<|python_tag|>`: Llama 3, xLAM.
+    /// The reply is the calls. With `parameters` they are read as bfcl-eval's handler of Llama 3.1 does: Python literals,
+    /// or JSON with `;` between the calls. With `arguments` they are read as its handler of xLAM does: JSON.
     Json,
 }
 
@@ -67,31 +67,96 @@ fn schema_type(name: &[u8]) -> &'static str {
     }
 }
 
-/// The calls of a reply, names and arguments. What is no call is passed over.
-pub(super) fn calls(reply: &[u8], format: NativeFormat) -> Vec<(PyStr<'_>, Value<'_>)> {
+/// The calls of a reply, names and arguments. `None` where the official handler raises, and so reads no call.
+///
+/// Thoughts are left out first. (The official handlers of models that do not think do not look for any.)
+pub(super) fn calls(reply: &[u8], format: NativeFormat) -> Option<Vec<(PyStr<'_>, Value<'_>)>> {
+    let answer = tags::after_last(reply, tags::THINK.close).unwrap_or(reply);
     let values = match format {
-        NativeFormat::Hermes => blocks(reply),
-        NativeFormat::Json => bare(reply),
+        NativeFormat::Hermes => blocks(answer),
+        NativeFormat::Json => bare(answer)?,
     };
-    values.into_iter().filter_map(call).collect()
+    let keys: &[&[u8]] = match format {
+        NativeFormat::Hermes => &[b"arguments"],
+        NativeFormat::Json => &[b"parameters", b"arguments"],
+    };
+    values.into_iter().map(|value| call(value, keys)).collect()
 }
 
-/// The JSON values in `<tool_call>` blocks; the last may lack its end.
+/// The JSON objects in `<tool_call>` blocks. One block that is no JSON object spoils them all, as it does officially.
 fn blocks(reply: &[u8]) -> Vec<Value<'_>> {
-    let blocks = tags::TOOL_CALL.each(reply).map(|block| json::parse(text::strip(block)));
-    blocks.flatten().flat_map(flat).collect()
+    const OPEN: &str = tags::TOOL_CALL.open;
+    let mut lists_end = Ends::of(reply, tags::TOOL_CALL.close);
+    let mut objects_end = Ends::of(reply, "\n</tool_call>");
+    let (mut values, mut done) = (Vec::new(), 0);
+    for open in tags::find_all(reply, OPEN) {
+        let from = open + OPEN.len();
+        if open < done {
+            continue;
+        }
+        let end = lists_end.after(from).unwrap_or(reply.len());
+        let list = Some(text::strip(&reply[from..end])).filter(|block| block.starts_with(b"["));
+        let calls = list.map(json::parse).and_then(|list| match list {
+            Ok(Value::List(items)) if items.iter().all(|item| matches!(item, Value::Object(_))) => Some(items),
+            _ => None,
+        });
+        if let Some(calls) = calls {
+            values.extend(calls);
+            done = end;
+            continue;
+        }
+        // The official pattern: `<tool_call>\n(.*?)\n</tool_call>`.
+        let Some(end) = reply[from..].starts_with(b"\n").then(|| objects_end.after(from + 1)).flatten() else {
+            continue;
+        };
+        match json::parse(text::strip(&reply[from + 1..end])) {
+            Ok(object @ Value::Object(_)) => values.push(object),
+            _ => return Vec::new(),
+        }
+        done = end;
+    }
+    values
 }
 
-/// The JSON values that a reply is, its thoughts left out.
-fn bare(reply: &[u8]) -> Vec<Value<'_>> {
-    const TAG: &[u8] = b"<|python_tag|>";
-    let answer = text::strip(tags::after_last(reply, tags::THINK.close).unwrap_or(reply));
-    let answer = text::strip(answer.strip_prefix(TAG).unwrap_or(answer));
-    if let Ok(value) = json::parse(answer) {
-        return flat(value);
+/// Where a closing tag stands, asked for from left to right.
+struct Ends(std::iter::Peekable<std::vec::IntoIter<usize>>);
+
+impl Ends {
+    fn of(text: &[u8], tag: &'static str) -> Self {
+        Self(tags::find_all(text, tag).collect::<Vec<_>>().into_iter().peekable())
     }
-    let parts: Result<Vec<_>, _> = answer.split(|&byte| byte == b';').map(json::parse).collect();
-    parts.unwrap_or_default()
+
+    /// The first one at or after `from`, which only grows.
+    fn after(&mut self, from: usize) -> Option<usize> {
+        while self.0.next_if(|&end| end < from).is_some() {}
+        self.0.peek().copied()
+    }
+}
+
+/// The calls that a reply is.
+fn bare(answer: &[u8]) -> Option<Vec<Value<'_>>> {
+    const TAG: &str = "<|python_tag|>";
+    // xLAM's handler.
+    if let Ok(value) = json::parse(text::strip(answer)) {
+        let values = flat(value);
+        if values.iter().all(|value| has_key(value, b"arguments")) {
+            return Some(values);
+        }
+    }
+    // Llama's, which takes every such tag out.
+    let parts: Vec<&[u8]> = answer.split(|&byte| byte == b';').collect();
+    if parts.len() > 1 {
+        let parsed = parts.into_iter().map(|part| json::parse(text::strip(tags::after(part, TAG).unwrap_or(part))));
+        return parsed.collect::<Result<_, _>>().ok();
+    }
+    python::parse_literals(&std::str::from_utf8(answer).ok()?.replace(TAG, "")).map(|values| match values {
+        Value::List(items) => items,
+        other => vec![other],
+    })
+}
+
+fn has_key(value: &Value<'_>, key: &[u8]) -> bool {
+    matches!(value, Value::Object(entries) if entries.contains_key(key))
 }
 
 fn flat(value: Value<'_>) -> Vec<Value<'_>> {
@@ -101,48 +166,32 @@ fn flat(value: Value<'_>) -> Vec<Value<'_>> {
     }
 }
 
-/// The name and the arguments of a call, which some models call `parameters`.
-fn call(value: Value<'_>) -> Option<(PyStr<'_>, Value<'_>)> {
+/// The name and the arguments of a call.
+fn call<'a>(value: Value<'a>, keys: &[&[u8]]) -> Option<(PyStr<'a>, Value<'a>)> {
     let Value::Object(mut entries) = value else {
         return None;
     };
     let Some(Value::Str(name)) = entries.swap_remove(&b"name"[..]) else {
         return None;
     };
-    let keys = [&b"arguments"[..], b"parameters"];
-    let arguments = keys.into_iter().find_map(|key| entries.swap_remove(key));
-    Some((name, arguments.unwrap_or_else(|| Value::Object(Object::default()))))
+    Some((name, keys.iter().find_map(|&key| entries.swap_remove(key))?))
+}
+
+/// The arguments of a call to execute. Qwen's may be JSON in a string.
+pub(super) fn entries(arguments: Value<'_>, format: NativeFormat) -> Result<Object<'_>, DecodeError> {
+    match (arguments, format) {
+        (Value::Object(entries), _) => Ok(entries),
+        (Value::Str(text), NativeFormat::Hermes) => match json::parse(text.as_bytes()).map(Value::into_owned) {
+            Ok(Value::Object(entries)) => Ok(entries),
+            _ => Err(DecodeError::Unreadable),
+        },
+        _ => Err(DecodeError::Attribute),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn calls_are_found() {
-        use NativeFormat::{Hermes, Json};
-        let block =
-            "<think> <x> </think><tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>";
-        let cases = [
-            (Hermes, block.to_string(), "f {\"a\": 1}"),
-            (Hermes, format!("{block}{block}"), "f {\"a\": 1}; f {\"a\": 1}"),
-            (
-                Hermes,
-                "<tool_call>[{\"name\": \"f\"}, {\"name\": \"g\", \"parameters\": {}}, 3]".into(),
-                "f {}; g {}",
-            ),
-            (Hermes, "<tool_call>oops</tool_call>{\"name\": \"f\"}".into(), ""),
-            (Json, "<|python_tag|> {\"name\": \"f\", \"parameters\": {\"a\": 1}}".into(), "f {\"a\": 1}"),
-            (Json, "<think> x </think>\n[{\"name\": \"f\", \"arguments\": {}}]".into(), "f {}"),
-            (Json, "{\"name\": \"f\"}; {\"name\": \"g\"}".into(), "f {}; g {}"),
-            (Json, "I cannot; {\"name\": \"g\"}".into(), ""),
-        ];
-        for (format, reply, expected) in cases {
-            let found = calls(reply.as_bytes(), format);
-            let found = found.iter().map(|(name, arguments)| format!("{} {arguments}", name.lossy()));
-            assert_eq!(found.collect::<Vec<_>>().join("; "), expected, "{reply}");
-        }
-    }
 
     #[test]
     fn tools_have_json_schema() {

@@ -47,6 +47,37 @@ pub fn parse_call(text: &str) -> Option<PythonCall> {
     rest.is_empty().then_some(call)
 }
 
+/// Reads what Python's `eval` makes of a text that is a literal, or literals with commas between them: a list of them.
+/// `None` for anything else.
+///
+/// ```
+/// let calls = toolrl_bfcl::python::parse_literals("{'a': True}, {'a': (1, 2)}").unwrap();
+/// assert_eq!(calls.to_string(), r#"[{"a": true}, {"a": [1, 2]}]"#);
+/// assert!(toolrl_bfcl::python::parse_literals("{'a': true}").is_none());
+/// ```
+pub fn parse_literals(text: &str) -> Option<Value<'static>> {
+    // Outside of brackets a line ends the expression.
+    let blanks = |text: &'_ str| text.len() - text.trim_start_matches([' ', '\t']).len();
+    let (mut rest, mut values) = (text.trim_end(), Vec::new());
+    loop {
+        let (after, found) = value(&rest[blanks(rest)..], 0).ok()?;
+        values.push(found);
+        rest = &after[blanks(after)..];
+        let Some(further) = rest.strip_prefix(',') else {
+            break;
+        };
+        rest = &further[blanks(further)..];
+        if rest.is_empty() {
+            return Some(Value::List(values));
+        }
+    }
+    match values.len() {
+        _ if !rest.is_empty() => None,
+        1 => values.pop(),
+        _ => Some(Value::List(values)),
+    }
+}
+
 type Parse<'a, T> = IResult<&'a str, T>;
 
 /// `call = name "(" [argument {"," argument} [","]] ")"`
@@ -185,6 +216,10 @@ fn string(input: &str) -> Parse<'_, String> {
                 Some((_, 't')) => text.push('\t'),
                 Some((_, 'r')) => text.push('\r'),
                 Some((_, c @ ('\\' | '\'' | '"'))) => text.push(c),
+                Some((_, 'x')) => text.push(code_point(&mut characters, 2).ok_or_else(|| refused(input))?),
+                Some((_, 'u')) => text.push(code_point(&mut characters, 4).ok_or_else(|| refused(input))?),
+                Some((_, 'U')) => text.push(code_point(&mut characters, 8).ok_or_else(|| refused(input))?),
+                Some((_, '\n')) => {}
                 Some((_, other)) => text.extend(['\\', other]),
                 None => return fail(input),
             },
@@ -192,6 +227,12 @@ fn string(input: &str) -> Parse<'_, String> {
         }
     }
     fail(input)
+}
+
+/// The character of so many hexadecimal digits.
+fn code_point(characters: &mut std::str::CharIndices<'_>, digits: usize) -> Option<char> {
+    let code = (0..digits).try_fold(0, |code, _| Some(code * 16 + characters.next()?.1.to_digit(16)?));
+    char::from_u32(code?)
 }
 
 /// A character with white space around it.
@@ -206,7 +247,11 @@ fn spaced<'a, T>(
 }
 
 fn fail<T>(input: &str) -> Parse<'_, T> {
-    Err(nom::Err::Error(nom::error::Error::new(input, nom::error::ErrorKind::Verify)))
+    Err(refused(input))
+}
+
+fn refused(input: &str) -> nom::Err<nom::error::Error<&str>> {
+    nom::Err::Error(nom::error::Error::new(input, nom::error::ErrorKind::Verify))
 }
 
 #[cfg(test)]

@@ -4,6 +4,6 @@ mod expression;
 mod number;
 mod repr;
 
-pub use expression::{Argument, PythonCall, parse_call};
+pub use expression::{Argument, PythonCall, parse_call, parse_literals};
 pub(crate) use number::{float, integer};
 pub use repr::repr;

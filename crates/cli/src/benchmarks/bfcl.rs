@@ -26,10 +26,17 @@ pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
         Some(path) => prompt_file(path)?,
         None => PromptFile::builtin()?,
     };
-    if args.prompts {
-        return print_prompts(&sources, &prompts, args);
-    }
     let settings = settings(args, prompts)?;
+    if args.prompts {
+        if settings.handler != Handler::Toolrl {
+            bail!(
+                "--prompts prints the prompts of the toolrl handler; those of {} come from the template of a model \
+                 (toolrl template --policy DIR shows what it renders)",
+                settings.handler
+            );
+        }
+        return print_prompts(&sources, &settings.prompts, args);
+    }
     let bfcl = Bfcl::load(&sources, settings)?;
     let outcomes = model::run(&bfcl, &args.run, &args.model)?;
     if let Some(folder) = &args.export {

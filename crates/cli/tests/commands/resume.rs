@@ -348,3 +348,23 @@ fn every_method_goes_on_exactly() {
         assert_eq!(rows("run"), rows("whole"), "{recipe} {own:?}");
     }
 }
+
+#[test]
+fn a_run_goes_on_from_another_working_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::copy_policy(dir.path(), "model", &[]);
+    let run = dir.path().join("run");
+    train(dir.path(), &["--run-dir", "run", "--policy", "model"], &settings()).ok();
+    cut_off(&run);
+    let elsewhere = dir.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    // The policy that it began with is another: it is not the same run.
+    let settings_file = dir.path().join("model/tokenizer_config.json");
+    let before = std::fs::read(&settings_file).unwrap();
+    std::fs::write(&settings_file, [&before[..], b"\n"].concat()).unwrap();
+    let message = toolrl(&elsewhere, &["train", "--resume", "../run"]).error();
+    assert!(message.contains("files of the policy that the run began with"), "{message}");
+    std::fs::write(&settings_file, before).unwrap();
+    toolrl(&elsewhere, &["train", "--resume", "../run"]).ok();
+    assert!(run.join("summary.json").exists());
+}

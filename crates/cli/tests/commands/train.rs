@@ -206,3 +206,72 @@ fn ppo_trains_a_policy_and_its_critic() {
         assert!(run.join("critic/model.safetensors").exists());
     }
 }
+
+#[test]
+fn runs_that_begin_at_once_get_a_folder_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings =
+        [&TINY_GRPO[..], &["train.steps=1", "train.group_size=2", "sampling.max_new_tokens=4"]].concat();
+    std::thread::scope(|threads| {
+        let runs: Vec<_> = (0..4).map(|_| threads.spawn(|| train(dir.path(), &[], &settings).ok())).collect();
+        runs.into_iter().for_each(|run| assert!(run.join().unwrap().contains("report")));
+    });
+    let finished = |n: usize| dir.path().join(format!("runs/quickstart-{n}/summary.json")).exists();
+    assert!((1..=4).all(finished));
+    // A run that fails before it has anything to keep leaves no folder.
+    train(dir.path(), &["--policy", "nowhere/at-all/here"], &settings).error();
+    assert!(!dir.path().join("runs/quickstart-5").exists());
+}
+
+#[test]
+fn samples_that_are_too_long_are_refused_or_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |n: usize| {
+        let instruction = "You call tools. ".repeat(n);
+        serde_json::json!({"instruction": instruction, "input": "Say yes.", "output": "<think> a </think>\n<response> yes </response>"})
+    };
+    let rows: String = [1, 2, 40, 1, 2, 1].map(|n| format!("{}\n", row(n))).concat();
+    let data = crate::file(dir.path(), "rows.jsonl", rows);
+    let (hold_out, steps) = ("data.files.hold_out={ count = 1 }", "train.steps=2");
+    for (recipe, own) in [
+        (
+            "grpo",
+            vec![
+                "train.max_prompt_tokens=100",
+                "train.prompts=5",
+                "train.updates=1",
+                "train.group_size=2",
+                "sampling.max_new_tokens=4",
+            ],
+        ),
+        ("sft", vec!["train.max_tokens=130", "train.batch=5"]),
+    ] {
+        let set = |overlong: Option<&str>| {
+            let mut settings = own.clone();
+            settings.extend([hold_out, steps, "eval.limit=1", "eval.max_new_tokens=4", "seed=2"]);
+            settings.extend(overlong);
+            let run =
+                format!("{recipe}-{}", overlong.map_or("refuse", |o| &o["train.overlong_prompts=".len()..]));
+            let args = [recipe, "--policy", POLICY, "--data", &data, "--run-dir", &run];
+            (train(dir.path(), &args, &settings), dir.path().join(run))
+        };
+        let (refused, run) = set(None);
+        let message = refused.error();
+        assert!(
+            message.contains("rows:2") && message.contains("1 of 5") && message.contains("overlong_prompts"),
+            "{message}"
+        );
+        assert!(!run.join("metrics.jsonl").exists(), "nothing was computed");
+        for (overlong, counts) in [("leave_out", (1, 0)), ("cut", (0, 1))] {
+            let (ran, run) = set(Some(&format!("train.overlong_prompts={overlong}")));
+            assert!(ran.stderr.contains("1 of 5 training samples are longer"), "{}", ran.stderr);
+            ran.ok();
+            let identity: Value =
+                serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap();
+            assert_eq!(
+                (&identity["overlong"]["left_out"], &identity["overlong"]["cut"]),
+                (&counts.0.into(), &counts.1.into())
+            );
+        }
+    }
+}

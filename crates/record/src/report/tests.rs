@@ -72,6 +72,7 @@ fn example() -> Example {
             kind: "one_call".into(),
             member: 2,
             prompt: "You may call tools.\n<script>alert(1)</script>".into(),
+            prompt_cut: 0,
             completion: format!("<think> I look it up. </think>\n<tool_call>\n{call}\n</tool_call>"),
             gold: format!("<tool_call>\n{call}\n</tool_call>"),
             reward: 3.25,

@@ -37,6 +37,7 @@ pub async fn evaluate_policy(
     (recipe, parts): (&Recipe, &Parts),
     observer: &mut dyn Observer,
 ) -> Result<Evaluation, TrainError> {
+    let context = subject.policy.config().max_positions;
     let held_out = HeldOut {
         policy: subject.name,
         chat: subject.chat,
@@ -45,7 +46,8 @@ pub async fn evaluate_policy(
         rubric: parts.rubrics.of_evaluation(),
         max_new_tokens: recipe.eval.max_new_tokens,
         max_turns: recipe.environment.max_turns,
-        context: subject.policy.config().max_positions,
+        context,
+        cut_prompts_to: recipe.train.cut_prompts_to(context),
         batch_size: recipe.slots * 4,
     };
     let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
@@ -59,6 +61,16 @@ pub async fn evaluate_policy(
     if let Some(error) = evaluation.outcomes.iter().find_map(|outcome| outcome.error.as_ref()) {
         let without = evaluation.report.overall.errors;
         tracing::warn!("evaluation: {without} of {} replies have no reward: {error}", samples.len());
+    }
+    if let Some(first) = evaluation.outcomes.iter().find(|outcome| outcome.overlong) {
+        tracing::warn!(
+            "evaluation: the prompts of {} of {} tasks leave no room in the policy's context of {} tokens and count as \
+             unanswered; the first is sample {}",
+            evaluation.report.overall.overlong,
+            samples.len(),
+            context,
+            first.id
+        );
     }
     Ok(evaluation)
 }

@@ -52,6 +52,15 @@ pub enum BenchmarkConfig {
 }
 
 impl BenchmarkConfig {
+    /// Where its files lie.
+    pub(crate) fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::Bfcl { data, prompt, .. } => std::iter::once(data).chain(prompt).collect(),
+            Self::ApiBank { data, .. } => vec![data],
+            Self::Bamboogle { data, documents, .. } => vec![data, documents],
+        }
+    }
+
     /// Its limit on new tokens of a reply.
     pub(crate) fn max_new_tokens(&self) -> usize {
         match self {

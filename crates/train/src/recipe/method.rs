@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, PpoConfig, RlConfig, SftConfig, TrainError};
+use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig, SftConfig, TrainError};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,16 @@ impl Method {
             _ => return Vec::new(),
         };
         table.map(|table| table.into_iter().map(|(key, _)| key).collect()).unwrap_or_default()
+    }
+
+    /// What prompts are cut to in evaluations too, for a policy whose context holds `context` tokens.
+    pub(crate) fn cut_prompts_to(&self, context: usize) -> Option<usize> {
+        let limit = match self {
+            Self::Sft(sft) => sft.limit(context),
+            Self::Grpo(grpo) => grpo.rl.prompt_limit(context),
+            Self::Ppo(ppo) => ppo.rl.prompt_limit(context),
+        };
+        (limit.overlong == OverlongPrompts::Cut).then(|| limit.tokens.min(context.saturating_sub(1)))
     }
 
     /// Settings that must not be 0.

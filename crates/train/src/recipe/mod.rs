@@ -6,6 +6,7 @@ mod guards;
 mod method;
 mod optimizer;
 mod policy;
+mod prompts;
 mod rl;
 mod rollout;
 mod sft;
@@ -23,6 +24,7 @@ pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
 pub use policy::{FreshPolicy, PolicySource};
+pub use prompts::OverlongPrompts;
 pub use rl::{
     CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
 };
@@ -145,6 +147,28 @@ impl Recipe {
         table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
     }
 
+    /// The same with absolute paths, so that a run can go on from any working directory.
+    ///
+    /// # Errors
+    /// [`TrainError::Recipe`] where there is no working directory.
+    pub fn resolved(&self) -> Result<Self, TrainError> {
+        let mut recipe = self.clone();
+        let of_policy = match &mut recipe.policy {
+            Some(PolicySource::Dir(dir)) => Some(dir),
+            _ => None,
+        };
+        let of_data = match &mut recipe.data {
+            DataSource::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
+            DataSource::World(_) => Vec::new(),
+        };
+        let of_benchmarks = recipe.eval.benchmarks.iter_mut().flat_map(BenchmarkConfig::paths);
+        for path in of_policy.into_iter().chain(of_data).chain(of_benchmarks) {
+            let shown = path.display();
+            *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
+        }
+        Ok(recipe)
+    }
+
     /// The recipe as TOML: what lies beside every checkpoint.
     ///
     /// # Errors
@@ -250,6 +274,21 @@ mod tests {
             let message = set(&[bad]).unwrap_err().to_string();
             assert!(message.contains(part), "{bad}: {message}");
         }
+    }
+
+    #[test]
+    fn every_path_of_a_resolved_recipe_is_absolute() {
+        let text = "name = \"a\"\n[policy]\ndir = \"some/model\"\n[data.files]\ntrain = \"rows.jsonl\"\n\
+                    eval = \"../other.jsonl\"\n[train]\nmethod = \"sft\"\n\
+                    [[eval.benchmarks]]\nbenchmark = \"bamboogle\"\ndata = \"b\"\ndocuments = \"/d\"\n";
+        let here = std::env::current_dir().unwrap();
+        let recipe = Recipe::parse(text, &[]).unwrap().resolved().unwrap();
+        assert_eq!(recipe.policy, Some(PolicySource::Dir(here.join("some/model"))));
+        let DataSource::Files(files) = &recipe.data else { panic!("{:?}", recipe.data) };
+        assert_eq!((&files.train, files.eval.as_ref().unwrap().is_absolute()), (&here.join("rows.jsonl"), true));
+        let paths: Vec<_> = recipe.eval.benchmarks[0].clone().paths().into_iter().map(|p| p.clone()).collect();
+        assert_eq!(paths, [here.join("b"), "/d".into()]);
+        assert_eq!(recipe.resolved().unwrap(), recipe);
     }
 
     #[test]

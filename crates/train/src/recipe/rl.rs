@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::{AdvantageKind, Gae, KlPenalty, LossConfig};
 use toolrl_policy::{Activations, LoraConfig};
 
-use crate::{GuardConfig, OptimizerConfig, TrainError};
+use crate::limit::TokenLimit;
+use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, TrainError};
 
 /// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps and its
 /// entropy bonus.
@@ -17,8 +18,10 @@ pub struct RlConfig {
     pub prompts: usize,
     /// Updates a step: its groups are dealt out to so many mini-batches.
     pub updates: usize,
-    /// Longer prompts lose their beginning.
+    /// Tokens of a prompt, at most.
     pub max_prompt_tokens: usize,
+    /// What becomes of longer prompts.
+    pub overlong_prompts: OverlongPrompts,
     /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
     pub micro_tokens: usize,
     /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
@@ -52,6 +55,7 @@ impl Default for RlConfig {
             prompts: 16,
             updates: 1,
             max_prompt_tokens: 2048,
+            overlong_prompts: OverlongPrompts::default(),
             micro_tokens: 4096,
             activations: Activations::Keep,
             lora: None,
@@ -240,6 +244,11 @@ impl RlConfig {
         }
         self.guards.check()?;
         self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
+    }
+
+    /// The limit on prompts of a policy whose context holds `context` tokens.
+    pub(crate) fn prompt_limit(&self, context: usize) -> TokenLimit {
+        TokenLimit::of_prompts(self.max_prompt_tokens, context, self.overlong_prompts)
     }
 
     /// Whether a frozen reference is needed.

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use toolrl_policy::{Activations, LoraConfig};
 
-use crate::{GuardConfig, OptimizerConfig, TrainError};
+use crate::limit::TokenLimit;
+use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, TrainError};
 
 /// Settings of SFT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,8 +16,10 @@ pub struct SftConfig {
     pub steps: Option<u64>,
     /// Replies a step.
     pub batch: usize,
-    /// Tokens of a prompt and its reply; longer prompts lose their beginning.
+    /// Tokens of a prompt and its reply, at most.
     pub max_tokens: usize,
+    /// What becomes of longer ones; a reply that is longer by itself then loses its end too.
+    pub overlong_prompts: OverlongPrompts,
     /// Weight of a prompt's token against a reply's, 0 to 1; 0 trains on replies alone.
     pub prompt_loss: f64,
     /// Tokens of one forward and backward pass, at most (a single longer sequence is taken whole).
@@ -45,6 +48,7 @@ impl Default for SftConfig {
             steps: None,
             batch: 16,
             max_tokens: 4096,
+            overlong_prompts: OverlongPrompts::default(),
             prompt_loss: 0.0,
             micro_tokens: 4096,
             activations: Activations::Keep,
@@ -58,6 +62,16 @@ impl Default for SftConfig {
 }
 
 impl SftConfig {
+    /// The limit on a prompt with its reply, for a policy whose context holds `context` tokens.
+    pub(crate) fn limit(&self, context: usize) -> TokenLimit {
+        let overlong = self.overlong_prompts;
+        if self.max_tokens <= context {
+            TokenLimit { tokens: self.max_tokens, setting: "train.max_tokens", overlong }
+        } else {
+            TokenLimit { tokens: context, setting: "the policy's context", overlong }
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<(), TrainError> {
         let wrong = |message: String| Err(TrainError::Recipe(message));
         if self.steps.is_none() && !(self.epochs > 0.0 && self.epochs.is_finite()) {

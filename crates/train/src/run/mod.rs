@@ -13,7 +13,8 @@ use toolrl_record::{Summary, write_whole};
 use crate::checkpoint::sync;
 use crate::evaluation::LoadedBenchmark;
 use crate::lock::RunLock;
-use crate::resume::Identity;
+use crate::identity::Identity;
+use crate::stage::Stage;
 use crate::start::Start;
 use crate::task::load_data;
 use crate::{Observer, Parts, Recipe, Resume, Stop, TrainError};
@@ -56,7 +57,9 @@ pub struct RunOutcome {
 /// # Errors
 /// [`TrainError`]; what was written until then stays, and is whole. [`TrainError::Stopped`] when it was asked to stop.
 pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
-    let Job { recipe, parts, run_dir, .. } = job;
+    let recipe = &job.recipe.resolved()?;
+    let job = Job { recipe, ..job };
+    let Job { parts, run_dir, .. } = job;
     let clock = Instant::now();
     if job.resume.is_none() {
         refuse_used(run_dir)?;
@@ -65,9 +68,10 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let place = recipe.device.open()?;
     let start = Start::of(recipe, &data, run_dir, &place.device)?;
     let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
+    let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
-    let identity = Identity::of(&data, &place.name);
+    let identity = Identity::of((&data, &stage, overlong), &start.dir, &place.name)?;
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
@@ -99,13 +103,12 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
 
     let trainer = Trainer {
         job: &job,
-        data: &data,
         chat: chat.clone(),
         records: &mut records,
         evaluations: &evaluations,
         observer,
     };
-    let (policy, steps) = trainer.train(start.policy, &place.device).await?;
+    let (policy, steps) = trainer.train(stage, start.policy, &place.device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;

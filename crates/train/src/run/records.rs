@@ -41,7 +41,13 @@ impl Records {
             _ => StepLog::create(&of_evaluations)?,
         };
         let (rows, evaluated) = (read_rows(&path)?, read_rows(&of_evaluations)?);
-        let events = EventWriter::create(&dir.join("events"))?;
+        let events = dir.join("events");
+        let events = match resume {
+            Some(Resume { step, same_evaluation, .. }) => EventWriter::resume(&events, |of, tag| {
+                of <= *step && (*same_evaluation || !tag.starts_with(EvaluationRow::GROUP))
+            })?,
+            None => EventWriter::create(&events)?,
+        };
         Ok(Self { dir: dir.to_owned(), metrics, evaluations, events, rows, evaluated })
     }
 

@@ -18,15 +18,13 @@ use crate::learner::Learner;
 use crate::ppo::Ppo;
 use crate::rl::Rl;
 use crate::sft::Sft;
-use crate::task::{Data, Task, tasks};
-use crate::{
-    GrpoConfig, Method, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, SftConfig, TrainError,
-};
+use crate::stage::Stage;
+use crate::task::Task;
+use crate::{GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, TrainError};
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
     pub job: &'a Job<'j>,
-    pub data: &'a Data,
     pub chat: Arc<Chat>,
     pub records: &'a mut Records,
     pub evaluations: &'a Evaluations<'a>,
@@ -39,7 +37,12 @@ const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
 
 impl Trainer<'_, '_> {
     /// Trains what the run begins with, or goes on with what its checkpoint has.
-    pub(super) async fn train(mut self, start: Policy, device: &Device) -> Result<(Policy, u64), TrainError> {
+    pub(super) async fn train(
+        mut self,
+        stage: Stage<'_>,
+        start: Policy,
+        device: &Device,
+    ) -> Result<(Policy, u64), TrainError> {
         let recipe = self.job.recipe;
         let checkpoint = self.job.resume.and_then(|resume| resume.checkpoint.clone());
         let policy = match (&checkpoint, recipe.train.lora()) {
@@ -48,17 +51,18 @@ impl Trainer<'_, '_> {
             (None, Some(lora)) => start.clone().with_lora(lora, recipe.seed)?,
             (None, None) => start.clone(),
         };
-        match &recipe.train {
-            Method::Sft(config) => self.sft(config, policy).await,
-            Method::Grpo(config) => self.grpo(config, &start, policy).await,
-            Method::Ppo(config) => self.ppo(config, &start, policy).await,
+        match stage {
+            Stage::Sft(config, demonstrations) => {
+                let sft = Sft::new(config, recipe.seed, demonstrations);
+                self.sft(sft, policy).await
+            }
+            Stage::Grpo(config, tasks) => self.grpo((config, &tasks), &start, policy).await,
+            Stage::Ppo(config, tasks) => self.ppo((config, &tasks), &start, policy).await,
         }
     }
 
-    async fn sft(&mut self, config: &SftConfig, policy: Policy) -> Result<(Policy, u64), TrainError> {
-        let seed = self.job.recipe.seed;
-        let prompts = (&*self.chat, self.setting().environment);
-        let sft = Sft::new(config, seed, &self.data.train, prompts, &policy)?;
+    async fn sft(&mut self, sft: Sft<'_>, policy: Policy) -> Result<(Policy, u64), TrainError> {
+        let config = sft.config;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
         self.begin("sft", sft.steps, &learner).await?;
         for step in self.first()..=sft.steps {
@@ -71,18 +75,17 @@ impl Trainer<'_, '_> {
 
     async fn grpo(
         &mut self,
-        config: &GrpoConfig,
+        (config, tasks): (&GrpoConfig, &[Task]),
         start: &Policy,
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
-        let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
-        let tasks = tasks(data, &chat, self.setting().environment, config.rl.max_prompt_tokens)?;
-        let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
+        let (chat, steps) = (self.chat.clone(), config.rl.steps);
+        let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, tasks, start), config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
         self.begin("grpo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = grpo.step(&mut learner, step).await?;
-            self.records.completions(step, &credited, (&tasks, &chat))?;
+            self.records.completions(step, &credited, (tasks, &chat))?;
             self.record(&metrics, &learner, None, ("grpo", steps)).await?;
         }
         self.observer.end();
@@ -91,13 +94,12 @@ impl Trainer<'_, '_> {
 
     async fn ppo(
         &mut self,
-        config: &PpoConfig,
+        (config, tasks): (&PpoConfig, &[Task]),
         start: &Policy,
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
-        let (data, chat, steps) = (self.data, self.chat.clone(), config.rl.steps);
-        let tasks = tasks(data, &chat, self.setting().environment, config.rl.max_prompt_tokens)?;
-        let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, &tasks, start), config };
+        let (chat, steps) = (self.chat.clone(), config.rl.steps);
+        let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, start), config };
         let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
@@ -106,7 +108,7 @@ impl Trainer<'_, '_> {
         self.begin("ppo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
-            self.records.completions(step, &credited, (&tasks, &chat))?;
+            self.records.completions(step, &credited, (tasks, &chat))?;
             self.record(&metrics, &learner, Some(&critic), ("ppo", steps)).await?;
         }
         self.observer.end();
@@ -135,8 +137,7 @@ impl Trainer<'_, '_> {
     where
         Self: 'r,
     {
-        let environment = &*self.job.parts.environment;
-        Setting { environment, max_turns: self.job.recipe.environment.max_turns }
+        self.job.parts.setting(self.job.recipe)
     }
 
     fn rl_learner(&self, policy: Policy, config: &RlConfig) -> Result<Learner, TrainError> {

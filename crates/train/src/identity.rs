@@ -1,0 +1,182 @@
+//! What decides a run's results beside its recipe.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use toolrl_record::write_whole;
+
+use crate::TrainError;
+use crate::limit::OverlongCounts;
+use crate::stage::Stage;
+use crate::task::Data;
+
+/// What decides a run's results beside its recipe: `run.json`. Runs of earlier versions lack some of it, which is then
+/// not compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The program and its version.
+    pub program: String,
+    /// Checksum of all samples, those held out included.
+    pub data: String,
+    /// Checksum of the training samples as the policy's template and tokenizer give them to it.
+    #[serde(default)]
+    pub prompts: Option<String>,
+    /// Checksum of the files of the policy that the run began with: weights, tokenizer, templates, settings.
+    #[serde(default)]
+    pub policy: Option<String>,
+    /// The vector instructions that sums are made with: they decide how a sum is rounded.
+    pub cpu: String,
+    /// What it is computed on.
+    #[serde(default = "on_the_cpu")]
+    pub device: String,
+    /// Training samples that were too long.
+    #[serde(default)]
+    pub overlong: OverlongCounts,
+}
+
+/// What runs were computed on that do not say.
+fn on_the_cpu() -> String {
+    "cpu".to_owned()
+}
+
+impl Identity {
+    /// The name of its file.
+    pub(crate) const NAME: &'static str = "run.json";
+
+    /// That of a run on these samples, which begins with the policy of a directory.
+    pub(crate) fn of(
+        (data, stage, overlong): (&Data, &Stage<'_>, OverlongCounts),
+        start: &Path,
+        device: &str,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
+            program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
+            data: format!("{:08x}", of_samples(data)),
+            prompts: Some(format!("{:08x}", stage.checksum())),
+            policy: Some(format!("{:08x}", of_files(start)?)),
+            cpu: toolrl_policy::vector_instructions().to_owned(),
+            device: device.to_owned(),
+            overlong,
+        })
+    }
+
+    pub(crate) fn write(&self, run_dir: &Path) -> Result<(), TrainError> {
+        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        Ok(write_whole(&run_dir.join(Self::NAME), &json)?)
+    }
+
+    pub(crate) fn read(run_dir: &Path) -> Result<Self, TrainError> {
+        let path = run_dir.join(Self::NAME);
+        let broken = |what: String| TrainError::CheckpointFile { path: path.clone(), what };
+        let bytes = std::fs::read(&path).map_err(|e| broken(e.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))
+    }
+
+    /// What is another now: `what: old -> new`.
+    pub(crate) fn differences(&self, now: &Self) -> Vec<String> {
+        let known = |old: &Option<String>, new: &Option<String>| Some((old.clone()?, new.clone()?));
+        let same = || (String::new(), String::new());
+        let fields = [
+            ("program", (self.program.clone(), now.program.clone())),
+            ("data, by its checksum", (self.data.clone(), now.data.clone())),
+            (
+                "prompts as the template and the tokenizer make them, by their checksum",
+                known(&self.prompts, &now.prompts).unwrap_or_else(same),
+            ),
+            (
+                "files of the policy that the run began with, by their checksum",
+                known(&self.policy, &now.policy).unwrap_or_else(same),
+            ),
+            ("vector instructions", (self.cpu.clone(), now.cpu.clone())),
+            ("device", (self.device.clone(), now.device.clone())),
+        ];
+        let differ = fields.into_iter().filter(|(_, (old, new))| old != new);
+        differ.map(|(what, (old, new))| format!("{what}: {old} -> {new}")).collect()
+    }
+}
+
+/// CRC-32C of the samples' texts.
+fn of_samples(data: &Data) -> u32 {
+    let mut crc = 0;
+    let mut add = |text: &str| {
+        crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
+        crc = crc32c::crc32c_append(crc, text.as_bytes());
+    };
+    for sample in data.train.iter().chain(&data.held_out) {
+        sample.messages.iter().for_each(|message| add(&message.content));
+        add(&sample.gold);
+    }
+    crc
+}
+
+/// CRC-32C of a model directory's files, with their names: those of the kinds that such a directory is read from.
+fn of_files(dir: &Path) -> Result<u32, TrainError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |e: std::io::Error| TrainError::CheckpointFile { path, what: e.to_string() }
+    };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed(dir))? {
+        let path = entry.map_err(failed(dir))?.path();
+        let kind = path.extension().and_then(|extension| extension.to_str());
+        if matches!(kind, Some("safetensors" | "json" | "jinja" | "model" | "txt")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let (mut crc, mut buffer) = (0, vec![0; 1 << 20]);
+    for path in &files {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        crc = crc32c::crc32c_append(crc, name);
+        let mut file = File::open(path).map_err(failed(path))?;
+        loop {
+            let n = file.read(&mut buffer).map_err(failed(path))?;
+            if n == 0 {
+                break;
+            }
+            crc = crc32c::crc32c_append(crc, &buffer[..n]);
+        }
+    }
+    Ok(crc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_differ_by_name() {
+        let known = |text: &str| Some(text.to_owned());
+        let a = Identity { data: "00".into(), prompts: known("1"), policy: known("2"), ..Identity::default() };
+        let b = Identity { data: "01".into(), policy: known("3"), ..a.clone() };
+        let differences = a.differences(&b);
+        assert_eq!(differences[0], "data, by its checksum: 00 -> 01");
+        assert!(differences[1].starts_with("files of the policy"), "{differences:?}");
+        assert_eq!(differences.len(), 2);
+        let older = Identity { prompts: None, policy: None, ..a.clone() };
+        assert_eq!(older.differences(&a), [""; 0], "an older run does not say");
+        let dir = tempfile::tempdir().unwrap();
+        a.write(dir.path()).unwrap();
+        assert_eq!(Identity::read(dir.path()).unwrap(), a);
+    }
+
+    #[test]
+    fn a_model_directory_is_its_files_by_name_and_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        let sum = || of_files(dir.path()).unwrap();
+        write("model.safetensors", "weights");
+        write("config.json", "{}");
+        let first = sum();
+        write("README.md", "words");
+        assert_eq!(sum(), first);
+        write("chat_template.jinja", "{{ x }}");
+        assert_ne!(sum(), first);
+        std::fs::remove_file(dir.path().join("chat_template.jinja")).unwrap();
+        assert_eq!(sum(), first);
+        write("model.safetensors", "wEights");
+        assert_ne!(sum(), first);
+    }
+}
