@@ -72,9 +72,9 @@ fn line(id: &str, form: ExportForm, handler: Handler, replies: Replies<'_>) -> S
 fn single(form: ExportForm, handler: Handler, reply: &[u8]) -> Value<'_> {
     match form {
         // What cannot be decoded stays text: the scorer cannot decode that either.
-        ExportForm::Calls => {
-            handler.decode_ast(reply).map_or_else(|| text(reply), |decoded| Value::str(calls(decoded).to_string()))
-        }
+        ExportForm::Calls => handler
+            .decode_ast(reply)
+            .map_or_else(|| text(reply), |decoded| Value::str(calls(decoded).to_string())),
         ExportForm::Text => text(reply),
     }
 }

@@ -39,7 +39,10 @@ fn every_reply_is_read_as_officially() {
         let spaced = |source: &str| source.replace(", ", ",");
         let expected = [field(row, "ast").to_string(), field(row, "execute").to_string()];
         if ast != expected[0] || spaced(&execute) != spaced(&expected[1]) {
-            wrong.push(format!("{name} {reply:?}\n  {ast}\n  {}\n  {execute}\n  {}", expected[0], expected[1]));
+            wrong.push(format!(
+                "{name} {reply:?}\n  {ast}\n  {}\n  {execute}\n  {}",
+                expected[0], expected[1]
+            ));
         }
     }
     assert!(wrong.is_empty(), "{} rows:\n{}", wrong.len(), wrong.join("\n"));
@@ -49,7 +52,10 @@ fn every_reply_is_read_as_officially() {
 fn lists_in_blocks_are_read_and_closing_tags_are_found_in_linear_time() {
     let handler = Handler::Native(NativeFormat::Hermes);
     for (reply, calls) in [
-        (r#"<tool_call>[{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]</tool_call>"#, Some(2)),
+        (
+            r#"<tool_call>[{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]</tool_call>"#,
+            Some(2),
+        ),
         (r#"<tool_call>[{"name": "f", "arguments": {}}]"#, Some(1)),
         ("<tool_call>\n[]\n</tool_call>", Some(0)),
         ("<tool_call>[1]</tool_call>", Some(0)),

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use toolrl_eval::EvalReport;
 use toolrl_train::{
-    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop,
-    refuse_used, run,
+    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, refuse_used,
+    run,
 };
 
 use crate::args::TrainArgs;

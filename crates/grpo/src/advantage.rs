@@ -56,16 +56,17 @@ impl From<f64> for Reward {
 }
 
 impl AdvantageKind {
-    /// Advantages of a batch of groups, in the groups' shape.
+    /// Advantages of a batch of groups, in the groups' shape; none for a reply that is not trained on, which
+    /// [`max_variance`] alone has.
     ///
     /// # Arguments
     /// - `groups`: one reward per member.
     /// - `epsilon`: added to the standard deviation where the kind divides by one.
-    pub fn of_batch(self, groups: &[Vec<Reward>], epsilon: f64) -> Vec<Vec<f64>> {
+    pub fn of_batch(self, groups: &[Vec<Reward>], epsilon: f64) -> Vec<Vec<Option<f64>>> {
         let totals: Vec<Vec<f64>> =
             groups.iter().map(|group| group.iter().map(|reward| reward.total).collect()).collect();
         let each = |of_group: &dyn Fn(&[f64]) -> Vec<f64>| totals.iter().map(|r| of_group(r)).collect();
-        match self {
+        let advantages: Vec<Vec<f64>> = match self {
             Self::GroupNormalized => each(&|rewards| group_normalized(rewards, epsilon)),
             Self::MeanCentered => each(&mean_centered),
             Self::LeaveOneOut => each(&leave_one_out),
@@ -73,8 +74,11 @@ impl AdvantageKind {
             Self::BatchNormalized => batch_normalized(&totals, epsilon),
             Self::BatchWhitened => batch_whitened(&totals, epsilon),
             Self::RewardDecoupled => reward_decoupled(groups, epsilon),
-            Self::MaxVariance { keep } => each(&|rewards| max_variance(rewards, keep, epsilon)),
-        }
+            Self::MaxVariance { keep } => {
+                return totals.iter().map(|rewards| max_variance(rewards, keep, epsilon)).collect();
+            }
+        };
+        advantages.into_iter().map(|group| group.into_iter().map(Some).collect()).collect()
     }
 }
 
@@ -109,8 +113,12 @@ pub fn group_normalized(rewards: &[f64], epsilon: f64) -> Vec<f64> {
 }
 
 /// `r_i - mean` (Dr. GRPO, arXiv 2503.20783): no division, so that a prompt whose replies hardly
-/// differ does not weigh as much as one whose replies differ a lot.
+/// differ does not weigh as much as one whose replies differ a lot. A group without spread ([`has_no_spread`]) gets 0,
+/// whatever its mean is rounded to.
 pub fn mean_centered(rewards: &[f64]) -> Vec<f64> {
+    if has_no_spread(rewards) {
+        return vec![0.0; rewards.len()];
+    }
     let mean = mean(rewards);
     rewards.iter().map(|r| r - mean).collect()
 }
@@ -134,8 +142,9 @@ pub fn batch_scaled(groups: &[Vec<f64>], epsilon: f64) -> Vec<Vec<f64>> {
 /// the group, so that a prompt whose replies are all good raises them all.
 pub fn batch_normalized(groups: &[Vec<f64>], epsilon: f64) -> Vec<Vec<f64>> {
     let all = groups.concat();
-    let (mean, scale) = (mean(&all), sample_std(&all) + epsilon);
-    let of_group = |rewards: &Vec<f64>| scaled(rewards.iter().map(|r| r - mean).collect(), scale);
+    let scale = sample_std(&all) + epsilon;
+    let mut centered = mean_centered(&all).into_iter();
+    let of_group = |rewards: &Vec<f64>| scaled(centered.by_ref().take(rewards.len()).collect(), scale);
     groups.iter().map(of_group).collect()
 }
 
@@ -163,13 +172,13 @@ pub fn reward_decoupled(groups: &[Vec<Reward>], epsilon: f64) -> Vec<Vec<f64>> {
     whitened(groups.iter().map(of_group).collect(), epsilon)
 }
 
-/// [`group_normalized`] over the `keep` replies whose rewards have the greatest variance, and 0 for the others (PODS,
-/// arXiv 2504.13818). Such a choice takes some of the highest and some of the lowest rewards and nothing between
+/// [`group_normalized`] over the `keep` replies whose rewards have the greatest variance, and none for the others, which
+/// are not trained on (PODS, arXiv 2504.13818). Such a choice takes some of the highest and some of the lowest rewards and nothing between
 /// (their theorem 1), so that `keep + 1` splits are all that is tried; of equal ones the first, with the most of the
 /// lowest. A group of `keep` or fewer is kept whole.
-pub fn max_variance(rewards: &[f64], keep: usize, epsilon: f64) -> Vec<f64> {
+pub fn max_variance(rewards: &[f64], keep: usize, epsilon: f64) -> Vec<Option<f64>> {
     if rewards.len() <= keep {
-        return group_normalized(rewards, epsilon);
+        return group_normalized(rewards, epsilon).into_iter().map(Some).collect();
     }
     let mut order: Vec<usize> = (0..rewards.len()).collect();
     order.sort_by(|&a, &b| rewards[a].total_cmp(&rewards[b]));
@@ -185,16 +194,22 @@ pub fn max_variance(rewards: &[f64], keep: usize, epsilon: f64) -> Vec<f64> {
             best = split;
         }
     }
-    let mut advantages = vec![0.0; rewards.len()];
+    let mut advantages = vec![None; rewards.len()];
     for (&i, advantage) in best.iter().zip(group_normalized(&values(&best), epsilon)) {
-        advantages[i] = advantage;
+        advantages[i] = Some(advantage);
     }
     advantages
 }
 
 /// Divided by the standard deviation over the batch.
-fn whitened(groups: Vec<Vec<f64>>, epsilon: f64) -> Vec<Vec<f64>> {
-    let scale = sample_std(&groups.concat()) + epsilon;
+fn whitened(mut groups: Vec<Vec<f64>>, epsilon: f64) -> Vec<Vec<f64>> {
+    let all = groups.concat();
+    if has_no_spread(&all) {
+        // What is left of sums that are equal is rounding.
+        groups.iter_mut().for_each(|group| group.fill(0.0));
+        return groups;
+    }
+    let scale = sample_std(&all) + epsilon;
     groups.into_iter().map(|advantages| scaled(advantages, scale)).collect()
 }
 

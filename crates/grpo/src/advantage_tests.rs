@@ -11,6 +11,12 @@ fn rewards(values: &[(f64, f64)]) -> Vec<Reward> {
     values.iter().map(reward).collect()
 }
 
+/// The advantages, 0 for a reply that is not trained on.
+fn advantages(kind: AdvantageKind, groups: &[Vec<Reward>], epsilon: f64) -> Vec<Vec<f64>> {
+    let of_group = |group: Vec<Option<f64>>| group.into_iter().map(Option::unwrap_or_default).collect();
+    kind.of_batch(groups, epsilon).into_iter().map(of_group).collect()
+}
+
 const KINDS: [AdvantageKind; 8] = [
     AdvantageKind::GroupNormalized,
     AdvantageKind::MeanCentered,
@@ -25,10 +31,13 @@ const KINDS: [AdvantageKind; 8] = [
 #[test]
 fn groups_without_comparison_have_no_advantage() {
     for kind in KINDS {
-        assert_eq!(kind.of_batch(&[], 1e-6), Vec::<Vec<f64>>::new());
-        assert_eq!(kind.of_batch(&[rewards(&[(3.0, 1.0)])], 0.0), [[0.0]], "{kind:?}");
-        let equal = rewards(&[(2.0, 1.0); 4]);
-        assert_eq!(kind.of_batch(&[equal], 0.0), [[0.0; 4]], "{kind:?}");
+        assert_eq!(kind.of_batch(&[], 1e-6), Vec::<Vec<Option<f64>>>::new());
+        assert_eq!(advantages(kind, &[rewards(&[(3.0, 1.0)])], 0.0), [[0.0]], "{kind:?}");
+        // The mean of eight times 0.1 is not 0.1 to the last bit.
+        for equal in [rewards(&[(2.0, 1.0); 4]), rewards(&[(0.1, 0.7); 8]), rewards(&[(1.0 / 3.0, 0.1); 7])] {
+            let zeros = vec![0.0; equal.len()];
+            assert_eq!(advantages(kind, &[equal], 0.0), [zeros], "{kind:?}");
+        }
     }
 }
 
@@ -36,7 +45,7 @@ fn groups_without_comparison_have_no_advantage() {
 fn a_group_without_spread_is_left_alone_beside_others_unless_compared_with_the_batch() {
     let groups = [rewards(&[(1.0, 0.5); 3]), rewards(&[(0.0, 1.0), (3.0, -1.0), (-2.0, 0.0)])];
     for kind in KINDS {
-        let advantages = kind.of_batch(&groups, 1e-6);
+        let advantages = advantages(kind, &groups, 1e-6);
         let alone = advantages[0] == [0.0; 3];
         assert_eq!(alone, kind != AdvantageKind::BatchNormalized, "{kind:?}: {advantages:?}");
         assert!(advantages[1].iter().any(|a| a.abs() > 0.1), "{kind:?}");
@@ -69,7 +78,7 @@ fn every_kind_is_its_formula() {
         })
         .collect();
     for kind in KINDS {
-        let (mut i, advantages) = (0, kind.of_batch(&groups, eps));
+        let (mut i, advantages) = (0, advantages(kind, &groups, eps));
         for (group, rewards) in totals.iter().enumerate() {
             for (member, r) in rewards.iter().enumerate() {
                 let others = (rewards.iter().sum::<f64>() - r) / (rewards.len() as f64 - 1.0);
@@ -126,7 +135,7 @@ fn the_kept_replies_have_the_greatest_variance() {
         for keep in 1..=rewards.len() {
             let kept: Vec<usize> = {
                 let advantages = max_variance(rewards, keep, 0.0);
-                (0..rewards.len()).filter(|&i| advantages[i] != 0.0).collect()
+                (0..rewards.len()).filter(|&i| advantages[i].is_some()).collect()
             };
             let std_of =
                 |subset: &[usize]| sample_std(&subset.iter().map(|&i| rewards[i]).collect::<Vec<_>>());
@@ -134,15 +143,13 @@ fn the_kept_replies_have_the_greatest_variance() {
             let greatest = subsets
                 .map(|bits| std_of(&(0..rewards.len()).filter(|i| bits >> i & 1 == 1).collect::<Vec<_>>()))
                 .fold(0.0, f64::max);
-            if keep > 1 && kept.len() == keep {
-                assert!((std_of(&kept) - greatest).abs() < 1e-12, "{rewards:?}, {keep}: {kept:?}");
-            }
-            assert!(kept.len() <= keep);
+            assert_eq!(kept.len(), keep);
+            assert!((std_of(&kept) - greatest).abs() < 1e-12, "{rewards:?}, {keep}: {kept:?}");
         }
     }
     let [low, middle, high] = max_variance(&[0.0, 1.0, 4.0], 2, 0.0)[..] else { unreachable!() };
-    assert!(low < 0.0 && middle == 0.0 && high > 0.0);
-    assert_eq!(max_variance(&[1.0, 2.0], 0, 0.0), [0.0, 0.0]);
+    assert!(low < Some(0.0) && middle.is_none() && high > Some(0.0));
+    assert_eq!(max_variance(&[1.0, 2.0], 0, 0.0), [None, None]);
 }
 
 #[test]
@@ -153,7 +160,7 @@ fn scales_are_what_differences_from_the_mean_are_divided_by() {
     for kind in KINDS {
         let Some(scales) = kind.scales(&groups, 1e-3) else { continue };
         scaled += 1;
-        for ((group, scale), advantages) in groups.iter().zip(scales).zip(kind.of_batch(&rewards, 1e-3)) {
+        for ((group, scale), advantages) in groups.iter().zip(scales).zip(advantages(kind, &rewards, 1e-3)) {
             for (centered, advantage) in mean_centered(group).into_iter().zip(advantages) {
                 assert!((centered / scale - advantage).abs() < 1e-12, "{kind:?}");
             }

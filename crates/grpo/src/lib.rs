@@ -12,8 +12,8 @@
 //! let advantages = AdvantageKind::GroupNormalized.of_batch(&[group], 1e-6).concat();
 //! let logp = [-0.5_f32, -1.0, -0.2];
 //! let sequences = [
-//!     Sequence::new(&logp[..2], &logp[..2], advantages[0].into()),
-//!     Sequence::new(&logp[2..], &logp[2..], advantages[1].into()),
+//!     Sequence::new(&logp[..2], &logp[..2], advantages[0].unwrap_or_default().into()),
+//!     Sequence::new(&logp[2..], &logp[2..], advantages[1].unwrap_or_default().into()),
 //! ];
 //! let output = policy_loss(&sequences, BatchExtent::of(&sequences), &LossConfig::default())?;
 //! assert!(output.d_logp[0] < 0.0); // a better reply than its group: raise its log-probability

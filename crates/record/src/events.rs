@@ -58,7 +58,8 @@ impl EventWriter {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if name.starts_with("events.out.tfevents") {
                 let bytes = fs::read(&path).map_err(RecordError::io(&path))?;
-                let kept: Vec<u8> = records(&bytes).filter(|record| stays(record, &keep)).flatten().copied().collect();
+                let kept: Vec<u8> =
+                    records(&bytes).filter(|record| stays(record, &keep)).flatten().copied().collect();
                 if kept.len() < bytes.len() {
                     write_whole(&path, &kept)?;
                 }
@@ -152,7 +153,8 @@ fn records(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn stays(record: &[u8], mut keep: impl FnMut(u64, &str) -> bool) -> bool {
     let event = &record[12..record.len() - 4];
     let number = |field| fields(event).find_map(|(key, value)| value.number().filter(|_| key == field));
-    let inside = |message, field| fields(message).find_map(|(key, value)| value.bytes().filter(|_| key == field));
+    let inside =
+        |message, field| fields(message).find_map(|(key, value)| value.bytes().filter(|_| key == field));
     let tag = inside(event, 5).and_then(|summary| inside(summary, 1)).and_then(|value| inside(value, 1));
     tag.is_none_or(|tag| keep(number(2).unwrap_or(0), &String::from_utf8_lossy(tag)))
 }

@@ -84,11 +84,11 @@ impl Grpo<'_> {
     fn by_reply(&self, used: &[Group<Measured>]) -> Vec<Vec<Credit>> {
         let groups: Vec<Vec<_>> = used.iter().map(|group| rewarded(group, Measured::reward)).collect();
         let advantages = self.config.advantage.of_batch(&groups, self.config.advantage_epsilon);
-        let of_group = |(group, advantages): (&Group<Measured>, Vec<f64>)| {
+        let of_group = |(group, advantages): (&Group<Measured>, Vec<Option<f64>>)| {
             let mut advantages = advantages.into_iter();
             let credit = |member: &Measured| match member.scored.skipped {
                 true => Credit::LeftOut,
-                false => Credit::Reply(advantages.next().unwrap_or_default()),
+                false => advantages.next().flatten().map_or(Credit::LeftOut, Credit::Reply),
             };
             group.members.iter().map(credit).collect()
         };

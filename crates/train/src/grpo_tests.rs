@@ -32,7 +32,7 @@ fn members_are_credited_as_their_groups_rewards_are() {
         let config = GrpoConfig { advantage, ..config(GroupFilter::WithSpread) };
         let credited = Grpo { rl: world.rl(&config.rl), config: &config }.credit(&learner(), sampled());
         let expected = advantage.of_batch(&rewards, config.advantage_epsilon);
-        let reply = |group: usize, member: usize| Credit::Reply(expected[group][member]);
+        let reply = |group: usize, member: usize| Credit::Reply(expected[group][member].unwrap());
         let credits: Vec<Vec<Credit>> = credited
             .iter()
             .map(|group| group.members.iter().map(|member| member.credit.clone()).collect())

@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn identities_differ_by_name() {
         let known = |text: &str| Some(text.to_owned());
-        let a = Identity { data: "00".into(), prompts: known("1"), policy: known("2"), ..Identity::default() };
+        let a =
+            Identity { data: "00".into(), prompts: known("1"), policy: known("2"), ..Identity::default() };
         let b = Identity { data: "01".into(), policy: known("3"), ..a.clone() };
         let differences = a.differences(&b);
         assert_eq!(differences[0], "data, by its checksum: 00 -> 01");

@@ -52,7 +52,8 @@ pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
     BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig,
     FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong,
-    OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig, SftConfig, Truncated,
+    OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig,
+    SftConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -87,7 +87,10 @@ impl TokenLimit {
 mod tests {
     use super::*;
 
-    fn apply(overlong: OverlongPrompts, lengths: &[usize]) -> Result<(Vec<usize>, OverlongCounts), TrainError> {
+    fn apply(
+        overlong: OverlongPrompts,
+        lengths: &[usize],
+    ) -> Result<(Vec<usize>, OverlongCounts), TrainError> {
         let samples = lengths.iter().map(|&n| Sized { id: format!("s{n}"), tokens: n, sample: n }).collect();
         TokenLimit::of_prompts(4, 100, overlong).apply(samples, |_| Ok(4))
     }

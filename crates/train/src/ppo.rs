@@ -31,11 +31,15 @@ impl Ppo<'_> {
         let scored = self.rl.sample(learner.policy(), step, 0).await?;
         laps.end("sample");
         let measured = self.rl.measure(learner, scored);
-        let (targets, mut advantages) = self.returns(critic, &measured);
-        if self.config.advantage == PpoAdvantage::Whitened {
-            whiten(&mut advantages, EPSILON);
-        }
+        let (targets, advantages) = self.returns(critic, &measured);
         let truncated = self.config.rl.truncated;
+        let advantages = match self.config.advantage {
+            PpoAdvantage::AsEstimated => advantages,
+            PpoAdvantage::Whitened => {
+                let trained = measured.iter().flat_map(|g| &g.members).map(|m| !m.is_left_out(truncated));
+                whitened(advantages, trained)
+            }
+        };
         let mut advantages = advantages.into_iter();
         let mut next =
             |m: Measured| m.credited(Credit::Tokens(advantages.next().unwrap_or_default()), truncated);
@@ -111,6 +115,18 @@ impl Ppo<'_> {
     }
 }
 
+/// Advantages with the mean 0 and the deviation 1 over the tokens of those members that are trained on; the others have
+/// no part in it, and stay as they are.
+fn whitened(mut advantages: Vec<Vec<f64>>, trained: impl Iterator<Item = bool>) -> Vec<Vec<f64>> {
+    let places: Vec<usize> = trained.enumerate().filter(|(_, trained)| *trained).map(|(at, _)| at).collect();
+    let mut taken: Vec<Vec<f64>> = places.iter().map(|&at| std::mem::take(&mut advantages[at])).collect();
+    whiten(&mut taken, EPSILON);
+    for (at, own) in places.into_iter().zip(taken) {
+        advantages[at] = own;
+    }
+    advantages
+}
+
 /// `1 - var(return - value) / var(return)` over all tokens: 1 for a critic that foresees every return, 0 for one that
 /// knows nothing. 0 where all returns are equal.
 fn explained_variance(targets: &[Vec<Target>]) -> f64 {
@@ -127,6 +143,15 @@ fn explained_variance(targets: &[Vec<Target>]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_that_are_not_trained_on_have_no_part_in_the_whitening() {
+        let advantages = vec![vec![1.0, 3.0], vec![100.0], vec![-2.0]];
+        let found = whitened(advantages, [true, false, true].into_iter());
+        let mut alone = vec![vec![1.0, 3.0], vec![-2.0]];
+        whiten(&mut alone, EPSILON);
+        assert_eq!(found, [alone[0].clone(), vec![100.0], alone[1].clone()]);
+    }
 
     #[test]
     fn explained_variance_is_1_of_the_truth_and_0_of_a_constant() {

@@ -86,7 +86,10 @@ impl Handler {
             Self::Toolrl => decode::calls(reply),
             Self::Native(format) => {
                 let calls = native::calls(reply, format).ok_or(DecodeError::Unreadable)?;
-                calls.into_iter().map(|(name, arguments)| Ok((name, native::entries(arguments, format)?))).collect()
+                calls
+                    .into_iter()
+                    .map(|(name, arguments)| Ok((name, native::entries(arguments, format)?)))
+                    .collect()
             }
         }
     }

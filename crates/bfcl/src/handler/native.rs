@@ -97,7 +97,9 @@ fn blocks(reply: &[u8]) -> Vec<Value<'_>> {
         let end = lists_end.after(from).unwrap_or(reply.len());
         let list = Some(text::strip(&reply[from..end])).filter(|block| block.starts_with(b"["));
         let calls = list.map(json::parse).and_then(|list| match list {
-            Ok(Value::List(items)) if items.iter().all(|item| matches!(item, Value::Object(_))) => Some(items),
+            Ok(Value::List(items)) if items.iter().all(|item| matches!(item, Value::Object(_))) => {
+                Some(items)
+            }
             _ => None,
         });
         if let Some(calls) = calls {
@@ -106,7 +108,8 @@ fn blocks(reply: &[u8]) -> Vec<Value<'_>> {
             continue;
         }
         // The official pattern: `<tool_call>\n(.*?)\n</tool_call>`.
-        let Some(end) = reply[from..].starts_with(b"\n").then(|| objects_end.after(from + 1)).flatten() else {
+        let Some(end) = reply[from..].starts_with(b"\n").then(|| objects_end.after(from + 1)).flatten()
+        else {
             continue;
         };
         match json::parse(text::strip(&reply[from + 1..end])) {
@@ -146,7 +149,8 @@ fn bare(answer: &[u8]) -> Option<Vec<Value<'_>>> {
     // Llama's, which takes every such tag out.
     let parts: Vec<&[u8]> = answer.split(|&byte| byte == b';').collect();
     if parts.len() > 1 {
-        let parsed = parts.into_iter().map(|part| json::parse(text::strip(tags::after(part, TAG).unwrap_or(part))));
+        let parsed =
+            parts.into_iter().map(|part| json::parse(text::strip(tags::after(part, TAG).unwrap_or(part))));
         return parsed.collect::<Result<_, _>>().ok();
     }
     python::parse_literals(&std::str::from_utf8(answer).ok()?.replace(TAG, "")).map(|values| match values {
@@ -181,7 +185,8 @@ fn call<'a>(value: Value<'a>, keys: &[&[u8]]) -> Option<(PyStr<'a>, Value<'a>)> 
 pub(super) fn entries(arguments: Value<'_>, format: NativeFormat) -> Result<Object<'_>, DecodeError> {
     match (arguments, format) {
         (Value::Object(entries), _) => Ok(entries),
-        (Value::Str(text), NativeFormat::Hermes) => match json::parse(text.as_bytes()).map(Value::into_owned) {
+        (Value::Str(text), NativeFormat::Hermes) => match json::parse(text.as_bytes()).map(Value::into_owned)
+        {
             Ok(Value::Object(entries)) => Ok(entries),
             _ => Err(DecodeError::Unreadable),
         },

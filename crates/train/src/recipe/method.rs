@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::KlPenalty;
 use toolrl_policy::LoraConfig;
 
-use crate::{GrpoConfig, GuardConfig, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig, SftConfig, TrainError};
+use crate::{
+    GrpoConfig, GuardConfig, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig, SftConfig,
+    TrainError,
+};
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

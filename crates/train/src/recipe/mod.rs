@@ -285,8 +285,12 @@ mod tests {
         let recipe = Recipe::parse(text, &[]).unwrap().resolved().unwrap();
         assert_eq!(recipe.policy, Some(PolicySource::Dir(here.join("some/model"))));
         let DataSource::Files(files) = &recipe.data else { panic!("{:?}", recipe.data) };
-        assert_eq!((&files.train, files.eval.as_ref().unwrap().is_absolute()), (&here.join("rows.jsonl"), true));
-        let paths: Vec<_> = recipe.eval.benchmarks[0].clone().paths().into_iter().map(|p| p.clone()).collect();
+        assert_eq!(
+            (&files.train, files.eval.as_ref().unwrap().is_absolute()),
+            (&here.join("rows.jsonl"), true)
+        );
+        let paths: Vec<_> =
+            recipe.eval.benchmarks[0].clone().paths().into_iter().map(|p| p.clone()).collect();
         assert_eq!(paths, [here.join("b"), "/d".into()]);
         assert_eq!(recipe.resolved().unwrap(), recipe);
     }

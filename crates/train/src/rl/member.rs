@@ -16,10 +16,10 @@ pub(crate) struct Measured {
     old_logp: Option<Vec<f32>>,
     /// The reference's, where there is one.
     ref_logp: Option<Vec<f32>>,
-    /// What each token's divergence from the reference costs.
-    kl_penalty: Option<Vec<f64>>,
-    /// What the last turn's length costs.
-    overlong: Option<f64>,
+    /// What each token's divergence from the reference costs, with its coefficient.
+    kl_penalty: Option<(f64, Vec<f64>)>,
+    /// What the last turn's length costs, with its coefficient.
+    overlong: Option<(f64, f64)>,
 }
 
 /// Whom a reply's advantage goes to.
@@ -42,7 +42,7 @@ pub(crate) struct Credited {
 
 impl Measured {
     pub(crate) fn new(
-        mut scored: Scored,
+        scored: Scored,
         old_logp: Option<Vec<f32>>,
         ref_logp: Option<Vec<f32>>,
         config: &RlConfig,
@@ -50,23 +50,32 @@ impl Measured {
     ) -> Self {
         let drawn = old_logp.as_ref().unwrap_or(&scored.episode.logprobs);
         let kl = config.kl_penalty.as_ref().zip(ref_logp.as_ref());
-        let kl_penalty = kl.map(|(penalty, reference)| penalty.of_tokens(drawn, reference));
+        let kl_penalty = kl.map(|(penalty, reference)| (penalty.coef, penalty.of_tokens(drawn, reference)));
         let tokens = scored.episode.turns().last().map_or(0, std::ops::Range::len);
-        let overlong = config.overlong.map(|o| -o.penalty * soft_overlong(tokens, max_tokens, o.buffer));
-        let of_kl = kl_penalty.as_ref().map(|costs| costs.iter().sum::<f64>());
-        for (name, cost) in [("kl_penalty", of_kl), ("overlong", overlong)] {
-            scored.components.extend(cost.map(|cost| (name.to_owned(), -cost)));
+        let overlong =
+            config.overlong.map(|o| (o.penalty, -o.penalty * soft_overlong(tokens, max_tokens, o.buffer)));
+        let mut measured = Self { scored, old_logp, ref_logp, kl_penalty, overlong };
+        let costs = measured.costs().map(|cost| cost.map(|(_, cost)| -cost));
+        for (name, value) in ["kl_penalty", "overlong"].into_iter().zip(costs) {
+            measured.scored.components.extend(value.map(|value| (name.to_owned(), value)));
         }
-        Self { scored, old_logp, ref_logp, kl_penalty, overlong }
+        measured
     }
 
-    /// The reward that the reply is trained by: the rubric's, less what the run takes off.
+    /// What the run takes off the reward, each with its coefficient.
+    fn costs(&self) -> [Option<(f64, f64)>; 2] {
+        let of_kl = self.kl_penalty.as_ref().map(|(coef, costs)| (*coef, costs.iter().sum()));
+        [of_kl, self.overlong]
+    }
+
+    /// The reward that the reply is trained by: the rubric's, less what the run takes off. The coefficient of a cost is
+    /// its weight, so that it counts where each term is normalised by itself.
     pub(crate) fn reward(&self) -> Reward {
-        let costs = [self.kl_penalty.as_ref().map(|costs| costs.iter().sum::<f64>()), self.overlong];
         let mut reward = Reward { total: self.scored.reward, terms: self.scored.terms.clone() };
-        for cost in costs.into_iter().flatten() {
+        for (coef, cost) in self.costs().into_iter().flatten() {
             reward.total -= cost;
-            reward.terms.push(TermReward { weight: 1.0, value: -cost });
+            let value = if coef == 0.0 { 0.0 } else { -cost / coef };
+            reward.terms.push(TermReward { weight: coef, value });
         }
         reward
     }
@@ -75,21 +84,26 @@ impl Measured {
     pub(crate) fn token_rewards(&self) -> Vec<f64> {
         let tokens = self.scored.episode.sampled();
         let mut rewards = match &self.kl_penalty {
-            Some(costs) => costs.iter().map(|cost| -cost).collect(),
+            Some((_, costs)) => costs.iter().map(|cost| -cost).collect(),
             None => vec![0.0; tokens],
         };
         if let Some(last) = rewards.last_mut() {
-            *last += self.scored.reward - self.overlong.unwrap_or(0.0);
+            *last += self.scored.reward - self.overlong.map_or(0.0, |(_, cost)| cost);
         }
         rewards
     }
 
-    /// Credits the reply, unless a failed term of the reward leaves it out, or it met the limit on new tokens and such
-    /// replies have no loss.
-    pub(crate) fn credited(self, credit: Credit, truncated: Truncated) -> Credited {
+    /// Whether the reply is not trained on: a failed term of the reward leaves it out, or it met the limit on new tokens
+    /// and such replies have no loss.
+    pub(crate) fn is_left_out(&self, truncated: Truncated) -> bool {
         let cut_off = self.scored.episode.finish() == FinishReason::Length;
-        let left_out = self.scored.skipped || (truncated == Truncated::Mask && cut_off);
-        Credited { measured: self, credit: if left_out { Credit::LeftOut } else { credit } }
+        self.scored.skipped || (truncated == Truncated::Mask && cut_off)
+    }
+
+    /// Credits the reply, unless it [is left out](Self::is_left_out).
+    pub(crate) fn credited(self, credit: Credit, truncated: Truncated) -> Credited {
+        let credit = if self.is_left_out(truncated) { Credit::LeftOut } else { credit };
+        Credited { measured: self, credit }
     }
 }
 

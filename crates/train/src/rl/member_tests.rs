@@ -26,7 +26,7 @@ fn divergence_and_length_are_taken_off_the_reward() {
     let member = Measured::new(scored(3.0, &[3]), None, reference(), &costs(), 4);
     // The tokens cost 0.25, -0.125 and 0.5; the third of four is one into a buffer of two: half of 2.
     let reward = member.reward();
-    let terms = [-0.625, -1.0].map(|value| TermReward { weight: 1.0, value });
+    let terms = [(0.5, -1.25), (2.0, -0.5)].map(|(weight, value)| TermReward { weight, value });
     assert_eq!((reward.total, &reward.terms[..]), (3.0 - 0.625 - 1.0, &terms[..]));
     assert_eq!(member.token_rewards(), [-0.25, 0.125, -0.5 + 3.0 - 1.0]);
     assert_eq!(member.token_rewards().iter().sum::<f64>(), reward.total);
@@ -105,4 +105,29 @@ fn a_members_advantage_is_its_tokens_mean() {
         let credited = measured(scored(1.0, &[3])).credited(credit, Truncated::Keep);
         assert_eq!((credited.has_advantage(), credited.mean_advantage()), (has, mean), "{credited:?}");
     }
+}
+
+/// GDPO normalises each term by itself, which cancels a factor of its values: a coefficient has to be a weight.
+#[test]
+fn a_costs_coefficient_counts_where_terms_are_normalised_by_themselves() {
+    let advantages = |coef: f64| {
+        let config = RlConfig {
+            kl_penalty: Some(KlPenalty { coef, estimator: KlEstimator::K1 }),
+            ..RlConfig::default()
+        };
+        let member = |reward: f64, first: f32| {
+            let reference = Some(vec![first, -0.5, -0.75]);
+            let mut scored = scored(reward, &[3]);
+            scored.terms = vec![TermReward { weight: 1.0, value: reward }];
+            Measured::new(scored, None, reference, &config, 4).reward()
+        };
+        let group = vec![member(1.0, -0.5), member(2.0, -1.0), member(0.0, -0.25)];
+        toolrl_grpo::reward_decoupled(&[group], 1e-6).concat()
+    };
+    // Ranks by reward at a small coefficient; by the divergence, which the second has most of, at a great one.
+    let (small, great) = (advantages(0.001), advantages(10.0));
+    assert!(small[1] > small[0] && small[0] > small[2], "{small:?}");
+    assert!(great[1] < great[0] && great[0] < great[2], "{great:?}");
+    let none = advantages(0.0);
+    assert!(none.iter().zip(&small).all(|(a, b)| (a - b).abs() < 1e-2), "{none:?}");
 }

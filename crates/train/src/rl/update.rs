@@ -21,12 +21,12 @@ pub(crate) struct Updates {
 }
 
 impl Rl<'_> {
-    /// The step's groups dealt out to its updates. What is left out after the last group that is trained on belongs to
+    /// The step's groups dealt out to its updates, of which there are fewer only where there are fewer groups. What is left out after the last group that is trained on belongs to
     /// none.
     pub(crate) fn mini_batches<'r>(&self, credited: &'r [Group<Credited>]) -> Vec<&'r [Group<Credited>]> {
         let trained = |group: &Group<Credited>| group.members.iter().any(|m| m.experience().is_some());
         let used = credited.iter().rposition(trained).map_or(0, |last| last + 1);
-        credited[..used].chunks(used.div_ceil(self.config.updates).max(1)).collect()
+        dealt(&credited[..used], self.config.updates)
     }
 
     /// One optimiser step over some groups.
@@ -58,6 +58,17 @@ impl Rl<'_> {
         updates.by_update.push(update);
         Ok(())
     }
+}
+
+/// Cut into so many parts whose sizes differ by one at most; into fewer where there are fewer items.
+fn dealt<T>(mut items: &[T], parts: usize) -> Vec<&[T]> {
+    let parts = parts.min(items.len());
+    let of_part = |left: usize| {
+        let (part, rest) = items.split_at(items.len().div_ceil(left));
+        items = rest;
+        part
+    };
+    (1..=parts).rev().map(of_part).collect()
 }
 
 /// `|sampler - trainer|` over tokens.

@@ -41,10 +41,13 @@ fn mini_batches_are_whole_groups_up_to_the_last_that_is_trained_on() {
     let step = [used(), left_out(), used(), used(), left_out(), left_out()];
     assert_eq!(lengths(1, &step), [4]);
     assert_eq!(lengths(2, &step), [2, 2]);
-    assert_eq!(lengths(3, &step), [2, 2], "four groups make no three equal shares");
+    assert_eq!(lengths(3, &step), [2, 1, 1], "shares differ by one at most");
     assert_eq!(lengths(4, &step), [1; 4]);
     assert_eq!(lengths(4, &[left_out(), used()]), [1, 1]);
     assert_eq!(lengths(2, &[left_out(), left_out()]), [0; 0]);
+    let many = |n: usize| (0..n).map(|_| used()).collect::<Vec<_>>();
+    assert_eq!(lengths(4, &many(6)), [2, 2, 1, 1]);
+    assert_eq!(lengths(4, &many(10)), [3, 3, 2, 2]);
 }
 
 /// The loss of an update at a learning rate of 0, with the tokens that it trained.

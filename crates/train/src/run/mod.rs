@@ -12,8 +12,8 @@ use toolrl_record::{Summary, write_whole};
 
 use crate::checkpoint::sync;
 use crate::evaluation::LoadedBenchmark;
-use crate::lock::RunLock;
 use crate::identity::Identity;
+use crate::lock::RunLock;
 use crate::stage::Stage;
 use crate::start::Start;
 use crate::task::load_data;
@@ -101,13 +101,8 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     records.first_evaluation(held_out_row(0, &before, 0.0))?;
     evaluations.on_benchmarks(0, &start.policy, &mut records, observer).await?;
 
-    let trainer = Trainer {
-        job: &job,
-        chat: chat.clone(),
-        records: &mut records,
-        evaluations: &evaluations,
-        observer,
-    };
+    let trainer =
+        Trainer { job: &job, chat: chat.clone(), records: &mut records, evaluations: &evaluations, observer };
     let (policy, steps) = trainer.train(stage, start.policy, &place.device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;

@@ -288,7 +288,7 @@ fn advantages(groups: &[Vec<&Reply>], batch: usize) -> Vec<AdvantageForecast> {
         for batch in groups.chunks(batch.max(1)) {
             let rewards: Vec<Vec<_>> = batch.iter().map(|group| group.iter().map(reward).collect()).collect();
             for advantages in kind.of_batch(&rewards, EPSILON) {
-                let weight: f64 = advantages.iter().map(|a| a * a).sum();
+                let weight: f64 = advantages.iter().flatten().map(|a| a * a).sum();
                 useful += f64::from(weight > 1e-12);
                 sum += weight;
                 squares += weight * weight;
