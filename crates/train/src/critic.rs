@@ -4,8 +4,9 @@ use toolrl_grpo::{BatchExtent, ValueSequence, value_loss};
 use toolrl_policy::{Activations, Critic, ParameterGradients, Policy};
 
 use crate::checkpoint::State;
+use crate::guard::Guard;
 use crate::learner::Update;
-use crate::optimizer::{Optimizer, Refused};
+use crate::optimizer::Optimizer;
 use crate::pack::{Pack, Place};
 use crate::{CriticConfig, TrainError};
 
@@ -15,6 +16,7 @@ pub(crate) struct CriticLearner {
     optimizer: Optimizer,
     activations: Activations,
     value_clip: f64,
+    guard: Guard,
 }
 
 /// What the critic learns of one member.
@@ -34,9 +36,9 @@ pub(crate) struct CriticUpdate {
 
 impl CriticLearner {
     /// A critic that begins with the policy's weights.
-    pub(crate) fn of(policy: &Policy, config: &CriticConfig, activations: Activations) -> Self {
+    pub(crate) fn of(policy: &Policy, config: &CriticConfig, activations: Activations, guard: Guard) -> Self {
         let optimizer = Optimizer::new(config.optimizer.clone());
-        Self { critic: Critic::of(policy), optimizer, activations, value_clip: config.value_clip }
+        Self { critic: Critic::of(policy), optimizer, activations, value_clip: config.value_clip, guard }
     }
 
     pub(crate) fn critic(&self) -> &Critic {
@@ -46,13 +48,14 @@ impl CriticLearner {
     /// All that a checkpoint needs beside the critic's directory.
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.optimizer.state();
-        State { values: self.critic.trained_values(), moments, updates, norms: Vec::new() }
+        State { values: self.critic.trained_values(), moments, updates, norms: self.guard.norms() }
     }
 
     /// Puts it back.
     pub(crate) fn restore(&mut self, state: State) -> Result<(), TrainError> {
         self.critic.set_trained_values(&state.values)?;
         self.optimizer.restore(state.moments, state.updates);
+        self.guard.restore(state.norms);
         Ok(())
     }
 
@@ -65,8 +68,25 @@ impl CriticLearner {
         self.critic.values(&pack.pass)
     }
 
-    /// One optimiser step towards the returns; `targets` has those of each group's members.
+    /// One optimiser step towards the returns; `targets` has those of each group's members. One at fault is left out, or
+    /// stops the run, as the guard says.
     pub(crate) fn update(
+        &mut self,
+        (step, lr): (u64, f64),
+        packs: &[Pack],
+        targets: &[Vec<Target>],
+    ) -> Result<CriticUpdate, TrainError> {
+        match self.try_update((step, lr), packs, targets) {
+            Err(error) if error.is_fault() => {
+                self.guard.fault(step, packs, error)?;
+                let update = Update { skipped: true, ..Update::default() };
+                Ok(CriticUpdate { update, clipped: 0 })
+            }
+            done => done,
+        }
+    }
+
+    fn try_update(
         &mut self,
         (step, lr): (u64, f64),
         packs: &[Pack],
@@ -87,17 +107,14 @@ impl CriticLearner {
             })?;
             gradients.add(of_pack);
         }
-        if !gradients.is_empty() {
-            let stepped = self.optimizer.step(gradients, lr, f64::INFINITY, &mut self.critic);
-            let (Refused::NotFinite(norm) | Refused::AboveLimit(norm)) = match stepped {
-                Ok(stepped) => {
-                    done.update.grad_norm = stepped.norm;
-                    return Ok(done);
-                }
-                Err(refused) => refused,
-            };
-            return Err(TrainError::Gradient { step, norm });
+        if gradients.is_empty() {
+            return Ok(done);
         }
+        let limit = self.guard.limit();
+        let stepped = self.optimizer.step(gradients, lr, limit, &mut self.critic);
+        let stepped = stepped.map_err(|refused| refused.at(step, limit))?;
+        self.guard.passed(stepped.norm);
+        done.update.grad_norm = stepped.norm;
         Ok(done)
     }
 }

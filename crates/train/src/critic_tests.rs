@@ -4,15 +4,20 @@ use toolrl_policy::{Generation, Heads, ModelConfig};
 use toolrl_testing::device;
 
 use super::*;
-use crate::OptimizerConfig;
 use crate::pack::{Member, PackGroup, pack};
+use crate::{GuardConfig, OnFault, OptimizerConfig};
 
 fn critic(value_clip: f64) -> CriticLearner {
+    guarded(value_clip, GuardConfig::default())
+}
+
+fn guarded(value_clip: f64, guards: GuardConfig) -> CriticLearner {
+    let guard = Guard::of_critic(guards, &tempfile::tempdir().unwrap().keep());
     let model = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
     let policy = Policy::fresh(model, Generation { stop_tokens: vec![0] }, 3, &device());
     let optimizer = OptimizerConfig { lr: 1e-2, ..OptimizerConfig::default() };
     let config = CriticConfig { optimizer, value_clip, ..CriticConfig::default() };
-    CriticLearner::of(&policy, &config, Activations::Keep)
+    CriticLearner::of(&policy, &config, Activations::Keep, guard)
 }
 
 /// Replies out of their places' order, in packs of at most so many tokens.
@@ -104,6 +109,22 @@ fn a_fault_is_told_with_its_step_and_changes_nothing() {
     assert_eq!(critic.state(), before);
     let nothing = critic.update((4, 1e-2), &[], &[]).unwrap();
     assert!(nothing.update.tokens == 0 && critic.state() == before);
+}
+
+#[test]
+fn a_fault_is_left_out_where_the_recipe_says_so() {
+    let mut critic =
+        guarded(0.5, GuardConfig { on_fault: OnFault::Skip, max_skips: 2, ..GuardConfig::default() });
+    let before = critic.state();
+    let mut infinite = targets(0.0);
+    infinite[1][0].returns[2] = f64::INFINITY;
+    for step in 1..=2 {
+        assert!(critic.update((step, 1e-2), &packs(6), &infinite).unwrap().update.skipped);
+    }
+    assert_eq!(critic.state(), before);
+    let failed = critic.update((3, 1e-2), &packs(6), &infinite);
+    assert!(matches!(failed, Err(TrainError::TooManySkips { step: 3, .. })), "{failed:?}");
+    assert!(!critic.update((4, 1e-2), &packs(6), &targets(0.0)).unwrap().update.skipped);
 }
 
 #[test]

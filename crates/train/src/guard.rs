@@ -27,6 +27,11 @@ impl Guard {
         Self { config, dir: run_dir.join("faults"), norms: VecDeque::new(), skipped_in_a_row: 0 }
     }
 
+    /// That of the critic, whose batches have a folder of their own.
+    pub(crate) fn of_critic(config: GuardConfig, run_dir: &Path) -> Self {
+        Self { dir: run_dir.join("faults/critic"), ..Self::new(config, run_dir) }
+    }
+
     /// The greatest norm that is no spike.
     pub(crate) fn limit(&self) -> f64 {
         match self.config.grad_spike {

@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use burn::tensor::Tensor;
+use toolrl_data::random::mix;
 use toolrl_policy::{Activations, Derivatives, ParameterGradients, PassSettings, Policy};
 
 use crate::checkpoint::State;
 use crate::guard::Guard;
-use crate::optimizer::{Optimizer, Refused};
+use crate::optimizer::Optimizer;
 use crate::pack::Pack;
 use crate::{OptimizerConfig, TrainError};
 
@@ -37,6 +38,8 @@ pub(crate) struct Learner {
     activations: Activations,
     inverse_temperature: f32,
     guard: Guard,
+    /// The run's seed: adapters' dropout follows from it.
+    seed: u64,
     /// The checksum of the trained values after the last update.
     weights: Option<u32>,
 }
@@ -58,8 +61,14 @@ impl Learner {
             activations,
             inverse_temperature,
             guard,
+            seed: 0,
             weights: None,
         }
+    }
+
+    /// The same with the run's seed.
+    pub(crate) fn seeded(self, seed: u64) -> Self {
+        Self { seed, ..self }
     }
 
     pub(crate) fn policy(&self) -> &Policy {
@@ -137,11 +146,11 @@ impl Learner {
     ) -> Result<Update, TrainError> {
         let mut update = Update::default();
         let mut gradients = ParameterGradients::default();
-        for (i, pack) in packs.iter().enumerate() {
+        for (pack, number) in packs.iter().zip(0..) {
             let settings = PassSettings {
                 inverse_temperature: self.inverse_temperature,
                 activations: self.activations,
-                seed: (step << 20) + i as u64,
+                seed: pass_seed(self.seed, self.optimizer.updates(), number),
             };
             let of_pack = self.policy.gradients(&pack.pass, &settings, |logp, entropy| {
                 let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
@@ -155,12 +164,10 @@ impl Learner {
             return Ok(update);
         }
         let begin = Instant::now();
-        let stepped = self.optimizer.step(gradients, lr, self.guard.limit(), &mut self.policy);
+        let limit = self.guard.limit();
+        let stepped = self.optimizer.step(gradients, lr, limit, &mut self.policy);
         update.optimizer_seconds = begin.elapsed().as_secs_f64();
-        let stepped = stepped.map_err(|refused| match refused {
-            Refused::NotFinite(norm) => TrainError::Gradient { step, norm },
-            Refused::AboveLimit(norm) => TrainError::Spike { step, norm, limit: self.guard.limit() },
-        })?;
+        let stepped = stepped.map_err(|refused| refused.at(step, limit))?;
         let before = self.weights.replace(stepped.checksum);
         if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.checksum) {
             return Err(TrainError::Unchanged { step, norm: stepped.norm });
@@ -169,6 +176,11 @@ impl Learner {
         update.grad_norm = stepped.norm;
         Ok(update)
     }
+}
+
+/// What a pass drops follows from the run, the update and the pack.
+fn pass_seed(run: u64, update: u32, pack: u64) -> u64 {
+    mix(mix(mix(run) ^ u64::from(update)) ^ pack)
 }
 
 fn floats<const D: usize>(t: Tensor<D>) -> Vec<f32> {

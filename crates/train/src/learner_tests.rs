@@ -188,3 +188,11 @@ fn an_update_without_effect_is_told() {
     assert!(matches!(unchanged, Err(TrainError::Unchanged { step: 1, norm }) if norm > 0.0), "{unchanged:?}");
     assert!(update(1e-3).is_ok());
 }
+
+#[test]
+fn no_two_passes_drop_the_same() {
+    let seeds: std::collections::BTreeSet<u64> = (0..3)
+        .flat_map(|run| (0..20).flat_map(move |update| (0..5).map(move |pack| pass_seed(run, update, pack))))
+        .collect();
+    assert_eq!(seeds.len(), 3 * 20 * 5);
+}

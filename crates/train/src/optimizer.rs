@@ -6,6 +6,7 @@ use toolrl_grpo::{AdamWConfig, adamw_step, clip_factor, squared_norm};
 use toolrl_policy::{AdamWStep, Critic, DeviceMoments, ParameterGradients, Policy, norm};
 
 use crate::OptimizerConfig;
+use crate::TrainError;
 
 /// Elements that one thread takes at a time.
 const PART: usize = 1 << 16;
@@ -89,6 +90,16 @@ pub(crate) enum Refused {
     NotFinite(f64),
     /// Its norm is above the limit.
     AboveLimit(f64),
+}
+
+impl Refused {
+    /// The error of a step whose greatest norm was `limit`.
+    pub(crate) fn at(self, step: u64, limit: f64) -> TrainError {
+        match self {
+            Self::NotFinite(norm) => TrainError::Gradient { step, norm },
+            Self::AboveLimit(norm) => TrainError::Spike { step, norm, limit },
+        }
+    }
 }
 
 /// An update that was made.
@@ -198,6 +209,11 @@ impl Optimizer {
     }
 
     /// The moments of every parameter, and the number of updates.
+    /// How many updates it has made.
+    pub(crate) fn updates(&self) -> u32 {
+        self.updates
+    }
+
     pub(crate) fn state(&self) -> (Vec<Moments>, u32) {
         let moments = match &self.moments {
             StoredMoments::Numbers(moments) => moments.clone(),

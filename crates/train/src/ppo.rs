@@ -60,7 +60,9 @@ impl Ppo<'_> {
         };
         let detail =
             StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(step, &credited, &updates), critic });
-        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
+        let row = self.rl.row((step, lr), learner, detail, &updates, laps);
+        let skipped_updates = row.skipped_updates + of_critic.iter().filter(|u| u.update.skipped).count();
+        Ok((StepMetrics { skipped_updates, ..row }, credited))
     }
 
     /// What the critic learns of each member, and the advantages of their tokens, member after member.

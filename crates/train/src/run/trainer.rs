@@ -100,7 +100,8 @@ impl Trainer<'_, '_> {
     ) -> Result<(Policy, u64), TrainError> {
         let (chat, steps) = (self.chat.clone(), config.rl.steps);
         let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, start), config };
-        let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations);
+        let guard = Guard::of_critic(config.rl.guards, self.job.run_dir);
+        let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
         }
@@ -153,7 +154,8 @@ impl Trainer<'_, '_> {
         temperature: f32,
     ) -> Result<Learner, TrainError> {
         let guard = Guard::new(self.job.recipe.train.guards(), self.job.run_dir);
-        let mut learner = Learner::new(policy, optimizer.clone(), activations, temperature, guard);
+        let learner = Learner::new(policy, optimizer.clone(), activations, temperature, guard);
+        let mut learner = learner.seeded(self.job.recipe.seed);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
             learner.restore(State::read(&dir.join(STATE))?)?;
         }
