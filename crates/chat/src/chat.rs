@@ -9,7 +9,7 @@ use tokenizers::Tokenizer;
 use crate::error::TokenizerCause;
 use crate::files::{self, Settings};
 use crate::template::Templates;
-use crate::{ChatError, Message, spans};
+use crate::{ChatError, Message, TemplateVariables, spans};
 
 /// A model directory's way from a conversation to text, to token ids, and back.
 #[derive(Clone, Debug)]
@@ -58,12 +58,19 @@ impl Chat {
         Err(ChatError::Vocabulary { dir: self.dir.clone(), ids: self.vocab_size, rows })
     }
 
-    /// The same chat with a variable that its template can read, such as `enable_thinking` or
-    /// `date_string`.
-    #[must_use]
-    pub fn with_variable(mut self, name: impl Into<String>, value: serde_json::Value) -> Self {
-        self.templates.set_variable(name.into(), value);
-        self
+    /// The same chat with these variables for its templates, and the time that they tell as now.
+    ///
+    /// # Errors
+    /// [`ChatError::Variable`].
+    pub fn with_variables(mut self, variables: TemplateVariables) -> Result<Self, ChatError> {
+        variables.check()?;
+        self.templates.set_variables(variables);
+        Ok(self)
+    }
+
+    /// Whether a template of the directory tells the time, so that its prompts are of the day that they are made on.
+    pub fn tells_date(&self) -> bool {
+        self.templates.tell_date()
     }
 
     /// The text of a conversation; with `add_generation_prompt`, it ends in the opening of the

@@ -83,6 +83,18 @@ pub enum ChatError {
         /// The model directory.
         dir: PathBuf,
     },
+    /// A variable for templates has a name that is the conversation's.
+    #[error("no variable of a template can be named {name}: the conversation gives it")]
+    Variable {
+        /// The name.
+        name: String,
+    },
+    /// A text is no date of templates.
+    #[error("{text:?} is no date: write it as 2024-07-26 or 2024-07-26T18:30:00")]
+    Date {
+        /// The text.
+        text: String,
+    },
     /// The template refused the conversation, or failed on it.
     #[error("cannot render {messages} messages: {source}")]
     Render {

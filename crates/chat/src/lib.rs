@@ -28,8 +28,10 @@ mod python_json;
 mod spans;
 mod template;
 mod train;
+mod variables;
 
 pub use chat::Chat;
 pub use error::ChatError;
 pub use message::Message;
 pub use train::{TrainedTokenizer, train_bpe};
+pub use variables::{TemplateDate, TemplateVariables};

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::format::StrftimeItems;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State};
@@ -13,12 +12,14 @@ use toolrl_grammar::json::float_repr;
 use crate::files::Settings;
 use crate::fuel::{charge_items, charge_method};
 use crate::python_json::tojson;
-use crate::{ChatError, Message};
+use crate::{ChatError, Message, TemplateDate, TemplateVariables};
 
 /// The template for every conversation.
 const DEFAULT: &str = "default";
 /// The template that a directory may have for conversations with tools.
 const TOOL_USE: &str = "tool_use";
+/// The function by which a template asks for the date.
+const DATE: &str = "strftime_now";
 
 /// What one conversation may take, after which it fails: template instructions, and 64 bytes of text each. So a
 /// loop in a template that comes with a model ends within seconds, and within 64 MB. A long conversation takes
@@ -35,6 +36,7 @@ pub(crate) struct Templates {
     dir: PathBuf,
     environment: Environment<'static>,
     variables: Map<String, serde_json::Value>,
+    tell_date: bool,
 }
 
 impl Templates {
@@ -42,6 +44,7 @@ impl Templates {
     pub(crate) fn compile(dir: &Path, settings: Settings) -> Result<Self, ChatError> {
         let mut environment =
             environment().map_err(|source| ChatError::Template { path: dir.to_owned(), source })?;
+        let tell_date = settings.templates.values().any(|(_, source)| source.contains(DATE));
         for (name, (path, source)) in settings.templates {
             let source = without_generation_tags(&source);
             on_own_stack(|| environment.add_template_owned(name, source))
@@ -49,12 +52,19 @@ impl Templates {
         }
         let variables =
             settings.special_tokens.into_iter().map(|(role, token)| (role.to_owned(), token.into()));
-        Ok(Self { dir: dir.to_owned(), environment, variables: variables.collect() })
+        Ok(Self { dir: dir.to_owned(), environment, variables: variables.collect(), tell_date })
     }
 
-    /// Sets a variable that templates can read.
-    pub(crate) fn set_variable(&mut self, name: String, value: serde_json::Value) {
-        self.variables.insert(name, value);
+    /// Whether one of them asks for the date.
+    pub(crate) fn tell_date(&self) -> bool {
+        self.tell_date
+    }
+
+    /// Sets what templates read beside the conversation.
+    pub(crate) fn set_variables(&mut self, variables: TemplateVariables) {
+        self.variables.extend(variables.values);
+        let date = variables.date;
+        self.environment.add_function(DATE, move |format: &str| strftime_now(date, format));
     }
 
     /// The text of a conversation.
@@ -109,7 +119,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
-    environment.add_function("strftime_now", strftime_now);
+    environment.add_function(DATE, |format: &str| strftime_now(None, format));
     Ok(environment)
 }
 
@@ -163,13 +173,12 @@ fn raise_exception(message: String) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message))
 }
 
-/// The local time in C's `strftime` form.
-fn strftime_now(format: &str) -> Result<String, Error> {
-    let items = StrftimeItems::new(format).parse().map_err(|cause| {
+/// The date, or the local time where there is none, in C's `strftime` form.
+fn strftime_now(date: Option<TemplateDate>, format: &str) -> Result<String, Error> {
+    date.unwrap_or_else(TemplateDate::now).strftime(format).map_err(|cause| {
         Error::new(ErrorKind::InvalidOperation, format!("strftime_now cannot read {format:?}"))
             .with_source(cause)
-    })?;
-    Ok(chrono::Local::now().format_with_items(items.iter()).to_string())
+    })
 }
 
 /// The template without the `{% generation %}` tags by which transformers marks the assistant's text:

@@ -5,7 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use toolrl_chat::{Chat, ChatError, Message, TrainedTokenizer, train_bpe};
+use serde_json::json;
+use toolrl_chat::{Chat, ChatError, Message, TemplateVariables, TrainedTokenizer, train_bpe};
 
 const VOCAB: usize = 290;
 
@@ -167,4 +168,30 @@ fn a_tokenizer_of_another_model_is_refused() {
     assert!(chat.check_vocabulary(VOCAB).is_ok() && chat.check_vocabulary(VOCAB + 64).is_ok());
     let error = chat.check_vocabulary(VOCAB - 1).unwrap_err().to_string();
     assert!(error.contains("289") && error.contains("only 289"), "{error}");
+}
+
+#[test]
+fn a_template_reads_variables_and_a_date_that_stands_still() {
+    let dir = tempfile::tempdir().unwrap();
+    loaded(dir.path());
+    let template = "{% if enable_thinking is defined and not enable_thinking %}no {% endif %}{{ bos_token }} \
+                    {{ strftime_now('%d %b %Y') }}";
+    fs::write(dir.path().join("chat_template.jinja"), template).unwrap();
+    let chat = Chat::load(dir.path()).unwrap();
+    assert!(chat.tells_date());
+    let of = |json| serde_json::from_value::<TemplateVariables>(json).unwrap();
+    let rendered = |variables| {
+        let chat = chat.clone().with_variables(variables).unwrap();
+        chat.render(&[Message::new("user", "hi")], true).unwrap()
+    };
+    let fixed = json!({"date": "2024-07-26T18:30:00"});
+    assert_eq!(rendered(of(fixed.clone())), "<|endoftext|> 26 Jul 2024");
+    assert_eq!(serde_json::to_value(of(fixed.clone())).unwrap(), fixed);
+    let set = json!({"date": "2023-01-02", "values": {"enable_thinking": false, "bos_token": "<s>"}});
+    assert_eq!(rendered(of(set)), "no <s> 02 Jan 2023");
+    for name in ["messages", "tools", "add_generation_prompt"] {
+        let refused = chat.clone().with_variables(of(json!({"values": {name: 1}}))).unwrap_err();
+        assert!(refused.to_string().contains(name), "{refused}");
+    }
+    assert!(serde_json::from_value::<TemplateVariables>(json!({"value": {}})).is_err());
 }

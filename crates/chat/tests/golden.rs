@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use toolrl_chat::{Chat, Message};
+use toolrl_chat::{Chat, Message, TemplateVariables};
 
 #[derive(Deserialize)]
 struct Reference {
@@ -46,10 +46,8 @@ fn check(model: &Path, reference: &Path) {
         check_spans(&chat, &case.ids);
     }
     for case in &reference.conversations {
-        let mut chat = chat.clone();
-        for (name, value) in &case.extra {
-            chat = chat.with_variable(name, value.clone());
-        }
+        let variables = TemplateVariables { date: None, values: case.extra.clone() };
+        let chat = chat.clone().with_variables(variables).unwrap();
         let tools = case.tools.as_deref().unwrap_or_default();
         let text = chat.render_with_tools(&case.messages, tools, case.add_generation_prompt).unwrap();
         assert_eq!(text, case.text, "{}", case.name);

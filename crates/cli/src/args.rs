@@ -6,6 +6,7 @@ mod data;
 mod doctor;
 mod gpu;
 mod study;
+mod template;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
 pub use doctor::DoctorArgs;
 pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use study::StudyArgs;
+pub use template::TemplateArgs;
 
 /// Trains language models to call tools by reinforcement learning.
 #[derive(Debug, Parser)]
@@ -197,6 +199,9 @@ pub struct EvalArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
+    /// What the chat template reads beside the messages
+    #[command(flatten)]
+    pub template: TemplateArgs,
 }
 
 /// The commands on policies.
@@ -242,6 +247,9 @@ pub struct GenerateArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value_t)]
     pub device: DeviceChoice,
+    /// What the chat template reads beside the messages
+    #[command(flatten)]
+    pub template: TemplateArgs,
 }
 
 /// Arguments of `toolrl policy logprobs`.

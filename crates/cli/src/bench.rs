@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use serde_json::json;
-use toolrl_chat::Chat;
+use toolrl_chat::{Chat, TemplateVariables};
 use toolrl_policy::{Activations, Policy};
 use toolrl_rollout::{Prompt, Sampled, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
@@ -20,8 +20,8 @@ pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
     ensure!(args.groups > 0 && args.group_size > 0, "--groups and --group-size should be at least 1");
     let dir = hub::directory(&args.policy)?;
     let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat =
-        tokenizer(&dir, &policy)?.context("the rewards need a tokenizer.json in the model directory")?;
+    let chat = tokenizer(&dir, &policy, TemplateVariables::default())?
+        .context("the rewards need a tokenizer.json in the model directory")?;
     let prompts: Vec<_> = prompts(&args.prompts, Some(&chat))?.into_iter().map(Arc::new).collect();
     ensure!(!prompts.is_empty(), "{} has no rows", args.prompts.display());
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
 use serde_json::{Value, json};
-use toolrl_chat::{Chat, Message};
+use toolrl_chat::{Chat, Message, TemplateVariables};
 use toolrl_engine::Engine;
 use toolrl_policy::{Ids, Packing, Pass, Policy, Precision};
 use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
@@ -24,7 +24,7 @@ const ROWS: usize = 256;
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let dir = hub::directory(&args.policy)?;
     let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat = tokenizer(&dir, &policy)?;
+    let chat = tokenizer(&dir, &policy, args.template.variables())?;
     let params = SamplingParams {
         temperature: args.temperature,
         top_p: args.top_p,
@@ -75,7 +75,7 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
     if args.out.exists() {
         bail!("{} is there already", args.out.display());
     }
-    let chat = tokenizer(&args.policy, &policy)?;
+    let chat = tokenizer(&args.policy, &policy, TemplateVariables::default())?;
     policy.merged().save(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
     println!("{}", args.out.display());
     Ok(())
@@ -112,11 +112,15 @@ fn number(x: f32) -> Value {
 }
 
 /// The directory's tokenizer, where it has one.
-pub(crate) fn tokenizer(dir: &Path, policy: &Policy) -> anyhow::Result<Option<Arc<Chat>>> {
+pub(crate) fn tokenizer(
+    dir: &Path,
+    policy: &Policy,
+    variables: TemplateVariables,
+) -> anyhow::Result<Option<Arc<Chat>>> {
     if !dir.join("tokenizer.json").exists() {
         return Ok(None);
     }
-    let chat = Chat::load(dir)?;
+    let chat = Chat::load(dir)?.with_variables(variables)?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     Ok(Some(Arc::new(chat)))
 }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use toolrl_policy::DeviceChoice;
 
+use super::TemplateArgs;
+
 /// The benchmarks of the paper.
 #[derive(Debug, Subcommand)]
 pub enum BenchmarkCommand {
@@ -115,6 +117,9 @@ pub struct ModelArgs {
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE", default_value_t)]
     pub device: DeviceChoice,
+    /// What the chat template reads beside the messages, with --policy
+    #[command(flatten)]
+    pub template: TemplateArgs,
 }
 
 /// What a run is over and where its files go.

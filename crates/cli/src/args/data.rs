@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::{Args, Subcommand};
 use toolrl_data::build::Take;
 
+use super::TemplateArgs;
+
 /// The commands on datasets.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
@@ -96,6 +98,9 @@ pub struct DataInspectArgs {
     /// Print one JSON object, with the place of every duplicate and every unscorable reply
     #[arg(long)]
     pub json: bool,
+    /// What the chat template reads beside the messages, with --policy
+    #[command(flatten)]
+    pub template: TemplateArgs,
 }
 
 /// A file, and how many samples are taken of it.

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 use toolrl_benchmarks::{
     Benchmark, Endpoint, Header, LocalPolicy, Outcome, OutcomeLog, Replier, Report, RunReport, RunSettings,
     compare, of_policy, run as run_cases,
 };
-use toolrl_chat::Chat;
+use toolrl_chat::{Chat, TemplateVariables};
 use toolrl_engine::Engine;
 use toolrl_policy::Policy;
 use toolrl_remote::{Client, Key, Settings};
@@ -76,14 +77,24 @@ fn by_policy(
 ) -> anyhow::Result<Came> {
     let dir = hub::directory(policy)?;
     let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat = Chat::load(&dir)?;
+    let variables = args.template.variables();
+    let chat = Chat::load(&dir)?.with_variables(variables.clone())?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     let place = dir.canonicalize().unwrap_or(dir.clone());
     let in_bf16 = if args.bf16 { " in bf16" } else { "" };
-    let name = format!("{} {}{in_bf16}", place.display(), of_policy(&dir)?);
+    let asked = asked(&variables, chat.tells_date());
+    let name = format!("{} {}{in_bf16}{asked}", place.display(), of_policy(&dir)?);
     let engine = Engine::new(&policy, args.slots.max(1));
     let mut replier = LocalPolicy::new(Box::new(engine), &chat, policy.config().max_positions);
     run_logged(benchmark, &name, &mut replier, out, settings)
+}
+
+/// What the chat template read beside the messages, where it is anything: it decides prompts.
+fn asked(variables: &TemplateVariables, tells_date: bool) -> String {
+    let values = (!variables.values.is_empty()).then(|| Value::from(variables.values.clone()).to_string());
+    let day =
+        variables.date.filter(|_| tells_date).map(|date| date.to_string()[.."2024-07-26".len()].to_owned());
+    [day, values].into_iter().flatten().map(|part| format!(" {part}")).collect()
 }
 
 fn by_endpoint(

@@ -11,7 +11,7 @@ use toolrl_data::{Lengths, Sample};
 use toolrl_rollout::{GoldReply, Prompt};
 
 use super::table::{bars, columns};
-use crate::args::DataInspectArgs;
+use crate::args::{DataInspectArgs, TemplateArgs};
 use crate::hub;
 
 /// Lengths in tokens, prompts with the chat template around them.
@@ -23,7 +23,7 @@ struct Tokens {
 /// A table, or one JSON object.
 pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
     let (found, samples) = inspect_data(&args.path)?;
-    let tokens = args.policy.as_deref().map(|dir| tokens(dir, &samples)).transpose()?;
+    let tokens = args.policy.as_deref().map(|dir| tokens(dir, &args.template, &samples)).transpose()?;
     let text = if args.json {
         json(&found, tokens.as_ref())?.to_string() + "\n"
     } else {
@@ -33,8 +33,8 @@ pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tokens(dir: &Path, samples: &[Sample]) -> anyhow::Result<Tokens> {
-    let chat = Chat::load(&hub::directory(dir)?)?;
+fn tokens(dir: &Path, template: &TemplateArgs, samples: &[Sample]) -> anyhow::Result<Tokens> {
+    let chat = Chat::load(&hub::directory(dir)?)?.with_variables(template.variables())?;
     let length = |sample| Ok(Prompt::of_sample(&chat, &GoldReply, sample, 0)?.tokens.len());
     let prompts = samples.iter().map(length);
     let prompts = prompts.collect::<anyhow::Result<Vec<_>>>()?;
