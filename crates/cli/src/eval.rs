@@ -33,7 +33,7 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let given = args.policy.as_deref().context("--policy is missing")?;
     let dir = hub::directory(given)?;
     let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
-    let chat = Chat::load(&dir)?.with_variables(args.template.variables())?;
+    let chat = Chat::load(&dir)?.with_variables(args.template.over(recipe.template.clone()))?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = given.display().to_string();
     let subject = Subject { name: &name, policy: &policy, chat: &chat, version: 0 };

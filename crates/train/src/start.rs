@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use toolrl_chat::{Chat, train_bpe};
-use toolrl_policy::{Generation, ModelConfig, Policy, Precision};
+use toolrl_policy::{Generation, ModelConfig, Policy};
 
 use crate::task::Data;
 use crate::{FreshPolicy, PolicySource, Recipe, TrainError};
@@ -29,18 +29,18 @@ impl Start {
             None => {
                 Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned()))
             }
-            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), recipe.precision, device),
+            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), recipe, device),
             Some(PolicySource::Fresh(fresh)) => {
                 let dir = run_dir.join("start");
                 make(fresh, recipe.seed, data, &dir, device)?;
-                Self::load(dir, recipe.precision, device)
+                Self::load(dir, recipe, device)
             }
         }
     }
 
-    fn load(dir: PathBuf, precision: Precision, device: &Device) -> Result<Self, TrainError> {
-        let policy = Policy::load(&dir, precision, device)?;
-        let chat = Arc::new(Chat::load(&dir)?);
+    fn load(dir: PathBuf, recipe: &Recipe, device: &Device) -> Result<Self, TrainError> {
+        let policy = Policy::load(&dir, recipe.precision, device)?;
+        let chat = Arc::new(Chat::load(&dir)?.with_variables(recipe.template.clone())?);
         chat.check_vocabulary(policy.config().vocab_size)?;
         if policy.generation().stop_tokens.is_empty() {
             return Err(TrainError::NoStopToken { dir });

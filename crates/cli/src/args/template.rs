@@ -20,8 +20,14 @@ pub struct TemplateArgs {
 impl TemplateArgs {
     /// The variables, with one date for all prompts of the command.
     pub fn variables(&self) -> TemplateVariables {
-        let date = self.date.unwrap_or_else(TemplateDate::now);
-        TemplateVariables { date: Some(date), values: self.variables.iter().cloned().collect() }
+        self.over(TemplateVariables::default())
+    }
+
+    /// The same, where they are not given those of a recipe.
+    pub fn over(&self, recipe: TemplateVariables) -> TemplateVariables {
+        let date = self.date.or(recipe.date).unwrap_or_else(TemplateDate::now);
+        let values = recipe.values.into_iter().chain(self.variables.iter().cloned()).collect();
+        TemplateVariables { date: Some(date), values }
     }
 }
 

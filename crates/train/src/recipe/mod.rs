@@ -12,6 +12,7 @@ mod rollout;
 mod sft;
 
 use serde::{Deserialize, Serialize};
+use toolrl_chat::{TemplateDate, TemplateVariables};
 use toolrl_policy::{DeviceChoice, Precision};
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
@@ -50,6 +51,10 @@ pub struct Recipe {
     pub device: DeviceChoice,
     /// Where the policy comes from.
     pub policy: Option<PolicySource>,
+    /// What the chat template reads beside the conversation: `template.values.enable_thinking = false`, and
+    /// `template.date`, the day that it tells as today's; that of the run's beginning by default, written down.
+    #[serde(default)]
+    pub template: TemplateVariables,
     /// What it is trained and evaluated on.
     #[serde(default)]
     pub data: DataSource,
@@ -147,12 +152,14 @@ impl Recipe {
         table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
     }
 
-    /// The same with absolute paths, so that a run can go on from any working directory.
+    /// The same with absolute paths and a date for templates, so that a run can go on from any working directory and on
+    /// any day.
     ///
     /// # Errors
     /// [`TrainError::Recipe`] where there is no working directory.
     pub fn resolved(&self) -> Result<Self, TrainError> {
         let mut recipe = self.clone();
+        recipe.template.date.get_or_insert_with(TemplateDate::now);
         let of_policy = match &mut recipe.policy {
             Some(PolicySource::Dir(dir)) => Some(dir),
             _ => None,
@@ -204,6 +211,7 @@ impl Recipe {
                 "eval.benchmarks: max_new_tokens should be at least 1".to_owned(),
             ));
         }
+        self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
         self.train.check()?;
         Ok(self)
     }
@@ -292,6 +300,8 @@ mod tests {
         let paths: Vec<_> =
             recipe.eval.benchmarks[0].clone().paths().into_iter().map(|p| p.clone()).collect();
         assert_eq!(paths, [here.join("b"), "/d".into()]);
+        // Neither the working directory nor the day is asked for again.
+        assert!(recipe.template.date.is_some());
         assert_eq!(recipe.resolved().unwrap(), recipe);
     }
 
