@@ -160,7 +160,8 @@ pub struct ReplayArgs {
 
 const EVAL_HELP: &str = "\
 Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default.
-With --data every row of the file is a task. Standard output gets the table; --out gets eval.json and
+With --run they are those that a run held out of its data, with the run's recipe, policy and reward.
+With --data every row of the file is a task: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and
 outcomes.jsonl, every reply with its score.
 
 The paper's benchmarks: toolrl eval bfcl --help, and likewise api-bank and bamboogle.";
@@ -176,8 +177,11 @@ pub struct EvalArgs {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
-    #[arg(long, value_name = "DIR", required = true)]
+    #[arg(long, value_name = "DIR", required_unless_present = "run")]
     pub policy: Option<PathBuf>,
+    /// A finished run: its last policy on what it held out, as it evaluates (with --policy another one)
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "recipe"])]
+    pub run: Option<PathBuf>,
     /// Tasks in the released form, instead of the recipe's held-out ones
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
-use toolrl_train::{Registry, Subject, evaluate_policy, load_data};
+use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, load_data};
 
 use crate::args::EvalArgs;
 use crate::progress::Progress;
@@ -22,16 +22,20 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     if let Some(name) = args.names.iter().find(|name| *name != "held-out") {
         bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
     }
-    let recipe = recipes::find(&args.recipe, &device::among(&args.overrides, args.device))?;
+    let of_run = args.run.as_ref().map(|run| run.join("config.toml").display().to_string());
+    let named = of_run.as_ref().unwrap_or(&args.recipe);
+    let recipe = recipes::find(named, &device::among(&args.overrides, args.device))?;
     let parts = recipe.parts(registry)?;
-    let samples = match &args.data {
-        Some(path) => toolrl_data::load(path)?.samples,
-        None => load_data(&recipe.data, recipe.seed)?.held_out,
+    let samples = match (&args.data, &args.run) {
+        (Some(path), _) => toolrl_data::load(path)?.samples,
+        (None, Some(run)) => held_out_of(run, &recipe)?,
+        (None, None) => load_data(&recipe.data, recipe.seed)?.held_out,
     };
     let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
     let before = args.before.as_deref().map(read_report).transpose()?;
-    let given = args.policy.as_deref().context("--policy is missing")?;
-    let dir = hub::directory(given)?;
+    let of_run = args.run.as_ref().map(|run| run.join("final"));
+    let given = args.policy.clone().or(of_run).context("--policy is missing")?;
+    let dir = hub::directory(&given)?;
     let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
     let chat = Chat::load(&dir)?.with_variables(args.template.over(recipe.template.clone()))?;
     chat.check_vocabulary(policy.config().vocab_size)?;

@@ -94,7 +94,11 @@ fn resume(run_dir: &Path, args: &TrainArgs, registry: &Registry) -> anyhow::Resu
 fn finish(job: Job<'_>) -> anyhow::Result<()> {
     let outcome = block_on(run(job, &mut Progress::new()))?;
     let summary = &outcome.summary;
-    print!("{}", EvalReport::comparison(&summary.before, &summary.after));
+    if summary.after.overall.tasks > 0 {
+        print!("{}", EvalReport::comparison(&summary.before, &summary.after));
+    } else {
+        println!("no evaluation: no task is held out");
+    }
     println!("policy {}", outcome.policy.display());
     println!("report {}", outcome.report.display());
     Ok(())

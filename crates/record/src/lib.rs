@@ -15,6 +15,7 @@ mod evaluation_row;
 mod events;
 mod file;
 mod metrics;
+mod standstill;
 mod step_log;
 mod summary;
 
@@ -29,5 +30,6 @@ pub use metrics::{
     CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
     StepMetrics,
 };
+pub use standstill::{Cause, Standstill};
 pub use step_log::{StepLog, StepRow, read_rows};
 pub use summary::Summary;

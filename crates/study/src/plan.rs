@@ -130,9 +130,13 @@ pub(crate) fn slug(name: &str) -> String {
     name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
 }
 
-/// Whether two recipes are the same but for where their policy lies: the folder may have been moved.
-pub(crate) fn same_settings(a: &Recipe, b: &Recipe) -> bool {
-    Recipe { policy: None, ..a.clone() } == Recipe { policy: None, ..b.clone() }
+/// Whether a recipe that a run left is the planned one, but for where its policy lies, as the folder may have been moved,
+/// and for the day that it was done on.
+pub(crate) fn same_settings(found: &Recipe, planned: &Recipe) -> bool {
+    let mut planned = planned.clone();
+    planned.template.date = planned.template.date.or(found.template.date);
+    let settings = |recipe: &Recipe| Recipe { policy: None, ..recipe.clone() }.resolved().ok();
+    settings(found) == settings(&planned)
 }
 
 fn recipe_error(arm: &Arm, stage: &Stage, source: Box<dyn std::error::Error + Send + Sync>) -> StudyError {

@@ -59,4 +59,4 @@ pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};
 pub use run::{Job, RunOutcome, refuse_used, run};
 pub use stop::Stop;
-pub use task::{Data, load_data};
+pub use task::{Data, held_out_of, load_data};

@@ -11,8 +11,10 @@ use crate::{GrpoConfig, Method, PpoConfig, Recipe, Setting, SftConfig, TrainErro
 /// A method with what it trains on.
 pub(crate) enum Stage<'a> {
     Sft(&'a SftConfig, Vec<Demonstration>),
-    Grpo(&'a GrpoConfig, Vec<Task>),
-    Ppo(&'a PpoConfig, Vec<Task>),
+    /// With the number of steps that its epochs are.
+    Grpo(GrpoConfig, Vec<Task>),
+    /// As of GRPO.
+    Ppo(PpoConfig, Vec<Task>),
 }
 
 impl<'a> Stage<'a> {
@@ -35,11 +37,13 @@ impl<'a> Stage<'a> {
             }
             Method::Grpo(config) => {
                 let (tasks, counts) = tasks(data, with, config.rl.prompt_limit(context))?;
-                (Self::Grpo(config, tasks), counts)
+                let rl = config.rl.with_steps_of(tasks.len());
+                (Self::Grpo(GrpoConfig { rl, ..config.clone() }, tasks), counts)
             }
             Method::Ppo(config) => {
                 let (tasks, counts) = tasks(data, with, config.rl.prompt_limit(context))?;
-                (Self::Ppo(config, tasks), counts)
+                let rl = config.rl.with_steps_of(tasks.len());
+                (Self::Ppo(PpoConfig { rl, ..config.clone() }, tasks), counts)
             }
         })
     }

@@ -1,15 +1,17 @@
 //! The data of a run: samples ready to be trained on, and those held out.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load, split};
+use toolrl_record::write_whole;
 use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::limit::{OverlongCounts, Sized, TokenLimit};
-use crate::{DataSource, FilesConfig, TrainError};
+use crate::{DataSource, FilesConfig, Recipe, TrainError};
 
 /// The samples of a run.
 #[derive(Clone, Debug)]
@@ -40,13 +42,41 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
             (parts.train, parts.held_out)
         }
     };
+    let nothing_held_out = matches!(source, DataSource::Files(files) if files.holds_nothing_out());
     for (what, part) in [("training data", &train), ("held-out data", &held_out)] {
-        if part.is_empty() {
+        if part.is_empty() && !(what == "held-out data" && nothing_held_out) {
             return Err(TrainError::NoTasks { what, why: "the split left nothing to this part".to_owned() });
         }
     }
     let gold = GoldReport::of(&train);
     Ok(Data { train, held_out, gold })
+}
+
+/// The ids of the samples that a run holds out.
+const HELD_OUT: &str = "held_out.json";
+
+/// Writes down which samples a run holds out.
+pub(crate) fn write_held_out(run_dir: &Path, data: &Data) -> Result<(), TrainError> {
+    let ids: Vec<&str> = data.held_out.iter().map(|sample| sample.id.as_str()).collect();
+    Ok(write_whole(&run_dir.join(HELD_OUT), &serde_json::to_vec(&ids).unwrap_or_default())?)
+}
+
+/// The samples that a run held out: those that its recipe gives, compared with what it wrote down.
+///
+/// # Errors
+/// As [`load_data`]; [`TrainError::Changed`] where other samples are held out now.
+pub fn held_out_of(run_dir: &Path, recipe: &Recipe) -> Result<Vec<Sample>, TrainError> {
+    let path = run_dir.join(HELD_OUT);
+    let broken = |what: String| TrainError::CheckpointFile { path: path.clone(), what };
+    let bytes = std::fs::read(&path).map_err(|e| broken(e.to_string()))?;
+    let ids: Vec<String> = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
+    let held_out = load_data(&recipe.data, recipe.seed)?.held_out;
+    if held_out.iter().map(|sample| &sample.id).eq(&ids) {
+        return Ok(held_out);
+    }
+    let what =
+        vec![format!("held-out samples: {} then, {} now, and not the same", ids.len(), held_out.len())];
+    Err(TrainError::Changed { dir: run_dir.to_owned(), what })
 }
 
 /// A training task of RL: a sample, its prompt, and what replies are scored against.

@@ -1,5 +1,6 @@
 //! Each choice of docs/grpo.md changes what it should, for two steps of two updates.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -49,16 +50,17 @@ impl Run {
         self.replies[0].iter().map(|reply| reply.advantage).collect()
     }
 
+    /// Those replies of the first step that a kind of advantage trains on: prompt and member.
+    fn trained(&self, kind: AdvantageKind) -> BTreeSet<(u64, usize)> {
+        let advantages = of_kind(kind, &self.replies[0]);
+        let trained = self.replies[0].iter().zip(advantages).filter(|(_, advantage)| advantage.is_some());
+        trained.map(|(reply, _)| (reply.prompt_index, reply.member)).collect()
+    }
+
     /// The advantages are those of a kind, out of the rewards and what the run took off them.
     fn has_advantages(&self, kind: AdvantageKind) {
         for replies in &self.replies {
-            let costs = |reply: &Completion| {
-                let of = |cost| reply.components.get(cost).copied().unwrap_or_default();
-                (reply.reward + of("kl_penalty") + of("overlong")).into()
-            };
-            let groups: Vec<Vec<_>> = replies.chunks(GROUP).map(|g| g.iter().map(costs).collect()).collect();
-            let expected = kind.of_batch(&groups, 1e-6).concat();
-            for (reply, expected) in replies.iter().zip(expected) {
+            for (reply, expected) in replies.iter().zip(of_kind(kind, replies)) {
                 let expected = expected.unwrap_or_default();
                 assert!((reply.advantage - expected).abs() < 1e-6, "{} for {expected}", reply.advantage);
             }
@@ -81,6 +83,16 @@ impl Run {
     }
 }
 
+/// The advantages of a step's replies.
+fn of_kind(kind: AdvantageKind, replies: &[Completion]) -> Vec<Option<f64>> {
+    let costs = |reply: &Completion| {
+        let of = |cost| reply.components.get(cost).copied().unwrap_or_default();
+        (reply.reward + of("kl_penalty") + of("overlong")).into()
+    };
+    let groups: Vec<Vec<_>> = replies.chunks(GROUP).map(|g| g.iter().map(costs).collect()).collect();
+    kind.of_batch(&groups, 1e-6).concat()
+}
+
 /// What a choice should change, given the run without it and the run with it.
 type Check = Box<dyn Fn(&Run, &Run)>;
 
@@ -89,8 +101,8 @@ fn advantage(kind: AdvantageKind) -> Check {
     Box::new(move |base, run| {
         run.has_advantages(kind);
         // Replies that are left out of a group have no share in the means.
-        let drops = matches!(kind, AdvantageKind::MaxVariance { .. });
-        run.has_loss(&LossConfig::default(), |reply| !drops || reply.advantage != 0.0);
+        let trained = run.trained(kind);
+        run.has_loss(&LossConfig::default(), |reply| trained.contains(&(reply.prompt_index, reply.member)));
         assert_ne!(run.advantages(), base.advantages());
     })
 }

@@ -275,3 +275,65 @@ fn samples_that_are_too_long_are_refused_or_counted() {
         }
     }
 }
+
+#[test]
+fn a_run_is_evaluated_on_what_it_held_out_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |n: usize| {
+        let output = format!("<think> a </think>\n<response> {n} </response>");
+        serde_json::json!({"instruction": "You count.", "input": format!("Say {n}."), "output": output})
+    };
+    let rows: String = (0..10).map(|n| format!("{}\n", row(n))).collect();
+    let data = crate::file(dir.path(), "rows.jsonl", &rows);
+    let args = ["sft", "--policy", POLICY, "--data", &data];
+    let set = ["train.steps=1", "train.batch=2", "eval.max_new_tokens=4"];
+    train(dir.path(), &[&args[..], &["--run-dir", "run"]].concat(), &set).ok();
+    let held_out = std::fs::read_to_string(dir.path().join("run/held_out.json")).unwrap();
+    let ids: Vec<String> = serde_json::from_str(&held_out).unwrap();
+    assert_eq!(ids.len(), 1, "a tenth");
+    let table = toolrl(dir.path(), &["eval", "--run", "run", "--out", "evaluated"]).ok();
+    assert!(table.lines().nth(1).is_some_and(|line| line.contains("     1  ")), "{table}");
+    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("evaluated/outcomes.jsonl")).unwrap());
+    assert_eq!(outcomes[0]["id"], ids[0].as_str());
+    // The file has other rows now.
+    crate::file(dir.path(), "rows.jsonl", rows.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
+    let message = toolrl(dir.path(), &["eval", "--run", "run"]).error();
+    assert!(message.contains("held-out samples"), "{message}");
+
+    crate::file(dir.path(), "rows.jsonl", &rows);
+    let all = [&set[..], &["data.files.hold_out={ count = 0 }", "train.epochs=1", "train.steps=5"]].concat();
+    let said = train(dir.path(), &[&args[..], &["--run-dir", "all"]].concat(), &all).ok();
+    assert!(said.contains("no evaluation: no task is held out"), "{said}");
+    assert_eq!(metrics(&dir.path().join("all")).len(), 5);
+    assert!(
+        !dir.path().join("all/evaluations.jsonl").exists() || {
+            std::fs::read_to_string(dir.path().join("all/evaluations.jsonl")).unwrap().is_empty()
+        }
+    );
+}
+
+#[test]
+fn a_run_that_learns_nothing_says_so_and_ends_cleanly() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = [
+        &TINY_GRPO[..],
+        &["train.steps=6", "sampling.max_new_tokens=2", "train.group_size=1", "eval.limit=0"],
+    ]
+    .concat();
+    let ran = train(dir.path(), &["--run-dir", "run"], &set);
+    let said = ran.stderr.clone();
+    ran.ok();
+    for part in ["train.group_size = 1", "no reply ended by itself", "toolrl reward explain --rows run"] {
+        assert_eq!(said.matches(part).count(), 1, "{part}: {said}");
+    }
+    let page = std::fs::read_to_string(dir.path().join("run/report.html")).unwrap();
+    assert!(page.contains("Steps that taught nothing") && page.contains("steps 1 to 6"), "in the report too");
+    // RL by passes over its tasks.
+    let set = [&TINY_GRPO[..], &["train.epochs=0.05", "sampling.max_new_tokens=2", "eval.limit=0"]].concat();
+    train(dir.path(), &["--run-dir", "epochs"], &set).ok();
+    assert_eq!(
+        metrics(&dir.path().join("epochs")).len(),
+        2,
+        "64 tasks, 2 prompts a step, a twentieth of a pass"
+    );
+}

@@ -27,6 +27,8 @@ pub struct ReportInput<'a> {
     pub summary: Option<&'a Summary>,
     /// Some sampled replies.
     pub examples: &'a [Example],
+    /// What a reader should know first.
+    pub notes: &'a [String],
     /// The resolved configuration as TOML.
     pub config: &'a str,
 }
@@ -47,6 +49,7 @@ pub struct Example {
 pub fn render(input: &ReportInput<'_>) -> Result<String, RecordError> {
     let parts = context! {
         title => input.title,
+        notes => Serde(input.notes),
         results => input.summary.map(results::shown),
         evaluations => evaluations::shown(input.evaluations),
         charts => charts::charts(input.metrics).iter().map(Chart::markup).collect::<Vec<Value>>(),

@@ -89,8 +89,15 @@ fn example() -> Example {
 
 fn page(metrics: &[StepMetrics], summary: Option<&Summary>, examples: &[Example]) -> String {
     let config = "[train]\nsteps = 120 # <b>\n";
-    let input =
-        ReportInput { title: "quickstart & more", metrics, evaluations: &[], summary, examples, config };
+    let input = ReportInput {
+        title: "quickstart & more",
+        metrics,
+        evaluations: &[],
+        summary,
+        examples,
+        notes: &["steps 1 to 5: <nothing>".to_owned()],
+        config,
+    };
     render(&input).unwrap()
 }
 
@@ -159,8 +166,15 @@ fn every_evaluation_has_its_first_last_and_best() {
         EvaluationRow { step, evaluation: evaluation.to_owned(), cases: 7, seconds: 0.0, scores }
     };
     let page = |evaluations: &[EvaluationRow]| {
-        let input =
-            ReportInput { title: "", metrics: &[], evaluations, summary: None, examples: &[], config: "" };
+        let input = ReportInput {
+            title: "",
+            metrics: &[],
+            evaluations,
+            summary: None,
+            examples: &[],
+            notes: &[],
+            config: "",
+        };
         render(&input).unwrap()
     };
     assert!(!page(&[row(0, "held-out", 0.1), row(9, "held-out", 0.2)]).contains("Evaluations"));

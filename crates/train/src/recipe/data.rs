@@ -30,7 +30,8 @@ pub struct FilesConfig {
     pub train: PathBuf,
     /// What to evaluate on; without it, a part of `train` is held out.
     pub eval: Option<PathBuf>,
-    /// How much of `train` is held out where `eval` is absent.
+    /// How much of `train` is held out where `eval` is absent: `{ fraction = 0.1 }` by default. With `{ count = 0 }` all of
+    /// it is trained on, and there is no evaluation on held-out tasks.
     #[serde(default = "a_tenth")]
     pub hold_out: HeldOut,
 }
@@ -39,6 +40,11 @@ impl FilesConfig {
     /// One file, a tenth of it held out.
     pub fn new(train: PathBuf) -> Self {
         Self { train, eval: None, hold_out: a_tenth() }
+    }
+
+    /// Whether the recipe asks for no held-out tasks.
+    pub(crate) fn holds_nothing_out(&self) -> bool {
+        self.eval.is_none() && matches!(self.hold_out, HeldOut::Count(0) | HeldOut::Fraction(0.0))
     }
 }
 

@@ -26,8 +26,9 @@ impl Method {
     pub fn steps(&self) -> Option<u64> {
         match self {
             Self::Sft(sft) => sft.steps,
-            Self::Grpo(grpo) => Some(grpo.rl.steps),
-            Self::Ppo(ppo) => Some(ppo.rl.steps),
+            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => {
+                rl.epochs.is_none().then_some(rl.steps)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod prompts;
 mod rl;
 mod rollout;
 mod sft;
+mod warnings;
 
 use serde::{Deserialize, Serialize};
 use toolrl_chat::{TemplateDate, TemplateVariables};

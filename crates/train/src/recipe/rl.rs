@@ -12,8 +12,11 @@ use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, TrainError};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RlConfig {
-    /// Number of steps.
+    /// Number of steps, where `epochs` is absent.
     pub steps: u64,
+    /// Passes over the tasks, in the place of `steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
     /// Prompts a step.
     pub prompts: usize,
     /// Updates a step: its groups are dealt out to so many mini-batches.
@@ -41,8 +44,8 @@ pub struct RlConfig {
     pub optimizer: OptimizerConfig,
     /// Steps between checkpoints; 0 saves one when the run is stopped, and the last policy.
     pub checkpoint_every: u64,
-    /// How many of the last checkpoints are kept, beside the best one: that with the highest mean reward, or of SFT
-    /// the lowest mean loss, over the steps since the one before it.
+    /// How many of the last checkpoints are kept, beside the best one: that with the highest mean reward on the held-out
+    /// tasks where `eval.every` has some evaluated, otherwise of SFT that with the lowest mean loss since the one before.
     pub checkpoint_keep: usize,
     /// What happens when numbers go wrong.
     pub guards: GuardConfig,
@@ -52,6 +55,7 @@ impl Default for RlConfig {
     fn default() -> Self {
         Self {
             steps: 100,
+            epochs: None,
             prompts: 16,
             updates: 1,
             max_prompt_tokens: 2048,
@@ -242,8 +246,17 @@ impl RlConfig {
         if let Some(overlong) = self.overlong.filter(|overlong| !overlong.penalty.is_finite()) {
             return wrong(format!("train.overlong.penalty = {} should be a number", overlong.penalty));
         }
+        if let Some(epochs) = self.epochs.filter(|epochs| !(*epochs > 0.0 && epochs.is_finite())) {
+            return wrong(format!("train.epochs = {epochs} should be above 0"));
+        }
         self.guards.check()?;
         self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
+    }
+
+    /// The same with the steps that its epochs are of so many tasks.
+    pub(crate) fn with_steps_of(&self, tasks: usize) -> Self {
+        let of_epochs = |epochs: f64| (epochs * tasks as f64 / self.prompts as f64).ceil() as u64;
+        Self { steps: self.epochs.map_or(self.steps, of_epochs), ..self.clone() }
     }
 
     /// The limit on prompts of a policy whose context holds `context` tokens.

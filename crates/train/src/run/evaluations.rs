@@ -15,7 +15,9 @@ use crate::task::Data;
 use crate::{Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
 
 /// The name of the evaluation on held-out tasks.
-const HELD_OUT: &str = "held-out";
+pub(super) const HELD_OUT: &str = "held-out";
+/// The name of its first score.
+pub(super) const MEAN_REWARD: &str = "mean reward";
 
 /// What a run's policies are evaluated on.
 pub(super) struct Evaluations<'a> {
@@ -28,7 +30,7 @@ pub(super) struct Evaluations<'a> {
 }
 
 impl Evaluations<'_> {
-    /// The held-out tasks.
+    /// The held-out tasks. A report of no task where none is held out, or `eval.limit` is 0.
     pub(super) async fn held_out(
         &self,
         (policy, version): (&Policy, u64),
@@ -37,8 +39,16 @@ impl Evaluations<'_> {
     ) -> Result<EvalReport, TrainError> {
         let Self { recipe, data, parts, chat, .. } = self;
         let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
+        if n == 0 {
+            return Ok(EvalReport::of(name, &[]));
+        }
         let subject = Subject { name, policy, chat, version };
         Ok(evaluate_policy(subject, &data.held_out[..n], (recipe, parts), observer).await?.report)
+    }
+
+    /// Whether there are held-out tasks that are evaluated on.
+    pub(super) fn has_held_out(&self) -> bool {
+        !self.data.held_out.is_empty() && self.recipe.eval.limit != Some(0)
     }
 
     /// Whether the policy is evaluated after this step, one between the first and the last.
@@ -55,7 +65,7 @@ impl Evaluations<'_> {
         records: &mut Records,
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
-        if !records.is_evaluated(step, HELD_OUT) {
+        if self.has_held_out() && !records.is_evaluated(step, HELD_OUT) {
             let clock = Instant::now();
             let report = self.held_out((policy, step), &format!("step {step}"), observer).await?;
             records.evaluation(held_out_row(step, &report, clock.elapsed().as_secs_f64()))?;
@@ -87,7 +97,7 @@ impl Evaluations<'_> {
 pub(super) fn held_out_row(step: u64, report: &EvalReport, seconds: f64) -> EvaluationRow {
     let rates = &report.overall;
     let scores = [
-        ("mean reward", rates.mean_reward),
+        (MEAN_REWARD, rates.mean_reward),
         ("format rate", rates.format_rate),
         ("exact-call rate", rates.exact_call_rate),
     ];

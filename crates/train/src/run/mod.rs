@@ -16,7 +16,7 @@ use crate::identity::Identity;
 use crate::lock::RunLock;
 use crate::stage::Stage;
 use crate::start::Start;
-use crate::task::load_data;
+use crate::task::{load_data, write_held_out};
 use crate::{Observer, Parts, Recipe, Resume, Stop, TrainError};
 use evaluations::{Evaluations, held_out_row};
 use records::Records;
@@ -64,6 +64,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     if job.resume.is_none() {
         refuse_used(run_dir)?;
     }
+    recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let data = load_data(&recipe.data, recipe.seed)?;
     let place = recipe.device.open()?;
     let start = Start::of(recipe, &data, run_dir, &place.device)?;
@@ -76,6 +77,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
     }
+    write_held_out(run_dir, &data)?;
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(
         policy = %start.dir.display(),
@@ -97,8 +99,10 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     };
     let json = serde_json::to_vec_pretty(&before).unwrap_or_default();
     write_whole(&run_dir.join(BEFORE), &json)?;
-    tracing::info!("before training\n{}", before.table());
-    records.first_evaluation(held_out_row(0, &before, 0.0))?;
+    if evaluations.has_held_out() {
+        tracing::info!("before training\n{}", before.table());
+        records.first_evaluation(held_out_row(0, &before, 0.0))?;
+    }
     evaluations.on_benchmarks(0, &start.policy, &mut records, observer).await?;
 
     let trainer =
@@ -108,7 +112,9 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;
     let after = evaluations.held_out((&policy, steps), &final_dir.display().to_string(), observer).await?;
-    records.evaluation(held_out_row(steps, &after, 0.0))?;
+    if evaluations.has_held_out() {
+        records.evaluation(held_out_row(steps, &after, 0.0))?;
+    }
     evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
     let summary = Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after };

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use toolrl_chat::Chat;
 use toolrl_record::report::{ReportInput, render};
 use toolrl_record::{
-    EvaluationRow, EventWriter, StepLog, StepMetrics, Summary, completions_path, read_rows,
+    EvaluationRow, EventWriter, Standstill, StepLog, StepMetrics, Summary, completions_path, read_rows,
     write_completions, write_whole,
 };
-use toolrl_reward::Rubric;
+use toolrl_reward::{Context, Rubric};
 use toolrl_rollout::{Group, Prompt};
 
+use super::evaluations::{HELD_OUT, MEAN_REWARD};
 use crate::examples::{completion, examples};
 use crate::rl::Credited;
 use crate::task::Task;
@@ -76,6 +77,13 @@ impl Records {
         Ok(())
     }
 
+    /// Warns where the last steps of so many taught nothing.
+    pub(super) fn warn_of_standstill(&self, rubric: &Rubric, steps: u64) {
+        for still in Standstill::just_now(&self.rows, least(rubric, steps)) {
+            tracing::warn!("{}", still.advice(&self.dir.display().to_string()));
+        }
+    }
+
     pub(super) fn completions(
         &self,
         step: u64,
@@ -89,17 +97,25 @@ impl Records {
         Ok(write_completions(&completions_path(&self.dir, step), &rows)?)
     }
 
-    /// The best of these checkpoints, by the steps since the one before each.
+    /// The best of these checkpoints: that with the highest mean reward on the held-out tasks, where any was evaluated
+    /// (`eval.every`). Otherwise of SFT that with the lowest mean loss over the steps since the one before it; the
+    /// rewards of training are of other tasks each step, and schedules move them.
     pub(super) fn best(&self, checkpoints: &[u64]) -> Option<u64> {
-        let merit = |row: &StepMetrics| row.detail.sampled().map_or(-row.loss, |replies| replies.reward.mean);
-        let mean = |after: u64, until: u64| {
-            let rows = self.rows.iter().filter(|row| after < row.step && row.step <= until);
-            let merits: Vec<f64> = rows.map(merit).collect();
-            merits.iter().sum::<f64>() / merits.len().max(1) as f64
+        let evaluated = |&step: &u64| {
+            let of = |row: &&EvaluationRow| row.step == step && row.evaluation == HELD_OUT;
+            Some((*self.evaluated.iter().find(of)?.scores.get(MEAN_REWARD)?, step))
         };
+        let by_loss = |after: u64, until: u64| {
+            let rows = self.rows.iter().filter(|row| after < row.step && row.step <= until);
+            let losses: Vec<f64> =
+                rows.filter(|row| row.detail.sampled().is_none()).map(|row| row.loss).collect();
+            (!losses.is_empty()).then(|| (-losses.iter().sum::<f64>() / losses.len() as f64, until))
+        };
+        let highest = |a: &(f64, u64), b: &(f64, u64)| a.0.total_cmp(&b.0);
         let before = std::iter::once(0).chain(checkpoints.iter().copied());
-        let scored = before.zip(checkpoints).map(|(after, &step)| (mean(after, step), step));
-        scored.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, step)| step)
+        let by_training = before.zip(checkpoints).filter_map(|(after, &until)| by_loss(after, until));
+        let best = checkpoints.iter().filter_map(evaluated).max_by(highest);
+        best.or_else(|| by_training.max_by(highest)).map(|(_, step)| step)
     }
 
     pub(super) fn report(
@@ -109,6 +125,9 @@ impl Records {
         rubric: &Rubric,
     ) -> Result<PathBuf, TrainError> {
         let config = recipe.to_toml()?;
+        let run = self.dir.display().to_string();
+        let standstills = Standstill::all(&self.rows, least(rubric, summary.steps));
+        let notes: Vec<String> = standstills.iter().map(|still| still.advice(&run)).collect();
         let examples = examples(&self.dir, summary.steps, rubric)?;
         let input = ReportInput {
             title: &recipe.name,
@@ -116,10 +135,16 @@ impl Records {
             evaluations: &self.evaluated,
             summary: Some(summary),
             examples: &examples,
+            notes: &notes,
             config: &config,
         };
         let path = self.dir.join("report.html");
         write_whole(&path, render(&input)?.as_bytes())?;
         Ok(path)
     }
+}
+
+/// The least that a rubric gives at a step of so many.
+fn least(rubric: &Rubric, steps: u64) -> impl Fn(u64) -> f64 + '_ {
+    move |step| rubric.range(&Context::training(step, steps)).0
 }

@@ -56,8 +56,8 @@ impl Trainer<'_, '_> {
                 let sft = Sft::new(config, recipe.seed, demonstrations);
                 self.sft(sft, policy).await
             }
-            Stage::Grpo(config, tasks) => self.grpo((config, &tasks), &start, policy).await,
-            Stage::Ppo(config, tasks) => self.ppo((config, &tasks), &start, policy).await,
+            Stage::Grpo(config, tasks) => self.grpo((&config, &tasks), &start, policy).await,
+            Stage::Ppo(config, tasks) => self.ppo((&config, &tasks), &start, policy).await,
         }
     }
 
@@ -184,6 +184,7 @@ impl Trainer<'_, '_> {
         self.check_gap(metrics)?;
         self.records.step(metrics)?;
         self.observer.progress(step, &message(metrics));
+        self.records.warn_of_standstill(&self.job.parts.rubrics.training, steps);
         if step == steps {
             return Ok(());
         }

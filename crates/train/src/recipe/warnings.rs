@@ -1,0 +1,51 @@
+//! Settings that do what they say, and seldom what is wanted.
+
+use toolrl_grpo::AdvantageKind;
+
+use super::{Method, Recipe};
+
+impl Recipe {
+    /// What is told at the beginning of a run.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let Method::Grpo(grpo) = &self.train else {
+            return self.of_truncation().into_iter().collect();
+        };
+        let alone = grpo.group_size == 1 && grpo.advantage != AdvantageKind::BatchNormalized;
+        let alone = alone.then(|| {
+            "train.group_size = 1: a reply is compared with the others of its group, so nothing is learned from its reward; \
+             take 2 or more, or train.advantage = \"batch_normalized\""
+                .to_owned()
+        });
+        alone.into_iter().chain(self.of_truncation()).collect()
+    }
+
+    fn of_truncation(&self) -> Option<String> {
+        let top_p = self.sampling.top_p;
+        (top_p < 1.0 && !matches!(self.train, Method::Sft(_))).then(|| {
+            format!(
+                "sampling.top_p = {top_p}: replies are drawn from the most probable tokens alone, while ratios and \
+                 divergences are of all tokens, as in the paper's code; 1 has both the same"
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_seldom_is_wanted_is_told() {
+        let warnings = |method: &str, set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
+            let text = format!("name = \"a\"\n[train]\nmethod = \"{method}\"\n");
+            Recipe::parse(&text, &set).unwrap().warnings()
+        };
+        assert_eq!(warnings("grpo", &[]), [""; 0]);
+        let told = warnings("grpo", &["train.group_size=1", "sampling.top_p=0.9"]);
+        assert!(told[0].contains("group_size = 1") && told[1].contains("top_p = 0.9"), "{told:?}");
+        assert_eq!(warnings("grpo", &["train.group_size=1", "train.advantage=batch_normalized"]), [""; 0]);
+        assert_eq!(warnings("ppo", &["train.group_size=1", "sampling.top_p=0.5"]).len(), 1);
+        assert_eq!(warnings("sft", &["sampling.top_p=0.5"]), [""; 0]);
+    }
+}
