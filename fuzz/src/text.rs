@@ -55,7 +55,7 @@ pub fn reply(data: &[u8]) {
     for kind in KINDS {
         match strict(data, kind) {
             Ok(layout) => {
-                let parts = [Some(layout.thoughts), layout.tool_calls, layout.response];
+                let parts = [layout.thoughts, layout.tool_calls, layout.response];
                 parts.into_iter().flatten().for_each(|span| lies_in(span, data));
                 assert!(parsed.turn.thoughts.is_some());
                 assert_eq!(

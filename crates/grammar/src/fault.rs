@@ -2,7 +2,7 @@
 
 use nom::error::{ErrorKind, ParseError};
 
-use crate::Span;
+use crate::{Span, TurnPart};
 
 /// A text that is not what it should be, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,6 +110,24 @@ pub enum SyntaxErrorKind {
         tag: &'static str,
         /// How often it is there.
         count: usize,
+    },
+    /// A reply that begins with what marks calls in another dialect.
+    #[error("{mark} marks calls of another dialect")]
+    ForeignMark {
+        /// The mark.
+        mark: &'static str,
+    },
+    /// A reply without a part that its kind has.
+    #[error("the reply has no {part}")]
+    MissingPart {
+        /// The part.
+        part: TurnPart,
+    },
+    /// A reply with a part that its kind does not have.
+    #[error("the reply should have no {part}")]
+    UnwantedPart {
+        /// The part.
+        part: TurnPart,
     },
     /// The text does not begin or go on with the literal that its kind of reply needs.
     #[error("expected {literal:?}")]

@@ -34,7 +34,9 @@ pub mod tags;
 pub mod text;
 
 pub use dialect::toolrl::{Block, ToolRl, lenient, parse, strict};
-pub use dialect::{DIALECTS, Dialect, Fault, Layout, Outcome, Parsed, TurnPart, WriteError};
+pub use dialect::{
+    DIALECTS, Dialect, Fault, Layout, Outcome, ParameterTypes, Parsed, TurnPart, UnknownDialect, WriteError,
+};
 pub use fault::{SyntaxError, SyntaxErrorKind};
 pub use scored::ScoredText;
 pub use span::Span;

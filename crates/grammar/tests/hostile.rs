@@ -34,7 +34,7 @@ fn read_in_every_way(input: &[u8]) {
     }
     for kind in KINDS {
         match strict(input, kind) {
-            Ok(layout) => inside(layout.thoughts),
+            Ok(layout) => inside(layout.thoughts.expect("ToolRL's replies have thoughts")),
             Err(error) => inside(error.span),
         }
     }

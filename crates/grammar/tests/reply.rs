@@ -3,7 +3,7 @@
 use toolrl_grammar::json::{self, Object};
 use toolrl_grammar::{
     Call, DIALECTS, Dialect, Outcome, ReplyKind, SyntaxErrorKind as Kind, ToolRl, Turn, TurnPart, WriteError,
-    lenient, parse, strict,
+    dialect, lenient, parse, strict,
 };
 
 const T: &str = "<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
@@ -36,8 +36,9 @@ fn strict_takes_the_shape_of_the_kind() {
     ];
     for (kind, text) in well_formed {
         let layout = strict(&text, kind).unwrap_or_else(|error| panic!("{text:?}: {error}"));
-        assert!(text[..layout.thoughts.start].ends_with("<think>"), "{text:?}");
-        assert!(text[layout.thoughts.end..].starts_with("</think>"), "{text:?}");
+        let thoughts = layout.thoughts.expect("they are there");
+        assert!(text[..thoughts.start].ends_with("<think>"), "{text:?}");
+        assert!(text[thoughts.end..].starts_with("</think>"), "{text:?}");
         if let Some(response) = layout.response {
             assert!(text[response.end..].starts_with("</response>"), "{text:?}");
         }
@@ -232,8 +233,11 @@ fn what_the_dialect_cannot_say_is_told() {
 
 #[test]
 fn dialects_have_names_of_their_own() {
-    let names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name()).collect();
-    assert_eq!(names, ["toolrl"]);
+    let mut names: Vec<_> = DIALECTS.iter().map(|dialect| dialect.name()).collect();
+    assert!(names.iter().all(|name| dialect::named(name).unwrap().name() == *name));
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), DIALECTS.len());
     for dialect in DIALECTS {
         let opening = dialect.thoughts_opening().unwrap_or_default();
         assert_eq!(dialect.parse(opening.as_bytes()).outcome, Outcome::Incomplete, "{}", dialect.name());

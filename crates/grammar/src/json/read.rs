@@ -60,7 +60,7 @@ enum Begun<'a> {
 
 /// `value = scalar | list | object`. Open containers stand on a stack of their own, so that the
 /// nesting of the input never becomes nesting of calls.
-fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
+pub(crate) fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
     let mut stack = Vec::new();
     let mut rest = input;
     loop {

@@ -56,7 +56,7 @@ fn document(input: &[u8]) -> Parse<'_, Vec<PythonicCall<'_>>> {
 }
 
 /// `call = name "(" arguments`
-fn call<'a>(whole: &[u8], input: &'a [u8]) -> Parse<'a, PythonicCall<'a>> {
+pub(crate) fn call<'a>(whole: &[u8], input: &'a [u8]) -> Parse<'a, PythonicCall<'a>> {
     let opening = memchr::memchr2_iter(b'(', b'\n', input)
         .take_while(|&at| input[at] == b'(')
         .find(|&at| opens_arguments(&input[at + 1..]));

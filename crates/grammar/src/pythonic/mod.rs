@@ -18,5 +18,8 @@ mod call;
 mod literal;
 mod number;
 mod string;
+mod write;
 
+pub(crate) use call::call;
 pub use call::{PythonicCall, parse};
+pub use write::Python;

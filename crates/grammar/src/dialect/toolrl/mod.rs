@@ -49,8 +49,12 @@ impl Dialect for ToolRl {
         Some(tags::THINK.open)
     }
 
-    fn turn_end(&self) -> Option<&'static str> {
-        None
+    fn marks(&self) -> &'static [&'static str] {
+        &[tags::TOOL_CALL.open]
+    }
+
+    fn turn_ends(&self) -> &'static [&'static str] {
+        &[]
     }
 }
 

@@ -33,7 +33,7 @@ impl ReplyKind {
 /// use toolrl_grammar::{ReplyKind, strict};
 ///
 /// let layout = strict("<think>a</think>\n<response>b</response>", ReplyKind::Response).unwrap();
-/// assert_eq!(layout.thoughts.range(), 7..8);
+/// assert_eq!(layout.thoughts.unwrap().range(), 7..8);
 ///
 /// let error = strict("<think>a</think> <response>b</response>", ReplyKind::Response).unwrap_err();
 /// assert_eq!(error.to_string(), "expected \"</think>\\n<response>\" (bytes 7..39)");
@@ -45,7 +45,7 @@ pub fn strict<T: AsRef<[u8]> + ?Sized>(text: &T, kind: ReplyKind) -> Result<Layo
         once(text, tag)?;
     }
     let at = |part| Span::within(text, part);
-    Ok(Layout { thoughts: at(layout.0), tool_calls: layout.1.map(at), response: layout.2.map(at) })
+    Ok(Layout { thoughts: Some(at(layout.0)), tool_calls: layout.1.map(at), response: layout.2.map(at) })
 }
 
 /// Thoughts, lines of calls and response.

@@ -1,0 +1,65 @@
+//! Productions that several dialects share.
+
+mod object;
+mod python;
+
+use crate::fault::{Parse, fail};
+use crate::{Call, SyntaxErrorKind, tags};
+
+pub(super) use object::{Keys, arguments, list, list_text, object, object_text};
+pub(super) use python::{list as python_list, list_text as python_list_text, opens_list};
+
+/// A call that was read.
+#[derive(Debug)]
+pub(super) struct Found<'a> {
+    /// The text that says it.
+    pub text: &'a [u8],
+    /// The call.
+    pub call: Call<'a>,
+    /// What is wrong with it, where it is a call all the same.
+    pub odd: Option<SyntaxErrorKind>,
+}
+
+/// Reads a piece of a reply that holds calls, and puts those that are whole to the others.
+pub(super) type Block = for<'a> fn(&'a [u8], &mut Vec<Found<'a>>) -> Parse<'a, ()>;
+
+/// `space = {" " | "\t" | "\n" | "\r"}`: what is left after it.
+pub(super) fn space(input: &[u8]) -> &[u8] {
+    let end = input.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    &input[end.unwrap_or(input.len())..]
+}
+
+/// The literal, after white space.
+pub(super) fn literal<'a>(literal: &'static str, input: &'a [u8]) -> Parse<'a, ()> {
+    let input = space(input);
+    match input.strip_prefix(literal.as_bytes()) {
+        Some(rest) => Ok((rest, ())),
+        None => fail(input, 1, SyntaxErrorKind::ExpectedLiteral { literal }),
+    }
+}
+
+/// Everything up to the literal, which is read too. Without one the rest of the text is at fault.
+pub(super) fn until<'a>(tag: &'static str, input: &'a [u8]) -> Parse<'a, &'a [u8]> {
+    match tags::find(input, tag) {
+        Some(at) => Ok((&input[at + tag.len()..], &input[..at])),
+        None => fail(input, input.len(), SyntaxErrorKind::MissingTag { tag }),
+    }
+}
+
+/// A name that ends before one of these bytes, without white space around it. It stands on one line.
+pub(super) fn name<'a>(ends: &[u8], input: &'a [u8]) -> Parse<'a, &'a [u8]> {
+    let input = space(input);
+    let end = input.iter().position(|byte| ends.contains(byte) || *byte == b'\n');
+    let (name, rest) = input.split_at(end.unwrap_or(input.len()));
+    let name = crate::text::strip(name);
+    match end {
+        Some(_) if !name.is_empty() => Ok((space(rest), name)),
+        Some(_) => fail(input, 1, SyntaxErrorKind::ExpectedCall),
+        None => fail(rest, 0, SyntaxErrorKind::ExpectedCall),
+    }
+}
+
+/// What was read of `input` before `rest`.
+pub(super) fn consumed<'a>(input: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    &input[..input.len() - rest.len()]
+}
