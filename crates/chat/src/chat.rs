@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
+use toolrl_grammar::{Dialect, ToolRl};
 
 use crate::error::TokenizerCause;
 use crate::files::{self, Settings};
@@ -17,6 +18,7 @@ pub struct Chat {
     dir: PathBuf,
     tokenizer: Tokenizer,
     templates: Templates,
+    dialect: &'static dyn Dialect,
     vocab_size: usize,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -42,6 +44,7 @@ impl Chat {
             pad: id_of("pad_token"),
             vocab_size: tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
             templates: Templates::compile(dir, settings)?,
+            dialect: &ToolRl,
             tokenizer,
         })
     }
@@ -71,6 +74,18 @@ impl Chat {
     /// Whether a template of the directory tells the time, so that its prompts are of the day that they are made on.
     pub fn tells_date(&self) -> bool {
         self.templates.tell_date()
+    }
+
+    /// The same chat with the dialect that the policy's turns are written in; ToolRL's is the one without a choice.
+    /// [`detect_dialect`](Self::detect_dialect) finds a model's own.
+    #[must_use]
+    pub fn with_dialect(self, dialect: &'static dyn Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// The dialect that the policy's turns are written in.
+    pub fn dialect(&self) -> &'static dyn Dialect {
+        self.dialect
     }
 
     /// The text of a conversation; with `add_generation_prompt`, it ends in the opening of the

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use toolrl_grammar::DIALECTS;
+
 /// The cause a `tokenizers` call gives.
 pub(crate) type TokenizerCause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -95,6 +97,19 @@ pub enum ChatError {
         /// The text.
         text: String,
     },
+    /// A directory's template writes calls in no dialect that is known, or as several do.
+    #[error(
+        "{dir}: {}; its template writes {rendered:?} for a call of weather(city=\"Rome\", days=3). Name the dialect: {}",
+        no_dialect(.found), DIALECTS.map(|dialect| dialect.name()).join(", ")
+    )]
+    NoDialect {
+        /// The model directory.
+        dir: PathBuf,
+        /// What the template makes of an assistant's call.
+        rendered: String,
+        /// The dialects that write so, where there are several.
+        found: Vec<&'static str>,
+    },
     /// The template refused the conversation, or failed on it.
     #[error("cannot render {messages} messages: {source}")]
     Render {
@@ -127,4 +142,11 @@ pub enum ChatError {
         /// Why it cannot be.
         reason: String,
     },
+}
+
+fn no_dialect(found: &[&str]) -> String {
+    match found {
+        [] => "its calls are of no dialect that is known".to_owned(),
+        several => format!("its calls could be of {}", several.join(" or ")),
+    }
 }

@@ -20,6 +20,7 @@
 //! (`apply_chat_template`); there is no built-in template to fall back on.
 
 mod chat;
+mod detect;
 mod error;
 mod files;
 mod fuel;

@@ -2,7 +2,6 @@
 
 use toolrl_chat::{Chat, ChatError, Message};
 use toolrl_data::Sample;
-use toolrl_grammar::{Dialect, ToolRl};
 
 use crate::{Environment, RolloutError};
 
@@ -84,7 +83,7 @@ impl Prompt {
 /// The thoughts that a rendered opening ends in: from the last tag that opens some, if that stands in what the template
 /// adds for the assistant's turn.
 fn opened<'t>(chat: &Chat, opening: &Opening, text: &'t str) -> Result<&'t str, ChatError> {
-    let Some(tag) = ToolRl.thoughts_opening().and_then(|opening| text.rfind(opening)) else {
+    let Some(tag) = chat.dialect().thoughts_opening().and_then(|opening| text.rfind(opening)) else {
         return Ok("");
     };
     let last = opening.messages.last().map_or("", |message| message.content.trim());

@@ -109,28 +109,31 @@ fn log_probabilities_are_those_of_the_tempered_policy() {
     }
 }
 
-/// What an adapter drops depends on the step and on the pack, and on nothing else.
+/// What an adapter drops depends on the run, the update and the pack, and on nothing else.
 #[test]
-fn each_pack_of_each_step_has_its_own_dropout() {
+fn each_pack_of_each_update_has_its_own_dropout() {
     let lora = LoraConfig { dropout: 0.5, ..LoraConfig::default() };
     let mut adapted = policy().with_lora(&lora, 2).unwrap();
     adapted.update(|_, values| {
         values.iter_mut().enumerate().for_each(|(i, v)| *v += 0.05 * f32::sin(i as f32));
     });
-    let mut learner = learner_of(adapted, 1.0, GuardConfig::default(), Path::new(""));
+    let learner = |seed| learner_of(adapted.clone(), 1.0, GuardConfig::default(), Path::new("")).seeded(seed);
     let twice = [packs()[0].clone(), packs()[0].clone()];
-    let mut of_step = |step| {
+    let of_update = |learner: &mut Learner| {
         let mut given = Vec::new();
         let loss = |_: &Pack, logp: &[f32], _: &[f32]| {
             given.push(logp.to_vec());
             Ok(up(logp))
         };
-        learner.update(step, &twice, 0.0, loss).unwrap();
+        // Two updates of one step are apart too.
+        learner.update(1, &twice, 0.0, loss).unwrap();
         given
     };
-    let (first, again, other) = (of_step(1), of_step(1), of_step(2));
-    assert_eq!(first, again);
-    assert!(first[0] != first[1] && first[0] != other[0]);
+    let (mut run, mut again, mut other) = (learner(1), learner(1), learner(2));
+    let first = of_update(&mut run);
+    assert_eq!(first, of_update(&mut again));
+    let (second, elsewhere) = (of_update(&mut run), of_update(&mut other));
+    assert!(first[0] != first[1] && first[0] != second[0] && first[0] != elsewhere[0]);
 }
 
 #[test]
