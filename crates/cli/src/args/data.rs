@@ -82,8 +82,9 @@ pub struct DataBuildArgs {
 }
 
 const INSPECT_HELP: &str = "\
-PATH is whatever train --data reads: JSON, JSON lines or Parquet. With --policy, lengths are counted
-in that policy's tokens too, prompts as its chat template writes them: compare them with
+PATH is whatever train --data reads (docs/data.md): JSON, JSON lines, Parquet, packed by gzip or zstd,
+or a pipe such as /dev/stdin. It tells the form of the rows and which fields are read and which are
+not. With --policy, lengths are counted in that policy's tokens too, prompts as its chat template writes them: compare them with
 train.max_prompt_tokens and sampling.max_new_tokens.";
 
 /// Arguments of `toolrl data inspect`.

@@ -1,5 +1,6 @@
 //! `toolrl data inspect`: what a dataset holds.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use toolrl_chat::Chat;
 use toolrl_data::inspect::{Inspection, Repeat, UnscorableGroup, inspect as inspect_data};
-use toolrl_data::{Lengths, Sample};
+use toolrl_data::{Lengths, Reading, Sample};
 use toolrl_rollout::{GoldReply, Prompt};
 
 use super::table::{bars, columns};
@@ -57,6 +58,7 @@ fn json(found: &Inspection, tokens: Option<&Tokens>) -> anyhow::Result<Value> {
 
 fn text(found: &Inspection, tokens: Option<&Tokens>) -> String {
     let mut out = format!("{}: {} samples\n", found.path.display(), found.samples);
+    out += &reading(&found.reading);
     let kinds: Vec<_> = found.by_kind.iter().map(|(kind, count)| (kind.to_string(), *count)).collect();
     section(&mut out, "Kinds", &bars(&kinds));
     section(&mut out, "Parts of the gold replies", &parts(found));
@@ -82,6 +84,25 @@ fn text(found: &Inspection, tokens: Option<&Tokens>) -> String {
     let unscorable: usize = found.unscorable.iter().map(|group| group.places.len()).sum();
     let _ = writeln!(out, "\nGold replies that cannot be scored: {unscorable}");
     found.unscorable.iter().for_each(|group| out += &unscorable_group(group));
+    out
+}
+
+/// The forms of the rows, and what was passed over or changed.
+fn reading(reading: &Reading) -> String {
+    let forms: Vec<_> = reading.forms.iter().map(|(form, rows)| (form.to_string(), *rows)).collect();
+    let fields = |fields: &BTreeMap<String, usize>| {
+        fields.iter().map(|(field, rows)| format!("  {field}: {rows}\n")).collect::<String>()
+    };
+    let mut out = String::new();
+    section(&mut out, "Rows by form", &bars(&forms));
+    section(&mut out, "Fields that are read, by the rows that have them", &fields(&reading.read));
+    section(&mut out, "Fields that are not read", &fields(&reading.passed_over));
+    if reading.surrogates > 0 {
+        let _ = writeln!(out, "\nTexts with lone surrogates, read as U+FFFD: {}", reading.surrogates);
+    }
+    if reading.repeated_ids > 0 {
+        let _ = writeln!(out, "\nIds that repeat, numbered to be unique: {}", reading.repeated_ids);
+    }
     out
 }
 

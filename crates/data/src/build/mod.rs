@@ -138,6 +138,7 @@ fn choose(
         taken: chosen.len(),
         irrelevance,
         left_over: available - chosen.len(),
+        passed_over: std::mem::take(&mut read.passed_over),
         refused: read.refused(),
     };
     (chosen.into_iter().map(|(_, step)| step).collect(), report)

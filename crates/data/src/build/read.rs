@@ -1,9 +1,10 @@
 //! From a source's file to its steps, and what was refused of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use serde_json::Value;
+use toolrl_grammar::json::{Unicode, Value};
 use toolrl_grammar::{ReplyKind, strict};
 
 use super::cause::{Cause, Refusal};
@@ -11,7 +12,7 @@ use super::report::{Example, Refused};
 use super::step::{Step, Tool, Turn};
 use super::{SourceConfig, SourceForm, toolace, xlam};
 use crate::gold_check::fault;
-use crate::{DataError, Place, load};
+use crate::{DataError, Place, changes_prompt, load};
 
 /// A row as it was read.
 pub(super) struct Conversation {
@@ -30,6 +31,8 @@ pub(super) struct ReadSource {
     pub(super) rows_refused: usize,
     pub(super) replies: usize,
     pub(super) duplicates: usize,
+    /// Fields that are not read, each with the number of rows that fill it.
+    pub(super) passed_over: BTreeMap<String, usize>,
     refused: BTreeMap<Cause, Refused>,
 }
 
@@ -39,10 +42,11 @@ impl ReadSource {
         let mut read = Self::default();
         let mut seen = HashSet::new();
         for (index, (place, row)) in load::rows(&source.file)?.into_iter().enumerate() {
-            let conversation = match source.form {
+            let fields = read.check_fields(&row, source.form);
+            let conversation = fields.and_then(|()| match source.form {
                 SourceForm::Toolace => toolace::conversation(&row),
                 SourceForm::Xlam | SourceForm::Hammer => xlam::conversation(&row),
-            };
+            });
             read.rows += 1;
             match conversation {
                 Ok(conversation) => read.add(conversation, (index, place), name, &mut seen),
@@ -58,6 +62,25 @@ impl ReadSource {
     /// What was refused, by cause.
     pub(super) fn refused(self) -> Vec<Refused> {
         self.refused.into_values().collect()
+    }
+
+    /// Counts fields that are not read; one that would change the prompt refuses its row.
+    fn check_fields(&mut self, row: &Value<'_>, form: SourceForm) -> Result<(), Refusal> {
+        let known = match form {
+            SourceForm::Toolace => toolace::FIELDS,
+            SourceForm::Xlam | SourceForm::Hammer => xlam::FIELDS,
+        };
+        for (name, value) in row.as_object().into_iter().flatten() {
+            let name = name.lossy();
+            if known.contains(&name.as_ref()) || matches!(value, Value::Null) || value.is_empty() {
+                continue;
+            }
+            if changes_prompt(&name) {
+                return Err(Refusal::new(Cause::Field, format!("field `{name}` would change the prompt")));
+            }
+            *self.passed_over.entry(name.into_owned()).or_insert(0) += 1;
+        }
+        Ok(())
     }
 
     /// Adds what a row holds; `at` is its position and its place.
@@ -110,15 +133,32 @@ fn check_gold(gold: &Turn) -> Result<(), Refusal> {
 }
 
 /// A field of a row, read by `read`.
-pub(super) fn field<'a, T>(
-    row: &'a Value,
+pub(super) fn field<'a, 'v, T>(
+    row: &'a Value<'v>,
     name: &str,
     expected: &str,
-    read: impl FnOnce(&'a Value) -> Option<T>,
+    read: impl FnOnce(&'a Value<'v>) -> Option<T>,
 ) -> Result<T, Refusal> {
     let found = row.get(name);
     found.and_then(read).ok_or_else(|| {
-        let found = found.map_or("nothing".to_owned(), |value| value.to_string().chars().take(40).collect());
+        let found =
+            found.map_or("nothing".to_owned(), |value| Unicode(value).to_string().chars().take(40).collect());
         Refusal::new(Cause::Field, format!("field `{name}`: expected {expected}, found {found}"))
     })
+}
+
+/// A string as text.
+pub(super) fn text<'a>(value: &'a Value<'_>) -> Option<Cow<'a, str>> {
+    match value {
+        Value::Str(text) => Some(text.lossy()),
+        _ => None,
+    }
+}
+
+/// A list's items.
+pub(super) fn list<'a, 'v>(value: &'a Value<'v>) -> Option<&'a [Value<'v>]> {
+    match value {
+        Value::List(items) => Some(items),
+        _ => None,
+    }
 }

@@ -55,6 +55,8 @@ pub struct SourceReport {
     pub irrelevance: usize,
     /// Steps that nothing was wrong with and that were not asked for.
     pub left_over: usize,
+    /// Fields that are not read, each with the number of rows that fill it.
+    pub passed_over: BTreeMap<String, usize>,
     /// What was not converted, by cause.
     pub refused: Vec<Refused>,
 }

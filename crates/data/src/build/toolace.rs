@@ -1,24 +1,28 @@
 //! ToolACE: dialogues with their tools in the system text and calls in pythonic form.
 
-use serde_json::Value;
+use toolrl_grammar::json::Value;
 use toolrl_grammar::pythonic;
 
 use super::cause::{Cause, Refusal};
-use super::read::{Conversation, field};
+use super::read::{Conversation, field, list, text};
 use super::step::{Call, Tool, Turn};
 use super::tools;
 
+/// The fields of a row.
+pub(super) const FIELDS: &[&str] = &["system", "conversations", "id"];
+
 /// Reads a row `{system, conversations: [{from, value}]}`.
-pub(super) fn conversation(row: &Value) -> Result<Conversation, Refusal> {
-    let system = field(row, "system", "a string", Value::as_str)?;
-    let turns = field(row, "conversations", "a list of turns", Value::as_array)?;
-    let tools = tools::tools_in_text(system)?;
+pub(super) fn conversation(row: &Value<'_>) -> Result<Conversation, Refusal> {
+    let system = field(row, "system", "a string", text)?;
+    let turns = field(row, "conversations", "a list of turns", list)?;
+    let tools = tools::tools_in_text(&system)?;
     let mut dialogue: Vec<Turn> = Vec::with_capacity(turns.len());
     let mut steps = Vec::new();
     let mut broken = false;
     for turn in turns {
-        let from = field(turn, "from", "who speaks in a turn", Value::as_str)?;
-        let value = field(turn, "value", "the text of a turn", Value::as_str)?.trim();
+        let from = field(turn, "from", "who speaks in a turn", text)?;
+        let value = field(turn, "value", "the text of a turn", text)?;
+        let (from, value) = (from.as_ref(), value.trim());
         let read = match from {
             "user" => Ok(Turn::User(value.to_owned())),
             "tool" => observation(value, dialogue.last()),

@@ -3,9 +3,6 @@
 //! A footer is a struct of Thrift's compact protocol. Its field 2 lists the schema's elements, parents before
 //! their children; field 5 of an element is the number of its children.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-
 /// The deepest that values of a footer are nested; Parquet itself needs a handful of levels.
 const MOST_STRUCTS: usize = 32;
 
@@ -13,21 +10,12 @@ const MOST_STRUCTS: usize = 32;
 const LIST: u8 = 9;
 const STRUCT: u8 = 12;
 
-/// The nesting of the schema in a file's footer; `None` where there is none that can be read.
-pub(super) fn nesting(file: &mut File) -> io::Result<Option<usize>> {
-    let len = file.seek(SeekFrom::End(0))?;
-    let mut end = [0; 8];
-    file.seek(SeekFrom::Start(len.saturating_sub(8)))?;
-    let read = Read::take(&mut *file, 8).read(&mut end)?;
-    let [a, b, c, d, b'P', b'A', b'R', b'1'] = end else { return Ok(None) };
-    let footer = u64::from(u32::from_le_bytes([a, b, c, d]));
-    if read < 8 || footer > len - 8 {
-        return Ok(None);
-    }
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(len - 8 - footer))?;
-    Read::take(&mut *file, footer).read_to_end(&mut bytes)?;
-    Ok(Scan(&bytes).schemas())
+/// The nesting of the schema in a table's footer; `None` where there is none that can be read.
+pub(super) fn nesting(table: &[u8]) -> Option<usize> {
+    let (rest, end) = table.split_last_chunk::<8>()?;
+    let [a, b, c, d, b'P', b'A', b'R', b'1'] = *end else { return None };
+    let footer = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
+    Scan(rest.get(rest.len().checked_sub(footer)?..)?).schemas()
 }
 
 /// What is left of a footer.

@@ -1,0 +1,122 @@
+//! Messages of a prompt.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, json};
+use toolrl_grammar::json::{self, Object, Value};
+
+use super::{CHANGES_PROMPT, Row, call, notes};
+use crate::{DataError, Message};
+
+const LIST: &str = "a list of at least one message";
+
+/// The messages at a field: a list of them, or its JSON.
+pub(super) fn messages(row: &Row<'_>, field: &str) -> Result<Vec<Message>, DataError> {
+    let found = row.optional(field).unwrap_or(&Value::Null);
+    let read = row.json(field, LIST, found)?;
+    let items = match read.as_ref() {
+        Value::List(items) if !items.is_empty() => items,
+        other => return Err(row.error(field, LIST, other)),
+    };
+    items.iter().enumerate().map(|(index, item)| message(row, &format!("{field}.{index}"), item)).collect()
+}
+
+/// Whether a text is the JSON of messages.
+pub(super) fn are_messages(text: &str) -> bool {
+    let is_message = |item: &Value<'_>| item.get("role").is_some();
+    text.trim_start().starts_with('[')
+        && matches!(json::parse(text.trim()), Ok(Value::List(items)) if !items.is_empty() && items.iter().all(is_message))
+}
+
+/// A message: `role`, `content`, and what else a chat template may read. Beside calls nothing need be said. A table
+/// has the rest in `more`, as JSON.
+fn message(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<Message, DataError> {
+    let mut fields = value.as_object().ok_or_else(|| row.error(field, "a message", value))?.clone();
+    fields.retain(|_, value| !matches!(value, Value::Null));
+    add_more(&mut fields);
+    let mut take = |name: &str| fields.shift_remove(name.as_bytes());
+    let role = role(row, &format!("{field}.role"), &take("role").unwrap_or(Value::Null))?;
+    let (content, calls, call) = (take("content"), take("tool_calls"), take("function_call"));
+    let at = |name: &str| format!("{field}.{name}");
+    let tool_calls = match (calls.filter(|calls| !calls.is_empty()), call) {
+        (Some(calls), None) => Some(call::calls(row, &at("tool_calls"), &calls)?),
+        (None, Some(call)) => Some(json!([call::call(row, &at("function_call"), &call)?])),
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            return Err(
+                row.refuse(&at("function_call"), "`tool_calls` is there too, so take one of them out")
+            );
+        }
+    };
+    let content = match content {
+        None if tool_calls.is_some() => String::new(),
+        None => self::content(row, &at("content"), &Value::Null)?,
+        Some(content) => self::content(row, &at("content"), &content)?,
+    };
+    let fields = others(row, field, &fields)?;
+    Ok(Message { tool_calls, fields, ..Message::new(role, content) })
+}
+
+/// Puts the object whose JSON is `more` in its place.
+fn add_more(fields: &mut Object<'static>) {
+    let more = fields.get(&b"more"[..]).and_then(Value::as_bytes).map(json::parse);
+    if let Some(Ok(Value::Object(more))) = more {
+        let more: Object<'static> =
+            more.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+        fields.shift_remove(&b"more"[..]);
+        fields.extend(more);
+    }
+}
+
+/// Who speaks. OpenAI's `developer` is the system, `function` a tool.
+fn role(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<&'static str, DataError> {
+    Ok(match row.text_of(field, value)?.as_ref() {
+        "system" | "developer" => "system",
+        "user" => "user",
+        "assistant" => "assistant",
+        "tool" | "function" => "tool",
+        _ => return Err(row.error(field, "system, user, assistant or tool", value)),
+    })
+}
+
+/// What is said: a text, or parts that are text, joined by line breaks.
+fn content(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<String, DataError> {
+    let Value::List(parts) = value else {
+        return Ok(row.text_of(field, value)?.into_owned());
+    };
+    let texts =
+        parts.iter().enumerate().map(|(index, part)| text_part(row, &format!("{field}.{index}"), part));
+    Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
+}
+
+/// A part that is text: a string, or an object with `text`.
+fn text_part<'v>(row: &Row<'_>, field: &str, part: &'v Value<'static>) -> Result<Cow<'v, str>, DataError> {
+    match (part, part.get("text")) {
+        (_, Some(text)) => row.text_of(&format!("{field}.text"), text),
+        (Value::Str(_), None) => row.text_of(field, part),
+        _ => Err(row.error(field, "a part of text, since only text is read", part)),
+    }
+}
+
+/// What a chat template may read beside. What its JSON cannot hold is passed over.
+fn others(
+    row: &Row<'_>,
+    field: &str,
+    fields: &Object<'static>,
+) -> Result<Map<String, serde_json::Value>, DataError> {
+    let mut others = Map::new();
+    for (name, value) in fields {
+        let name = name.lossy();
+        let refused = CHANGES_PROMPT.iter().find(|(refused, _)| *refused == name && !value.is_empty());
+        if let Some((_, remedy)) = refused {
+            return Err(row.refuse(&format!("{field}.{name}"), remedy));
+        }
+        match row.plain(&format!("{field}.{name}"), value) {
+            Ok(plain) => {
+                others.insert(name.into_owned(), plain);
+            }
+            Err(_) => notes::count(&row.notes.passed_over, &format!("{name} of a message")),
+        }
+    }
+    Ok(others)
+}

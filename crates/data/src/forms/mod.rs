@@ -1,0 +1,151 @@
+//! Forms of rows: what people keep samples in. One file each, told apart by the fields that a row has.
+
+mod call;
+mod instruction;
+mod message;
+mod notes;
+mod row;
+mod tools;
+mod verl;
+
+use std::fmt;
+
+use serde::Serialize;
+use toolrl_grammar::json::Value;
+
+use crate::{DataError, Sample};
+
+pub(crate) use notes::Notes;
+pub use notes::Reading;
+pub(crate) use row::Row;
+
+/// A form of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Form {
+    /// `{instruction, input, output}`: system message, user message and gold reply.
+    Instruction,
+    /// The same fields with `system` or `history`: `instruction` and `input` are the user's message.
+    Alpaca,
+    /// `{prompt, reward_model: {ground_truth}, extra_info}`, as verl has it.
+    Verl,
+}
+
+/// How rows of a form are told and read.
+struct RowForm {
+    form: Form,
+    /// A row of this form fills one field of each of these.
+    told_by: &'static [&'static [&'static str]],
+    /// Its fields, those included that say nothing of prompt or gold reply.
+    fields: &'static [&'static str],
+    /// The samples of a row.
+    read: fn(&Row<'_>) -> Result<Vec<Sample>, DataError>,
+}
+
+/// The forms, in the order in which they are tried.
+const FORMS: [RowForm; 3] = [verl::FORM, instruction::ALPACA, instruction::FORM];
+
+impl Form {
+    /// The name in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Instruction => "instruction",
+            Self::Alpaca => "alpaca",
+            Self::Verl => "verl",
+        }
+    }
+
+    /// The form that a row has.
+    ///
+    /// # Errors
+    /// [`DataError::NoForm`], which says what each form lacks.
+    pub(crate) fn of(row: &Row<'_>) -> Result<Self, DataError> {
+        row.object()?;
+        let fitting = FORMS.iter().find(|form| form.lacking(row).is_none());
+        fitting.map(|form| form.form).ok_or_else(|| {
+            let tried = FORMS.iter().map(|form| {
+                let lacking = form.lacking(row).unwrap_or_default();
+                let lacking: Vec<_> = lacking.iter().map(|field| format!("`{field}`")).collect();
+                format!("{} lacks {}", form.form, lacking.join(" or "))
+            });
+            let tried = tried.collect::<Vec<_>>().join("; ");
+            DataError::NoForm { path: row.path.into(), at: row.at, fields: row.names(), tried }
+        })
+    }
+
+    /// The samples of a row of this form.
+    ///
+    /// # Errors
+    /// [`DataError`] with the path, the row and the field.
+    pub(crate) fn read(self, row: &Row<'_>) -> Result<Vec<Sample>, DataError> {
+        let Some(form) = FORMS.iter().find(|form| form.form == self) else {
+            return Ok(Vec::new());
+        };
+        form.check_fields(row)?;
+        (form.read)(row)
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+const TEXT_ALONE: &str = "only text is read, so leave such rows out";
+const NOT_OF_FORM: &str =
+    "rows of this form have it elsewhere (docs/data.md), so move it there or take it out";
+const OF_RECIPE: &str = "a chat template's variables are settings of a run, so take it out";
+
+/// Fields that would change the prompt, in whatever form they stand, and what to do about one that is not read.
+const CHANGES_PROMPT: [(&str, &str); 15] = [
+    ("system", NOT_OF_FORM),
+    ("history", NOT_OF_FORM),
+    ("instruction", NOT_OF_FORM),
+    ("input", NOT_OF_FORM),
+    ("messages", NOT_OF_FORM),
+    ("conversations", NOT_OF_FORM),
+    ("image", TEXT_ALONE),
+    ("images", TEXT_ALONE),
+    ("video", TEXT_ALONE),
+    ("videos", TEXT_ALONE),
+    ("audio", TEXT_ALONE),
+    ("audios", TEXT_ALONE),
+    ("multi_modal_data", TEXT_ALONE),
+    ("documents", OF_RECIPE),
+    ("chat_template_kwargs", OF_RECIPE),
+];
+
+/// Whether a field of a row, or of a message, would change the prompt where it is read. No form passes over such a field.
+pub fn changes_prompt(field: &str) -> bool {
+    tools::FIELDS.contains(&field) || CHANGES_PROMPT.iter().any(|(name, _)| *name == field)
+}
+
+impl RowForm {
+    /// Fields of which a row fills none, though it would have to fill one.
+    fn lacking(&self, row: &Row<'_>) -> Option<&'static [&'static str]> {
+        let fills = |fields: &&[&str]| fields.iter().any(|field| row.optional(field).is_some());
+        self.told_by.iter().find(|fields| !fills(fields)).copied()
+    }
+
+    /// Notes the fields that the form has not, and refuses those that would change the prompt.
+    fn check_fields(&self, row: &Row<'_>) -> Result<(), DataError> {
+        let known = |name: &str| self.fields.contains(&name) || tools::FIELDS.contains(&name);
+        for (name, value) in row.object()? {
+            let name = name.lossy();
+            if matches!(value, Value::Null) || value.is_empty() {
+                continue;
+            }
+            if known(&name) {
+                notes::count(&row.notes.read, &name);
+                continue;
+            }
+            match CHANGES_PROMPT.iter().find(|(field, _)| *field == name) {
+                Some((_, remedy)) => return Err(row.refuse(&name, remedy)),
+                None => notes::count(&row.notes.passed_over, &name),
+            }
+        }
+        Ok(())
+    }
+}
