@@ -22,7 +22,9 @@ impl Chat {
     pub fn detect_dialect(&self) -> Result<(&'static dyn Dialect, String), ChatError> {
         let turn = Turn { calls: probe().into_iter().collect(), ..Turn::default() };
         let (mut rendered, mut found, mut refused) = (String::new(), Vec::new(), None);
-        for (id, arguments) in IDS.into_iter().flat_map(|id| [(id, as_object()), (id, Value::from(ARGUMENTS))]) {
+        for (id, arguments) in
+            IDS.into_iter().flat_map(|id| [(id, as_object()), (id, Value::from(ARGUMENTS))])
+        {
             let text = match self.rendered_call(id, arguments) {
                 Ok(text) => text,
                 Err(error) => {
@@ -30,7 +32,8 @@ impl Chat {
                     continue;
                 }
             };
-            let of_text: Vec<_> = DIALECTS.into_iter().filter(|&dialect| writes(dialect, &text, &turn)).collect();
+            let of_text: Vec<_> =
+                DIALECTS.into_iter().filter(|&dialect| writes(dialect, &text, &turn)).collect();
             if let [dialect] = of_text[..] {
                 return Ok((dialect, text));
             }
@@ -60,7 +63,8 @@ impl Chat {
     /// What the template makes of an assistant's call, without what stands before and behind it.
     fn rendered_call(&self, id: &str, arguments: Value) -> Result<String, ChatError> {
         let asked = Message::new("user", "How warm is it in Rome?");
-        let call = json!([{"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}}]);
+        let call =
+            json!([{"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}}]);
         let answered = Message::new("assistant", "").with_tool_calls(call);
         let prompt = self.render_with_tools(std::slice::from_ref(&asked), &[tool()], true)?;
         let whole = self.render_with_tools(&[asked, answered], &[tool()], false)?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
-use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, load_data};
+use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data, worded};
 
 use crate::args::EvalArgs;
 use crate::progress::Progress;
@@ -38,6 +38,8 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let dir = hub::directory(&given)?;
     let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
     let chat = Chat::load(&dir)?.with_variables(args.template.over(recipe.template.clone()))?;
+    let chat = worded(&recipe, samples.iter(), chat)?;
+    let samples = in_dialect(samples, chat.dialect())?;
     chat.check_vocabulary(policy.config().vocab_size)?;
     let name = given.display().to_string();
     let subject = Subject { name: &name, policy: &policy, chat: &chat, version: 0 };

@@ -1,7 +1,8 @@
 //! Whether a reply makes the gold calls.
 
 use toolrl_grammar::json::{self, Line, Value};
-use toolrl_grammar::{lenient, tags};
+use toolrl_grammar::{Parsed, TurnPart, lenient, tags};
+use toolrl_reward::{AnyCall, Reference};
 
 /// Whether a reply makes exactly the calls of the gold reply: as many, in any order, each with the
 /// name and the parameters of another one's, by Python's equality (`1 == 1.0`, objects in any order).
@@ -15,6 +16,16 @@ pub fn is_exact(reply: &str, gold: &str) -> bool {
         (Made::Calls(made), Made::Calls(wanted)) => same_calls(&made, &wanted),
         _ => false,
     }
+}
+
+/// The same of a reply that was read in its own dialect: no fault in its calls, and the reference's calls in any order.
+pub(crate) fn makes_the_calls(parsed: &Parsed<'_>, reference: &Reference) -> bool {
+    let mut unmatched: Vec<_> = reference.calls().unwrap_or_default().iter().collect();
+    let all_wanted = parsed.turn.calls.iter().map(AnyCall::of).all(|call| {
+        let equal = unmatched.iter().position(|other| call.same(other));
+        equal.map(|at| unmatched.swap_remove(at)).is_some()
+    });
+    parsed.faults_of(TurnPart::Calls).next().is_none() && all_wanted && unmatched.is_empty()
 }
 
 /// The calls that a text makes.

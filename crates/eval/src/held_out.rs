@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_reward::Rubric;
+use toolrl_reward::{Reference, Rubric};
 use toolrl_rollout::{
     Environment, Episode, Group, Play, Prompt, RolloutError, Sampler, SamplingParams, StreamKey, play,
 };
 
 use crate::score::scores;
-use crate::{EvalError, EvalReport, Outcome};
+use crate::{EvalError, EvalReport, Outcome, reference};
 
 /// What a policy is evaluated on.
 #[derive(Clone, Copy)]
@@ -66,9 +66,14 @@ pub async fn evaluate(
     for batch in samples.chunks(held_out.batch_size.max(1)) {
         let groups = episodes(sampler, held_out, batch, outcomes.len()).await?;
         let played: Vec<_> = batch.iter().zip(groups.iter().flat_map(|group| &group.members)).collect();
-        let scores = scores(held_out.rubric, &played).await;
-        let scored = played.into_iter().zip(scores);
-        outcomes.extend(scored.map(|((sample, episode), score)| Outcome::of(sample, episode, score)));
+        let dialect = held_out.chat.dialect();
+        let references: Vec<_> = played.iter().map(|(sample, _)| reference(sample, dialect)).collect();
+        let scores = scores(held_out.rubric, &played, &references).await;
+        let scored = played.into_iter().zip(&references).zip(scores);
+        let outcome = |((of, gold), score): ((_, &Result<Reference, _>), _)| {
+            Outcome::of(of, gold.as_ref().ok(), dialect, score)
+        };
+        outcomes.extend(scored.map(outcome));
         progress(outcomes.len(), samples.len());
     }
     let report = EvalReport::of(held_out.policy, &outcomes);

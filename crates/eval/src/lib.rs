@@ -12,6 +12,7 @@ mod exact;
 mod held_out;
 mod outcome;
 mod rates;
+mod reference;
 mod report;
 mod score;
 
@@ -20,4 +21,5 @@ pub use exact::is_exact;
 pub use held_out::{Evaluation, HeldOut, evaluate};
 pub use outcome::{Outcome, ScoreError, TaskScore};
 pub use rates::Rates;
+pub use reference::reference;
 pub use report::EvalReport;

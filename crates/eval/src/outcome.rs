@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use toolrl_data::{Sample, TaskKind};
-use toolrl_grammar::{ReplyKind, strict};
-use toolrl_reward::Score;
+use toolrl_grammar::{Dialect, ReplyKind, ToolRl};
+use toolrl_reward::{Reference, Score};
 use toolrl_rollout::{Episode, FinishReason};
 
+use crate::exact::makes_the_calls;
 use crate::is_exact;
 
 /// A reply's reward.
@@ -70,12 +71,19 @@ pub struct Outcome {
 
 impl Outcome {
     /// One episode with its score.
-    pub(crate) fn of(sample: &Sample, episode: &Episode, score: Result<TaskScore, ScoreError>) -> Self {
+    pub(crate) fn of(
+        (sample, episode): (&Sample, &Episode),
+        reference: Option<&Reference>,
+        dialect: &'static dyn Dialect,
+        score: Result<TaskScore, ScoreError>,
+    ) -> Self {
         let (score, error) = match score {
             Ok(score) => (Some(score), None),
             Err(error) => (None, Some(error.to_string())),
         };
         let reply = &episode.reply().text;
+        let is_toolrl = dialect.name() == ToolRl.name();
+        let kind = if is_toolrl { ReplyKind::of(&sample.gold) } else { sample.gold.turn().kind() };
         Self {
             id: sample.id.clone(),
             kind: sample.kind,
@@ -84,8 +92,13 @@ impl Outcome {
             gold: sample.gold.text().to_owned(),
             score,
             error,
-            well_formed: strict(reply, ReplyKind::of(&sample.gold)).is_ok(),
-            exact: is_exact(reply, &sample.gold),
+            well_formed: dialect.strict(reply.as_bytes(), kind).is_ok(),
+            exact: match reference {
+                Some(reference) if !is_toolrl => {
+                    makes_the_calls(&reference.read(reply.as_bytes()), reference)
+                }
+                _ => is_exact(reply, &sample.gold),
+            },
             overlong: episode.replies.is_empty(),
             tokens: episode.sampled(),
             finish: episode.finish(),

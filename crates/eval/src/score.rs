@@ -1,7 +1,6 @@
 //! The rewards of evaluated episodes, at no training step.
 
 use toolrl_data::Sample;
-use toolrl_grammar::parse;
 use toolrl_reward::{Context, Reference, RewardError, Rubric};
 use toolrl_rollout::Episode;
 
@@ -12,11 +11,14 @@ use crate::{ScoreError, TaskScore};
 pub(crate) async fn scores(
     rubric: &Rubric,
     episodes: &[(&Sample, &Episode)],
+    references: &[Result<Reference, RewardError>],
 ) -> Vec<Result<TaskScore, ScoreError>> {
-    let references: Vec<_> = episodes.iter().map(|(sample, _)| Reference::parse(&sample.gold)).collect();
-    let pairs = episodes.iter().zip(&references);
+    let pairs = episodes.iter().zip(references);
     let readable: Vec<_> = pairs
-        .filter_map(|((_, episode), gold)| Some((parse(&episode.reply().text), gold.as_ref().ok()?)))
+        .filter_map(|((_, episode), gold)| {
+            let gold = gold.as_ref().ok()?;
+            Some((gold.read(episode.reply().text.as_bytes()), gold))
+        })
         .collect();
     let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
     let score = |(gold, (_, episode)): (&Result<Reference, RewardError>, &(&Sample, &Episode))| match gold {

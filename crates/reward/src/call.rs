@@ -34,7 +34,7 @@ impl<'a> AnyCall<'a> {
     }
 
     /// A turn's call.
-    pub(crate) fn of(call: &'a Call<'a>) -> Self {
+    pub fn of(call: &'a Call<'a>) -> Self {
         Self(Form::Of(call))
     }
 
@@ -92,7 +92,7 @@ impl<'a> AnyCall<'a> {
     }
 
     /// Whether two calls are equal, as Python's containers compare what they hold.
-    pub(crate) fn same(&self, other: &AnyCall<'_>) -> bool {
+    pub fn same(&self, other: &AnyCall<'_>) -> bool {
         match (self.plain(), other.plain()) {
             (Ok(a), Ok(b)) => {
                 a.name.as_bytes() == b.name.as_bytes() && same_entries(&a.arguments, &b.arguments)

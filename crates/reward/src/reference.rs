@@ -1,8 +1,10 @@
 //! The reply that a task asks for.
 
+use std::sync::Arc;
+
+use toolrl_grammar::dialect::ParameterTypes;
 use toolrl_grammar::{
-    Dialect, Parsed, ReplyKind, Span, SyntaxError, SyntaxErrorKind, ToolRl, Turn, TurnPart, lenient, tags,
-    text,
+    Dialect, Parsed, ReplyKind, Span, SyntaxError, SyntaxErrorKind, ToolRl, TurnPart, lenient, tags, text,
 };
 
 use crate::released::last_thoughts;
@@ -18,13 +20,13 @@ pub struct Reference {
 }
 
 /// How a reply's parts are found when it is held against a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 enum Reading {
     /// As the paper's released code finds them, for which a tag counts wherever it stands and a call may be
     /// any JSON value.
     Released,
-    /// As the reply's own dialect does.
-    Dialect,
+    /// As a dialect does, with the types that the task's tools give their parameters.
+    Dialect(&'static dyn Dialect, Arc<ParameterTypes>),
 }
 
 impl Reference {
@@ -49,19 +51,44 @@ impl Reference {
         Ok(Self { text: reply.to_vec(), kind: ReplyKind::of(reply), calls, reading: Reading::Released })
     }
 
-    /// A gold turn of any dialect, with its text. Replies are read as their own dialect reads them.
+    /// A gold reply in a dialect, which replies are read in too.
     ///
     /// ```
+    /// use toolrl_grammar::dialect::named;
     /// use toolrl_reward::Reference;
     ///
-    /// let gold = "<think>not <tool_call> yet</think>\n<response>b</response>";
-    /// let reference = Reference::of(gold, &toolrl_grammar::parse(gold).turn);
-    /// assert!(reference.calls().is_none());
+    /// let gold = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>";
+    /// let reference = Reference::in_dialect(gold, named("hermes").unwrap());
+    /// assert_eq!(reference.calls().unwrap().len(), 1);
+    /// assert!(reference.read(gold.as_bytes()).faults.is_empty());
     /// ```
-    pub fn of<T: AsRef<[u8]> + ?Sized>(text: &T, turn: &Turn<'_>) -> Self {
+    pub fn in_dialect<T: AsRef<[u8]> + ?Sized>(text: &T, dialect: &'static dyn Dialect) -> Self {
+        Self::typed(text, dialect, ParameterTypes::default())
+    }
+
+    /// The same for a task whose tools give these types to their parameters, which matter where a dialect's texts have
+    /// none.
+    pub fn typed<T: AsRef<[u8]> + ?Sized>(
+        text: &T,
+        dialect: &'static dyn Dialect,
+        types: ParameterTypes,
+    ) -> Self {
+        let turn = dialect.typed(dialect.parse(text.as_ref()).turn, &types);
         let calls = (!turn.calls.is_empty())
             .then(|| turn.calls.iter().map(|call| AnyCall::of(call).into_owned()).collect());
-        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading: Reading::Dialect }
+        let reading = Reading::Dialect(dialect, Arc::new(types));
+        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading }
+    }
+
+    /// A reply that is held against this reference, read in its dialect.
+    pub fn read<'t>(&self, reply: &'t [u8]) -> Parsed<'t> {
+        match &self.reading {
+            Reading::Released => toolrl_grammar::parse(reply),
+            Reading::Dialect(dialect, types) => {
+                let parsed = dialect.parse(reply);
+                Parsed { turn: dialect.typed(parsed.turn, types), ..parsed }
+            }
+        }
     }
 
     /// The reply, in generalised UTF-8.
@@ -90,18 +117,18 @@ impl Reference {
     /// [`SyntaxError`] where they cannot be read.
     pub fn calls_of<'p>(&self, parsed: &'p Parsed<'_>) -> Result<Vec<AnyCall<'p>>, SyntaxError> {
         let fault = parsed.faults_of(TurnPart::Calls).next();
-        match (self.reading, fault) {
+        match (&self.reading, fault) {
             (Reading::Released, _) if !reads_alike(parsed) => released_calls(parsed.text),
-            (Reading::Dialect, Some(fault)) => Err(fault.clone()),
+            (Reading::Dialect(..), Some(fault)) => Err(fault.clone()),
             _ => Ok(parsed.turn.calls.iter().map(AnyCall::of).collect()),
         }
     }
 
     /// The thoughts of a reply that is held against this reference.
     pub(crate) fn thoughts_of<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p [u8]> {
-        match self.reading {
+        match &self.reading {
             Reading::Released => last_thoughts(parsed.text),
-            Reading::Dialect => parsed.turn.thoughts.as_ref().map(|thoughts| thoughts.as_bytes()),
+            Reading::Dialect(..) => parsed.turn.thoughts.as_ref().map(|thoughts| thoughts.as_bytes()),
         }
     }
 }

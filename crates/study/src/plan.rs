@@ -135,6 +135,7 @@ pub(crate) fn slug(name: &str) -> String {
 pub(crate) fn same_settings(found: &Recipe, planned: &Recipe) -> bool {
     let mut planned = planned.clone();
     planned.template.date = planned.template.date.or(found.template.date);
+    planned.dialect.clone_from(&found.dialect);
     let settings = |recipe: &Recipe| Recipe { policy: None, ..recipe.clone() }.resolved().ok();
     settings(found) == settings(&planned)
 }

@@ -23,6 +23,25 @@ pub enum TrainError {
         /// What was left out.
         why: String,
     },
+    /// A gold reply that the policy's dialect cannot say.
+    #[error("sample {id}: its gold reply cannot be written in the dialect {dialect}: {source}")]
+    Unsayable {
+        /// The sample's id.
+        id: String,
+        /// The dialect.
+        dialect: &'static str,
+        /// Why.
+        source: toolrl_grammar::WriteError,
+    },
+    /// Samples have tools, and the policy's template passes them over.
+    #[error(
+        "{dir}: the chat template does not show tools, which the data has: the policy would not see them. Put a template \
+         that does into the directory (chat_template.jinja)"
+    )]
+    ToolsNotShown {
+        /// The model directory.
+        dir: PathBuf,
+    },
     /// A sample is longer than the recipe allows, and it does not say what becomes of such.
     #[error(
         "sample {id} has {tokens} tokens, and {setting} = {limit} ({count} of {of} training samples are longer): raise the \

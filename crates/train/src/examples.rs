@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use toolrl_chat::Chat;
-use toolrl_grammar::parse;
+use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_record::report::Example;
 use toolrl_record::{Completion, completions_path, read_completions};
 use toolrl_reward::{Context, Reference, Rubric, explain};
@@ -17,7 +17,11 @@ use crate::task::Task;
 const STEPS: u64 = 6;
 
 /// The best and the worst reply of every so many steps of a run, first and last included, from what it wrote down.
-pub(crate) fn examples(run_dir: &Path, steps: u64, rubric: &Rubric) -> Result<Vec<Example>, TrainError> {
+pub(crate) fn examples(
+    run_dir: &Path,
+    steps: u64,
+    (rubric, dialect): (&Rubric, &'static dyn Dialect),
+) -> Result<Vec<Example>, TrainError> {
     let every = steps.div_ceil(STEPS).max(1);
     let shown = (1..=steps).filter(|&step| step == 1 || step == steps || step.is_multiple_of(every));
     let mut examples = Vec::new();
@@ -30,7 +34,7 @@ pub(crate) fn examples(run_dir: &Path, steps: u64, rubric: &Rubric) -> Result<Ve
         let by_reward = |a: &&Completion, b: &&Completion| a.reward.total_cmp(&b.reward);
         let (best, worst) = (rows.iter().max_by(by_reward), rows.iter().min_by(by_reward));
         for row in best.into_iter().chain(worst) {
-            let explanation = explanation(row, rubric, &Context::training(step, steps));
+            let explanation = explanation(row, (rubric, dialect), &Context::training(step, steps));
             examples.push(Example { completion: row.clone(), explanation });
         }
     }
@@ -38,9 +42,17 @@ pub(crate) fn examples(run_dir: &Path, steps: u64, rubric: &Rubric) -> Result<Ve
 }
 
 /// Why a reply has its score, as text.
-fn explanation(row: &Completion, rubric: &Rubric, context: &Context) -> String {
-    let parsed = parse(&row.completion);
-    let explained = Reference::parse(&row.gold).and_then(|reference| {
+fn explanation(
+    row: &Completion,
+    (rubric, dialect): (&Rubric, &'static dyn Dialect),
+    context: &Context,
+) -> String {
+    let reference = match dialect.name() == ToolRl.name() {
+        true => Reference::parse(&row.gold),
+        false => Ok(Reference::in_dialect(&row.gold, dialect)),
+    };
+    let explained = reference.and_then(|reference| {
+        let parsed = reference.read(row.completion.as_bytes());
         let score = rubric.score(&parsed, &reference, context)?;
         Ok(explain(&parsed, &reference, &score))
     });

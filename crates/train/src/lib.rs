@@ -41,6 +41,7 @@ mod stop;
 mod task;
 #[cfg(test)]
 mod test_fixtures;
+mod words;
 
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use checkpoint::Manifest;
@@ -60,3 +61,4 @@ pub use resume::{Changes, Resume};
 pub use run::{Job, RunOutcome, refuse_used, run};
 pub use stop::Stop;
 pub use task::{Data, held_out_of, load_data};
+pub use words::{in_dialect, worded};

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toolrl_grammar::parse;
 use toolrl_grpo::TermReward;
 use toolrl_reward::{Context, Part, Rubric, Score, parts};
 use toolrl_rollout::{Episode, Group};
@@ -38,7 +37,7 @@ pub(crate) async fn score(
     let replies: Vec<_> = groups
         .iter()
         .flat_map(|group| group.members.iter().map(|episode| (episode, &tasks[group.prompt.task].reference)))
-        .map(|(episode, reference)| (parse(&episode.reply().text), reference))
+        .map(|(episode, reference)| (reference.read(episode.reply().text.as_bytes()), reference))
         .collect();
     let scores = rubric.score_batch(&replies, &context).await;
     let taken_apart = replies.iter().zip(&scores).map(|((parsed, reference), score)| match score {

@@ -8,7 +8,7 @@ use toolrl_chat::{Chat, train_bpe};
 use toolrl_policy::{Generation, ModelConfig, Policy};
 
 use crate::task::Data;
-use crate::{FreshPolicy, PolicySource, Recipe, TrainError};
+use crate::{FreshPolicy, PolicySource, Recipe, TrainError, worded};
 
 /// A policy with its tokenizer and its directory.
 pub(crate) struct Start {
@@ -29,18 +29,19 @@ impl Start {
             None => {
                 Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned()))
             }
-            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), recipe, device),
+            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), recipe, data, device),
             Some(PolicySource::Fresh(fresh)) => {
                 let dir = run_dir.join("start");
                 make(fresh, recipe.seed, data, &dir, device)?;
-                Self::load(dir, recipe, device)
+                Self::load(dir, recipe, data, device)
             }
         }
     }
 
-    fn load(dir: PathBuf, recipe: &Recipe, device: &Device) -> Result<Self, TrainError> {
+    fn load(dir: PathBuf, recipe: &Recipe, data: &Data, device: &Device) -> Result<Self, TrainError> {
         let policy = Policy::load(&dir, recipe.precision, device)?;
-        let chat = Arc::new(Chat::load(&dir)?.with_variables(recipe.template.clone())?);
+        let chat = Chat::load(&dir)?.with_variables(recipe.template.clone())?;
+        let chat = Arc::new(worded(recipe, data.train.iter().chain(&data.held_out), chat)?);
         chat.check_vocabulary(policy.config().vocab_size)?;
         if policy.generation().stop_tokens.is_empty() {
             return Err(TrainError::NoStopToken { dir });

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use toolrl_chat::Chat;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load, split};
+use toolrl_eval::reference;
+use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_record::write_whole;
 use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::limit::{OverlongCounts, Sized, TokenLimit};
-use crate::{DataSource, FilesConfig, Recipe, TrainError};
+use crate::{DataSource, FilesConfig, Recipe, TrainError, in_dialect};
 
 /// The samples of a run.
 #[derive(Clone, Debug)]
@@ -50,6 +52,16 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
     }
     let gold = GoldReport::of(&train);
     Ok(Data { train, held_out, gold })
+}
+
+impl Data {
+    /// The same in a dialect.
+    pub(crate) fn in_dialect(self, dialect: &'static dyn Dialect) -> Result<Self, TrainError> {
+        let (train, held_out) = (in_dialect(self.train, dialect)?, in_dialect(self.held_out, dialect)?);
+        // The gold check is of ToolRL's text.
+        let gold = if dialect.name() == ToolRl.name() { self.gold } else { GoldReport::default() };
+        Ok(Self { train, held_out, gold })
+    }
 }
 
 /// The ids of the samples that a run holds out.
@@ -106,7 +118,7 @@ pub(crate) fn tasks(
     let cut = |(sample, prompt): (Sample, Prompt)| Ok((sample, prompt.keep_last(chat, limit.tokens)?));
     let (prompted, counts) = limit.apply(prompted, cut)?;
     let task = |(task, (sample, prompt)): (usize, (Sample, Prompt))| {
-        let reference = Reference::parse(&sample.gold)
+        let reference = reference(&sample, chat.dialect())
             .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
         Ok(Task { sample, prompt: Arc::new(Prompt { task, index: task as u64, ..prompt }), reference })
     };

@@ -2,7 +2,7 @@
 
 use pollster::block_on;
 use toolrl_grammar::json::{Object, Value};
-use toolrl_grammar::parse;
+use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_reward::released::Variant;
 use toolrl_reward::{Context, Reference, RewardError, Rubric, RubricConfig, Score, TermConfig};
 
@@ -17,6 +17,7 @@ pub struct Reward {
     /// What it is called in reports.
     pub name: String,
     rule: Rule,
+    dialect: &'static dyn Dialect,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub const FLAGS: [&str; 8] = [
 impl Reward {
     /// The released reward, in the variant that each row names.
     pub fn per_row() -> Self {
-        Self { name: "released".to_owned(), rule: Rule::PerRow }
+        Self { name: "released".to_owned(), rule: Rule::PerRow, dialect: &ToolRl }
     }
 
     /// The released reward with these flags, separated by commas, whatever the rows say.
@@ -72,12 +73,13 @@ impl Reward {
         let rubric = Variant::from_flags(&Value::Object(on)).rubric()?;
         // As for rows that name their own flags.
         let rule = Rule::Fixed { rubric, steps: RELEASED_STEPS, unstated: Some(0) };
-        Ok(Self { name: format!("released:{flags}"), rule })
+        Ok(Self { name: format!("released:{flags}"), rule, dialect: &ToolRl })
     }
 
     /// A rubric, within a training run of `steps` steps. A row without a step is scored as in evaluation.
     pub fn fixed(name: impl Into<String>, rubric: Rubric, steps: u64) -> Self {
-        Self { name: name.into(), rule: Rule::Fixed { rubric, steps, unstated: None } }
+        let rule = Rule::Fixed { rubric, steps, unstated: None };
+        Self { name: name.into(), rule, dialect: &ToolRl }
     }
 
     /// The rubric, where it is one for all rows.
@@ -96,6 +98,20 @@ impl Reward {
                 Some(step) => Context::training(step, *steps),
                 None => Context::evaluation(),
             },
+        }
+    }
+
+    /// The same for replies and gold replies in a dialect; ToolRL's without a choice.
+    #[must_use]
+    pub fn in_dialect(self, dialect: &'static dyn Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// What a row's reply is held against.
+    fn reference(&self, row: &Row) -> Result<Reference, RewardError> {
+        match self.dialect.name() == ToolRl.name() {
+            true => Reference::parse(&row.gold),
+            false => Ok(Reference::in_dialect(&row.gold, self.dialect)),
         }
     }
 
@@ -127,11 +143,14 @@ impl Reward {
                 }
             },
         };
-        let golds: Vec<_> = rows.iter().map(|row| Reference::parse(&row.gold)).collect();
+        let golds: Vec<_> = rows.iter().map(|row| self.reference(row)).collect();
         let readable: Vec<_> = rows
             .iter()
             .zip(&golds)
-            .filter_map(|(row, gold)| Some((parse(row.reply.as_ref().ok()?), gold.as_ref().ok()?)))
+            .filter_map(|(row, gold)| {
+                let gold = gold.as_ref().ok()?;
+                Some((gold.read(row.reply.as_ref().ok()?), gold))
+            })
             .collect();
         let mut scores = block_on(rubric.score_batch(&readable, &context)).into_iter();
         drop(readable);

@@ -1,6 +1,8 @@
 //! Which reward a command looks at.
 
 use anyhow::{Context as _, bail};
+use toolrl_grammar::ToolRl;
+use toolrl_grammar::dialect::named;
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_train::{Method, Recipe};
 use toolrl_workbench::{Reward, terms};
@@ -71,7 +73,9 @@ pub(super) fn choose(name: &str, registry: &Registry) -> anyhow::Result<Chosen> 
     let recipe = recipes::find(name, &[])?;
     let rubric = Rubric::from_config(&recipe.reward, registry).with_context(|| name.to_owned())?;
     let (steps, prompts) = of_training(&recipe);
-    Ok(Chosen { reward: Reward::fixed(name, rubric, steps), prompts })
+    // A recipe that has not been run names no dialect where it is found by the data.
+    let dialect = named(&recipe.dialect).unwrap_or(&ToolRl);
+    Ok(Chosen { reward: Reward::fixed(name, rubric, steps).in_dialect(dialect), prompts })
 }
 
 /// The steps of a training run that terms alone do not tell: the paper's.

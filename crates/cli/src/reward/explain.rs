@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use toolrl_grammar::parse;
 use toolrl_reward::{Registry, RewardError};
 use toolrl_workbench::{Page, Row, Scored};
 
@@ -51,7 +50,11 @@ fn text(args: &ExplainArgs, registry: &Registry, out: &mut impl Write) -> anyhow
         writeln!(out, "{}", row.label())?;
         match (scored, &row.reply) {
             (Ok(scored), Ok(reply)) => {
-                writeln!(out, "{}", toolrl_reward::explain(&parse(reply), &scored.reference, &scored.score))?;
+                writeln!(
+                    out,
+                    "{}",
+                    toolrl_reward::explain(&scored.reference.read(reply), &scored.reference, &scored.score)
+                )?;
             }
             (Err(error), _) | (_, Err(error)) => writeln!(out, "error: {error}\n")?,
         }

@@ -14,6 +14,7 @@ mod warnings;
 
 use serde::{Deserialize, Serialize};
 use toolrl_chat::{TemplateDate, TemplateVariables};
+use toolrl_grammar::dialect::named;
 use toolrl_policy::{DeviceChoice, Precision};
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
@@ -52,6 +53,10 @@ pub struct Recipe {
     pub device: DeviceChoice,
     /// Where the policy comes from.
     pub policy: Option<PolicySource>,
+    /// How the policy writes its turns: the name of a dialect, or `auto`: ToolRL's where the data is in ToolRL's text,
+    /// otherwise the one that the policy's own chat template writes. A run's `config.toml` has its name.
+    #[serde(default = "auto")]
+    pub dialect: String,
     /// What the chat template reads beside the conversation: `template.values.enable_thinking = false`, and
     /// `template.date`, the day that it tells as today's; that of the run's beginning by default, written down.
     #[serde(default)]
@@ -125,6 +130,13 @@ impl From<Rubric> for Rubrics {
     fn from(training: Rubric) -> Self {
         Self { training, evaluation: None }
     }
+}
+
+/// The choice of [`Recipe::dialect`] by data and template.
+pub(crate) const AUTO: &str = "auto";
+
+fn auto() -> String {
+    AUTO.to_owned()
 }
 
 fn default_slots() -> usize {
@@ -211,6 +223,9 @@ impl Recipe {
             return Err(TrainError::Recipe(
                 "eval.benchmarks: max_new_tokens should be at least 1".to_owned(),
             ));
+        }
+        if self.dialect != AUTO {
+            named(&self.dialect).map_err(|e| TrainError::Recipe(format!("dialect: {e}, and {AUTO}")))?;
         }
         self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
         self.train.check()?;

@@ -57,8 +57,7 @@ pub struct RunOutcome {
 /// # Errors
 /// [`TrainError`]; what was written until then stays, and is whole. [`TrainError::Stopped`] when it was asked to stop.
 pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
-    let recipe = &job.recipe.resolved()?;
-    let job = Job { recipe, ..job };
+    let mut recipe = job.recipe.resolved()?;
     let Job { parts, run_dir, .. } = job;
     let clock = Instant::now();
     if job.resume.is_none() {
@@ -67,7 +66,11 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     let data = load_data(&recipe.data, recipe.seed)?;
     let place = recipe.device.open()?;
-    let start = Start::of(recipe, &data, run_dir, &place.device)?;
+    let start = Start::of(&recipe, &data, run_dir, &place.device)?;
+    let data = data.in_dialect(start.chat.dialect())?;
+    recipe.dialect = start.chat.dialect().name().to_owned();
+    let recipe = &recipe;
+    let job = Job { recipe, ..job };
     let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
     let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
     // From here on the directory is written to.
@@ -118,7 +121,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
     let seconds = clock.elapsed().as_secs_f64();
     let summary = Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after };
-    let report = records.report(recipe, &summary, &parts.rubrics.training)?;
+    let report = records.report(recipe, &summary, (&parts.rubrics.training, chat.dialect()))?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;
     Ok(RunOutcome { summary, policy: final_dir, report })

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_chat::Chat;
+use toolrl_grammar::Dialect;
 use toolrl_record::report::{ReportInput, render};
 use toolrl_record::{
     EvaluationRow, EventWriter, Standstill, StepLog, StepMetrics, Summary, completions_path, read_rows,
@@ -122,13 +123,13 @@ impl Records {
         &self,
         recipe: &Recipe,
         summary: &Summary,
-        rubric: &Rubric,
+        (rubric, dialect): (&Rubric, &'static dyn Dialect),
     ) -> Result<PathBuf, TrainError> {
         let config = recipe.to_toml()?;
         let run = self.dir.display().to_string();
         let standstills = Standstill::all(&self.rows, least(rubric, summary.steps));
         let notes: Vec<String> = standstills.iter().map(|still| still.advice(&run)).collect();
-        let examples = examples(&self.dir, summary.steps, rubric)?;
+        let examples = examples(&self.dir, summary.steps, (rubric, dialect))?;
         let input = ReportInput {
             title: &recipe.name,
             metrics: &self.rows,

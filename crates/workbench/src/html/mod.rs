@@ -3,7 +3,7 @@
 mod marks;
 
 use minijinja::{Environment, Value, context};
-use toolrl_grammar::{Span, parse, text};
+use toolrl_grammar::{Span, text};
 use toolrl_reward::{Breakdown, Loss, Outcome, ScoredTerm, explain};
 
 use crate::{Row, Scored, WorkbenchError};
@@ -37,8 +37,8 @@ impl Page {
 
     /// Adds a row that was scored.
     pub fn add(&mut self, row: &Row, scored: &Scored) {
-        let parsed = parse(row.reply.as_deref().unwrap_or_default());
         let Scored { reference, score, range } = scored;
+        let parsed = reference.read(row.reply.as_deref().unwrap_or_default());
         self.total += score.total;
         let (reply, reply_left) = cut(parsed.text);
         let (gold, reference_left) = cut(reference.text());

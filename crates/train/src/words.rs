@@ -1,0 +1,54 @@
+//! How a run's policy words its turns, and samples in these words.
+
+use toolrl_chat::Chat;
+use toolrl_data::{Gold, Sample};
+use toolrl_grammar::dialect::named;
+use toolrl_grammar::{Dialect, ToolRl};
+
+use crate::recipe::AUTO;
+use crate::{Recipe, TrainError};
+
+/// The chat with the dialect that a recipe names, or finds for these samples.
+///
+/// # Errors
+/// [`TrainError::Chat`] where the dialect of the chat's template is asked for and not found;
+/// [`TrainError::ToolsNotShown`] where samples have tools that the template would not show.
+pub fn worded<'s>(
+    recipe: &Recipe,
+    samples: impl Iterator<Item = &'s Sample>,
+    chat: Chat,
+) -> Result<Chat, TrainError> {
+    let has_tools = samples.into_iter().any(|sample| !sample.tools.is_empty());
+    if has_tools && !chat.shows_tools()? {
+        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
+    }
+    let dialect: &'static dyn Dialect = match recipe.dialect.as_str() {
+        AUTO if !has_tools => &ToolRl,
+        AUTO => {
+            let (found, rendered) = chat.detect_dialect()?;
+            tracing::info!("dialect {}: the policy's template writes a call as {rendered:?}", found.name());
+            found
+        }
+        name => named(name).map_err(|e| TrainError::Recipe(format!("dialect: {e}")))?,
+    };
+    Ok(chat.with_dialect(dialect))
+}
+
+/// The samples with their gold replies in a dialect; ToolRL's are as they are.
+///
+/// # Errors
+/// [`TrainError::Unsayable`] for a gold reply that the dialect cannot say.
+pub fn in_dialect(samples: Vec<Sample>, dialect: &'static dyn Dialect) -> Result<Vec<Sample>, TrainError> {
+    if dialect.name() == ToolRl.name() {
+        return Ok(samples);
+    }
+    let reworded = |sample: Sample| {
+        let gold = Gold::write(sample.gold.turn(), dialect).map_err(|source| TrainError::Unsayable {
+            id: sample.id.clone(),
+            dialect: dialect.name(),
+            source,
+        })?;
+        Ok(Sample { gold, ..sample })
+    };
+    samples.into_iter().map(reworded).collect()
+}
