@@ -121,7 +121,7 @@ impl Room {
         let found = Inspection::of(&hub::directory(dir)?)?;
         let memory = found.config.memory(&Workload {
             precision: precision(bf16),
-            lora: found.lora.clone(),
+            adapters: found.adapter_params(),
             micro_tokens: 4096,
             activations: Activations::Keep,
             slots: 16,

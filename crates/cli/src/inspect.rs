@@ -11,10 +11,10 @@ use crate::policy::precision;
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let found = Inspection::of(&hub::directory(&args.policy)?)?;
     let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
-    let lora = args.lora_rank.map(|rank| LoraConfig { rank, ..LoraConfig::default() });
+    let fresh = |rank| found.config.lora_params(&(&LoraConfig { rank, ..LoraConfig::default() }).into());
     let workload = Workload {
         precision: precision(args.bf16),
-        lora: lora.or(found.lora.clone()),
+        adapters: args.lora_rank.map(fresh).or(found.adapter_params()),
         micro_tokens: args.micro_tokens,
         activations,
         slots: args.slots,
@@ -55,7 +55,7 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
     let stored: Vec<_> =
         stored.into_iter().map(|(dtype, bytes)| format!("{} {dtype}", size(bytes))).collect();
     let adapters = match &found.lora {
-        Some(lora) => format!("rank {} for {}", lora.rank, lora.target_modules.join(", ")),
+        Some(lora) => format!("rank {} for {}", lora.rank, lora.targets_shown()),
         None => "none".to_owned(),
     };
     let tied = if c.tie_word_embeddings { "the embedding table" } else { "of its own" };

@@ -69,17 +69,17 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a policy with its adapters added to its weights; prints the directory.
+/// Writes a policy with its adapters added to its weights, in the type of the base's; prints the directory.
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
     let policy = Policy::load(&args.policy, Precision::F32, &Device::flex())?;
-    if policy.lora().is_none() {
+    if !policy.has_adapters() {
         bail!("{} has no adapters", args.policy.display());
     }
     if args.out.exists() {
         bail!("{} is there already", args.out.display());
     }
     let chat = tokenizer(&args.policy, &policy, TemplateVariables::default())?;
-    policy.merged().save(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
+    policy.merged().save_as_read(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
     println!("{}", args.out.display());
     Ok(())
 }

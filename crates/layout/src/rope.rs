@@ -17,6 +17,13 @@ impl RopeTable {
         Self { half: inverse_frequencies.len(), cos, sin }
     }
 
+    /// With cosines and sines multiplied by a factor, as YaRN scales what attention sees.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.cos.iter_mut().chain(&mut self.sin).for_each(|x| *x *= factor);
+        self
+    }
+
     /// Half the width of a head.
     pub fn half(&self) -> usize {
         self.half

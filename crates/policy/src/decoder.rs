@@ -12,6 +12,7 @@ use toolrl_kernels::{
 };
 
 use crate::lora::Lora;
+use crate::rope::Rope;
 use crate::{ModelConfig, Precision};
 
 /// A weight with an optional bias and an optional adapter.
@@ -106,13 +107,12 @@ pub(crate) struct Backbone {
 pub(crate) struct Constants {
     pub heads: Heads,
     pub eps: f32,
-    pub inverse_frequencies: Arc<Vec<f32>>,
+    pub rope: Arc<Rope>,
 }
 
 impl Constants {
     pub(crate) fn new(config: &ModelConfig) -> Self {
-        let inverse_frequencies = Arc::new(config.inverse_frequencies());
-        Self { heads: config.heads, eps: config.rms_norm_eps, inverse_frequencies }
+        Self { heads: config.heads, eps: config.rms_norm_eps, rope: Arc::new(Rope::new(config)) }
     }
 }
 
@@ -187,7 +187,7 @@ impl Decoder {
 
     /// The angles of tokens at these positions.
     pub(crate) fn table(&self, positions: &[usize]) -> Mirrored<RopeTable> {
-        Mirrored::new(RopeTable::new(positions, &self.constants.inverse_frequencies))
+        Mirrored::new(self.constants.rope.table(positions))
     }
 
     /// The last norm.

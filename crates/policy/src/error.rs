@@ -66,6 +66,22 @@ pub enum PolicyError {
     /// Adapters cannot be made as asked for.
     #[error("lora: {0}")]
     Lora(String),
+    /// A file is what Git leaves in the place of a large one.
+    #[error(
+        "{path}: this is a pointer of Git LFS, not the file itself: fetch it by `git lfs pull` in its directory"
+    )]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The weights are there in PyTorch's pickle form alone.
+    #[error("{path}: pickle files can run code and are not read; convert it to safetensors once: {convert}")]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// A command that does it.
+        convert: String,
+    },
     /// No weights are in the directory.
     #[error("{dir}: neither model.safetensors nor model.safetensors.index.json is there")]
     NoWeights {
@@ -79,6 +95,18 @@ pub enum PolicyError {
         path: PathBuf,
         /// The reader's reason.
         message: String,
+    },
+    /// The tensors of an adapter's file are not those that its settings describe.
+    #[error("{dir}: the adapters do not fit adapter_config.json:{}", list(.missing, .unexpected, .wrong))]
+    Adapter {
+        /// The adapter's directory.
+        dir: PathBuf,
+        /// Tensors that the file does not have.
+        missing: Vec<String>,
+        /// Tensors that the settings do not tell of.
+        unexpected: Vec<String>,
+        /// Tensors of another shape: name, what was found, what was expected.
+        wrong: Vec<String>,
     },
     /// The tensors of the directory are not those that the configuration describes.
     #[error("{dir}: the weights do not fit config.json:{}", list(.missing, .unexpected, .wrong))]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{Generation, LoraConfig, ModelConfig, PolicyError, lora, weights};
+use crate::{AdapterConfig, Generation, ModelConfig, PolicyError, lora, weights};
 
 /// A tensor of a weight file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Inspection {
     /// Every tensor that the configuration asks for.
     pub tensors: Vec<StoredTensor>,
     /// The adapters' settings, where the directory holds adapters; the rest is then that of the base model.
-    pub lora: Option<LoraConfig>,
+    pub lora: Option<AdapterConfig>,
 }
 
 impl Inspection {
@@ -44,10 +44,15 @@ impl Inspection {
     }
 
     fn of_whole(dir: &Path) -> Result<Self, PolicyError> {
-        let config = ModelConfig::load(dir)?;
-        let tensors = weights::headers(dir, &config)?;
+        let mut config = ModelConfig::load(dir)?;
+        let tensors = weights::headers(dir, &mut config)?;
         let generation = Generation::load(dir, &config)?;
         Ok(Self { config, generation, tensors, lora: None })
+    }
+
+    /// Number of parameters of the adapters that training goes on with; `None` where the weights are trained.
+    pub fn adapter_params(&self) -> Option<u64> {
+        self.lora.as_ref().map(|lora| self.config.lora_params(lora)).filter(|&adapters| adapters > 0)
     }
 
     /// Number of parameters.

@@ -38,7 +38,7 @@ pub use error::PolicyError;
 pub use generation::Generation;
 pub use gradients::ParameterGradients;
 pub use inspect::{Inspection, StoredTensor};
-pub use lora::LoraConfig;
+pub use lora::{AdapterConfig, LoraConfig};
 pub use memory::{Memory, Workload};
 pub use optimizer::DeviceMoments;
 pub use pass::{Activations, Derivatives, Pass, PassSettings};

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, TensorData};
 
 use crate::init::{Source, build};
-use crate::{Activations, LoraConfig, ModelConfig, Precision};
+use crate::{Activations, ModelConfig, Precision};
 
 /// Bytes of an f32.
 const F32: u64 = 4;
@@ -13,8 +13,8 @@ const F32: u64 = 4;
 pub struct Workload {
     /// How weights, activations and cache are stored.
     pub precision: Precision,
-    /// The adapters that are trained, where it is not the weights.
-    pub lora: Option<LoraConfig>,
+    /// Parameters of the adapters that are trained, where it is not the weights.
+    pub adapters: Option<u64>,
     /// Tokens of one forward and backward pass.
     pub micro_tokens: usize,
     /// What of a forward pass is kept.
@@ -67,8 +67,7 @@ impl ModelConfig {
     pub fn memory(&self, of: &Workload) -> Memory {
         let weights: u64 =
             self.parameter_shapes().iter().map(|(_, s)| s.iter().product::<usize>() as u64).sum();
-        let adapters = of.lora.as_ref().map(|lora| self.lora_params(lora));
-        let trained = adapters.unwrap_or(weights);
+        let trained = of.adapters.unwrap_or(weights);
         let (layers, hidden) = (self.layers as u64, self.hidden_size as u64);
         let kv = (self.heads.kv * self.heads.dim) as u64;
         let tokens = of.micro_tokens as u64;
@@ -80,7 +79,7 @@ impl ModelConfig {
         let stored = of.precision.bytes() as u64;
         let masters = if of.precision == Precision::F32 { 0 } else { 1 };
         Memory {
-            weights: stored * (weights + adapters.unwrap_or(0)),
+            weights: stored * (weights + of.adapters.unwrap_or(0)),
             gradients: 2 * F32 * trained,
             optimizer: (2 + masters) * F32 * trained,
             activations: stored * tokens * kept,
@@ -109,7 +108,7 @@ impl Source for Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Generation, Heads, Policy};
+    use crate::{Generation, Heads, LoraConfig, Policy};
 
     #[test]
     fn shapes_are_those_of_the_policy() {
@@ -127,7 +126,7 @@ mod tests {
         config.intermediate_size = 1536;
         let workload = Workload {
             precision: Precision::F32,
-            lora: None,
+            adapters: None,
             micro_tokens: 1024,
             activations: Activations::Keep,
             slots: 16,
@@ -149,7 +148,8 @@ mod tests {
             (memory.activations, 3 * memory.optimizer)
         );
         let lora = LoraConfig { target_modules: vec!["q_proj".to_owned()], ..LoraConfig::default() };
-        let adapted = config.memory(&Workload { lora: Some(lora), ..workload });
+        let adapters = Some(config.lora_params(&(&lora).into()));
+        let adapted = config.memory(&Workload { adapters, ..workload });
         let added = 30 * 16 * (576 + 576);
         assert_eq!((adapted.weights - memory.weights, adapted.optimizer), (4 * added, 8 * added));
     }

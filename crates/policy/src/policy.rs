@@ -8,20 +8,31 @@ use burn::tensor::{Device, Tensor};
 
 use crate::init::{Fresh, Noise, Nothing, build};
 use crate::masters::Masters;
-use crate::{Decoder, Generation, LoraConfig, ModelConfig, PolicyError, Precision, lora, weights};
+use crate::precision::StoredType;
+use crate::{AdapterConfig, Decoder, Generation, ModelConfig, PolicyError, Precision, lora, weights};
 
 /// A decoder with what belongs to it.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) decoder: Decoder,
-    /// Where there are adapters, they alone are trained.
-    pub(crate) lora: Option<LoraConfig>,
+    pub(crate) adapters: Adapters,
     /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
     pub(crate) masters: Option<Masters>,
     pub(crate) config: Arc<ModelConfig>,
     generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
     source: Option<PathBuf>,
+}
+
+/// What of a policy are adapters.
+#[derive(Clone, Debug)]
+pub(crate) enum Adapters {
+    /// Nothing.
+    None,
+    /// Matrices beside the weights, which alone are trained.
+    Beside(Arc<AdapterConfig>),
+    /// Some of another form, which were added to the weights when they were read.
+    Within,
 }
 
 /// One parameter as plain numbers.
@@ -39,7 +50,8 @@ pub struct ParameterValues {
 pub(crate) struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
-    pub precision: Precision,
+    /// How it is stored in a file.
+    pub stored: StoredType,
     read: Box<dyn Fn() -> Vec<f32>>,
 }
 
@@ -47,10 +59,14 @@ impl Parameter {
     pub(crate) fn new(
         name: String,
         shape: Vec<usize>,
-        precision: Precision,
+        stored: StoredType,
         read: impl Fn() -> Vec<f32> + 'static,
     ) -> Self {
-        Self { name, shape, precision, read: Box::new(read) }
+        Self { name, shape, stored, read: Box::new(read) }
+    }
+
+    pub(crate) fn stored_as(self, stored: StoredType) -> Self {
+        Self { stored, ..self }
     }
 
     pub(crate) fn values(&self) -> Vec<f32> {
@@ -59,7 +75,7 @@ impl Parameter {
 
     /// Its size as it is stored.
     pub(crate) fn bytes(&self) -> usize {
-        self.shape.iter().product::<usize>() * self.precision.bytes()
+        self.shape.iter().product::<usize>() * self.stored.bytes()
     }
 }
 
@@ -85,29 +101,29 @@ impl Policy {
     /// Reads the weights of a policy, or of a critic, as the configuration says.
     pub(crate) fn load_as(
         dir: &Path,
-        config: ModelConfig,
+        mut config: ModelConfig,
         precision: Precision,
         device: &Device,
     ) -> Result<Self, PolicyError> {
-        let decoder = weights::load(dir, &config, precision, device)?;
+        let decoder = weights::load(dir, &mut config, precision, device)?;
         let generation = Generation::load(dir, &config)?;
         let source = std::fs::canonicalize(dir).ok();
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Ok(Self { decoder, lora: None, masters: None, config, generation, source })
+        Ok(Self { decoder, adapters: Adapters::None, masters: None, config, generation, source })
     }
 
     /// A policy with fresh weights in f32, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Self { decoder, lora: None, masters: None, config, generation, source: None }
+        Self { decoder, adapters: Adapters::None, masters: None, config, generation, source: None }
     }
 
     /// A policy whose weights mean nothing, made as fast as they can be written: for measuring time and memory.
     pub fn untrained(config: ModelConfig, precision: Precision, device: &Device) -> Self {
         let decoder = build(&config, &mut Noise::new(precision), device);
         let (config, generation) = (Arc::new(config), Arc::default());
-        Self { decoder, lora: None, masters: None, config, generation, source: None }
+        Self { decoder, adapters: Adapters::None, masters: None, config, generation, source: None }
     }
 
     /// Writes the policy as a Hugging Face directory with weights in its precision, or its adapters alone, where it
@@ -125,7 +141,40 @@ impl Policy {
     where
         E: std::error::Error + Send + Sync + 'static,
     {
-        weights::save(self, dir, |dir| companions(dir).map_err(|e| PolicyError::Companions(Box::new(e))))
+        self.save_stored(self.precision().into(), dir, companions)
+    }
+
+    /// As [`Policy::save`], with weights in the type that the directory says which they were read from: those of a
+    /// merged policy stay as narrow as its base's.
+    ///
+    /// # Errors
+    /// Those of [`Policy::save`], and of a directory that cannot be read any more.
+    pub fn save_as_read<E>(
+        &self,
+        dir: &Path,
+        companions: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), PolicyError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let stored = match &self.source {
+            Some(source) => weights::stored_type(source, &self.config)?,
+            None => self.precision().into(),
+        };
+        self.save_stored(stored, dir, companions)
+    }
+
+    fn save_stored<E>(
+        &self,
+        stored: StoredType,
+        dir: &Path,
+        companions: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<(), PolicyError>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let companions = |dir: &Path| companions(dir).map_err(|e| PolicyError::Companions(Box::new(e)));
+        weights::save(self, stored, dir, companions)
     }
 
     /// The directory that the policy's weights were read from.
@@ -243,8 +292,8 @@ impl ModuleVisitor for Read {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
-        let (shape, precision) = (tensor.dims().to_vec(), Precision::of(&tensor));
-        self.out.push(Parameter::new(self.path.join("."), shape, precision, move || floats(tensor.clone())));
+        let (shape, stored) = (tensor.dims().to_vec(), Precision::of(&tensor).into());
+        self.out.push(Parameter::new(self.path.join("."), shape, stored, move || floats(tensor.clone())));
     }
 }
 
@@ -284,7 +333,7 @@ pub(crate) struct TrainedPath {
 
 impl TrainedPath {
     pub(crate) fn of(policy: &Policy) -> Self {
-        Self { adapters_alone: policy.lora.is_some(), within: 0 }
+        Self { adapters_alone: policy.lora().is_some(), within: 0 }
     }
 
     pub(crate) fn enter(&mut self, name: &str) {

@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use half::bf16;
+use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 
 /// The type that weights, activations and the key-value cache are stored in. Sums, log-probabilities, gradients of
@@ -33,14 +34,6 @@ impl Precision {
         }
     }
 
-    /// PyTorch's name of it, as `config.json` has it.
-    pub(crate) fn torch_name(self) -> &'static str {
-        match self {
-            Self::F32 => "float32",
-            Self::Bf16 => "bfloat16",
-        }
-    }
-
     /// Numbers stored so, rounded to nearest where they do not fit.
     pub(crate) fn data(self, values: Vec<f32>, shape: impl Into<Shape>) -> TensorData {
         match self {
@@ -65,5 +58,56 @@ impl Precision {
     /// The precision of a tensor.
     pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
         if tensor.dtype() == DType::BF16 { Self::Bf16 } else { Self::F32 }
+    }
+}
+
+/// The type of the numbers in a weight file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum StoredType {
+    #[default]
+    F32,
+    Bf16,
+    F16,
+}
+
+impl StoredType {
+    /// PyTorch's name of it, as `config.json` has it.
+    pub(crate) fn torch_name(self) -> &'static str {
+        match self {
+            Self::F32 => "float32",
+            Self::Bf16 => "bfloat16",
+            Self::F16 => "float16",
+        }
+    }
+
+    pub(crate) fn from_torch_name(name: &str) -> Option<Self> {
+        [Self::F32, Self::Bf16, Self::F16].into_iter().find(|stored| stored.torch_name() == name)
+    }
+
+    /// Safetensors' name of it.
+    pub(crate) fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::Bf16 => Dtype::BF16,
+            Self::F16 => Dtype::F16,
+        }
+    }
+
+    pub(crate) fn of(dtype: Dtype) -> Option<Self> {
+        [Self::F32, Self::Bf16, Self::F16].into_iter().find(|stored| stored.dtype() == dtype)
+    }
+
+    /// Bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
+        if self == Self::F32 { 4 } else { 2 }
+    }
+}
+
+impl From<Precision> for StoredType {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::F32 => Self::F32,
+            Precision::Bf16 => Self::Bf16,
+        }
     }
 }

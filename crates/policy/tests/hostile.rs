@@ -49,12 +49,28 @@ fn values() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         (0u64..100).prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
-        prop::sample::select(vec!["", "silu", "llama3", "default", "../../x", "LlamaForCausalLM", "\u{0}"])
-            .prop_map(Value::from),
+        prop::sample::select(vec![
+            "",
+            "silu",
+            "llama3",
+            "yarn",
+            "dynamic",
+            "default",
+            "../../x",
+            "LlamaForCausalLM",
+            "\u{0}"
+        ])
+        .prop_map(Value::from),
     ];
     leaf.prop_recursive(3, 16, 4, |inner| {
-        let keys =
-            prop::sample::select(vec!["rope_type", "factor", "low_freq_factor", "rope_theta", "other"]);
+        let keys = prop::sample::select(vec![
+            "rope_type",
+            "factor",
+            "low_freq_factor",
+            "rope_theta",
+            "mscale",
+            "other",
+        ]);
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
             prop::collection::hash_map(keys, inner, 0..4)
@@ -64,8 +80,12 @@ fn values() -> impl Strategy<Value = Value> {
 }
 
 /// Keys of `config.json` that are read.
-const KEYS: [&str; 22] = [
+const KEYS: [&str; 26] = [
     "architectures",
+    "model_type",
+    "dtype",
+    "original_max_position_embeddings",
+    "per_layer_config",
     "vocab_size",
     "hidden_size",
     "intermediate_size",
@@ -137,6 +157,9 @@ proptest! {
         for file in ["config.json", "generation_config.json", "model.safetensors.index.json"] {
             let dir = model();
             fs::write(dir.path().join("model").join(file), value.to_string()).unwrap();
+            if file.contains("index") {
+                fs::remove_file(dir.path().join("model").join(WEIGHTS)).unwrap();
+            }
             if let Err(error) = load(dir.path()) {
                 prop_assert!(error.to_string().contains("model"), "{error}");
             }

@@ -1,9 +1,16 @@
 //! Low-rank adapters (Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685):
-//! beside a frozen weight W stand A and B, and a layer computes `x W^T + alpha / rank * drop(x) A^T B^T`.
+//! beside a frozen weight W stand A and B, and a layer computes `x W^T + alpha / rank * drop(x) A^T B^T`. Adapters of
+//! PEFT's other forms are added to the weights when they are read.
 
+mod config;
 mod files;
+mod matching;
+mod options;
+mod residual;
+mod tensors;
+mod within;
 
-use std::path::Path;
+use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -13,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use toolrl_kernels::linear;
 
 use crate::decoder::{Decoder, Linear};
-use crate::policy::{Policy, floats};
+use crate::policy::{Adapters, Policy, floats};
 use crate::{ModelConfig, PolicyError, Precision};
 
-pub(crate) use files::{CONFIG, header, load, save};
+pub use config::AdapterConfig;
+pub(crate) use files::{header, is_adapter, load, save};
 
 /// The linear layers that can have an adapter.
 pub(crate) const MODULES: [&str; 7] =
@@ -67,10 +75,6 @@ impl LoraConfig {
             Some(name) => wrong(format!("target_modules: no {name:?} among {}", MODULES.join(", "))),
             None => Ok(()),
         }
-    }
-
-    fn scale(&self) -> f32 {
-        (self.alpha / self.rank as f64) as f32
     }
 }
 
@@ -149,9 +153,17 @@ impl Decoder {
 }
 
 impl Policy {
-    /// The settings of the policy's adapters, where it has any.
-    pub fn lora(&self) -> Option<&LoraConfig> {
-        self.lora.as_ref()
+    /// The policy's adapters, where it has any that are trained.
+    pub fn lora(&self) -> Option<&AdapterConfig> {
+        match &self.adapters {
+            Adapters::Beside(config) => Some(config),
+            Adapters::None | Adapters::Within => None,
+        }
+    }
+
+    /// Whether it was read with adapters, or got some since.
+    pub fn has_adapters(&self) -> bool {
+        !matches!(self.adapters, Adapters::None)
     }
 
     /// The policy with fresh adapters, which alone are trained from then on. They change nothing yet: A is
@@ -160,41 +172,51 @@ impl Policy {
     /// # Errors
     /// [`PolicyError::Lora`] for settings out of range, or a policy that has adapters already.
     pub fn with_lora(self, config: &LoraConfig, seed: u64) -> Result<Self, PolicyError> {
+        config.check()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        self.with_adapters(config, |_, [rank, inputs], [outputs, _]| {
+        self.with_adapters(config.into(), |_, [rank, inputs], [outputs, _]| {
             let bound = 1.0 / (inputs as f32).sqrt();
             let a = (0..rank * inputs).map(|_| rng.random_range(-bound..bound)).collect();
-            (a, vec![0.0; outputs * rank])
+            Some((a, vec![0.0; outputs * rank]))
         })
     }
 
-    /// The policy with adapters whose values `values(name, shape of A, shape of B)` gives, the name being
-    /// that of the linear layer.
+    /// The policy with adapters whose values `values(path of the linear layer, shape of A, shape of B)` gives; a layer
+    /// without values has none.
     fn with_adapters(
         mut self,
-        config: &LoraConfig,
-        mut values: impl FnMut(&str, [usize; 2], [usize; 2]) -> (Vec<f32>, Vec<f32>),
+        config: AdapterConfig,
+        mut values: impl FnMut(&str, [usize; 2], [usize; 2]) -> Option<(Vec<f32>, Vec<f32>)>,
     ) -> Result<Self, PolicyError> {
-        config.check()?;
-        if self.lora.is_some() {
-            return Err(PolicyError::Lora("the policy has adapters already".to_owned()));
+        match self.adapters {
+            Adapters::None => {}
+            Adapters::Beside(_) => {
+                return Err(PolicyError::Lora("the policy has adapters already".to_owned()));
+            }
+            Adapters::Within => {
+                let advice =
+                    "the policy has adapters of a form that is not trained: `toolrl policy merge` it first";
+                return Err(PolicyError::Lora(advice.to_owned()));
+            }
         }
         let device = self.decoder.head().device();
         let mut decoder = self.decoder.no_grad();
         for (i, module, linear) in decoder.linears_mut() {
-            if !config.target_modules.iter().any(|name| name == module) {
+            let path = layer_name(i, module);
+            if !config.has(&path) {
                 continue;
             }
             let [outputs, inputs] = linear.weight.dims();
-            let (a_shape, b_shape) = ([config.rank, inputs], [outputs, config.rank]);
-            let (a, b) = values(&layer_name(i, module), a_shape, b_shape);
+            let (rank, scale) = config.rank_and_scale(&path);
+            let (a_shape, b_shape) = ([rank, inputs], [outputs, rank]);
+            let Some((a, b)) = values(&path, a_shape, b_shape) else { continue };
             let precision = Precision::of(&linear.weight.val());
             let param = |values, shape| param(values, precision, shape, &device);
             let (lora_a, lora_b) = (param(a, a_shape), param(b, b_shape));
-            linear.lora = Some(Lora { lora_a, lora_b, scale: config.scale(), dropout: None });
+            linear.lora = Some(Lora { lora_a, lora_b, scale, dropout: None });
         }
         self.decoder = decoder;
-        self.lora = Some(config.clone());
+        self.adapters = Adapters::Beside(Arc::new(config));
         self.masters = None;
         Ok(self)
     }
@@ -204,7 +226,7 @@ impl Policy {
     pub fn without_lora(&self) -> Self {
         let mut base = self.clone();
         base.decoder.linears_mut().for_each(|(_, _, linear)| linear.lora = None);
-        base.lora = None;
+        base.adapters = Adapters::None;
         base.masters = None;
         base
     }
@@ -222,7 +244,7 @@ impl Policy {
                 linear.weight = param(merged, precision, shape, &device);
             }
         }
-        merged.lora = None;
+        merged.adapters = Adapters::None;
         merged.masters = None;
         merged
     }
@@ -238,19 +260,16 @@ fn layer_name(index: usize, module: &str) -> String {
     format!("model.layers.{}.{block}.{module}", index / MODULES.len())
 }
 
-/// Whether a directory holds adapters and no whole model.
-pub(crate) fn is_adapter(dir: &Path) -> bool {
-    dir.join(CONFIG).exists() && !dir.join("config.json").exists()
-}
-
 impl ModelConfig {
-    /// Number of parameters that adapters add.
-    pub fn lora_params(&self, config: &LoraConfig) -> u64 {
+    /// Number of parameters that adapters add to those that are trained.
+    pub fn lora_params(&self, config: &AdapterConfig) -> u64 {
         let of_module = |(name, shape): &(String, Vec<usize>)| {
-            let module = name.strip_suffix(".weight").and_then(|n| n.rsplit('.').next())?;
-            let targeted = config.target_modules.iter().any(|target| target == module);
-            targeted.then(|| (config.rank * shape.iter().sum::<usize>()) as u64)
+            let path = name.strip_suffix(".weight").filter(|path| config.has(path))?;
+            Some((config.rank_and_scale(path).0 * shape.iter().sum::<usize>()) as u64)
         };
+        if !config.is_trained() {
+            return 0;
+        }
         self.parameter_shapes().iter().filter_map(of_module).sum()
     }
 }

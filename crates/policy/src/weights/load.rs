@@ -1,35 +1,37 @@
-//! Safetensors files, one or many, mapped into memory and read once.
+//! Tensors of safetensors files as a decoder, every one of them accounted for.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, TensorData};
 use half::{bf16, f16};
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, tensor::TensorView};
 
-use crate::config::read_json;
+use super::files::{Shard, files};
+use super::names::{Tensors, all, renamed, settle_head};
 use crate::init::{Source, build};
+use crate::precision::StoredType;
 use crate::{Decoder, ModelConfig, PolicyError, Precision, StoredTensor};
 
-/// Builds the decoder of a model directory, every tensor accounted for.
+/// Builds the decoder of a model directory, every tensor accounted for. The configuration becomes that of the decoder
+/// where the weights have a head of their own, whatever it says.
 pub(crate) fn load(
     dir: &Path,
-    config: &ModelConfig,
+    config: &mut ModelConfig,
     precision: Precision,
     device: &Device,
 ) -> Result<Decoder, PolicyError> {
-    with_tensors(dir, config, |tensors| {
+    with_tensors(dir, config, |tensors, config| {
         let mut source = FromFiles { tensors, read: Some(precision), missing: Vec::new(), wrong: Vec::new() };
         let decoder = build(config, &mut source, device);
         source.fits(dir).map(|()| decoder)
     })
 }
 
-/// The tensors of a model directory, from the files' headers alone, every one accounted for.
-pub(crate) fn headers(dir: &Path, config: &ModelConfig) -> Result<Vec<StoredTensor>, PolicyError> {
-    with_tensors(dir, config, |tensors| {
+/// The tensors of a model directory, from the files' headers, every one accounted for. As [`load`] does, it settles
+/// the configuration.
+pub(crate) fn headers(dir: &Path, config: &mut ModelConfig) -> Result<Vec<StoredTensor>, PolicyError> {
+    with_tensors(dir, config, |tensors, config| {
         let stored = |(name, (_, tensor)): (&String, &(&Shard, TensorView))| StoredTensor {
             name: name.clone(),
             dtype: format!("{:?}", tensor.dtype()),
@@ -59,88 +61,28 @@ pub(crate) fn read_tensors(path: &Path) -> Result<BTreeMap<String, ShapeAndValue
     shard.tensors()?.into_iter().map(read).collect()
 }
 
-/// Tensors by name, each with the file that it is read from.
-type Tensors<'a> = BTreeMap<String, (&'a Shard, TensorView<'a>)>;
-
-/// Maps the files of a directory and hands on their tensors.
+/// Maps the files of a directory and hands on their tensors, under the model's names, with what they make of the
+/// configuration.
 fn with_tensors<T>(
     dir: &Path,
-    config: &ModelConfig,
-    use_them: impl FnOnce(Tensors) -> Result<T, PolicyError>,
+    config: &mut ModelConfig,
+    use_them: impl FnOnce(Tensors, &ModelConfig) -> Result<T, PolicyError>,
 ) -> Result<T, PolicyError> {
     let shards = files(dir)?.into_iter().map(Shard::open).collect::<Result<Vec<_>, _>>()?;
-    let mut tensors = Tensors::new();
-    for shard in &shards {
-        for (name, tensor) in shard.tensors()? {
-            tensors.insert(name, (shard, tensor));
-        }
-    }
-    if config.tie_word_embeddings {
-        // Some exporters write the tied head as well; it is the embedding table again.
-        tensors.remove("lm_head.weight");
-    }
-    use_them(tensors)
+    let mut tensors = renamed(all(&shards)?, config, dir)?;
+    settle_head(&mut tensors, config, dir);
+    use_them(tensors, config)
 }
 
-/// The weight files: those of the index, or the single one.
-fn files(dir: &Path) -> Result<Vec<PathBuf>, PolicyError> {
-    let (single, index) = (dir.join("model.safetensors"), dir.join("model.safetensors.index.json"));
-    if !index.exists() {
-        return if single.exists() {
-            Ok(vec![single])
-        } else {
-            Err(PolicyError::NoWeights { dir: dir.to_owned() })
-        };
+/// The type that a directory's weights are stored as: what its configuration says, or else that of its first tensor
+/// of floats.
+pub(crate) fn stored_type(dir: &Path, config: &ModelConfig) -> Result<StoredType, PolicyError> {
+    if let Some(told) = config.stored_type().and_then(StoredType::from_torch_name) {
+        return Ok(told);
     }
-    let json = read_json(&index)?;
-    let map =
-        json.get("weight_map").and_then(|m| m.as_object()).filter(|m| m.values().all(|v| v.is_string()));
-    let wrong = |message: String| PolicyError::Json { path: index.clone(), message };
-    let map = map.ok_or_else(|| wrong("weight_map should be an object of file names".to_owned()))?;
-    let mut names: Vec<&str> = map.values().filter_map(|v| v.as_str()).collect();
-    names.sort_unstable();
-    names.dedup();
-    if let Some(name) = names.iter().find(|name| Path::new(name).file_name() != Some(name.as_ref())) {
-        return Err(wrong(format!("weight_map should name files of this directory, not {name:?}")));
-    }
-    Ok(names.into_iter().map(|name| dir.join(name)).collect())
-}
-
-/// One mapped file.
-struct Shard {
-    path: PathBuf,
-    bytes: Mmap,
-}
-
-impl Shard {
-    fn open(path: PathBuf) -> Result<Self, PolicyError> {
-        let failed = |source| PolicyError::Read { path: path.clone(), source };
-        let file = File::open(&path).map_err(failed)?;
-        // SAFETY: the map is read while `load` runs; a file that another process truncates meanwhile is
-        // outside what a loader can guard against.
-        let bytes = unsafe { Mmap::map(&file) }.map_err(failed)?;
-        Ok(Self { path, bytes })
-    }
-
-    /// Its tensors; the header's offsets and sizes are checked against the file.
-    fn tensors(&self) -> Result<Vec<(String, TensorView<'_>)>, PolicyError> {
-        let file = SafeTensors::deserialize(&self.bytes)
-            .map_err(|e| PolicyError::Safetensors { path: self.path.clone(), message: e.to_string() })?;
-        Ok(file.tensors())
-    }
-
-    /// Lets the system take back the pages of a tensor that was read, so that a model is not held
-    /// twice while it is loaded. Where that fails, more memory is held, and nothing else differs.
-    fn release(&self, data: &[u8]) {
-        #[cfg(unix)]
-        {
-            let offset = data.as_ptr().addr() - self.bytes.as_ptr().addr();
-            // SAFETY: the map is read-only and of a file, from which its pages come back.
-            let _ = unsafe {
-                self.bytes.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, data.len())
-            };
-        }
-    }
+    let shards = files(dir)?.into_iter().map(Shard::open).collect::<Result<Vec<_>, _>>()?;
+    let first = all(&shards)?.into_values().find_map(|(_, tensor)| StoredType::of(tensor.dtype()));
+    Ok(first.unwrap_or_default())
 }
 
 /// Hands out tensors by name, and keeps what was wrong.
@@ -182,7 +124,7 @@ impl Source for FromFiles<'_> {
 }
 
 /// The types that hold weights.
-const FLOATS: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
+pub(super) const FLOATS: [Dtype; 3] = [Dtype::F32, Dtype::BF16, Dtype::F16];
 
 /// A tensor of one of [`FLOATS`]. Numbers that are in the precision already are copied as they are.
 fn stored(tensor: &TensorView, precision: Precision, shape: &[usize]) -> TensorData {
@@ -196,7 +138,7 @@ fn stored(tensor: &TensorView, precision: Precision, shape: &[usize]) -> TensorD
 }
 
 /// The elements of a tensor of one of [`FLOATS`], as f32.
-fn floats(tensor: &TensorView) -> Vec<f32> {
+pub(super) fn floats(tensor: &TensorView) -> Vec<f32> {
     let bytes = tensor.data();
     match tensor.dtype() {
         Dtype::BF16 => bytes.as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32()).collect(),

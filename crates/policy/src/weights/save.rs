@@ -4,26 +4,28 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use half::bf16;
+use half::{bf16, f16};
 use safetensors::{Dtype, View};
 use serde_json::{Value, json};
 
 use crate::policy::{Parameter, Policy};
-use crate::{PolicyError, Precision, lora};
+use crate::precision::StoredType;
+use crate::{PolicyError, lora};
 
 /// Bytes of weights that a file holds at most, unless a single tensor has more.
 const SHARD_BYTES: usize = 5_000_000_000;
 
-/// Writes config, generation config and weights, or the adapters alone. The directory appears whole or not at all: it is
+/// Writes config, generation config and weights of the type, or the adapters alone. The directory appears whole or not at all: it is
 /// filled under another name and then renamed.
 pub(crate) fn save(
     policy: &Policy,
+    stored: StoredType,
     dir: &Path,
     companions: impl FnOnce(&Path) -> Result<(), PolicyError>,
 ) -> Result<(), PolicyError> {
     let partial = beside(dir, "partial");
     remove(&partial)?;
-    let saved = fill(policy, &partial, companions).and_then(|()| replace(dir, &partial));
+    let saved = fill(policy, stored, &partial, companions).and_then(|()| replace(dir, &partial));
     if saved.is_err() {
         // The disk may be full. The first error is the one to tell.
         let _ = remove(&partial);
@@ -33,6 +35,7 @@ pub(crate) fn save(
 
 fn fill(
     policy: &Policy,
+    stored: StoredType,
     partial: &Path,
     companions: impl FnOnce(&Path) -> Result<(), PolicyError>,
 ) -> Result<(), PolicyError> {
@@ -49,10 +52,11 @@ fn fill(
     if let Some(lora) = policy.lora() {
         return lora::save(policy, lora, partial);
     }
-    write("config.json", pretty(&config(policy)).as_bytes())?;
+    write("config.json", pretty(&config(policy, stored)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
-    let shards = shards(policy.stored_parameters(), SHARD_BYTES);
+    let parameters = policy.stored_parameters().into_iter().map(|p| p.stored_as(stored));
+    let shards = shards(parameters.collect(), SHARD_BYTES);
     if shards.len() > 1 {
         write("model.safetensors.index.json", pretty(&index(&shards)).as_bytes())?;
     }
@@ -111,12 +115,15 @@ fn pretty(value: &Value) -> String {
     format!("{value:#}\n")
 }
 
-/// The configuration with the type of the saved weights.
-fn config(policy: &Policy) -> Value {
+/// The configuration with the type of the saved weights, under each name that it has.
+fn config(policy: &Policy, stored: StoredType) -> Value {
     let mut raw = policy.config().raw.clone();
     if let Some(keys) = raw.as_object_mut() {
-        let key = if keys.contains_key("dtype") { "dtype" } else { "torch_dtype" };
-        keys.insert(key.to_owned(), json!(policy.precision().torch_name()));
+        let new = keys.contains_key("dtype").then_some("dtype");
+        let old = (new.is_none() || keys.contains_key("torch_dtype")).then_some("torch_dtype");
+        for key in [new, old].into_iter().flatten() {
+            keys.insert(key.to_owned(), json!(stored.torch_name()));
+        }
     }
     raw
 }
@@ -175,10 +182,7 @@ struct Floats<'a>(&'a Parameter);
 
 impl View for Floats<'_> {
     fn dtype(&self) -> Dtype {
-        match self.0.precision {
-            Precision::F32 => Dtype::F32,
-            Precision::Bf16 => Dtype::BF16,
-        }
+        self.0.stored.dtype()
     }
 
     fn shape(&self) -> &[usize] {
@@ -187,9 +191,10 @@ impl View for Floats<'_> {
 
     fn data(&self) -> Cow<'_, [u8]> {
         let values = self.0.values().into_iter();
-        Cow::Owned(match self.0.precision {
-            Precision::F32 => values.flat_map(f32::to_le_bytes).collect(),
-            Precision::Bf16 => values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect(),
+        Cow::Owned(match self.0.stored {
+            StoredType::F32 => values.flat_map(f32::to_le_bytes).collect(),
+            StoredType::Bf16 => values.flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect(),
+            StoredType::F16 => values.flat_map(|v| f16::from_f32(v).to_le_bytes()).collect(),
         })
     }
 
@@ -205,7 +210,7 @@ mod tests {
     #[test]
     fn files_take_whole_tensors_up_to_the_limit() {
         let parameter =
-            |elements: usize| Parameter::new(elements.to_string(), vec![elements], Precision::F32, Vec::new);
+            |elements: usize| Parameter::new(elements.to_string(), vec![elements], StoredType::F32, Vec::new);
         let cut = |limit| {
             let shards = shards([3, 1, 9, 2, 2].map(parameter).into(), limit);
             shards.iter().map(|s| s.iter().map(|p| p.shape[0]).collect::<Vec<_>>()).collect::<Vec<_>>()
@@ -234,7 +239,7 @@ mod tests {
     #[test]
     fn the_index_names_every_tensor() {
         let parameter =
-            |name: &str| Parameter::new(name.to_owned(), vec![2], Precision::F32, || vec![0.0; 2]);
+            |name: &str| Parameter::new(name.to_owned(), vec![2], StoredType::F32, || vec![0.0; 2]);
         let index = index(&shards(vec![parameter("a"), parameter("b")], 8));
         let expected = json!({
             "metadata": { "total_size": 16 },

@@ -1,4 +1,9 @@
-//! `config.json`: the sizes and options of a decoder, with anything unknown to us refused by name.
+//! `config.json`: the sizes and options of a decoder, read as transformers 5.24 reads them. What would change the
+//! numbers and is not built here is refused by name; where two keys contradict each other, the one that transformers
+//! takes counts, and a warning names both.
+
+mod keys;
+mod rope;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -8,6 +13,7 @@ use serde_json::{Value, json};
 use toolrl_kernels::Heads;
 
 use crate::PolicyError;
+pub(crate) use keys::Keys;
 
 /// Which family of decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +26,37 @@ pub enum Architecture {
     Qwen3,
 }
 
-/// How rotary frequencies are changed for longer contexts.
+/// How rotary frequencies are changed for longer contexts: the rope types of transformers but for `longrope`, whose
+/// frequencies depend on the longest sequence of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RopeScaling {
     /// As trained.
     None,
+    /// All frequencies divided by a factor.
+    Linear {
+        /// Divides the frequencies.
+        factor: f64,
+    },
+    /// As trained up to the longest context; for tokens beyond it, the base grows with the longest sequence (NTK).
+    Dynamic {
+        /// How many times the context may grow.
+        factor: f64,
+    },
+    /// YaRN (Peng et al., arXiv 2309.00071): low frequencies divided by `factor`, high ones kept, a ramp between.
+    Yarn {
+        /// Divides the low frequencies.
+        factor: f64,
+        /// The context the model was first trained on, in tokens.
+        original: f64,
+        /// Components that turn more often than this in the original context are kept.
+        fast: f64,
+        /// Components that turn less often than this in the original context are divided.
+        slow: f64,
+        /// Whether the ramp's ends are rounded outwards to whole components.
+        truncate: bool,
+        /// Multiplies cosines and sines.
+        attention_factor: f64,
+    },
     /// Llama 3.1's: low frequencies divided by `factor`, high ones kept, a ramp between.
     Llama3 {
         /// Divides the low frequencies.
@@ -82,8 +114,8 @@ impl ModelConfig {
     /// Reads `config.json` of a model directory.
     ///
     /// # Errors
-    /// [`PolicyError::Read`], [`PolicyError::Json`], or [`PolicyError::Unsupported`] for an
-    /// architecture or option that would change the numbers and is not built here.
+    /// [`PolicyError::Read`], [`PolicyError::Json`], [`PolicyError::LfsPointer`], or [`PolicyError::Unsupported`] for a
+    /// model type or option that would change the numbers and is not built here.
     pub fn load(dir: &Path) -> Result<Self, PolicyError> {
         let path = dir.join("config.json");
         let raw = read_json(&path)?;
@@ -150,18 +182,12 @@ impl ModelConfig {
         }
     }
 
-    fn from_json(raw: Value, path: &Path) -> Result<Self, PolicyError> {
+    fn from_json(mut raw: Value, path: &Path) -> Result<Self, PolicyError> {
         let keys = Keys { raw: &raw, path };
         let (architecture, value_head) = keys.architecture()?;
-        keys.refuse_unsupported()?;
-        let (hidden_size, query) = (keys.size("hidden_size")?, keys.size("num_attention_heads")?);
-        let kv = keys.optional_size("num_key_value_heads")?.unwrap_or(query);
-        let dim = keys.optional_size("head_dim")?.unwrap_or(hidden_size / query);
-        if !query.is_multiple_of(kv) || !dim.is_multiple_of(2) {
-            return Err(
-                keys.wrong("num_key_value_heads must divide num_attention_heads, and head_dim be even")
-            );
-        }
+        keys.refuse_unsupported(architecture)?;
+        keys.compare("dtype", "torch_dtype");
+        let (hidden_size, heads) = (keys.size("hidden_size")?, keys.heads(architecture)?);
         let layers = keys.size("num_hidden_layers")?;
         if layers > MOST_LAYERS {
             return Err(
@@ -169,23 +195,71 @@ impl ModelConfig {
             );
         }
         let bias = keys.flag("attention_bias", false)?;
-        Ok(Self {
+        let max_positions =
+            keys.optional_size("max_position_embeddings")?.unwrap_or(architecture.default_positions());
+        let (rope_theta, rope_scaling) = keys.rope(heads.dim, max_positions)?;
+        let mut config = Self {
             architecture,
             vocab_size: keys.size("vocab_size")?,
             hidden_size,
             intermediate_size: keys.size("intermediate_size")?,
             layers,
-            heads: Heads { query, kv, dim },
+            heads,
             rms_norm_eps: keys.number("rms_norm_eps", 1e-6)? as f32,
-            rope_theta: keys.rope_number("rope_theta", 10_000.0)?,
-            rope_scaling: keys.rope_scaling()?,
+            rope_theta,
+            rope_scaling,
             tie_word_embeddings: keys.flag("tie_word_embeddings", false)?,
             qkv_bias: architecture == Architecture::Qwen2 || bias,
             output_bias: architecture != Architecture::Qwen2 && bias,
             value_head,
-            max_positions: keys.optional_size("max_position_embeddings")?.unwrap_or(2048),
-            raw: raw.clone(),
-        })
+            max_positions,
+            raw: Value::Null,
+        };
+        // What is saved bears the names of what it is, whatever wrapped or headless model was read.
+        raw["architectures"] = json!([architecture.class(if value_head { CRITIC } else { CAUSAL })]);
+        raw["model_type"] = json!(architecture.model_type());
+        config.raw = raw;
+        Ok(config)
+    }
+
+    /// Gives the head weights of its own, whatever the file says of it.
+    pub(crate) fn untie(&mut self) {
+        self.tie_word_embeddings = false;
+        self.raw["tie_word_embeddings"] = json!(false);
+    }
+
+    /// What the file says that the weights are stored as; `dtype` before `torch_dtype`.
+    pub(crate) fn stored_type(&self) -> Option<&str> {
+        ["dtype", "torch_dtype"].into_iter().find_map(|key| self.raw.get(key)?.as_str())
+    }
+}
+
+impl Architecture {
+    /// All of them.
+    const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
+
+    /// The family in the names of its classes.
+    fn family(self) -> &'static str {
+        match self {
+            Self::Llama => "Llama",
+            Self::Qwen2 => "Qwen2",
+            Self::Qwen3 => "Qwen3",
+        }
+    }
+
+    /// Its class with a head.
+    fn class(self, head: &str) -> String {
+        format!("{}{head}", self.family())
+    }
+
+    /// As `model_type` has it.
+    fn model_type(self) -> String {
+        self.family().to_lowercase()
+    }
+
+    /// The longest context where a file does not tell, in tokens.
+    fn default_positions(self) -> usize {
+        if self == Self::Llama { 2048 } else { 32_768 }
     }
 }
 
@@ -208,122 +282,13 @@ pub(crate) fn read_json(path: &Path) -> Result<Value, PolicyError> {
     if text.len() as u64 > most {
         return Err(wrong(format!("more than {LARGEST_JSON} MiB, which no model's settings take")));
     }
+    if is_lfs_pointer(&text) {
+        return Err(PolicyError::LfsPointer { path: path.to_owned() });
+    }
     serde_json::from_slice(&text).map_err(|e| wrong(e.to_string()))
 }
 
-/// Typed access to the keys of `config.json`.
-struct Keys<'a> {
-    raw: &'a Value,
-    path: &'a Path,
-}
-
-impl Keys<'_> {
-    fn wrong(&self, message: impl Into<String>) -> PolicyError {
-        PolicyError::Json { path: self.path.to_owned(), message: message.into() }
-    }
-
-    fn unsupported(&self, option: &str, value: &Value, supported: &'static str) -> PolicyError {
-        let (path, option) = (self.path.to_owned(), option.to_owned());
-        PolicyError::Unsupported { path, option, value: value.to_string(), supported }
-    }
-
-    fn get(&self, key: &str) -> Option<&Value> {
-        self.raw.get(key).filter(|v| !v.is_null())
-    }
-
-    fn optional_size(&self, key: &str) -> Result<Option<usize>, PolicyError> {
-        let Some(value) = self.get(key) else { return Ok(None) };
-        let size = value.as_u64().filter(|n| (1..=LARGEST_SIZE).contains(n));
-        let wrong =
-            || self.wrong(format!("{key} should be a whole number from 1 to {LARGEST_SIZE}, not {value}"));
-        Ok(Some(size.ok_or_else(wrong)? as usize))
-    }
-
-    fn size(&self, key: &str) -> Result<usize, PolicyError> {
-        self.optional_size(key)?.ok_or_else(|| self.wrong(format!("{key} is missing")))
-    }
-
-    fn number(&self, key: &str, default: f64) -> Result<f64, PolicyError> {
-        self.number_in(self.raw, key, Some(default))
-    }
-
-    fn number_in(&self, of: &Value, key: &str, default: Option<f64>) -> Result<f64, PolicyError> {
-        match (of.get(key).filter(|v| !v.is_null()), default) {
-            (Some(v), _) => {
-                v.as_f64().ok_or_else(|| self.wrong(format!("{key} should be a number, not {v}")))
-            }
-            (None, Some(default)) => Ok(default),
-            (None, None) => Err(self.wrong(format!("{key} is missing"))),
-        }
-    }
-
-    fn flag(&self, key: &str, default: bool) -> Result<bool, PolicyError> {
-        self.get(key).map_or(Ok(default), |v| {
-            v.as_bool().ok_or_else(|| self.wrong(format!("{key} should be true or false, not {v}")))
-        })
-    }
-
-    /// The family, and whether the head is a critic's.
-    fn architecture(&self) -> Result<(Architecture, bool), PolicyError> {
-        let name = self.raw.get("architectures").and_then(|a| a.get(0)).unwrap_or(&Value::Null);
-        let families =
-            [("Llama", Architecture::Llama), ("Qwen2", Architecture::Qwen2), ("Qwen3", Architecture::Qwen3)];
-        let found = families.into_iter().find_map(|(family, architecture)| {
-            match name.as_str()?.strip_prefix(family)? {
-                CAUSAL => Some((architecture, false)),
-                CRITIC => Some((architecture, true)),
-                _ => None,
-            }
-        });
-        found.ok_or_else(|| self.unsupported("architectures[0]", name, ARCHITECTURES))
-    }
-
-    /// Options that would change the numbers.
-    fn refuse_unsupported(&self) -> Result<(), PolicyError> {
-        type Rule<'a> = (&'a str, &'a dyn Fn(&Value) -> bool, &'static str);
-        let refused: [Rule; 7] = [
-            ("hidden_act", &|v| v == "silu", "silu"),
-            ("mlp_bias", &|v| v == false, "false"),
-            ("use_sliding_window", &|v| v == false, "false"),
-            ("partial_rotary_factor", &|v| v == 1.0 || v == 1, "1"),
-            ("quantization_config", &|_| false, "weights in f32, bf16 or f16"),
-            ("pretraining_tp", &|v| v == 1, "1"),
-            ("layer_types", &|v| all(v, "full_attention"), "full_attention in every layer"),
-        ];
-        for (key, fine, supported) in refused {
-            if let Some(value) = self.get(key)
-                && !fine(value)
-            {
-                return Err(self.unsupported(key, value, supported));
-            }
-        }
-        Ok(())
-    }
-
-    /// The rope settings: `rope_parameters` of newer files, the keys beside the others in older ones.
-    fn rope_number(&self, key: &str, default: f64) -> Result<f64, PolicyError> {
-        let of = self.get("rope_parameters").filter(|p| p.get(key).is_some()).unwrap_or(self.raw);
-        self.number_in(of, key, Some(default))
-    }
-
-    fn rope_scaling(&self) -> Result<RopeScaling, PolicyError> {
-        let Some(scaling) = self.get("rope_parameters").or_else(|| self.get("rope_scaling")) else {
-            return Ok(RopeScaling::None);
-        };
-        let kind = scaling.get("rope_type").or_else(|| scaling.get("type")).unwrap_or(&Value::Null);
-        match kind.as_str() {
-            Some("default") => Ok(RopeScaling::None),
-            Some("llama3") => Ok(RopeScaling::Llama3 {
-                factor: self.number_in(scaling, "factor", None)?,
-                low: self.number_in(scaling, "low_freq_factor", None)?,
-                high: self.number_in(scaling, "high_freq_factor", None)?,
-                original: self.number_in(scaling, "original_max_position_embeddings", None)?,
-            }),
-            _ => Err(self.unsupported("rope_scaling.rope_type", kind, "default, llama3")),
-        }
-    }
-}
-
-fn all(list: &Value, item: &str) -> bool {
-    list.as_array().is_some_and(|l| l.iter().all(|v| v == item))
+/// Whether a file is what Git leaves in the place of a large one.
+pub(crate) fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version https://git-lfs.github.com/spec/")
 }
