@@ -71,6 +71,9 @@ pub enum SyntaxErrorKind {
     /// What stands there is no name with arguments in parentheses.
     #[error("expected a call: a name, then `(` and arguments or `)`")]
     ExpectedCall,
+    /// No name stands where one must, or one with brackets, quotes or commas in it.
+    #[error("expected a name")]
+    ExpectedName,
     /// An argument that does not begin with its parameter's name.
     #[error("expected a parameter's name and '='")]
     ExpectedParameter,

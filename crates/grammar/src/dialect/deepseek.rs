@@ -9,7 +9,7 @@
 //! ```
 
 use super::native::{Native, Thoughts};
-use super::productions::{Found, arguments, consumed, literal, name, space};
+use super::productions::{Found, arguments, consumed, exact, literal, name, space};
 use crate::fault::{Parse, fail};
 use crate::json::{Entries, PyStr};
 use crate::{Call, SyntaxErrorKind};
@@ -73,14 +73,14 @@ fn section<'a>(inner: Inner, input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Par
     }
 }
 
-/// `fenced = "function" "<｜tool▁sep｜>" name "```json" arguments "```"`
+/// `fenced = "function" "<｜tool▁sep｜>" name "```json\n" arguments "\n```"`
 fn fenced(input: &[u8]) -> Parse<'_, Call<'_>> {
     let (rest, ()) = literal("function", input)?;
     let (rest, ()) = literal(SEPARATOR, rest)?;
     let (rest, called) = name(b"`<", rest)?;
-    let (rest, ()) = literal("```json", rest)?;
+    let (rest, ()) = literal("```json\n", rest)?;
     let (rest, arguments) = arguments(rest)?;
-    let (rest, ()) = literal("```", rest)?;
+    let (rest, ()) = exact("\n```", rest)?;
     Ok((rest, Call::new(PyStr(called.into()), arguments)))
 }
 

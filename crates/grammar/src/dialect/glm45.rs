@@ -42,10 +42,10 @@ fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
     loop {
         rest = space(rest);
         if let Some(after) = rest.strip_prefix(KEY.open.as_bytes()) {
-            let (after, key) = until(KEY.close, after)?;
+            let (after, key) = key(after)?;
             let (after, ()) = literal(VALUE.open, after)?;
             let (after, value) = until(VALUE.close, after)?;
-            arguments.insert(PyStr(text::strip(key).into()), Value::Str(PyStr(value.into())));
+            arguments.insert(PyStr(key.into()), Value::Str(PyStr(value.into())));
             rest = after;
         } else if KEY.open.as_bytes().starts_with(rest) {
             return fail(rest, rest.len(), SyntaxErrorKind::MissingTag { tag: TOOL_CALL.close });
@@ -56,6 +56,15 @@ fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
             calls.push(Found { text, call: Call::new(PyStr(called.into()), arguments), odd: None });
             return Ok((rest, ()));
         }
+    }
+}
+
+/// `key = text "</arg_key>"`, without a tag in it.
+fn key(input: &[u8]) -> Parse<'_, &[u8]> {
+    let (rest, key) = until(KEY.close, input)?;
+    match memchr::memchr(b'<', key) {
+        Some(at) => fail(&key[at..], 1, SyntaxErrorKind::ExpectedLiteral { literal: KEY.close }),
+        None => Ok((rest, text::strip(key))),
     }
 }
 

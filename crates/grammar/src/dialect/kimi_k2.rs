@@ -56,7 +56,8 @@ fn call(input: &[u8]) -> Parse<'_, Found<'_>> {
     let (rest, id) = name(b"<", start)?;
     let (rest, ()) = literal(ARGUMENTS, rest)?;
     let Some(called) = called(id) else {
-        return fail(start, id.len(), SyntaxErrorKind::ExpectedCall);
+        let kind = SyntaxErrorKind::CallKey { key: "id", expected: "functions.NAME:NUMBER" };
+        return fail(start, id.len(), kind);
     };
     let (rest, arguments) = arguments(rest)?;
     let text = consumed(start, rest);
@@ -70,7 +71,8 @@ fn called(id: &[u8]) -> Option<&[u8]> {
     let colon = memchr::memrchr(b':', id)?;
     let (name, digits) = (&id[..colon], &id[colon + 1..]);
     let name = name.strip_prefix(b"functions.").unwrap_or(name);
-    (!name.is_empty() && !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then_some(name)
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    (is_number && !name.is_empty() && !name.contains(&b':')).then_some(name)
 }
 
 fn call_text(place: usize, call: &Call<'_>) -> String {

@@ -4,7 +4,7 @@
 //! {"name": "f", "parameters": {…}}
 //! ```
 //!
-//! It may follow `<|python_tag|>`. Several calls are parted by semicolons. A reply that begins with `{` is one of
+//! It may follow `<|python_tag|>`, and does behind words. Several calls are parted by semicolons. A reply that begins with `{` is one of
 //! calls; JSON in the middle of words is words.
 
 use super::native::Native;
@@ -18,6 +18,7 @@ pub static LLAMA3_JSON: Native = Native {
     bare: |text| text.starts_with(b"{"),
     block,
     calls: |calls| calls.iter().map(|call| object_text(KEYS, call)).collect::<Vec<_>>().join("; "),
+    join: MARK,
     ends: &["<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"],
     ..Native::COMMON
 };

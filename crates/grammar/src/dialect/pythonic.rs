@@ -4,7 +4,7 @@
 //! [f(a='x', n=1), Get Weather(city="Rome")]
 //! ```
 //!
-//! It may follow `<|python_tag|>`. Names may hold spaces and more ([`crate::pythonic`]).
+//! It may follow `<|python_tag|>`, and does behind words. Names may hold spaces and more ([`crate::pythonic`]).
 
 use super::native::Native;
 use super::productions::{Found, literal, opens_list, python_list, python_list_text};
@@ -17,6 +17,7 @@ pub static PYTHONIC: Native = Native {
     bare: opens_list,
     block,
     calls: python_list_text,
+    join: MARK,
     ends: &["<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"],
     ..Native::COMMON
 };

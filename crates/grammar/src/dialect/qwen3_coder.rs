@@ -10,8 +10,9 @@
 //! </tool_call>
 //! ```
 //!
-//! Values have no types: strings stand as they are, all else as JSON. They end at the first `</parameter>`, and lose
-//! a line break at either end.
+//! Values have no types: strings stand as they are, all else as JSON. They end at the first `</parameter>`, hold no
+//! `<parameter=`, and lose a line break at either end. Where the model leaves out `<tool_call>`, as it does at times, the call is read and the
+//! tag is at fault.
 
 use super::compare::untyped;
 use super::native::{Native, Types};
@@ -19,12 +20,12 @@ use super::productions::{Found, consumed, literal, name, space, until};
 use crate::fault::{Parse, fail};
 use crate::json::{Object, PyStr, Value};
 use crate::tags::TOOL_CALL;
-use crate::{Call, SyntaxErrorKind};
+use crate::{Call, SyntaxErrorKind, tags};
 
 /// Qwen3-Coder's dialect.
 pub static QWEN3_CODER: Native = Native {
     name: "qwen3_coder",
-    marks: &[TOOL_CALL.open],
+    marks: &[TOOL_CALL.open, FUNCTION],
     block,
     calls: |calls| calls.iter().map(call_text).collect::<Vec<_>>().join("\n"),
     join: "\n\n",
@@ -33,11 +34,19 @@ pub static QWEN3_CODER: Native = Native {
     ..Native::COMMON
 };
 
+const FUNCTION: &str = "<function=";
 const PARAMETER: &str = "<parameter=";
+const PARAMETER_END: &str = "</parameter>";
 const END: &str = "</function>";
 
 /// `block = "<tool_call>" function "</tool_call>"`
 fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
+    if input.starts_with(FUNCTION.as_bytes()) {
+        let (rest, call) = function(input)?;
+        let odd = Some(SyntaxErrorKind::ExpectedLiteral { literal: TOOL_CALL.open });
+        calls.push(Found { odd, ..call });
+        return Ok(literal(TOOL_CALL.close, rest).unwrap_or((rest, ())));
+    }
     let (rest, ()) = literal(TOOL_CALL.open, input)?;
     let (rest, call) = function(space(rest))?;
     calls.push(call);
@@ -46,7 +55,7 @@ fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
 
 /// `function = "<function=" name ">" {parameter} "</function>"`
 fn function(input: &[u8]) -> Parse<'_, Found<'_>> {
-    let (rest, ()) = literal("<function=", input)?;
+    let (rest, ()) = literal(FUNCTION, input)?;
     let (rest, called) = name(b"><", rest)?;
     let (mut rest, ()) = literal(">", rest)?;
     let mut arguments = Object::default();
@@ -72,16 +81,19 @@ fn parameter(input: &[u8]) -> Parse<'_, (&[u8], &[u8])> {
     let Some(rest) = rest.strip_prefix(b">") else {
         return fail(rest, 1, SyntaxErrorKind::ExpectedLiteral { literal: ">" });
     };
-    let (rest, value) = until("</parameter>", rest)?;
+    let (rest, value) = until(PARAMETER_END, rest)?;
+    if let Some(at) = tags::find(value, PARAMETER) {
+        return fail(&value[at..], 1, SyntaxErrorKind::ExpectedLiteral { literal: PARAMETER_END });
+    }
     let value = value.strip_prefix(b"\n").unwrap_or(value);
     Ok((rest, (key, value.strip_suffix(b"\n").unwrap_or(value))))
 }
 
 fn call_text(call: &Call<'_>) -> String {
     let parameter = |(key, value): (&PyStr<'_>, &Value<'_>)| {
-        format!("{PARAMETER}{}>\n{}\n</parameter>\n", key.lossy(), untyped(value))
+        format!("{PARAMETER}{}>\n{}\n{PARAMETER_END}\n", key.lossy(), untyped(value))
     };
     let parameters: String = call.arguments.iter().map(parameter).collect();
     let name = call.name.lossy();
-    format!("{}\n<function={name}>\n{parameters}{END}\n{}", TOOL_CALL.open, TOOL_CALL.close)
+    format!("{}\n{FUNCTION}{name}>\n{parameters}{END}\n{}", TOOL_CALL.open, TOOL_CALL.close)
 }

@@ -72,7 +72,10 @@ fn message<'a>(input: &'a [u8], reading: &mut Reading<'a>) -> Parse<'a, ()> {
         }
         _ => return fail(input, 1, SyntaxErrorKind::ExpectedLiteral { literal: "final" }),
     }
-    Ok((&after[closed.unwrap_or_default()..], ()))
+    match closed {
+        None if !after.is_empty() => fail(after, after.len(), SyntaxErrorKind::MissingTag { tag: END }),
+        _ => Ok((&after[closed.unwrap_or_default()..], ())),
+    }
 }
 
 /// A message's end, or the text's.
@@ -110,23 +113,31 @@ fn header(input: &[u8]) -> Parse<'_, Header<'_>> {
     let (rest, ()) = literal(CHANNEL, rest)?;
     let (rest, channel) = word(rest)?;
     let (rest, second) = recipient(rest)?;
-    let rest = literal(CONSTRAIN, rest).map_or(rest, |(rest, ())| rest);
-    let rest = literal("json", rest).map_or(rest, |(rest, ())| rest);
-    if CONSTRAIN.as_bytes().starts_with(space(rest)) {
-        return fail(rest, rest.len(), SyntaxErrorKind::MissingTag { tag: MESSAGE });
-    }
+    let (rest, _) = optional(CONSTRAIN, rest)?;
+    let (rest, _) = optional("json", rest)?;
     let (rest, ()) = literal(MESSAGE, rest)?;
     Ok((rest, Header { channel, recipient: first.or(second) }))
 }
 
 /// `recipient = ["to=" ["functions."] name]`
 fn recipient(input: &[u8]) -> Parse<'_, Option<&[u8]>> {
-    match literal("to=", input) {
-        Ok((rest, ())) => {
+    match optional("to=", input)? {
+        (rest, true) => {
             let (rest, name) = word(rest)?;
             Ok((rest, Some(name.strip_prefix(b"functions.").unwrap_or(name))))
         }
-        Err(_) => Ok((input, None)),
+        (rest, false) => Ok((rest, None)),
+    }
+}
+
+/// The literal, or nothing; but not a beginning of it that the text ends in.
+fn optional<'a>(word: &'static str, input: &'a [u8]) -> Parse<'a, bool> {
+    match literal(word, input) {
+        Ok((rest, ())) => Ok((rest, true)),
+        Err(_) if word.as_bytes().starts_with(space(input)) => {
+            fail(input, input.len(), SyntaxErrorKind::MissingTag { tag: MESSAGE })
+        }
+        Err(_) => Ok((input, false)),
     }
 }
 
@@ -134,8 +145,8 @@ fn recipient(input: &[u8]) -> Parse<'_, Option<&[u8]>> {
 fn word(input: &[u8]) -> Parse<'_, &[u8]> {
     let end = input.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'<');
     match end {
-        Some(0) => fail(input, 1, SyntaxErrorKind::ExpectedCall),
+        Some(0) => fail(input, 1, SyntaxErrorKind::ExpectedName),
         Some(end) => Ok((&input[end..], &input[..end])),
-        None => fail(&input[input.len()..], 0, SyntaxErrorKind::ExpectedCall),
+        None => fail(&input[input.len()..], 0, SyntaxErrorKind::ExpectedName),
     }
 }

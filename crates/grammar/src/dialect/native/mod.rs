@@ -106,10 +106,12 @@ impl Native {
     }
 
     /// The mark that a text ends in the beginning of, and where. A mark that begins as a word does is only
-    /// taken to have begun where nothing stands before it.
+    /// taken to have begun where it begins a line.
     fn begun(&self, text: &[u8]) -> Option<(usize, &'static str)> {
         let first = self.marks.first()?.as_bytes()[0];
-        let at = memchr::memrchr(first, text).filter(|&at| at == 0 || !first.is_ascii_alphanumeric())?;
+        let begins_line = |at: usize| at == 0 || text[at - 1] == b'\n';
+        let at =
+            memchr::memrchr(first, text).filter(|&at| !first.is_ascii_alphanumeric() || begins_line(at))?;
         let mark = self.marks.iter().find(|mark| mark.as_bytes().starts_with(&text[at..]))?;
         Some((at, mark))
     }

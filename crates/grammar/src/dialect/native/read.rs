@@ -203,7 +203,13 @@ fn is_cut(failed: &Failed<'_>, to_end: bool) -> bool {
         SyntaxErrorKind::UnterminatedString => true,
         SyntaxErrorKind::MissingTag { .. } | SyntaxErrorKind::MissingPart { .. } => to_end,
         SyntaxErrorKind::InvalidEscape => to_end && rest.iter().skip(2).all(u8::is_ascii_hexdigit),
-        SyntaxErrorKind::ExpectedLiteral { literal } => literal.as_bytes().starts_with(rest),
+        SyntaxErrorKind::ExpectedLiteral { literal } => {
+            [failed.at, rest].iter().any(|rest| literal.as_bytes().starts_with(rest))
+        }
+        // A name that the text ends in.
+        SyntaxErrorKind::ExpectedCall | SyntaxErrorKind::ExpectedParameter => {
+            !rest.iter().any(|byte| b")]'\"=,\n".contains(byte))
+        }
         SyntaxErrorKind::TrailingText | SyntaxErrorKind::CallKey { .. } => false,
         _ if rest.is_empty() || NUMBER.contains(&rest) => true,
         _ => BEGUN.iter().any(|value| value.as_bytes().starts_with(rest)),

@@ -31,7 +31,11 @@ pub(super) fn space(input: &[u8]) -> &[u8] {
 
 /// The literal, after white space.
 pub(super) fn literal<'a>(literal: &'static str, input: &'a [u8]) -> Parse<'a, ()> {
-    let input = space(input);
+    exact(literal, space(input))
+}
+
+/// The literal, with nothing before it.
+pub(super) fn exact<'a>(literal: &'static str, input: &'a [u8]) -> Parse<'a, ()> {
     match input.strip_prefix(literal.as_bytes()) {
         Some(rest) => Ok((rest, ())),
         None => fail(input, 1, SyntaxErrorKind::ExpectedLiteral { literal }),
@@ -46,16 +50,19 @@ pub(super) fn until<'a>(tag: &'static str, input: &'a [u8]) -> Parse<'a, &'a [u8
     }
 }
 
-/// A name that ends before one of these bytes, without white space around it. It stands on one line.
+/// A name that ends before one of these bytes, without white space around it. It stands on one line, and holds none
+/// of the marks of a syntax: brackets, quotes, commas.
 pub(super) fn name<'a>(ends: &[u8], input: &'a [u8]) -> Parse<'a, &'a [u8]> {
     let input = space(input);
     let end = input.iter().position(|byte| ends.contains(byte) || *byte == b'\n');
     let (name, rest) = input.split_at(end.unwrap_or(input.len()));
     let name = crate::text::strip(name);
     match end {
-        Some(_) if !name.is_empty() => Ok((space(rest), name)),
-        Some(_) => fail(input, 1, SyntaxErrorKind::ExpectedCall),
-        None => fail(rest, 0, SyntaxErrorKind::ExpectedCall),
+        Some(_) if !name.is_empty() && !name.iter().any(|byte| b"{}[]<>\"'`=,\\".contains(byte)) => {
+            Ok((space(rest), name))
+        }
+        Some(_) => fail(input, 1, SyntaxErrorKind::ExpectedName),
+        None => fail(rest, 0, SyntaxErrorKind::ExpectedName),
     }
 }
 

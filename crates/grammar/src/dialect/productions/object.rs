@@ -40,8 +40,8 @@ fn call(keys: Keys, value: Value<'_>) -> Result<(Call<'_>, Option<SyntaxErrorKin
         return Err(SyntaxErrorKind::CallNotAnObject);
     };
     let mut take = |key: &str| entries.shift_remove(key.as_bytes());
-    let Some(Value::Str(name)) = take("name") else {
-        return Err(wrong("name", "a string"));
+    let Some(Value::Str(name)) = take("name").filter(|name| !name.is_empty()) else {
+        return Err(wrong("name", "a string, and not empty"));
     };
     let arguments = keys.arguments.iter().find_map(|&key| take(key));
     let Some(Value::Object(arguments)) = arguments else {

@@ -2,7 +2,7 @@
 
 use super::{Found, consumed, literal, space};
 use crate::fault::{Parse, fail};
-use crate::json::Value;
+use crate::json::{PyStr, Value};
 use crate::{Call, SyntaxErrorKind, pythonic};
 
 /// `calls = "[" call {"," call} [","] "]"`. An argument needs its parameter's name.
@@ -11,8 +11,12 @@ pub(crate) fn list<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a,
     let mut rest = space(rest);
     loop {
         let (after, call) = pythonic::call(rest, rest)?;
-        if !call.positional.is_empty() {
-            return fail(rest, consumed(rest, after).len(), SyntaxErrorKind::ExpectedParameter);
+        let len = consumed(rest, after).len();
+        if !call.positional.is_empty() || !call.arguments.keys().all(|key| is_plain(key, b"_-.$@ ")) {
+            return fail(rest, len, SyntaxErrorKind::ExpectedParameter);
+        }
+        if !is_plain(&call.name, b"_-.:/&+ ()") {
+            return fail(rest, len, SyntaxErrorKind::ExpectedCall);
         }
         let (text, call) = (consumed(rest, after), Call::new(call.name, call.arguments));
         calls.push(Found { text, call, odd: None });
@@ -28,6 +32,12 @@ pub(crate) fn list<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a,
     }
 }
 
+/// Whether a name is made of letters, digits and these.
+fn is_plain(name: &PyStr<'_>, others: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii() || others.contains(byte);
+    name.as_bytes().iter().all(is_plain)
+}
+
 /// Whether a text begins as a list of calls: `"[" name "("`, as much of it as is there. Words may begin with a
 /// bracket too.
 pub(crate) fn opens_list(text: &[u8]) -> bool {
@@ -41,9 +51,8 @@ pub(crate) fn opens_list(text: &[u8]) -> bool {
 
 /// Calls as [`list`] reads them.
 pub(crate) fn list_text(calls: &[Call<'_>]) -> String {
-    let argument = |(name, value): (&crate::json::PyStr<'_>, &Value<'_>)| {
-        format!("{}={}", name.lossy(), pythonic::Python(value))
-    };
+    let argument =
+        |(name, value): (&PyStr<'_>, &Value<'_>)| format!("{}={}", name.lossy(), pythonic::Python(value));
     let call = |call: &Call<'_>| {
         let arguments: Vec<_> = call.arguments.iter().map(argument).collect();
         format!("{}({})", call.name.lossy(), arguments.join(", "))
