@@ -7,11 +7,12 @@
 //! </tool_call>
 //! ```
 //!
-//! Values have no types: strings stand as they are, all else as JSON. They end at the first `</arg_value>`.
+//! Values have no types: strings stand as they are, all else as JSON. They end at the first `</arg_value>`, and
+//! hold no `<arg_key>`.
 
 use super::compare::untyped;
 use super::native::{Native, Thoughts, Types};
-use super::productions::{Found, consumed, literal, name, space, until};
+use super::productions::{Found, consumed, literal, name, space, until_without};
 use crate::fault::{Parse, fail};
 use crate::json::{Object, PyStr, Value};
 use crate::tags::{TOOL_CALL, Tags};
@@ -42,10 +43,10 @@ fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
     loop {
         rest = space(rest);
         if let Some(after) = rest.strip_prefix(KEY.open.as_bytes()) {
-            let (after, key) = key(after)?;
+            let (after, key) = until_without(KEY.close, "<", after)?;
             let (after, ()) = literal(VALUE.open, after)?;
-            let (after, value) = until(VALUE.close, after)?;
-            arguments.insert(PyStr(key.into()), Value::Str(PyStr(value.into())));
+            let (after, value) = until_without(VALUE.close, KEY.open, after)?;
+            arguments.insert(PyStr(text::strip(key).into()), Value::Str(PyStr(value.into())));
             rest = after;
         } else if KEY.open.as_bytes().starts_with(rest) {
             return fail(rest, rest.len(), SyntaxErrorKind::MissingTag { tag: TOOL_CALL.close });
@@ -56,15 +57,6 @@ fn block<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a, ()> {
             calls.push(Found { text, call: Call::new(PyStr(called.into()), arguments), odd: None });
             return Ok((rest, ()));
         }
-    }
-}
-
-/// `key = text "</arg_key>"`, without a tag in it.
-fn key(input: &[u8]) -> Parse<'_, &[u8]> {
-    let (rest, key) = until(KEY.close, input)?;
-    match memchr::memchr(b'<', key) {
-        Some(at) => fail(&key[at..], 1, SyntaxErrorKind::ExpectedLiteral { literal: KEY.close }),
-        None => Ok((rest, text::strip(key))),
     }
 }
 

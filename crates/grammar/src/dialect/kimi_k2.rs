@@ -10,7 +10,7 @@ use super::native::{Native, Thoughts};
 use super::productions::{Found, arguments, consumed, literal, name, space};
 use crate::fault::{Parse, fail};
 use crate::json::{Entries, PyStr};
-use crate::{Call, SyntaxErrorKind};
+use crate::{Call, SyntaxErrorKind, text};
 
 /// Kimi-K2's dialect.
 pub static KIMI_K2: Native = Native {
@@ -71,6 +71,7 @@ fn called(id: &[u8]) -> Option<&[u8]> {
     let colon = memchr::memrchr(b':', id)?;
     let (name, digits) = (&id[..colon], &id[colon + 1..]);
     let name = name.strip_prefix(b"functions.").unwrap_or(name);
+    let name = text::strip(name);
     let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     (is_number && !name.is_empty() && !name.contains(&b':')).then_some(name)
 }

@@ -16,11 +16,11 @@
 
 use super::compare::untyped;
 use super::native::{Native, Types};
-use super::productions::{Found, consumed, literal, name, space, until};
+use super::productions::{Found, consumed, literal, name, space, until_without};
 use crate::fault::{Parse, fail};
 use crate::json::{Object, PyStr, Value};
 use crate::tags::TOOL_CALL;
-use crate::{Call, SyntaxErrorKind, tags};
+use crate::{Call, SyntaxErrorKind};
 
 /// Qwen3-Coder's dialect.
 pub static QWEN3_CODER: Native = Native {
@@ -81,10 +81,7 @@ fn parameter(input: &[u8]) -> Parse<'_, (&[u8], &[u8])> {
     let Some(rest) = rest.strip_prefix(b">") else {
         return fail(rest, 1, SyntaxErrorKind::ExpectedLiteral { literal: ">" });
     };
-    let (rest, value) = until(PARAMETER_END, rest)?;
-    if let Some(at) = tags::find(value, PARAMETER) {
-        return fail(&value[at..], 1, SyntaxErrorKind::ExpectedLiteral { literal: PARAMETER_END });
-    }
+    let (rest, value) = until_without(PARAMETER_END, PARAMETER, rest)?;
     let value = value.strip_prefix(b"\n").unwrap_or(value);
     Ok((rest, (key, value.strip_suffix(b"\n").unwrap_or(value))))
 }

@@ -50,6 +50,15 @@ pub(super) fn until<'a>(tag: &'static str, input: &'a [u8]) -> Parse<'a, &'a [u8
     }
 }
 
+/// Everything up to one literal, in which the other does not stand.
+pub(super) fn until_without<'a>(tag: &'static str, other: &str, input: &'a [u8]) -> Parse<'a, &'a [u8]> {
+    let (rest, part) = until(tag, input)?;
+    match tags::find(part, other) {
+        Some(at) => fail(&part[at..], 1, SyntaxErrorKind::ExpectedLiteral { literal: tag }),
+        None => Ok((rest, part)),
+    }
+}
+
 /// A name that ends before one of these bytes, without white space around it. It stands on one line, and holds none
 /// of the marks of a syntax: brackets, quotes, commas.
 pub(super) fn name<'a>(ends: &[u8], input: &'a [u8]) -> Parse<'a, &'a [u8]> {
@@ -58,7 +67,7 @@ pub(super) fn name<'a>(ends: &[u8], input: &'a [u8]) -> Parse<'a, &'a [u8]> {
     let (name, rest) = input.split_at(end.unwrap_or(input.len()));
     let name = crate::text::strip(name);
     match end {
-        Some(_) if !name.is_empty() && !name.iter().any(|byte| b"{}[]<>\"'`=,\\".contains(byte)) => {
+        Some(_) if !name.is_empty() && !name.iter().any(|byte| b"{}[]<>|\"'`=,\\".contains(byte)) => {
             Ok((space(rest), name))
         }
         Some(_) => fail(input, 1, SyntaxErrorKind::ExpectedName),
