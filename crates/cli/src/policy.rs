@@ -158,7 +158,7 @@ fn read<T>(path: &Path, mut of: impl FnMut(&Row<'_>, u64) -> anyhow::Result<T>) 
 /// Counts the fields that are not read; one that would change the prompt is an error.
 fn check_fields(row: &Row<'_>, passed_over: &mut BTreeMap<String, usize>) -> anyhow::Result<()> {
     let fields = row.as_object().into_iter().flatten();
-    for (name, value) in fields.filter(|(_, value)| !matches!(value, Row::Null) && !value.is_empty()) {
+    for (name, _) in fields.filter(|(_, value)| !matches!(value, Row::Null) && !value.is_empty()) {
         let name = name.lossy();
         match name.as_ref() {
             "messages" | "tools" | "input_ids" | "id" => {}

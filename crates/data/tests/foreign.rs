@@ -132,7 +132,7 @@ fn fields_that_change_the_prompt_are_read_or_refused() {
     for tools in [json!([tool]), json!(json!([tool]).to_string()), json!([tool.to_string()])] {
         let rows = [verl(json!({}), json!({"tools": tools})), row_with("tools", &tools.to_string())];
         for sample in load_rows(&rows).unwrap().samples {
-            assert_eq!(sample.tools, [tool.clone()], "{tools}");
+            assert_eq!(sample.tools, std::slice::from_ref(&tool), "{tools}");
         }
     }
     let functions = load_rows(&[verl(json!({}), json!({"functions": [{"name": "f"}]}))]).unwrap();

@@ -75,6 +75,35 @@ fn token_ids_need_no_tokenizer() {
 }
 
 #[test]
+fn fields_of_a_row_are_read_refused_or_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = copy_policy(dir.path(), "lists", &["chat_template.jinja"]);
+    let template = "{% for tool in tools or [] %}{{ tool.function.name }};{% endfor %}\
+        {% for message in messages %}{{ message.content }}{% endfor %}";
+    file(dir.path(), "lists/chat_template.jinja", template);
+    let tools = json!([{"type": "function", "function": {"name": "light"}}]);
+    let said = |text: &str| json!([{"role": "user", "content": text}]);
+    let rows = [
+        json!({"messages": said("light;on")}).to_string(),
+        json!({"messages": said("on"), "tools": tools}).to_string(),
+        json!({"messages": said("on"), "tools": tools.to_string()}).to_string(),
+        json!({"messages": said("light;on"), "tools": [], "score": 1}).to_string().replace('1', "NaN"),
+    ];
+    let marked = file(dir.path(), "rows.jsonl", format!("\u{feff}{}", rows.join("\r\n")));
+    let args = ["policy", "generate", "--policy", &policy, "--rows", &marked, "--max-new-tokens", "4"];
+    let ran = toolrl(dir.path(), &args);
+    assert!(ran.stderr.contains("score (1 rows)"), "{}", ran.stderr);
+    let replies: Vec<_> = ran.rows().iter().map(ids).collect();
+    assert!(replies.len() == 4 && replies.iter().all(|reply| *reply == replies[0]), "{replies:?}");
+    for field in ["functions", "images", "documents"] {
+        let row = json!({"messages": said("on"), field: ["a"]});
+        file(dir.path(), "rows.jsonl", row.to_string());
+        let message = toolrl(dir.path(), &args).error();
+        assert!(message.contains(field) && message.contains("line 1"), "{message}");
+    }
+}
+
+#[test]
 fn logprobs_are_null_first_and_one_a_token() {
     let dir = tempfile::tempdir().unwrap();
     let lengths = [5, 1, 0, 40];
