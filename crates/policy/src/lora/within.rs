@@ -31,13 +31,13 @@ impl Policy {
         let within = Within { config, path, device: self.decoder.head().device() };
         within.refuse_together(self.config())?;
         self.decoder = self.decoder.no_grad();
-        within.base_of_vocabulary(&mut self, tensors);
+        let residual_of_head = within.base_of_vocabulary(&mut self, tensors);
         if within.parts_head(&self) {
             self.decoder.lm_head = Some(self.decoder.model.embed_tokens.clone());
             Arc::make_mut(&mut self.config).untie();
         }
         within.adapt_layers(&mut self, tensors)?;
-        within.adapt_vocabulary(&mut self, tensors)?;
+        within.adapt_vocabulary(&mut self, residual_of_head, tensors)?;
         let replaced = within.replaced(self.config(), tensors);
         self.decoder = self.decoder.map(&mut Replace { names: Vec::new(), values: replaced });
         within.replace_tokens(&mut self, tensors)?;
@@ -105,7 +105,9 @@ impl Within<'_> {
 
     /// Weights below the adapters of table and head, where the file has them: PEFT saves them too. A tied head's are
     /// the table's.
-    fn base_of_vocabulary(&self, policy: &mut Policy, tensors: &mut AdapterTensors) {
+    /// Gives what is still to be taken off the head's weight: nothing where it is the file's.
+    fn base_of_vocabulary(&self, policy: &mut Policy, tensors: &mut AdapterTensors) -> Residual {
+        let mut of_head = self.config.form.residual;
         let decoder = &mut policy.decoder;
         for path in [TABLE, HEAD] {
             let name = format!("{path}.base_layer.weight");
@@ -116,38 +118,58 @@ impl Within<'_> {
                 Some(head) if path == HEAD => head,
                 _ => &mut decoder.model.embed_tokens,
             };
+            of_head = Residual::None;
             if let Some(values) = tensors.take(&name, &part.weight.dims()) {
                 let precision = Precision::of(&part.weight.val());
                 part.weight = param(values, precision, part.weight.dims(), &self.device);
             }
         }
+        of_head
     }
 
     fn adapt_layers(&self, policy: &mut Policy, tensors: &mut AdapterTensors) -> Result<(), PolicyError> {
+        let mut without_place = Vec::new();
         for (i, module, linear) in policy.decoder.linears_mut() {
             let path = layer_name(i, module);
             if !self.config.has(&path) {
                 continue;
             }
-            linear.weight = self.adapted(&path, &linear.weight, tensors)?;
+            linear.weight = self.adapted(&path, &linear.weight, self.config.form.residual, tensors)?;
             if !self.config.form.bias_of_b {
                 continue;
             }
-            let Some(bias) = &linear.bias else {
-                let supported = "false, where a layer with an adapter has no bias that B's could be added to";
-                return Err(self.unsupported("lora_bias", supported));
-            };
-            let outputs = bias.dims();
+            let outputs = [linear.weight.dims()[0]];
             if let Some(more) = tensors.take(&format!("{path}.lora_B.bias"), &outputs) {
                 let more = self.tensor(more, outputs) * self.config.rank_and_scale(&path).1;
-                linear.bias = Some(stored(bias.val().cast(FloatDType::F32) + more, bias, &self.device));
+                let precision = Precision::of(&linear.weight.val());
+                let sum = match &linear.bias {
+                    Some(bias) => bias.val().cast(FloatDType::F32) + more,
+                    None => {
+                        without_place.push(path);
+                        more
+                    }
+                };
+                linear.bias = Some(Param::from_tensor(precision.tensor(floats(sum), outputs, &self.device)));
             }
+        }
+        if let Some(first) = without_place.first() {
+            tracing::warn!(
+                "{}: lora_bias gives {first} and {} other layers a bias that they do not have in this family: as in \
+                 PEFT the adapters cannot be merged",
+                self.path.display(),
+                without_place.len() - 1
+            );
         }
         Ok(())
     }
 
     /// Adapters of the table, whose matrices are the other way round, and of the head.
-    fn adapt_vocabulary(&self, policy: &mut Policy, tensors: &mut AdapterTensors) -> Result<(), PolicyError> {
+    fn adapt_vocabulary(
+        &self,
+        policy: &mut Policy,
+        of_head: Residual,
+        tensors: &mut AdapterTensors,
+    ) -> Result<(), PolicyError> {
         let table = &mut policy.decoder.model.embed_tokens;
         if self.config.has(TABLE) {
             let [vocabulary, hidden] = table.weight.dims();
@@ -165,7 +187,7 @@ impl Within<'_> {
                 Err(self.unsupported("lora_bias", "false, beside an adapter of lm_head"))
             }
             Some(Embedding { weight }) => {
-                *weight = self.adapted(HEAD, weight, tensors)?;
+                *weight = self.adapted(HEAD, weight, of_head, tensors)?;
                 Ok(())
             }
             None => Ok(()),
@@ -178,6 +200,7 @@ impl Within<'_> {
         &self,
         path: &str,
         weight: &Param<Tensor<2>>,
+        residual: Residual,
         tensors: &mut AdapterTensors,
     ) -> Result<Param<Tensor<2>>, PolicyError> {
         let [outputs, inputs] = weight.dims();
@@ -192,7 +215,7 @@ impl Within<'_> {
             return Ok(weight.clone());
         };
         let (a, b) = (self.tensor(a, [rank, inputs]), self.tensor(b, [outputs, rank]));
-        let mut sum = self.base(path, weight, rank, scale)? + b.matmul(a) * scale;
+        let mut sum = self.base(path, weight, residual, (rank, scale))? + b.matmul(a) * scale;
         if let Some(magnitude) = magnitude.flatten() {
             let norm = (sum.clone() * sum.clone()).sum_dim(1).sqrt();
             sum = sum * (self.tensor(magnitude, [outputs]).reshape([outputs, 1]) / norm);
@@ -205,12 +228,12 @@ impl Within<'_> {
         &self,
         path: &str,
         weight: &Param<Tensor<2>>,
-        rank: usize,
-        scale: f32,
+        residual: Residual,
+        (rank, scale): (usize, f32),
     ) -> Result<Tensor<2>, PolicyError> {
         let shape = weight.dims();
         let matrix = || Matrix::new(floats(weight.val()), shape);
-        let less = match self.config.form.residual {
+        let less = match residual {
             Residual::None => return Ok(weight.val().cast(FloatDType::F32)),
             Residual::Pissa => matrix().less_best_approximation(rank),
             Residual::Olora => matrix().less_first_columns(rank, f64::from(scale)),

@@ -1,7 +1,7 @@
 //! A model directory that transformers and other engines read.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
@@ -55,7 +55,16 @@ fn fill(
     write("config.json", pretty(&config(policy, stored)).as_bytes())?;
     let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
     write("generation_config.json", pretty(&generation).as_bytes())?;
-    let parameters = policy.stored_parameters().into_iter().map(|p| p.stored_as(stored));
+    let known: HashSet<String> =
+        policy.config().parameter_shapes().into_iter().map(|(name, _)| name).collect();
+    let parameters = policy.stored_parameters();
+    if let Some(other) = parameters.iter().find(|p| !known.contains(&p.name)) {
+        return Err(PolicyError::Lora(format!(
+            "{}: a model of this family cannot be saved with it",
+            other.name
+        )));
+    }
+    let parameters = parameters.into_iter().map(|p| p.stored_as(stored));
     let shards = shards(parameters.collect(), SHARD_BYTES);
     if shards.len() > 1 {
         write("model.safetensors.index.json", pretty(&index(&shards)).as_bytes())?;
