@@ -10,7 +10,7 @@ use toolrl_grammar::{Dialect, ToolRl};
 use crate::error::TokenizerCause;
 use crate::files::{self, Settings};
 use crate::template::Templates;
-use crate::{ChatError, Message, TemplateVariables, spans};
+use crate::{ChatError, Message, TemplateVariables, ToolPrompt, spans};
 
 /// A model directory's way from a conversation to text, to token ids, and back.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub struct Chat {
     tokenizer: Tokenizer,
     templates: Templates,
     dialect: &'static dyn Dialect,
+    tool_prompt: Option<ToolPrompt>,
     vocab_size: usize,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -45,6 +46,7 @@ impl Chat {
             vocab_size: tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
             templates: Templates::compile(dir, settings)?,
             dialect: &ToolRl,
+            tool_prompt: None,
             tokenizer,
         })
     }
@@ -83,6 +85,12 @@ impl Chat {
         Self { dialect, ..self }
     }
 
+    /// The same chat with tools told in the system's text, for a template that shows none.
+    #[must_use]
+    pub fn with_tool_prompt(self, prompt: ToolPrompt) -> Self {
+        Self { tool_prompt: Some(prompt), ..self }
+    }
+
     /// The dialect that the policy's turns are written in.
     pub fn dialect(&self) -> &'static dyn Dialect {
         self.dialect
@@ -94,7 +102,7 @@ impl Chat {
     /// # Errors
     /// [`ChatError::NoTemplate`], or [`ChatError::Render`] when the template refuses the messages.
     pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
-        self.templates.render(messages, &[], add_generation_prompt)
+        self.render_with_tools(messages, &[], add_generation_prompt)
     }
 
     /// As [`render`](Self::render), with tools that the template describes in its own way. Each is a
@@ -108,7 +116,13 @@ impl Chat {
         tools: &[serde_json::Value],
         add_generation_prompt: bool,
     ) -> Result<String, ChatError> {
-        self.templates.render(messages, tools, add_generation_prompt)
+        match &self.tool_prompt {
+            Some(prompt) if !tools.is_empty() => {
+                let told = prompt.tell(messages, tools, self.dialect)?;
+                self.templates.render(&told, &[], add_generation_prompt)
+            }
+            _ => self.templates.render(messages, tools, add_generation_prompt),
+        }
     }
 
     /// The token ids of a rendered text. Special tokens written in it are recognised; none is added.

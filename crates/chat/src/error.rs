@@ -110,6 +110,17 @@ pub enum ChatError {
         /// The dialects that write so, where there are several.
         found: Vec<&'static str>,
     },
+    /// A template that tells tools in the system's text does not compile, or failed.
+    #[error("the prompt's template: {0}")]
+    ToolPrompt(#[source] minijinja::Error),
+    /// A call that the dialect cannot say, in a conversation whose calls are told as text.
+    #[error("a call cannot be written in the dialect {dialect}: {source}")]
+    ToldCalls {
+        /// The dialect.
+        dialect: &'static str,
+        /// Why.
+        source: toolrl_grammar::WriteError,
+    },
     /// The template refused the conversation, or failed on it.
     #[error("cannot render {messages} messages: {source}")]
     Render {

@@ -28,11 +28,13 @@ mod message;
 mod python_json;
 mod spans;
 mod template;
+mod tool_prompt;
 mod train;
 mod variables;
 
 pub use chat::Chat;
 pub use error::ChatError;
 pub use message::Message;
+pub use tool_prompt::ToolPrompt;
 pub use train::{TrainedTokenizer, train_bpe};
 pub use variables::{TemplateDate, TemplateVariables};

@@ -35,8 +35,9 @@ pub enum TrainError {
     },
     /// Samples have tools, and the policy's template passes them over.
     #[error(
-        "{dir}: the chat template does not show tools, which the data has: the policy would not see them. Put a template \
-         that does into the directory (chat_template.jinja)"
+        "{dir}: the chat template does not show tools, which the data has: the policy would not see them. Set prompt = \
+         \"toolrl\" and a dialect (\"hermes\" for ChatML), which tells them in the system's text, or put a template that \
+         shows them into the directory"
     )]
     ToolsNotShown {
         /// The model directory.

@@ -1,11 +1,11 @@
 //! How a run's policy words its turns, and samples in these words.
 
-use toolrl_chat::Chat;
+use toolrl_chat::{Chat, ToolPrompt};
 use toolrl_data::{Gold, Sample};
 use toolrl_grammar::dialect::named;
 use toolrl_grammar::{Dialect, ToolRl};
 
-use crate::recipe::AUTO;
+use crate::recipe::{AUTO, NATIVE, TOOLRL};
 use crate::{Recipe, TrainError};
 
 /// The chat with the dialect that a recipe names, or finds for these samples.
@@ -19,11 +19,9 @@ pub fn worded<'s>(
     chat: Chat,
 ) -> Result<Chat, TrainError> {
     let has_tools = samples.into_iter().any(|sample| !sample.tools.is_empty());
-    if has_tools && !chat.shows_tools()? {
-        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
-    }
+    let told = recipe.prompt != NATIVE;
     let dialect: &'static dyn Dialect = match recipe.dialect.as_str() {
-        AUTO if !has_tools => &ToolRl,
+        AUTO if !has_tools || told => &ToolRl,
         AUTO => {
             let (found, rendered) = chat.detect_dialect()?;
             tracing::info!("dialect {}: the policy's template writes a call as {rendered:?}", found.name());
@@ -31,7 +29,20 @@ pub fn worded<'s>(
         }
         name => named(name).map_err(|e| TrainError::Recipe(format!("dialect: {e}")))?,
     };
-    Ok(chat.with_dialect(dialect))
+    let chat = chat.with_dialect(dialect);
+    let chat = match recipe.prompt.as_str() {
+        NATIVE => chat,
+        TOOLRL => chat.with_tool_prompt(ToolPrompt::built_in()?),
+        file => {
+            let failed = |e| TrainError::Recipe(format!("prompt = {file:?}: {e}"));
+            let text = std::fs::read_to_string(file).map_err(failed)?;
+            chat.with_tool_prompt(ToolPrompt::new(text)?)
+        }
+    };
+    if has_tools && !chat.shows_tools()? {
+        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
+    }
+    Ok(chat)
 }
 
 /// The samples with their gold replies in a dialect; ToolRL's are as they are.

@@ -132,7 +132,7 @@ fn model_directories() {
     let with_layers = |n: u64| format!("\"num_hidden_layers\": {n}");
     let deeper = changed("deeper", &with_layers(layers), &with_layers(layers + 1));
     let shallower = changed("shallower", &with_layers(layers), &with_layers(layers - 1));
-    let foreign = changed("foreign", "LlamaForCausalLM", "GPT2LMHeadModel");
+    let foreign = changed("foreign", "\"llama\"", "\"gpt2\"");
     let broken = changed("broken", "{", "{{");
     let wordless = copy_policy(dir, "wordless", &["tokenizer.json"]);
     let weightless = copy_policy(dir, "weightless", &["model.safetensors"]);
@@ -144,7 +144,7 @@ fn model_directories() {
         ("gone", &["gone", "No such file"]),
         (&deeper, &["deeper", &format!("missing: model.layers.{layers}.")]),
         (&shallower, &["shallower", &format!("unexpected: model.layers.{}.", layers - 1)]),
-        (&foreign, &["foreign/config.json", "GPT2LMHeadModel", "LlamaForCausalLM"]),
+        (&foreign, &["foreign/config.json", "gpt2", "llama"]),
         (&broken, &["broken/config.json", "line 1"]),
         (&wordless, &["wordless/tokenizer.json"]),
         (&weightless, &["weightless", "model.safetensors"]),

@@ -12,6 +12,8 @@ mod rollout;
 mod sft;
 mod warnings;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use toolrl_chat::{TemplateDate, TemplateVariables};
 use toolrl_grammar::dialect::named;
@@ -57,6 +59,10 @@ pub struct Recipe {
     /// otherwise the one that the policy's own chat template writes. A run's `config.toml` has its name.
     #[serde(default = "auto")]
     pub dialect: String,
+    /// How tools are shown where the data has them: `native`, by the policy's own chat template; `toolrl`, told in the
+    /// system's text with the form of a call; or a file, a Jinja template of that text (docs/data.md).
+    #[serde(default = "native")]
+    pub prompt: String,
     /// What the chat template reads beside the conversation: `template.values.enable_thinking = false`, and
     /// `template.date`, the day that it tells as today's; that of the run's beginning by default, written down.
     #[serde(default)]
@@ -139,6 +145,14 @@ fn auto() -> String {
     AUTO.to_owned()
 }
 
+/// The choices of [`Recipe::prompt`] beside a file.
+pub(crate) const NATIVE: &str = "native";
+pub(crate) const TOOLRL: &str = "toolrl";
+
+fn native() -> String {
+    NATIVE.to_owned()
+}
+
 fn default_slots() -> usize {
     32
 }
@@ -181,11 +195,15 @@ impl Recipe {
             DataSource::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
             DataSource::World(_) => Vec::new(),
         };
+        let mut of_prompt = PathBuf::from(&recipe.prompt);
+        let is_file = ![NATIVE, TOOLRL].contains(&recipe.prompt.as_str());
         let of_benchmarks = recipe.eval.benchmarks.iter_mut().flat_map(BenchmarkConfig::paths);
-        for path in of_policy.into_iter().chain(of_data).chain(of_benchmarks) {
+        let of_prompt_file = is_file.then_some(&mut of_prompt);
+        for path in of_policy.into_iter().chain(of_data).chain(of_benchmarks).chain(of_prompt_file) {
             let shown = path.display();
             *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
         }
+        recipe.prompt = of_prompt.display().to_string();
         Ok(recipe)
     }
 
