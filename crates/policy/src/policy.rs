@@ -82,7 +82,7 @@ impl Parameter {
 impl Policy {
     /// Reads a model directory in Hugging Face form: weights in f32, bf16 or f16, one file or
     /// shards, held in `precision`. A directory of adapters in PEFT's form is read with the base model that it
-    /// names.
+    /// names; those of a form that is not trained are added to the weights ([`Policy::has_adapters`]).
     ///
     /// # Errors
     /// [`PolicyError`] naming the file and what was expected; all missing, unexpected and wrongly
