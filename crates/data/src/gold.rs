@@ -5,7 +5,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
-use toolrl_grammar::{Dialect, ToolRl, Turn, WriteError};
+use toolrl_grammar::dialect::toolrl;
+use toolrl_grammar::{Dialect, Passage, ToolRl, Turn, WriteError};
 
 /// The reply that a task asks for: what it means, and the text that says so, to the byte. It stands for that
 /// text where one is asked for, and is as such serialized; two are equal whose texts are.
@@ -38,6 +39,17 @@ impl Gold {
     /// [`WriteError`] for a turn that the dialect cannot say.
     pub fn write(turn: &Turn<'_>, dialect: &dyn Dialect) -> Result<Self, WriteError> {
         Ok(Self::read(dialect.write(turn)?, dialect))
+    }
+
+    /// A turn in ToolRL's dialect, without the tags of thoughts where it has none.
+    ///
+    /// # Errors
+    /// [`WriteError`] for a turn whose parts hold the dialect's tags.
+    pub fn of(mut turn: Turn<'_>) -> Result<Self, WriteError> {
+        let text = toolrl::text(&turn);
+        turn.thoughts.get_or_insert_with(|| Passage::from("none"));
+        ToolRl.write(&turn)?;
+        Ok(Self::from(text))
     }
 
     /// The text.

@@ -22,11 +22,11 @@ pub mod random;
 pub mod world;
 
 pub use error::{DataError, Place};
-pub use forms::{Form, Reading, changes_prompt};
+pub use forms::{Form, Reading, Turns, changes_prompt};
 pub use gold::Gold;
 pub use gold_check::{GoldFault, GoldReport, Unscorable};
 pub use lengths::{Bin, Lengths};
-pub use load::{Encoding, Loaded, load};
+pub use load::{Encoding, Faulty, LoadConfig, Loaded, RefusedRow, load, load_with};
 pub use sample::{Sample, TaskKind};
 pub use split::{HeldOut, Split, split};
 pub use stats::{Stats, describe};

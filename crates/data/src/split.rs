@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::random::Rng;
-use crate::{DataError, Sample};
+use crate::{DataError, Loaded, Place, Sample};
 
 /// How much of a dataset is held out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,34 @@ pub struct Split {
 /// [`DataError::Split`] when the held-out part is no part of the samples: more than there are, or a fraction
 /// outside 0 to 1.
 pub fn split(samples: Vec<Sample>, held_out: HeldOut, seed: u64) -> Result<Split, DataError> {
+    let dialogues = (0..samples.len()).collect::<Vec<_>>();
+    split_whole(samples, &dialogues, held_out, seed)
+}
+
+impl Loaded {
+    /// As [`split`], the samples of one row together: a later reply of a dialogue shows the earlier ones. So the
+    /// held-out part may be a few samples larger than was asked.
+    ///
+    /// # Errors
+    /// As [`split`].
+    pub fn split(self, held_out: HeldOut, seed: u64) -> Result<Split, DataError> {
+        let mut dialogue = 0;
+        let next = |pair: &[Place]| {
+            dialogue += usize::from(pair[0] != pair[1]);
+            dialogue
+        };
+        let dialogues: Vec<_> = std::iter::once(0).chain(self.places.windows(2).map(next)).collect();
+        split_whole(self.samples, &dialogues, held_out, seed)
+    }
+}
+
+/// Splits samples, each of which is of the dialogue whose number stands in its place.
+fn split_whole(
+    samples: Vec<Sample>,
+    dialogues: &[usize],
+    held_out: HeldOut,
+    seed: u64,
+) -> Result<Split, DataError> {
     let count = match held_out {
         HeldOut::Count(count) if count <= samples.len() => count,
         HeldOut::Fraction(share) if (0.0..=1.0).contains(&share) => {
@@ -39,13 +67,22 @@ pub fn split(samples: Vec<Sample>, held_out: HeldOut, seed: u64) -> Result<Split
             return Err(DataError::Split { held_out, samples: samples.len() });
         }
     };
-    let mut order: Vec<_> = (0..samples.len()).collect();
+    let mut replies = vec![0; dialogues.last().map_or(0, |last| last + 1)];
+    dialogues.iter().for_each(|&dialogue| replies[dialogue] += 1);
+    let mut order: Vec<_> = (0..replies.len()).collect();
     Rng::new(seed, &[]).shuffle(&mut order);
-    let mut is_held_out = vec![false; samples.len()];
-    order.iter().take(count).for_each(|&index| is_held_out[index] = true);
+    let mut is_held_out = vec![false; replies.len()];
+    let mut held = 0;
+    for dialogue in order {
+        if held >= count {
+            break;
+        }
+        is_held_out[dialogue] = true;
+        held += replies[dialogue];
+    }
     let mut parts = Split { train: Vec::new(), held_out: Vec::new() };
-    for (sample, held_out) in samples.into_iter().zip(is_held_out) {
-        if held_out { parts.held_out.push(sample) } else { parts.train.push(sample) }
+    for (sample, &dialogue) in samples.into_iter().zip(dialogues) {
+        if is_held_out[dialogue] { parts.held_out.push(sample) } else { parts.train.push(sample) }
     }
     Ok(parts)
 }

@@ -116,7 +116,7 @@ fn what_nobody_reads_stops_no_row() {
 
 #[test]
 fn fields_that_change_the_prompt_are_read_or_refused() {
-    for field in ["images", "videos", "audio", "documents", "messages", "multi_modal_data"] {
+    for field in ["images", "videos", "audio", "documents", "chat_template_kwargs", "multi_modal_data"] {
         let error = load_rows(&[row_with("id", "0"), row_with(field, "[\"a\"]")]).unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains(&format!("`{field}`")), "{error}");
         // What is empty changes nothing.

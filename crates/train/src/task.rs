@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use toolrl_chat::Chat;
 use toolrl_data::world::World;
-use toolrl_data::{GoldReport, Sample, load, split};
+use toolrl_data::{GoldReport, Sample, load_with};
 use toolrl_eval::reference;
 use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_record::write_whole;
@@ -13,7 +13,7 @@ use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::limit::{OverlongCounts, Sized, TokenLimit};
-use crate::{DataSource, FilesConfig, Recipe, TrainError, in_dialect};
+use crate::{DataSource, Recipe, TrainError, in_dialect};
 
 /// The samples of a run.
 #[derive(Clone, Debug)]
@@ -36,12 +36,15 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
             let tasks = World::generate(config)?;
             (tasks.train, tasks.held_out)
         }
-        DataSource::Files(FilesConfig { train, eval: Some(eval), .. }) => {
-            (load(train)?.samples, load(eval)?.samples)
-        }
-        DataSource::Files(FilesConfig { train, eval: None, hold_out }) => {
-            let parts = split(load(train)?.samples, *hold_out, seed)?;
-            (parts.train, parts.held_out)
+        DataSource::Files(files) => {
+            let train = load_with(&files.train, files.load())?;
+            match &files.eval {
+                Some(eval) => (train.samples, load_with(eval, files.load())?.samples),
+                None => {
+                    let parts = train.split(files.hold_out, seed)?;
+                    (parts.train, parts.held_out)
+                }
+            }
         }
     };
     let nothing_held_out = matches!(source, DataSource::Files(files) if files.holds_nothing_out());

@@ -24,6 +24,8 @@ use read::ReadSource;
 use render::Renderer;
 use step::Step;
 
+pub(crate) use xlam::NO_TOOL;
+
 pub use cause::Cause;
 pub use config::{BuildConfig, NamedTake, SourceConfig, SourceForm, Take};
 pub use report::{BuildReport, Example, Refused, SourceReport};

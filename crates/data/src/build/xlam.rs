@@ -10,7 +10,7 @@ use super::step::{Call, Turn};
 use super::tools;
 
 /// The answer where no tool fits.
-pub(super) const NO_TOOL: &str = "None of the tools that I have can do this.";
+pub(crate) const NO_TOOL: &str = "None of the tools that I have can do this.";
 
 /// The fields of a row.
 pub(super) const FIELDS: &[&str] = &["query", "tools", "answers", "id"];

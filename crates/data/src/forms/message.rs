@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, json};
+use serde_json::Map;
 use toolrl_grammar::json::{self, Object, Value};
 
 use super::{CHANGES_PROMPT, Row, call, notes};
@@ -11,13 +11,17 @@ use crate::{DataError, Message};
 const LIST: &str = "a list of at least one message";
 
 /// The messages at a field: a list of them, or its JSON.
-pub(super) fn messages(row: &Row<'_>, field: &str) -> Result<Vec<Message>, DataError> {
+pub(super) fn list(row: &Row<'_>, field: &str) -> Result<Vec<Value<'static>>, DataError> {
     let found = row.optional(field).unwrap_or(&Value::Null);
-    let read = row.json(field, LIST, found)?;
-    let items = match read.as_ref() {
-        Value::List(items) if !items.is_empty() => items,
-        other => return Err(row.error(field, LIST, other)),
-    };
+    match row.json(field, LIST, found)?.into_owned() {
+        Value::List(items) if !items.is_empty() => Ok(items),
+        other => Err(row.error(field, LIST, &other)),
+    }
+}
+
+/// As [`list`], each read as a message.
+pub(super) fn messages(row: &Row<'_>, field: &str) -> Result<Vec<Message>, DataError> {
+    let items = list(row, field)?;
     items.iter().enumerate().map(|(index, item)| message(row, &format!("{field}.{index}"), item)).collect()
 }
 
@@ -30,30 +34,15 @@ pub(super) fn are_messages(text: &str) -> bool {
 
 /// A message: `role`, `content`, and what else a chat template may read. Beside calls nothing need be said. A table
 /// has the rest in `more`, as JSON.
-fn message(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<Message, DataError> {
+pub(super) fn message(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<Message, DataError> {
     let mut fields = value.as_object().ok_or_else(|| row.error(field, "a message", value))?.clone();
     fields.retain(|_, value| !matches!(value, Value::Null));
     add_more(&mut fields);
-    let mut take = |name: &str| fields.shift_remove(name.as_bytes());
-    let role = role(row, &format!("{field}.role"), &take("role").unwrap_or(Value::Null))?;
-    let (content, calls, call) = (take("content"), take("tool_calls"), take("function_call"));
-    let at = |name: &str| format!("{field}.{name}");
-    let tool_calls = match (calls.filter(|calls| !calls.is_empty()), call) {
-        (Some(calls), None) => Some(call::calls(row, &at("tool_calls"), &calls)?),
-        (None, Some(call)) => Some(json!([call::call(row, &at("function_call"), &call)?])),
-        (None, None) => None,
-        (Some(_), Some(_)) => {
-            return Err(
-                row.refuse(&at("function_call"), "`tool_calls` is there too, so take one of them out")
-            );
-        }
-    };
-    let content = match content {
-        None if tool_calls.is_some() => String::new(),
-        None => self::content(row, &at("content"), &Value::Null)?,
-        Some(content) => self::content(row, &at("content"), &content)?,
-    };
-    let fields = others(row, field, &fields)?;
+    let value = Value::Object(fields);
+    let role = role(row, &format!("{field}.role"), value.get("role").unwrap_or(&Value::Null))?;
+    let tool_calls = call::for_template(row, field, &value)?;
+    let content = content_of(row, field, &value)?;
+    let fields = others(row, field, &value)?;
     Ok(Message { tool_calls, fields, ..Message::new(role, content) })
 }
 
@@ -79,14 +68,21 @@ fn role(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<&'static s
     })
 }
 
-/// What is said: a text, or parts that are text, joined by line breaks.
-fn content(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<String, DataError> {
-    let Value::List(parts) = value else {
-        return Ok(row.text_of(field, value)?.into_owned());
-    };
-    let texts =
-        parts.iter().enumerate().map(|(index, part)| text_part(row, &format!("{field}.{index}"), part));
-    Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
+/// What a message says: a text, or parts that are text, joined by line breaks. Beside calls it may be missing.
+pub(super) fn content_of(row: &Row<'_>, field: &str, message: &Value<'static>) -> Result<String, DataError> {
+    let calls = ["tool_calls", "function_call"]
+        .iter()
+        .any(|name| message.get(name).is_some_and(|value| !matches!(value, Value::Null)));
+    let field = format!("{field}.content");
+    match message.get("content").unwrap_or(&Value::Null) {
+        Value::Null if calls => Ok(String::new()),
+        Value::List(parts) => {
+            let texts = parts.iter().enumerate();
+            let texts = texts.map(|(index, part)| text_part(row, &format!("{field}.{index}"), part));
+            Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
+        }
+        text => Ok(row.text_of(&field, text)?.into_owned()),
+    }
 }
 
 /// A part that is text: a string, or an object with `text`.
@@ -102,11 +98,15 @@ fn text_part<'v>(row: &Row<'_>, field: &str, part: &'v Value<'static>) -> Result
 fn others(
     row: &Row<'_>,
     field: &str,
-    fields: &Object<'static>,
+    message: &Value<'static>,
 ) -> Result<Map<String, serde_json::Value>, DataError> {
+    const READ: [&str; 4] = ["role", "content", "tool_calls", "function_call"];
     let mut others = Map::new();
-    for (name, value) in fields {
+    for (name, value) in message.as_object().into_iter().flatten() {
         let name = name.lossy();
+        if READ.contains(&name.as_ref()) {
+            continue;
+        }
         let refused = CHANGES_PROMPT.iter().find(|(refused, _)| *refused == name && !value.is_empty());
         if let Some((_, remedy)) = refused {
             return Err(row.refuse(&format!("{field}.{name}"), remedy));

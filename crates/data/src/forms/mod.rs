@@ -1,16 +1,23 @@
 //! Forms of rows: what people keep samples in. One file each, told apart by the fields that a row has.
 
 mod call;
+mod completion;
+mod dialogue;
+mod glaive;
 mod instruction;
 mod message;
 mod notes;
+mod openai;
+mod reply;
 mod row;
+mod sharegpt;
 mod tools;
 mod verl;
+mod xlam;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use toolrl_grammar::json::Value;
 
 use crate::{DataError, Sample};
@@ -30,6 +37,27 @@ pub enum Form {
     Alpaca,
     /// `{prompt, reward_model: {ground_truth}, extra_info}`, as verl has it.
     Verl,
+    /// `{messages, tools}`: OpenAI's chat.
+    Openai,
+    /// `{conversations: [{from, value}], system, tools}`: ShareGPT's, Hermes', LLaMA-Factory's, APIGen-MT's.
+    Sharegpt,
+    /// `{system, chat}`: Glaive's function calling.
+    Glaive,
+    /// `{prompt, completion, tools}`: TRL's, texts or messages.
+    Completion,
+    /// `{query, tools, answers}`: xLAM's.
+    Xlam,
+}
+
+/// Which replies of a dialogue are samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Turns {
+    /// Each of the assistant's, with the turns before it as its prompt.
+    #[default]
+    Each,
+    /// The last message of the dialogue alone.
+    Last,
 }
 
 /// How rows of a form are told and read.
@@ -44,7 +72,16 @@ struct RowForm {
 }
 
 /// The forms, in the order in which they are tried.
-const FORMS: [RowForm; 3] = [verl::FORM, instruction::ALPACA, instruction::FORM];
+const FORMS: [RowForm; 8] = [
+    verl::FORM,
+    completion::FORM,
+    openai::FORM,
+    sharegpt::FORM,
+    glaive::FORM,
+    xlam::FORM,
+    instruction::ALPACA,
+    instruction::FORM,
+];
 
 impl Form {
     /// The name in reports.
@@ -53,6 +90,11 @@ impl Form {
             Self::Instruction => "instruction",
             Self::Alpaca => "alpaca",
             Self::Verl => "verl",
+            Self::Openai => "openai",
+            Self::Sharegpt => "sharegpt",
+            Self::Glaive => "glaive",
+            Self::Completion => "completion",
+            Self::Xlam => "xlam",
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::Form;
+use crate::RefusedRow;
 
 /// How a file was read: nothing that was left unread or changed is missing here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -17,8 +18,14 @@ pub struct Reading {
     pub read: BTreeMap<String, usize>,
     /// Fields that no sample has anything of, each with the number of rows that fill it.
     pub passed_over: BTreeMap<String, usize>,
+    /// Rows that were left out.
+    pub refused: Vec<RefusedRow>,
     /// Texts that held lone surrogates, which are U+FFFD now.
     pub surrogates: usize,
+    /// Replies that are no samples, since nothing that they answer stands before them.
+    pub unprompted: usize,
+    /// System texts that listed the tools, and that the chat template's list replaces.
+    pub system_lists: usize,
     /// Ids that an earlier sample had, and that were changed to be unique.
     pub repeated_ids: usize,
 }
@@ -36,8 +43,19 @@ impl Reading {
         if !self.passed_over.is_empty() {
             tracing::warn!(%path, "fields that are not read: {}", list(&self.passed_over));
         }
+        if let Some(first) = self.refused.first() {
+            let (rows, at, reason) = (self.refused.len(), first.at, &first.reason);
+            tracing::warn!(%path, rows, "rows are left out, the first at {at}: {reason}");
+        }
         if self.surrogates > 0 {
             tracing::warn!(%path, texts = self.surrogates, "lone surrogates were replaced by U+FFFD");
+        }
+        if self.unprompted > 0 {
+            tracing::warn!(%path, replies = self.unprompted, "replies that answer nothing are no samples");
+        }
+        if self.system_lists > 0 {
+            let texts = self.system_lists;
+            tracing::info!(%path, texts, "lists of tools went from the system text to the chat template");
         }
         if self.repeated_ids > 0 {
             tracing::warn!(%path, count = self.repeated_ids, "ids that repeat got a number to be unique");
@@ -51,6 +69,8 @@ pub(crate) struct Notes {
     pub(super) read: RefCell<BTreeMap<String, usize>>,
     pub(super) passed_over: RefCell<BTreeMap<String, usize>>,
     pub(super) surrogates: Cell<usize>,
+    pub(super) unprompted: Cell<usize>,
+    pub(super) system_lists: Cell<usize>,
 }
 
 /// A row fills a field.
@@ -58,10 +78,23 @@ pub(super) fn count(fields: &RefCell<BTreeMap<String, usize>>, field: &str) {
     *fields.borrow_mut().entry(field.to_owned()).or_insert(0) += 1;
 }
 
+/// One more.
+pub(super) fn increase(count: &Cell<usize>) {
+    count.set(count.get() + 1);
+}
+
 impl Notes {
     /// The notes as a part of a [`Reading`].
     pub(crate) fn into_reading(self, forms: BTreeMap<Form, usize>, repeated_ids: usize) -> Reading {
-        let (read, passed_over) = (self.read.into_inner(), self.passed_over.into_inner());
-        Reading { forms, read, passed_over, surrogates: self.surrogates.get(), repeated_ids }
+        Reading {
+            forms,
+            refused: Vec::new(),
+            read: self.read.into_inner(),
+            passed_over: self.passed_over.into_inner(),
+            surrogates: self.surrogates.get(),
+            unprompted: self.unprompted.get(),
+            system_lists: self.system_lists.get(),
+            repeated_ids,
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use toolrl_grammar::json::{self, Object, PyInt, PyStr, Unicode, Value};
+use toolrl_grammar::{SyntaxError, WriteError};
 
-use super::Notes;
+use super::{Form, Notes, Turns, notes};
 use crate::{DataError, Place};
 
 /// A row of a file, where it stands, and what is noted as it is read.
@@ -18,9 +19,20 @@ pub(crate) struct Row<'a> {
     pub(crate) stem: &'a str,
     pub(crate) value: &'a Value<'static>,
     pub(crate) notes: &'a Notes,
+    /// Which replies of a dialogue are samples.
+    pub(crate) turns: Turns,
 }
 
 impl Row<'_> {
+    /// The row and its form.
+    ///
+    /// # Errors
+    /// [`DataError::NoForm`], or [`DataError::Field`] for what is no object.
+    pub(crate) fn formed(self) -> Result<(Self, Form), DataError> {
+        let form = Form::of(&self)?;
+        Ok((self, form))
+    }
+
     /// The fields.
     pub(super) fn object(&self) -> Result<&Object<'static>, DataError> {
         self.value.as_object().ok_or_else(|| self.error("row", "an object", self.value))
@@ -69,7 +81,7 @@ impl Row<'_> {
         match (std::str::from_utf8(text.as_bytes()), without_surrogates(text)) {
             (Ok(text), _) => Ok(Cow::Borrowed(text)),
             (Err(_), Some(text)) => {
-                self.notes.surrogates.set(self.notes.surrogates.get() + 1);
+                notes::increase(&self.notes.surrogates);
                 Ok(Cow::Owned(text))
             }
             (Err(error), None) => {
@@ -135,6 +147,22 @@ impl Row<'_> {
 
     pub(super) fn error(&self, field: &str, expected: &'static str, found: &Value<'_>) -> DataError {
         self.expected(field, expected, brief(found))
+    }
+
+    /// A reply that cannot be a gold one.
+    pub(super) fn no_gold(&self, field: &str, why: &WriteError) -> DataError {
+        self.expected(field, "a reply whose parts hold no tag of ToolRL's", why.to_string())
+    }
+
+    /// A text that has calls which cannot be read.
+    pub(super) fn no_calls(&self, field: &str, why: &SyntaxError) -> DataError {
+        self.expected(field, "calls that can be read", why.to_string())
+    }
+
+    /// An entry of `metadata`, which is a text.
+    pub(super) fn metadata(&self, name: &str) -> Option<String> {
+        let entry = self.optional("metadata")?.get(name)?;
+        Some(String::from_utf8_lossy(entry.as_bytes()?).into_owned())
     }
 
     fn expected(&self, field: &str, expected: &'static str, found: String) -> DataError {

@@ -1,7 +1,7 @@
 //! The tools of a row, as JSON schemas.
 
 use serde_json::json;
-use toolrl_grammar::json::Value;
+use toolrl_grammar::json::{self, Value};
 
 use super::Row;
 use crate::DataError;
@@ -9,35 +9,48 @@ use crate::DataError;
 /// Where they stand.
 pub(super) const FIELDS: [&str; 2] = ["tools", "functions"];
 
-/// The tools of `tools` as they stand, or those of `functions`, OpenAI's earlier name, each put into
-/// `{"type": "function", "function": …}`. A list, its JSON, or a list of JSON texts.
+const LIST: &str = "a list of tools, or its JSON";
+
+/// The tools of `tools`, or of `functions`, OpenAI's earlier name: a list, its JSON, or a list of JSON texts. One that
+/// stands bare is put into `{"type": "function", "function": …}`, the form that chat templates read.
 pub(super) fn tools(row: &Row<'_>) -> Result<Vec<serde_json::Value>, DataError> {
     let filled: Vec<_> = FIELDS.into_iter().filter(|field| row.filled(field).is_some()).collect();
     match filled.as_slice() {
         [] => Ok(Vec::new()),
-        ["functions"] => {
-            let functions = list(row, "functions")?;
-            Ok(functions
-                .into_iter()
-                .map(|function| json!({"type": "function", "function": function}))
-                .collect())
+        [field] => {
+            let found = row.optional(field).unwrap_or(&Value::Null);
+            match row.json(field, LIST, found)?.as_ref() {
+                Value::List(items) => each(row, field, items),
+                _ => Err(row.error(field, LIST, found)),
+            }
         }
-        [field] => list(row, field),
         _ => Err(row.refuse("functions", "`tools` is there too, so take one of them out")),
     }
 }
 
-fn list(row: &Row<'_>, field: &str) -> Result<Vec<serde_json::Value>, DataError> {
-    const EXPECTED: &str = "a list of tools, or its JSON";
-    let found = row.optional(field).unwrap_or(&Value::Null);
-    let read = row.json(field, EXPECTED, found)?;
-    let Value::List(items) = read.as_ref() else {
-        return Err(row.error(field, EXPECTED, found));
-    };
+/// The tools in a text: a JSON list of them, or one JSON object after another.
+pub(super) fn in_text(row: &Row<'_>, field: &str, text: &str) -> Result<Vec<serde_json::Value>, DataError> {
+    let mut items = Vec::new();
+    let mut rest = text.trim();
+    while rest.starts_with(['[', '{']) {
+        let read = json::parse_prefix(rest);
+        let (value, len) = read.map_err(|_| row.error(field, LIST, &Value::str(rest.to_owned())))?;
+        match value.into_owned() {
+            Value::List(list) => items.extend(list),
+            tool => items.push(tool),
+        }
+        rest = rest[len..].trim_start();
+    }
+    each(row, field, &items)
+}
+
+fn each(row: &Row<'_>, field: &str, items: &[Value<'static>]) -> Result<Vec<serde_json::Value>, DataError> {
     let tool = |(index, item): (usize, &Value<'static>)| {
         let field = format!("{field}.{index}");
         let item = row.json(&field, "a tool, or its JSON", item)?;
-        row.plain(&field, &item)
+        let plain = row.plain(&field, &item)?;
+        let bare = plain.get("name").is_some() && plain.get("function").is_none();
+        Ok(if bare { json!({"type": "function", "function": plain}) } else { plain })
     };
     items.iter().enumerate().map(tool).collect()
 }

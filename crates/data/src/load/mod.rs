@@ -1,5 +1,6 @@
 //! Reading datasets in the released form.
 
+mod config;
 mod encoding;
 mod footer;
 mod json;
@@ -17,6 +18,7 @@ use crate::{DataError, GoldReport, Place, Reading, Sample};
 use limits::Limits;
 use source::Source;
 
+pub use config::{Faulty, LoadConfig, RefusedRow};
 pub use encoding::Encoding;
 
 /// A dataset as it was read.
@@ -39,6 +41,14 @@ impl Loaded {
     }
 }
 
+/// Reads a dataset with the default settings, as [`load_with`].
+///
+/// # Errors
+/// As [`load_with`].
+pub fn load(path: &Path) -> Result<Loaded, DataError> {
+    load_with(path, LoadConfig::default())
+}
+
 /// Reads a dataset: a JSON array of rows, JSON lines (either may be packed by gzip or zstd) or Parquet, told apart by
 /// content. Each row is of a [`Form`].
 ///
@@ -46,25 +56,44 @@ impl Loaded {
 /// Reading ends at 4 GiB of a file, of what it unpacks to or of a table in memory, and at 64 MiB of a line.
 ///
 /// # Errors
-/// [`DataError`] with the path and the row when the file is missing, damaged, empty, too large or of another form.
-pub fn load(path: &Path) -> Result<Loaded, DataError> {
+/// [`DataError`] with the path and the row when the file is missing, damaged, empty or too large, or no row can be
+/// read; and when one row cannot, by [`LoadConfig::faulty`].
+pub fn load_with(path: &Path, config: LoadConfig) -> Result<Loaded, DataError> {
     let rows = rows(path)?;
     let (stem, notes) = (stem(path), Notes::default());
     let numbered = rows.iter().enumerate();
-    let rows: Vec<_> = numbered
-        .map(|(index, (at, value))| Row { path, at: *at, index, stem: &stem, value, notes: &notes })
-        .collect();
+    let row = numbered.map(|(index, (at, value))| Row {
+        path,
+        at: *at,
+        index,
+        stem: &stem,
+        value,
+        notes: &notes,
+        turns: config.turns,
+    });
+    let mut formed: Vec<_> = row.map(Row::formed).collect();
+    settle_alpaca(&mut formed);
     let (mut samples, mut places, mut counts) = (Vec::new(), Vec::new(), BTreeMap::new());
-    for (row, form) in rows.iter().zip(forms(&rows)?) {
-        *counts.entry(form).or_insert(0) += 1;
-        samples.extend(form.read(row)?);
-        places.resize(samples.len(), row.at);
+    let (mut refused, mut first) = (Vec::new(), None);
+    for (read, &(at, _)) in formed.into_iter().zip(&rows) {
+        match read.and_then(|(row, form)| Ok((form, form.read(&row)?))) {
+            Ok((form, read)) => {
+                *counts.entry(form).or_insert(0) += 1;
+                samples.extend(read);
+                places.resize(samples.len(), at);
+            }
+            Err(error) if config.faulty == Faulty::Refuse => return Err(error),
+            Err(error) => {
+                refused.push(RefusedRow::of(path, at, &error));
+                first.get_or_insert(error);
+            }
+        }
     }
     if samples.is_empty() {
-        return Err(DataError::Empty { path: path.into() });
+        return Err(first.unwrap_or_else(|| DataError::Empty { path: path.into() }));
     }
     let repeated_ids = make_ids_unique(&mut samples);
-    let reading = notes.into_reading(counts, repeated_ids);
+    let reading = Reading { refused, ..notes.into_reading(counts, repeated_ids) };
     reading.tell(path);
     let gold = GoldReport::of(&samples);
     if !gold.unscorable.is_empty() {
@@ -74,14 +103,12 @@ pub fn load(path: &Path) -> Result<Loaded, DataError> {
     Ok(Loaded { samples, places, gold, reading })
 }
 
-/// The form of each row. Where one row is Alpaca's, those that only lack its optional fields are so too.
-fn forms(rows: &[Row<'_>]) -> Result<Vec<Form>, DataError> {
-    let mut forms = rows.iter().map(Form::of).collect::<Result<Vec<_>, _>>()?;
-    if forms.contains(&Form::Alpaca) {
-        let instructions = forms.iter_mut().filter(|form| **form == Form::Instruction);
-        instructions.for_each(|form| *form = Form::Alpaca);
+/// Where one row is Alpaca's, those that only lack its optional fields are so too.
+fn settle_alpaca(rows: &mut [Result<(Row<'_>, Form), DataError>]) {
+    if rows.iter().flatten().any(|(_, form)| *form == Form::Alpaca) {
+        let instructions = rows.iter_mut().flatten().filter(|(_, form)| *form == Form::Instruction);
+        instructions.for_each(|(_, form)| *form = Form::Alpaca);
     }
-    Ok(forms)
 }
 
 /// Adds a number to ids that an earlier sample has. How many there were.

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use toolrl_data::HeldOut;
 use toolrl_data::world::WorldConfig;
+use toolrl_data::{Faulty, HeldOut, LoadConfig, Turns};
 
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ use toolrl_data::world::WorldConfig;
 pub enum DataSource {
     /// The synthetic tool world.
     World(WorldConfig),
-    /// Files in the released form.
+    /// Files of rows (docs/data.md).
     Files(FilesConfig),
 }
 
@@ -34,12 +34,24 @@ pub struct FilesConfig {
     /// it is trained on, and there is no evaluation on held-out tasks.
     #[serde(default = "a_tenth")]
     pub hold_out: HeldOut,
+    /// Which replies of a dialogue are samples. Default: each.
+    #[serde(default)]
+    pub turns: Turns,
+    /// What becomes of a row that cannot be read. Default: it ends the run before it begins.
+    #[serde(default)]
+    pub faulty: Faulty,
 }
 
 impl FilesConfig {
     /// One file, a tenth of it held out.
     pub fn new(train: PathBuf) -> Self {
-        Self { train, eval: None, hold_out: a_tenth() }
+        let LoadConfig { turns, faulty } = LoadConfig::default();
+        Self { train, eval: None, hold_out: a_tenth(), turns, faulty }
+    }
+
+    /// How its files are read.
+    pub fn load(&self) -> LoadConfig {
+        LoadConfig { turns: self.turns, faulty: self.faulty }
     }
 
     /// Whether the recipe asks for no held-out tasks.
