@@ -52,7 +52,7 @@ fn changed(dir: &Path, over: &Value, change: impl FnOnce(&mut Vec<Tensor>)) -> s
     policy
 }
 
-fn head(tensors: &[Tensor], change: impl FnOnce(&mut Vec<u8>)) -> Tensor {
+fn head(tensors: &[Tensor], change: impl FnOnce(&mut [u8])) -> Tensor {
     let mut head = tensors.iter().find(|tensor| tensor.name == TABLE).unwrap().clone();
     head.name = "lm_head.weight".to_owned();
     change(&mut head.bytes);
@@ -60,7 +60,7 @@ fn head(tensors: &[Tensor], change: impl FnOnce(&mut Vec<u8>)) -> Tensor {
 }
 
 /// Another number in the first row.
-fn other(bytes: &mut Vec<u8>) {
+fn other(bytes: &mut [u8]) {
     bytes[..4].copy_from_slice(&1.5f32.to_le_bytes());
 }
 

@@ -84,7 +84,8 @@ fn options_of_adapters_that_are_refused_by_name() {
         ("head and norms", json!({"modules_to_save": null}), "lm_head.weight"),
         ("tokens", json!({"trainable_token_indices": [9, 4000]}), "4000"),
         ("plain", json!({"use_dora": true, "lora_bias": true}), "lora_bias"),
-        ("table", json!({"ensure_weight_tying": true}), "ensure_weight_tying"),
+        ("table", json!({"ensure_weight_tying": true}), "lm_head.weight"),
+        ("adapted head", json!({"init_lora_weights": "pissa"}), "init_lora_weights"),
         ("adapted table", json!({"use_dora": true}), "target_modules"),
     ] {
         let message = of(form, over).unwrap_err();

@@ -1,7 +1,9 @@
 //! A row of tokens, and what the references say of its last ones.
 
+use std::convert::Infallible;
+
 use serde_json::Value;
-use toolrl_policy::{Packing, Pass, Policy};
+use toolrl_policy::{Activations, Derivatives, Packing, Pass, PassSettings, Policy};
 
 /// The script's row of tokens.
 fn row(length: u32) -> Vec<u32> {
@@ -18,14 +20,27 @@ pub(crate) fn compare(what: &str, policy: &Policy, expected: &Value, length: u32
     }
 }
 
-/// Of every token of the row but the first.
-pub(crate) fn logprobs(policy: &Policy, length: u32) -> Vec<f32> {
+/// A pass over the row, whose targets are every token but the first.
+fn pass(length: u32) -> Pass {
     let (ids, n) = (row(length), length as usize - 1);
-    let pass = Pass {
+    Pass {
         tokens: ids[..n].to_vec().into(),
         packing: Packing::single(n).into(),
         rows: (0..n as u32).collect::<Vec<_>>().into(),
         targets: ids[1..].to_vec().into(),
+    }
+}
+
+/// Of every token of the row but the first.
+pub(crate) fn logprobs(policy: &Policy, length: u32) -> Vec<f32> {
+    policy.logprobs(&pass(length), 1.0).narrow(0, 0, 1).into_data().try_into_vec_as().unwrap()
+}
+
+/// Those of the sum of the log-probabilities.
+pub(crate) fn gradients(policy: &Policy, length: u32) -> Vec<Vec<f32>> {
+    let settings = PassSettings { inverse_temperature: 1.0, activations: Activations::Keep, seed: 0 };
+    let loss = |logp: &[f32], _: &[f32]| {
+        Ok::<_, Infallible>(Derivatives { by_logp: vec![1.0; logp.len()], by_entropy: Vec::new() })
     };
-    policy.logprobs(&pass, 1.0).narrow(0, 0, 1).into_data().try_into_vec_as().unwrap()
+    policy.gradients(&pass(length), &settings, loss).unwrap().into_values()
 }
