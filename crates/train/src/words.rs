@@ -20,6 +20,9 @@ pub fn worded<'s>(
 ) -> Result<Chat, TrainError> {
     let has_tools = samples.into_iter().any(|sample| !sample.tools.is_empty());
     let told = recipe.prompt != NATIVE;
+    if has_tools && !told && !chat.shows_tools()? {
+        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
+    }
     let dialect: &'static dyn Dialect = match recipe.dialect.as_str() {
         AUTO if !has_tools || told => &ToolRl,
         AUTO => {
@@ -30,7 +33,7 @@ pub fn worded<'s>(
         name => named(name).map_err(|e| TrainError::Recipe(format!("dialect: {e}")))?,
     };
     let chat = chat.with_dialect(dialect);
-    let chat = match recipe.prompt.as_str() {
+    Ok(match recipe.prompt.as_str() {
         NATIVE => chat,
         TOOLRL => chat.with_tool_prompt(ToolPrompt::built_in()?),
         file => {
@@ -38,11 +41,7 @@ pub fn worded<'s>(
             let text = std::fs::read_to_string(file).map_err(failed)?;
             chat.with_tool_prompt(ToolPrompt::new(text)?)
         }
-    };
-    if has_tools && !chat.shows_tools()? {
-        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
-    }
-    Ok(chat)
+    })
 }
 
 /// The samples with their gold replies in a dialect; ToolRL's are as they are.

@@ -10,6 +10,7 @@ mod evaluations;
 mod gpu;
 mod guards;
 mod hub;
+mod native;
 mod policy;
 mod resume;
 mod reward;

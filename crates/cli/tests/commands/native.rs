@@ -1,0 +1,111 @@
+//! A model in its own words: data as OpenAI has it, calls as the model's template writes them.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::{copy_policy, file, json_lines, toolrl, train};
+
+/// ChatML with tools whose calls stand in `<tool_call>` blocks.
+const HERMES: &str = include_str!("../../../chat/src/chatml.jinja");
+
+fn tools() -> Value {
+    json!([{"type": "function", "function": {
+        "name": "weather",
+        "description": "Tell the weather of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}},
+    }}])
+}
+
+/// Twelve dialogues: a call, an answer to its result, and a task without a call.
+fn rows() -> String {
+    let row = |n: usize| {
+        let arguments = json!({"city": format!("City {n}"), "days": n}).to_string();
+        let call =
+            json!([{"id": "a", "type": "function", "function": {"name": "weather", "arguments": arguments}}]);
+        let asked = json!({"role": "user", "content": format!("The weather in City {n} for {n} days?")});
+        let called = json!({"role": "assistant", "content": null, "tool_calls": call});
+        let told = json!({"role": "tool", "tool_call_id": "a", "content": "sunny"});
+        let answered = json!({"role": "assistant", "content": "It is sunny."});
+        let messages = match n % 3 {
+            0 => vec![asked, called],
+            1 => vec![asked, called, told, answered],
+            _ => vec![
+                json!({"role": "user", "content": "Thanks!"}),
+                json!({"role": "assistant", "content": "Gladly."}),
+            ],
+        };
+        json!({"messages": messages, "tools": tools()})
+    };
+    (0..12).map(|n| format!("{}\n", row(n))).collect()
+}
+
+/// The quickstart's policy with this template.
+fn policy(dir: &Path, name: &str, template: &str) -> String {
+    let policy = copy_policy(dir, name, &[]);
+    file(Path::new(&policy), "chat_template.jinja", template);
+    policy
+}
+
+const SHORT: [&str; 6] = [
+    "train.steps=2",
+    "train.optimizer.lr=1e-3",
+    "eval.max_new_tokens=8",
+    "eval.limit=3",
+    "seed=1",
+    "slots=8",
+];
+
+#[test]
+fn a_model_is_trained_in_its_own_words_without_a_setting() {
+    let dir = tempfile::tempdir().unwrap();
+    let (policy, data) = (policy(dir.path(), "model", HERMES), file(dir.path(), "openai.jsonl", rows()));
+    let args = ["--policy", &policy, "--data", &data];
+    let sft = train(
+        dir.path(),
+        &[&["sft", "--run-dir", "sft"], &args[..]].concat(),
+        &[&SHORT[..], &["train.batch=4"]].concat(),
+    );
+    assert!(sft.stderr.contains("dialect hermes"), "{}", sft.stderr);
+    sft.ok();
+    let config = std::fs::read_to_string(dir.path().join("sft/config.toml")).unwrap();
+    assert!(config.contains("dialect = \"hermes\""), "{config}");
+
+    let own = [&SHORT[..], &["train.prompts=2", "train.group_size=2", "sampling.max_new_tokens=8"]].concat();
+    let from = ["--policy", "sft/final", "--data", &data];
+    train(dir.path(), &[&["grpo", "--run-dir", "grpo"], &from[..]].concat(), &own).ok();
+    let outcomes = toolrl(dir.path(), &["eval", "--run", "grpo", "--out", "out"]).ok();
+    assert!(outcomes.contains("one_call") || outcomes.contains("no_call"), "{outcomes}");
+    for row in json_lines(&std::fs::read_to_string(dir.path().join("out/outcomes.jsonl")).unwrap()) {
+        let gold = row["gold"].as_str().unwrap();
+        let calls = row["kind"] == "one_call";
+        assert_eq!(
+            gold.starts_with("<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": "),
+            calls,
+            "{gold}"
+        );
+        assert!(!gold.contains("<response>") && !gold.contains("<think>"), "{gold}");
+    }
+    let explained =
+        toolrl(dir.path(), &["reward", "explain", "--rows", "grpo", "--recipe", "grpo/config.toml"]).ok();
+    assert!(!explained.contains("error"), "{explained}");
+    // The same from where it was cut off.
+    std::fs::remove_file(dir.path().join("grpo/summary.json")).unwrap();
+    toolrl(dir.path(), &["train", "--resume", "grpo"]).ok();
+}
+
+#[test]
+fn a_template_that_shows_no_tools_is_refused_or_has_them_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let plain = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}\
+                 {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    let (policy, data) = (policy(dir.path(), "model", plain), file(dir.path(), "openai.jsonl", rows()));
+    let args = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "run"];
+    let set = [&SHORT[..], &["train.batch=4"]].concat();
+    let message = train(dir.path(), &args, &set).error();
+    assert!(message.contains("does not show tools") && message.contains("prompt"), "{message}");
+    let told = [&set[..], &["prompt=toolrl", "dialect=hermes"]].concat();
+    train(dir.path(), &args, &told).ok();
+    let message = train(dir.path(), &args, &[&set[..], &["dialect=hermez"]].concat()).error();
+    assert!(message.contains("hermez") && message.contains("hermes"), "{message}");
+}
