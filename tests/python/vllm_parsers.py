@@ -48,7 +48,7 @@ REASONS = {
     "numbers": "vLLM writes a number otherwise, by the tool's schema: 3.0 as 3, or an integer beyond 2^53 rounded",
     "unknown": "a call of a tool that is not offered, which vLLM drops",
     "words": "the words are there, and vLLM drops or changes them",
-    "names": "a name with spaces or signs as ToolACE has them, or a list's last comma, which vLLM's expression does not match",
+    "names": "a name with spaces or signs, as ToolACE has them, or a list's last comma, which vLLM's expression does not match",
     "lines": "JSON on several lines, which vLLM's expression does not match",
     "prose": "calls in the middle of words, which are no calls in this dialect",
 }
@@ -153,6 +153,8 @@ def judge(dialect, row, ours, theirs):
 def difference(dialect, row, our_calls, theirs, read):
     """Why calls differ that ours rightly reads."""
     names = [name for name, _ in our_calls]
+    if read is not None and [(name.strip(), arguments) for name, arguments in our_calls] == canonical(read):
+        return "names"
     if read is not None and rounded(read) == rounded((n, json.loads(a)) for n, a in our_calls):
         return "numbers"
     if dialect == "glm45" and set(names) - set(row["names"]):
@@ -225,11 +227,12 @@ def main():
 
 def of_verdict(dialect, verdict, pairs):
     """Some short rows with this verdict, with both answers."""
-    rows = [pair for pair in pairs if pair[0]["verdict"] == verdict and len(pair[0]["text"]) < 260]
-    for row, ours, theirs in rows[: 12 if verdict == "equal" else 2]:
+    rows = [pair for pair in pairs if pair[0]["verdict"] == verdict and len(pair[0]["text"]) < 200]
+    for row, ours, theirs in rows[: 9 if verdict == "equal" else 2]:
         line = {"dialect": dialect, "verdict": verdict, "text": row["text"]}
         if dialect in replies.UNTYPED:
-            line["tools"] = row["tools"]
+            used = {name for name, _ in [*theirs["calls"], *((call["name"], 0) for call in ours["calls"])]}
+            line["tools"] = [tool["function"] for tool in row["tools"] if tool["function"]["name"] in used]
         calls = [[call["name"], json.dumps(call["arguments"], ensure_ascii=False)] for call in ours["calls"]]
         yield {**line, "outcome": ours["outcome"], "calls": calls, "vllm": theirs["calls"]}
 

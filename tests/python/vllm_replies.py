@@ -141,7 +141,7 @@ def tools(calls):
         for key, item in arguments.items():
             found[name].setdefault(key, schema(item))
     parameters = lambda properties: {"type": "object", "properties": properties}
-    function = lambda name, properties: {"name": name, "description": name, "parameters": parameters(properties)}
+    function = lambda name, properties: {"name": name, "parameters": parameters(properties)}
     return [{"type": "function", "function": function(*item)} for item in found.items()]
 
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use toolrl_policy::DeviceChoice;
 
+use crate::calls::CallsCommand;
 use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
@@ -67,6 +68,9 @@ pub enum Command {
     /// Score replies; explain, compare, attack and forecast rewards
     #[command(subcommand)]
     Reward(RewardCommand),
+    /// Read and write replies in the dialects of models
+    #[command(subcommand)]
+    Calls(CallsCommand),
     /// Ask a policy for replies or log-probabilities, inspect it, merge its adapters
     #[command(subcommand)]
     Policy(PolicyCommand),

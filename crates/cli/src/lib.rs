@@ -19,6 +19,7 @@
 mod args;
 mod bench;
 mod benchmarks;
+mod calls;
 mod data;
 mod device;
 mod doctor;
@@ -75,6 +76,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Reward(command) => reward::run(&command, &registry.rewards),
         Command::Data(DataCommand::Build(args)) => data::build(&args),
         Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
+        Command::Calls(command) => calls::run(&command),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),
         Command::Policy(PolicyCommand::Inspect(args)) => inspect::inspect(&args),

@@ -13,6 +13,7 @@ use toolrl_benchmarks::{
 };
 
 use crate::args::{ApiBankArgs, BamboogleArgs, BenchmarkCommand};
+pub(crate) use rows::answer_each;
 
 /// Evaluates on a benchmark; the scores go to standard output.
 pub(crate) fn evaluate(command: &BenchmarkCommand) -> anyhow::Result<()> {
@@ -26,7 +27,7 @@ pub(crate) fn evaluate(command: &BenchmarkCommand) -> anyhow::Result<()> {
 fn api_bank(args: &ApiBankArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.verdicts {
         let cases = toolrl_api_bank::load(&args.run.data, &Level::ALL)?;
-        return rows::answer_each(path, |line| Ok(Row::parse(line)?.scored(&cases)?.to_string()));
+        return answer_each(path, |line| Ok(Row::parse(line)?.scored(&cases)?.to_string()));
     }
     let benchmark = ApiBank::load(&args.run.data)?;
     model::run(&benchmark, &args.run, &args.model).map(|_| ())

@@ -9,7 +9,7 @@ use crate::lines::Lines;
 
 /// Writes the answer to each line of a file to standard output. What stands before a broken line is still
 /// answered. A reader that has gone away ends the work, and is no error.
-pub(super) fn answer_each(
+pub(crate) fn answer_each(
     path: &Path,
     mut answer: impl FnMut(&[u8]) -> anyhow::Result<String>,
 ) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod benchmarks;
+mod calls;
 mod data;
 mod eval;
 mod evaluations;

@@ -138,6 +138,15 @@ fn key(input: &[u8]) -> Parse<'_, PyStr<'_>> {
     Ok((space(rest), key))
 }
 
+/// Whether the text ends in what may become a dictionary's key.
+pub(crate) fn ends_in_key(input: &[u8]) -> bool {
+    match scalar(input) {
+        Ok((rest, _)) => space(rest).is_empty(),
+        Err(nom::Err::Error(failed)) => failed.kind == SyntaxErrorKind::UnterminatedString,
+        Err(_) => false,
+    }
+}
+
 /// `scalar = string | number | "True" | "False" | "None" | "true" | "false" | "null"`
 pub(super) fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
     match input.first() {

@@ -22,4 +22,5 @@ mod write;
 
 pub(crate) use call::call;
 pub use call::{PythonicCall, parse};
+pub(crate) use literal::ends_in_key;
 pub use write::Python;

@@ -7,7 +7,7 @@ use super::super::{DIALECTS, Dialect, Fault, Outcome, Parsed, TurnPart};
 use super::{Native, Words};
 use crate::fault::Failed;
 use crate::json::PyStr;
-use crate::{Call, Passage, Span, SyntaxError, SyntaxErrorKind, Turn, tags, text};
+use crate::{Call, Passage, Span, SyntaxError, SyntaxErrorKind, Turn, pythonic, tags, text};
 
 /// `reply = [thoughts] [words] {block}`
 pub(super) fn parse<'a>(native: &'a Native, whole: &'a [u8]) -> Parsed<'a> {
@@ -201,6 +201,7 @@ fn is_cut(failed: &Failed<'_>, to_end: bool) -> bool {
     let rest = space(failed.at);
     match &failed.kind {
         SyntaxErrorKind::UnterminatedString => true,
+        SyntaxErrorKind::ExpectedPythonKey if pythonic::ends_in_key(rest) => true,
         SyntaxErrorKind::MissingTag { .. } | SyntaxErrorKind::MissingPart { .. } => to_end,
         SyntaxErrorKind::InvalidEscape => to_end && rest.iter().skip(2).all(u8::is_ascii_hexdigit),
         SyntaxErrorKind::ExpectedLiteral { literal } => {

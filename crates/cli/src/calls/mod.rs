@@ -1,0 +1,69 @@
+//! `toolrl calls`: replies read and written in the dialects of models.
+
+mod rows;
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use toolrl_grammar::json::{self, Value};
+use toolrl_grammar::{DIALECTS, Dialect, dialect};
+
+use crate::benchmarks::answer_each;
+
+/// The commands on calls.
+#[derive(Debug, Subcommand)]
+pub enum CallsCommand {
+    /// Say what replies mean in a dialect: thoughts, calls, response, and what is wrong where
+    #[command(after_help = PARSE_HELP)]
+    Parse(CallsArgs),
+    /// Write assistants' messages in a dialect
+    #[command(after_help = WRITE_HELP)]
+    Write(CallsArgs),
+}
+
+const PARSE_HELP: &str = "\
+A row needs `text`, what a model wrote of its turn, with what the template opened before it. `tools`, OpenAI's list of
+them, gives the arguments types in dialects whose texts have none (qwen3_coder, glm45).
+
+A line of output holds `outcome` (whole, incomplete, malformed with `at`, or foreign), `thoughts`, `calls` (`name`,
+`arguments`, `id`, `span`), `response` and `faults` (`part`, `what`, `span`). Spans are offsets in bytes.
+
+Example:
+  toolrl calls parse --dialect hermes --rows replies.jsonl";
+
+const WRITE_HELP: &str = "\
+A row is an assistant's message as OpenAI has it: `content`, `reasoning_content`, `tool_calls` with `function.name` and
+`function.arguments` (an object, or its text). A line of output holds `text`, without the token that ends a turn. A
+message that the dialect cannot say is an error at its line.
+
+Example:
+  toolrl calls write --dialect qwen3_coder --rows messages.jsonl";
+
+/// Rows and a dialect.
+#[derive(Debug, Args)]
+pub struct CallsArgs {
+    /// The dialect
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(DIALECTS.map(|dialect| dialect.name())))]
+    pub dialect: String,
+    /// Rows, one JSON object a line, may be gzipped
+    #[arg(long, value_name = "FILE")]
+    pub rows: PathBuf,
+}
+
+/// What a row becomes.
+type Answer = fn(&Value<'_>, &'static dyn Dialect) -> Result<Value<'static>, String>;
+
+/// Does one of the commands.
+pub(crate) fn run(command: &CallsCommand) -> anyhow::Result<()> {
+    let (args, answer): (_, Answer) = match command {
+        CallsCommand::Parse(args) => (args, rows::parsed),
+        CallsCommand::Write(args) => (args, rows::written),
+    };
+    let dialect = dialect::named(&args.dialect)?;
+    answer_each(&args.rows, |line| {
+        let row = json::parse(line)?;
+        answer(&row, dialect).map(|answer| answer.to_string()).map_err(|error| anyhow!(error))
+    })
+}
