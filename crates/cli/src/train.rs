@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
 use toolrl_train::{
-    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, refuse_used,
-    run,
+    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, load_data,
+    refuse_used, run, worded,
 };
 
 use crate::args::TrainArgs;
@@ -37,6 +38,7 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         let mut policy = args.policy.clone();
         for (place, (mut recipe, _)) in stages.into_iter().enumerate() {
             apply(&mut recipe, policy.as_deref(), None);
+            find_dialect(&mut recipe)?;
             print!("{}", recipe.to_toml()?);
             policy = Some(given(place, &recipe).unwrap_or_else(|| run_dir::free(&recipe.name)).join("final"));
         }
@@ -54,6 +56,19 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
             None => run_dir::in_a_new_one(&recipe.name, run),
         };
         policy = Some(run_dir?.join("final"));
+    }
+    Ok(())
+}
+
+/// Puts the dialect that would be found into a recipe, where its policy and its data are there; why is logged.
+fn find_dialect(recipe: &mut Recipe) -> anyhow::Result<()> {
+    let (Some(PolicySource::Dir(dir)), DataSource::Files(files)) = (&recipe.policy, &recipe.data) else {
+        return Ok(());
+    };
+    if dir.is_dir() && files.train.exists() {
+        let data = load_data(&recipe.data, recipe.seed)?;
+        let chat = Chat::load(dir)?.with_variables(recipe.template.clone())?;
+        recipe.dialect = worded(recipe, data.train.iter(), chat)?.dialect().name().to_owned();
     }
     Ok(())
 }

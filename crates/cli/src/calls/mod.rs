@@ -1,5 +1,6 @@
 //! `toolrl calls`: replies read and written in the dialects of models.
 
+mod detect;
 mod rows;
 
 use std::path::PathBuf;
@@ -11,10 +12,14 @@ use toolrl_grammar::json::{self, Value};
 use toolrl_grammar::{DIALECTS, Dialect, dialect};
 
 use crate::benchmarks::answer_each;
+pub use detect::DetectArgs;
 
 /// The commands on calls.
 #[derive(Debug, Subcommand)]
 pub enum CallsCommand {
+    /// Find the dialect that a model directory's chat template writes calls in
+    #[command(after_help = DETECT_HELP)]
+    Detect(DetectArgs),
     /// Say what replies mean in a dialect: thoughts, calls, response, and what is wrong where
     #[command(after_help = PARSE_HELP)]
     Parse(CallsArgs),
@@ -22,6 +27,14 @@ pub enum CallsCommand {
     #[command(after_help = WRITE_HELP)]
     Write(CallsArgs),
 }
+
+const DETECT_HELP: &str = "\
+A call of a weather service is rendered by the directory's own template; the dialect that writes such a text is the one.
+The line of output holds `dialect`, `rendered`, `shows_tools` (whether the template shows the tools that it is given),
+`thoughts` (what opens them) and `turn_ends`. No dialect, or several, is an error that shows what was rendered.
+
+Example:
+  toolrl calls detect --policy Qwen/Qwen2.5-0.5B-Instruct";
 
 const PARSE_HELP: &str = "\
 A row needs `text`, what a model wrote of its turn, with what the template opened before it. `tools`, OpenAI's list of
@@ -58,6 +71,7 @@ type Answer = fn(&Value<'_>, &'static dyn Dialect) -> Result<Value<'static>, Str
 /// Does one of the commands.
 pub(crate) fn run(command: &CallsCommand) -> anyhow::Result<()> {
     let (args, answer): (_, Answer) = match command {
+        CallsCommand::Detect(args) => return detect::detect(args),
         CallsCommand::Parse(args) => (args, rows::parsed),
         CallsCommand::Write(args) => (args, rows::written),
     };

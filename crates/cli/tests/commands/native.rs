@@ -61,6 +61,8 @@ fn a_model_is_trained_in_its_own_words_without_a_setting() {
     let dir = tempfile::tempdir().unwrap();
     let (policy, data) = (policy(dir.path(), "model", HERMES), file(dir.path(), "openai.jsonl", rows()));
     let args = ["--policy", &policy, "--data", &data];
+    let dry = train(dir.path(), &[&["sft", "--dry-run"], &args[..]].concat(), &[]);
+    assert!(dry.stderr.contains("template writes a call as") && dry.ok().contains("dialect = \"hermes\""));
     let sft = train(
         dir.path(),
         &[&["sft", "--run-dir", "sft"], &args[..]].concat(),
@@ -92,6 +94,22 @@ fn a_model_is_trained_in_its_own_words_without_a_setting() {
     // The same from where it was cut off.
     std::fs::remove_file(dir.path().join("grpo/summary.json")).unwrap();
     toolrl(dir.path(), &["train", "--resume", "grpo"]).ok();
+}
+
+#[test]
+fn the_dialect_of_a_directory_is_told_with_what_its_template_renders() {
+    let dir = tempfile::tempdir().unwrap();
+    let hermes = policy(dir.path(), "hermes", HERMES);
+    let found = toolrl(dir.path(), &["calls", "detect", "--policy", &hermes]).rows();
+    assert_eq!((&found[0]["dialect"], &found[0]["shows_tools"]), (&"hermes".into(), &true.into()));
+    assert!(
+        found[0]["rendered"].as_str().unwrap().contains("\"arguments\": {\"city\": \"Rome\""),
+        "{}",
+        found[0]
+    );
+    let none = policy(dir.path(), "none", "{% for m in messages %}{{ m.content }}{% endfor %}");
+    let message = toolrl(dir.path(), &["calls", "detect", "--policy", &none]).error();
+    assert!(message.contains("no dialect that is known") && message.contains("hermes"), "{message}");
 }
 
 #[test]
