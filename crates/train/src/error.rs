@@ -23,6 +23,19 @@ pub enum TrainError {
         /// What was left out.
         why: String,
     },
+    /// The start has other adapters than the recipe asks for.
+    #[error(
+        "{dir} has adapters of rank {} and alpha {}, and train.lora asks for rank {} and alpha {}: give it theirs to go on \
+         with them, or set train.start_adapters = \"merge\" to add them to the weights first", has.0, has.1, asked.0, asked.1
+    )]
+    Adapters {
+        /// The model directory.
+        dir: PathBuf,
+        /// Rank and alpha of its adapters.
+        has: (usize, f64),
+        /// Those of the recipe.
+        asked: (usize, f64),
+    },
     /// A gold reply that the policy's dialect cannot say.
     #[error("sample {id}: its gold reply cannot be written in the dialect {dialect}: {source}")]
     Unsayable {

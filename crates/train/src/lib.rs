@@ -54,7 +54,7 @@ pub use recipe::{
     BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig,
     FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong,
     OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig,
-    SftConfig, Truncated,
+    SftConfig, StartAdapters, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -8,7 +8,7 @@ use toolrl_chat::{Chat, train_bpe};
 use toolrl_policy::{Generation, ModelConfig, Policy};
 
 use crate::task::Data;
-use crate::{FreshPolicy, PolicySource, Recipe, TrainError, worded};
+use crate::{FreshPolicy, PolicySource, Recipe, StartAdapters, TrainError, worded};
 
 /// A policy with its tokenizer and its directory.
 pub(crate) struct Start {
@@ -40,6 +40,10 @@ impl Start {
 
     fn load(dir: PathBuf, recipe: &Recipe, data: &Data, device: &Device) -> Result<Self, TrainError> {
         let policy = Policy::load(&dir, recipe.precision, device)?;
+        let policy = match recipe.train.start_adapters() {
+            StartAdapters::Merge if policy.has_adapters() => policy.merged(),
+            _ => policy,
+        };
         let chat = Chat::load(&dir)?.with_variables(recipe.template.clone())?;
         let chat = Arc::new(worded(recipe, data.train.iter().chain(&data.held_out), chat)?);
         chat.check_vocabulary(policy.config().vocab_size)?;
@@ -47,6 +51,26 @@ impl Start {
             return Err(TrainError::NoStopToken { dir });
         }
         Ok(Self { dir, policy, chat })
+    }
+}
+
+impl Start {
+    /// What the run trains: the start, with the adapters that it is trained by.
+    ///
+    /// # Errors
+    /// [`TrainError::Adapters`] where the start has others than the recipe asks for.
+    pub(crate) fn trained(&self, recipe: &Recipe) -> Result<Policy, TrainError> {
+        let start = self.policy.clone();
+        match (recipe.train.lora(), start.lora()) {
+            (None, _) => Ok(start),
+            (Some(lora), Some(has)) if (has.rank, has.alpha) == (lora.rank, lora.alpha) => Ok(start),
+            (Some(lora), Some(has)) => Err(TrainError::Adapters {
+                dir: self.dir.clone(),
+                has: (has.rank, has.alpha),
+                asked: (lora.rank, lora.alpha),
+            }),
+            (Some(lora), None) => Ok(start.with_lora(lora, recipe.seed)?),
+        }
     }
 }
 

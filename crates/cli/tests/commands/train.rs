@@ -337,3 +337,43 @@ fn a_run_that_learns_nothing_says_so_and_ends_cleanly() {
         "64 tasks, 2 prompts a step, a twentieth of a pass"
     );
 }
+
+#[test]
+fn adapters_of_the_start_are_gone_on_with_or_merged_and_are_part_of_the_reference() {
+    let dir = tempfile::tempdir().unwrap();
+    let lora = ["train.lora.rank=4", "train.lora.alpha=8", "eval.limit=1", "eval.max_new_tokens=4"];
+    let sft = [
+        "train.steps=4",
+        "train.batch=4",
+        "train.optimizer.lr=1e-2",
+        "data.world.train=16",
+        "data.world.held_out=4",
+    ];
+    train(dir.path(), &["quickstart-sft", "--run-dir", "sft"], &[&lora[..], &sft].concat()).ok();
+    let grpo =
+        [&TINY_GRPO[..], &["train.loss.kl={ coef = 0.1 }", "train.optimizer.lr=0", "eval.limit=1"]].concat();
+    let run = |name: &str, own: &[&str]| {
+        let set = [&grpo[..], own].concat();
+        train(dir.path(), &["--policy", "sft/final", "--run-dir", name], &set)
+    };
+    for (name, own) in [
+        ("continued", vec![]),
+        ("asked", vec!["train.lora.rank=4", "train.lora.alpha=8"]),
+        ("merged", vec!["train.start_adapters=merge"]),
+        ("fresh", vec!["train.start_adapters=merge", "train.lora.rank=2"]),
+    ] {
+        run(name, &own).ok();
+        for row in metrics(&dir.path().join(name)) {
+            let kl = row["update"]["ref_kl"].as_f64().unwrap();
+            assert!(kl.abs() < 1e-6, "{name}: the policy that begins is {kl} from its reference");
+        }
+        let adapters = dir.path().join(name).join("final/adapter_config.json").exists();
+        assert_eq!(adapters, name != "merged", "{name}");
+    }
+    let message = run("other", &["train.lora.rank=2", "train.lora.alpha=8"]).error();
+    assert!(
+        message.contains("rank 4") && message.contains("rank 2") && message.contains("start_adapters"),
+        "{message}"
+    );
+    assert!(!dir.path().join("other/before.json").exists(), "nothing was computed");
+}

@@ -6,7 +6,7 @@ use toolrl_policy::LoraConfig;
 
 use crate::{
     GrpoConfig, GuardConfig, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig, SftConfig,
-    TrainError,
+    StartAdapters, TrainError,
 };
 
 /// A training method.
@@ -47,6 +47,14 @@ impl Method {
             Self::Sft(sft) => sft.lora.as_ref(),
             Self::Grpo(grpo) => grpo.rl.lora.as_ref(),
             Self::Ppo(ppo) => ppo.rl.lora.as_ref(),
+        }
+    }
+
+    /// What becomes of adapters that the start has.
+    pub fn start_adapters(&self) -> StartAdapters {
+        match self {
+            Self::Sft(sft) => sft.start_adapters,
+            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => rl.start_adapters,
         }
     }
 

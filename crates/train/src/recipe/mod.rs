@@ -1,5 +1,6 @@
 //! A recipe: everything that decides a run, as TOML with unknown keys refused.
 
+mod adapters;
 mod benchmark;
 mod data;
 mod guards;
@@ -23,6 +24,7 @@ use toolrl_rollout::SamplingParams;
 
 use crate::TrainError;
 
+pub use adapters::StartAdapters;
 pub use benchmark::BenchmarkConfig;
 pub use data::{DataSource, FilesConfig};
 pub use guards::{GuardConfig, OnFault};

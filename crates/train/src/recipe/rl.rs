@@ -5,7 +5,7 @@ use toolrl_grpo::{AdvantageKind, Gae, KlPenalty, LossConfig};
 use toolrl_policy::{Activations, LoraConfig};
 
 use crate::limit::TokenLimit;
-use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, TrainError};
+use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, StartAdapters, TrainError};
 
 /// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps and its
 /// entropy bonus.
@@ -32,6 +32,8 @@ pub struct RlConfig {
     pub activations: Activations,
     /// Train low-rank adapters, and nothing else.
     pub lora: Option<LoraConfig>,
+    /// What becomes of adapters that the start has already.
+    pub start_adapters: StartAdapters,
     /// The policy's loss.
     pub loss: LossConfig,
     /// Takes the divergence from the reference off the reward; none by default.
@@ -63,6 +65,7 @@ impl Default for RlConfig {
             micro_tokens: 4096,
             activations: Activations::Keep,
             lora: None,
+            start_adapters: StartAdapters::default(),
             loss: LossConfig::default(),
             kl_penalty: None,
             overlong: None,

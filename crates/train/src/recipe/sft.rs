@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_policy::{Activations, LoraConfig};
 
 use crate::limit::TokenLimit;
-use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, TrainError};
+use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, StartAdapters, TrainError};
 
 /// Settings of SFT.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub struct SftConfig {
     pub activations: Activations,
     /// Train low-rank adapters, and nothing else.
     pub lora: Option<LoraConfig>,
+    /// What becomes of adapters that the start has already.
+    pub start_adapters: StartAdapters,
     /// AdamW.
     pub optimizer: OptimizerConfig,
     /// Steps between checkpoints; 0 saves one when the run is stopped, and the last policy.
@@ -53,6 +55,7 @@ impl Default for SftConfig {
             micro_tokens: 4096,
             activations: Activations::Keep,
             lora: None,
+            start_adapters: StartAdapters::default(),
             optimizer,
             checkpoint_every: 0,
             checkpoint_keep: 3,

@@ -73,6 +73,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let job = Job { recipe, ..job };
     let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
     let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
+    let trained = start.trained(recipe)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
     let identity = Identity::of((&data, &stage, overlong), &start.dir, &place.name)?;
@@ -110,7 +111,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
 
     let trainer =
         Trainer { job: &job, chat: chat.clone(), records: &mut records, evaluations: &evaluations, observer };
-    let (policy, steps) = trainer.train(stage, start.policy, &place.device).await?;
+    let (policy, steps) = trainer.train(stage, (start.policy, trained), &place.device).await?;
     let final_dir = run_dir.join("final");
     policy.save(&final_dir, |dir| chat.save_files(dir))?;
     sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;

@@ -40,16 +40,15 @@ impl Trainer<'_, '_> {
     pub(super) async fn train(
         mut self,
         stage: Stage<'_>,
-        start: Policy,
+        (start, trained): (Policy, Policy),
         device: &Device,
     ) -> Result<(Policy, u64), TrainError> {
         let recipe = self.job.recipe;
         let checkpoint = self.job.resume.and_then(|resume| resume.checkpoint.clone());
-        let policy = match (&checkpoint, recipe.train.lora()) {
+        let policy = match &checkpoint {
             // The weights, or the adapters with their base; the state then puts the exact values into them.
-            (Some(dir), _) => Policy::load(dir, recipe.precision, device)?,
-            (None, Some(lora)) => start.clone().with_lora(lora, recipe.seed)?,
-            (None, None) => start.clone(),
+            Some(dir) => Policy::load(dir, recipe.precision, device)?,
+            None => trained,
         };
         match stage {
             Stage::Sft(config, demonstrations) => {
@@ -126,8 +125,8 @@ impl Trainer<'_, '_> {
     where
         Self: 'r,
     {
-        // Adapters leave the base as it was: it is the reference, and no second copy.
-        let reference = config.has_reference().then(|| start.without_lora());
+        // Fresh adapters leave the start as it was: it is the reference, and no second copy.
+        let reference = config.has_reference().then(|| start.clone());
         let Parts { rubrics, sampler, .. } = self.job.parts;
         let (recipe, rubric, chat) = (self.job.recipe, &rubrics.training, self.chat.clone());
         let (sampler, setting) = (&**sampler, self.setting());
