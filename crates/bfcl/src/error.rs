@@ -71,7 +71,11 @@ pub enum BfclError {
         name: String,
     },
     /// No handler has this name.
-    #[error("unknown handler {name:?}; known: {}", crate::Handler::ALL.map(crate::Handler::name).join(", "))]
+    #[error(
+        "unknown handler {name:?}; known: {}, and the dialects {}",
+        crate::Handler::ALL.map(crate::Handler::name).join(", "),
+        toolrl_grammar::DIALECTS.map(|dialect| dialect.name())[1..].join(", ")
+    )]
     UnknownHandler {
         /// The name.
         name: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 use toolrl_grammar::json::{Object, PyStr, Value};
 
-use crate::{Case, Category, Handler};
+use crate::{Case, Category, Handler, ReplyReader};
 
 /// How replies stand in result files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -51,28 +51,33 @@ pub fn result_files<'a>(
 ) -> Vec<ResultFile> {
     let mut files: IndexMap<Category, Vec<String>> = IndexMap::new();
     for (case, replies) in results {
-        files.entry(case.category).or_default().push(line(&case.id, form, handler, replies));
+        files.entry(case.category).or_default().push(line(
+            &case.id,
+            form,
+            &handler.reading(&case.functions, case.category.language()),
+            replies,
+        ));
     }
     let folder = PathBuf::from(model.replace('/', "_"));
     let path = |category| folder.join(format!("BFCL_v3_{category}_result.json"));
     files.into_iter().map(|(category, lines)| ResultFile { path: path(category), lines }).collect()
 }
 
-fn line(id: &str, form: ExportForm, handler: Handler, replies: Replies<'_>) -> String {
+fn line(id: &str, form: ExportForm, reading: &ReplyReader, replies: Replies<'_>) -> String {
     let result = match replies {
-        Replies::Single(reply) => single(form, handler, reply),
+        Replies::Single(reply) => single(form, reading, reply),
         Replies::MultiTurn(turns) => {
-            Value::List(turns.iter().map(|steps| turn(form, handler, steps)).collect())
+            Value::List(turns.iter().map(|steps| turn(form, reading, steps)).collect())
         }
     };
     let entries = [("id".into(), Value::str(id.to_string())), ("result".into(), result)];
     Value::Object(Object::from_iter(entries)).to_string()
 }
 
-fn single(form: ExportForm, handler: Handler, reply: &[u8]) -> Value<'_> {
+fn single<'r>(form: ExportForm, reading: &ReplyReader, reply: &'r [u8]) -> Value<'r> {
     match form {
         // What cannot be decoded stays text: the scorer cannot decode that either.
-        ExportForm::Calls => handler
+        ExportForm::Calls => reading
             .decode_ast(reply)
             .map_or_else(|| text(reply), |decoded| Value::str(calls(decoded).to_string())),
         ExportForm::Text => text(reply),
@@ -81,8 +86,8 @@ fn single(form: ExportForm, handler: Handler, reply: &[u8]) -> Value<'_> {
 
 /// A turn's steps. A reply whose calls cannot be executed stays text: the scorer cannot decode that
 /// either, and drops it.
-fn turn(form: ExportForm, handler: Handler, steps: &[Vec<u8>]) -> Value<'_> {
-    let step = |reply| match (form, handler.calls(reply)) {
+fn turn<'r>(form: ExportForm, reading: &ReplyReader, steps: &'r [Vec<u8>]) -> Value<'r> {
+    let step = |reply: &'r [u8]| match (form, reading.calls(reply)) {
         (ExportForm::Calls, Ok(calls)) => {
             let calls = calls.into_iter().map(|(name, arguments)| entry(name, Value::Object(arguments)));
             Value::str(Value::List(calls.collect()).to_string())

@@ -23,7 +23,9 @@ pub use category::{Category, Group, Language, Matching, Rule};
 pub use check::{Names, check, has_call, is_call_list};
 pub use error::BfclError;
 pub use export::{ExportForm, Replies, ResultFile, XLAM, result_files};
-pub use handler::{Calls, DecodeError, Handler, NativeFormat, Prompt, PromptFile, Said, Speaker};
+pub use handler::{
+    Calls, DecodeError, Handler, NativeFormat, Prompt, PromptFile, ReplyReader, Said, Speaker,
+};
 pub use handler::{decode_ast, decode_execute, tools};
 pub use load::{Benchmark, Sources};
 pub use score::{Column, Exec, Leaderboard, Missing, Tallies, Tally};

@@ -109,7 +109,7 @@ impl<'a> MultiTurn<'a> {
     fn offer(&mut self, functions: Vec<FunctionDoc>) -> Result<(), BenchmarkError> {
         let content = match self.bfcl.settings.handler {
             Handler::Toolrl => format!("{}\n{MORE_FUNCTIONS}", documented(&functions)),
-            Handler::Native(_) => {
+            Handler::Native(_) | Handler::Dialect(_) => {
                 self.functions.extend(functions);
                 self.list_tools()?;
                 MORE_FUNCTIONS.to_owned()
@@ -150,7 +150,7 @@ impl MultiTurn<'_> {
         self.step(reply)?;
         Ok(match self.bfcl.settings.handler {
             _ if self.is_done => Answer::End,
-            Handler::Native(_) if self.tools.len() == tools => {
+            Handler::Native(_) | Handler::Dialect(_) if self.tools.len() == tools => {
                 Answer::Messages(self.lines[known..].iter().map(Line::message).collect())
             }
             // ToolRL's prompt tells the whole conversation to the user, and a template lists its tools at the start.
@@ -162,7 +162,8 @@ impl MultiTurn<'_> {
         let handler = self.bfcl.settings.handler;
         let text = whole(reply, handler);
         self.outcome.count(reply);
-        let calls: Vec<Call> = match handler.calls(&text) {
+        let reading = handler.reading(&self.functions, self.case.category.language());
+        let calls: Vec<Call> = match reading.calls(&text) {
             // A call that the handler cannot read ends the turn, as no call does.
             Err(_) => Vec::new(),
             Ok(calls) => calls
@@ -202,7 +203,7 @@ impl crate::Case for MultiTurn<'_> {
                 let prompt = self.bfcl.settings.prompts.prompt(self.case, &self.functions, &said);
                 Opening::of(prompt.system, prompt.user)
             }
-            Handler::Native(_) => Opening {
+            Handler::Native(_) | Handler::Dialect(_) => Opening {
                 messages: self.lines.iter().map(Line::message).collect(),
                 tools: self.tools.clone(),
             },

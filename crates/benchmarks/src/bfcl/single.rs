@@ -25,7 +25,7 @@ impl<'a> SingleTurn<'a> {
                 let prompt = bfcl.settings.prompts.first_turn(case);
                 Opening::of(prompt.system, prompt.user)
             }
-            Handler::Native(_) => Opening {
+            _ => Opening {
                 messages: messages
                     .clone()
                     .map(|message| Message::new(&message.role, &message.content))
@@ -51,7 +51,8 @@ impl SingleTurn<'_> {
         let text = whole(reply, settings.handler);
         let outcome = &mut self.outcome;
         outcome.count(reply);
-        match check(self.case, settings.handler.decode_ast(&text).as_ref(), settings.names)? {
+        let reading = settings.handler.reading(&self.case.functions, self.case.category.language());
+        match check(self.case, reading.decode_ast(&text).as_ref(), settings.names)? {
             Ok(()) => outcome.right = true,
             Err(error) => outcome.fail(error.name()),
         }

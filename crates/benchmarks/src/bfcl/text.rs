@@ -1,8 +1,8 @@
 //! Texts about cases: what was right, and the calls that a server took out of a reply.
 
 use toolrl_bfcl::{Answer, Handler, NativeFormat, Target};
-use toolrl_grammar::json;
-use toolrl_rollout::Reply;
+use toolrl_grammar::{Call, Dialect, Turn, json};
+use toolrl_rollout::{Reply, ServedCall};
 
 /// A reply's whole text. The calls that a server took out of it are put back in the handler's form.
 pub(super) fn whole(reply: &Reply, handler: Handler) -> String {
@@ -19,6 +19,11 @@ pub(super) fn whole(reply: &Reply, handler: Handler) -> String {
     if calls.is_empty() {
         return reply.text.clone();
     }
+    if let Handler::Dialect(dialect) = handler
+        && let Some(written) = in_dialect(reply, dialect)
+    {
+        return written;
+    }
     if handler == Handler::Native(NativeFormat::Json) {
         return format!("[{}]", calls.join(", "));
     }
@@ -26,6 +31,18 @@ pub(super) fn whole(reply: &Reply, handler: Handler) -> String {
     let parts: Vec<String> =
         Some(reply.text.clone()).into_iter().filter(|text| !text.is_empty()).chain(blocks).collect();
     parts.join("\n")
+}
+
+/// The same as the dialect writes it; none where it cannot.
+fn in_dialect(reply: &Reply, dialect: &dyn Dialect) -> Option<String> {
+    let call = |call: &ServedCall| {
+        let text = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+        let arguments = json::parse(text).ok()?.into_owned();
+        Some(Call::new(call.name.clone(), arguments.as_object()?.clone()))
+    };
+    let calls = reply.calls.iter().map(call).collect::<Option<Vec<_>>>()?;
+    let turn = dialect.parse(reply.text.as_bytes()).turn;
+    dialect.write(&Turn { calls, ..turn }).ok()
 }
 
 /// What is right, for a reader.
@@ -53,8 +70,6 @@ fn call(answer: &Answer) -> String {
 
 #[cfg(test)]
 mod tests {
-    use toolrl_rollout::ServedCall;
-
     use super::*;
 
     #[test]

@@ -6,33 +6,47 @@ mod decode;
 mod docs;
 mod native;
 mod prompt;
+mod reading;
 mod template;
 
 use std::fmt;
 use std::str::FromStr;
 
+use toolrl_grammar::Dialect;
+use toolrl_grammar::dialect::{ParameterTypes, named};
 use toolrl_grammar::json::{Object, PyStr, Value};
 
-use crate::BfclError;
+use crate::{BfclError, FunctionDoc, Language};
 pub use decode::{DecodeError, decode_ast, decode_execute};
 pub use native::{NativeFormat, tools};
 pub use prompt::{Prompt, PromptFile, Said, Speaker};
+pub use reading::ReplyReader;
 
-/// Who words the prompt and reads the reply.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// Who words the prompt and reads the reply. Two are equal whose names are.
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Handler {
     /// ToolRL's: a prompt of [`PromptFile`], calls by [`decode_ast`].
     #[default]
     Toolrl,
     /// The model's own: its chat template with [`tools`], calls as it was trained to write them.
     Native(NativeFormat),
+    /// The model's own: its chat template with [`tools`], calls as a dialect reads them.
+    Dialect(&'static dyn Dialect),
 }
+
+impl PartialEq for Handler {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Handler {}
 
 /// Names and arguments of the calls to execute.
 pub type Calls<'a> = Vec<(PyStr<'a>, Object<'a>)>;
 
 impl Handler {
-    /// Every handler.
+    /// Every handler, but for those of dialects, which are named as these are ([`toolrl_grammar::DIALECTS`]).
     pub const ALL: [Self; 3] =
         [Self::Toolrl, Self::Native(NativeFormat::Hermes), Self::Native(NativeFormat::Json)];
 
@@ -42,7 +56,19 @@ impl Handler {
             Self::Toolrl => "toolrl",
             Self::Native(NativeFormat::Hermes) => "native-hermes",
             Self::Native(NativeFormat::Json) => "native-json",
+            Self::Dialect(dialect) => dialect.name(),
         }
+    }
+
+    /// A reader of replies to a case with these functions on offer.
+    pub fn reading(self, functions: &[FunctionDoc], language: Language) -> ReplyReader {
+        let types = match self {
+            Self::Dialect(dialect) if !dialect.keeps_types() => {
+                ParameterTypes::of(&Value::List(tools(functions, language)))
+            }
+            _ => ParameterTypes::default(),
+        };
+        ReplyReader::new(self, types)
     }
 
     /// The calls of a reply as [`crate::check()`] takes them; none where the official handler raises.
@@ -61,6 +87,7 @@ impl Handler {
                 let calls = calls.into_iter().map(|call| Value::Object(Object::from_iter([call])));
                 Some(Value::List(calls.collect()))
             }
+            Self::Dialect(dialect) => reading::decoded(dialect, reply.as_ref(), &ParameterTypes::default()),
         }
     }
 
@@ -91,6 +118,7 @@ impl Handler {
                     .map(|(name, arguments)| Ok((name, native::entries(arguments, format)?)))
                     .collect()
             }
+            Self::Dialect(dialect) => reading::executable(dialect, reply, &ParameterTypes::default()),
         }
     }
 }
@@ -108,6 +136,7 @@ impl FromStr for Handler {
         // Short for the form that most servers' templates have.
         let name = if name == "native" { "native-hermes" } else { name };
         let found = Self::ALL.into_iter().find(|handler| handler.name() == name);
+        let found = found.or_else(|| named(name).ok().map(Self::Dialect));
         found.ok_or_else(|| BfclError::UnknownHandler { name: name.into() })
     }
 }

@@ -151,8 +151,9 @@ pub struct BfclArgs {
     /// Run the first N cases of each category
     #[arg(long, value_name = "N")]
     pub per_category: Option<usize>,
-    /// Who words prompts and reads calls: toolrl, or the model's own template by native (native-hermes) or
-    /// native-json
+    /// Who words prompts and reads calls: toolrl; or the model's own template, its calls read in the dialect that it
+    /// writes (native) or in one by name (hermes, llama3_json, ...), or as bfcl-eval's handlers read them (native-hermes,
+    /// native-json)
     #[arg(long, value_name = "NAME", default_value = "toolrl")]
     pub handler: String,
     /// The texts of the toolrl handler's prompts, as JSON (docs/benchmarks.md) [default: our own]

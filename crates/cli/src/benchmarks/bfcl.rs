@@ -7,10 +7,12 @@ use anyhow::{Context as _, bail};
 use toolrl_benchmarks::{Bfcl, BfclSettings, export};
 use toolrl_bfcl::rows::{Row, prompt_hash};
 use toolrl_bfcl::{Benchmark, Category, Handler, Names, PromptFile, Sources};
+use toolrl_chat::Chat;
 use toolrl_services::Cases;
 
 use super::{model, rows};
 use crate::args::BfclArgs;
+use crate::hub;
 
 /// Runs BFCL, or answers rows, or hashes prompts.
 pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
@@ -48,7 +50,7 @@ pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
 }
 
 fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings> {
-    let handler: Handler = args.handler.parse().context("--handler (native is short for native-hermes)")?;
+    let handler = handler(args)?;
     if args.prompt.is_some() && handler != Handler::Toolrl {
         bail!("--prompt is for the toolrl handler; {handler} has the prompt of the model's own template");
     }
@@ -58,6 +60,20 @@ fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings
     let defaults = BfclSettings::new()?;
     let categories = categories(&args.categories)?.unwrap_or(defaults.categories);
     Ok(BfclSettings { categories, handler, prompts, names, per_category: args.per_category })
+}
+
+/// The handler; of `native` that of the dialect which the policy's own template writes. A server's is not to be seen, and
+/// most have Hermes' form.
+fn handler(args: &BfclArgs) -> anyhow::Result<Handler> {
+    match (args.handler.as_str(), &args.model.policy) {
+        ("native", Some(policy)) => {
+            let chat = Chat::load(&hub::directory(policy)?)?;
+            let (dialect, rendered) = chat.detect_dialect().context("--handler native")?;
+            tracing::info!("dialect {}: the policy's template writes a call as {rendered:?}", dialect.name());
+            Ok(Handler::Dialect(dialect))
+        }
+        (name, _) => name.parse().context("--handler"),
+    }
 }
 
 /// The categories that were asked for; `None` for no name.

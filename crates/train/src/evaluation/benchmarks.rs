@@ -8,8 +8,9 @@ use toolrl_benchmarks::{
     ApiBank, Bamboogle, Benchmark, Bfcl, BfclSettings, ExactMatch, Header, LocalIndex, LocalPolicy,
     OutcomeLog, RunSettings, run,
 };
-use toolrl_bfcl::{BfclError, Category, PromptFile, Sources};
+use toolrl_bfcl::{BfclError, Category, Handler, PromptFile, Sources};
 use toolrl_chat::Chat;
+use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_policy::Policy;
 use toolrl_record::EvaluationRow;
 use toolrl_rollout::{SamplerSource, SamplingParams};
@@ -36,10 +37,14 @@ pub(crate) struct Evaluated<'a> {
 
 impl LoadedBenchmark {
     /// Reads the data of every benchmark.
-    pub(crate) fn all(configs: &[BenchmarkConfig], slots: usize) -> Result<Vec<Self>, TrainError> {
+    pub(crate) fn all(
+        configs: &[BenchmarkConfig],
+        slots: usize,
+        dialect: &'static dyn Dialect,
+    ) -> Result<Vec<Self>, TrainError> {
         let mut loaded: Vec<Self> = Vec::new();
         for config in configs {
-            let benchmark = load(config)?;
+            let benchmark = load(config, dialect)?;
             let own = benchmark.name();
             let before = loaded.iter().filter(|other| other.benchmark.name() == own).count();
             let name = if before == 0 { own.to_owned() } else { format!("{own}-{}", before + 1) };
@@ -87,10 +92,10 @@ impl LoadedBenchmark {
     }
 }
 
-fn load(config: &BenchmarkConfig) -> Result<Box<dyn Benchmark>, TrainError> {
+fn load(config: &BenchmarkConfig, dialect: &'static dyn Dialect) -> Result<Box<dyn Benchmark>, TrainError> {
     Ok(match config {
         BenchmarkConfig::Bfcl { data, categories, per_category, handler, prompt, .. } => {
-            let settings = bfcl_settings(categories, handler, prompt.as_deref())?;
+            let settings = bfcl_settings(categories, (handler, dialect), prompt.as_deref())?;
             let settings = BfclSettings { per_category: *per_category, ..settings };
             Box::new(Bfcl::load(&Sources::new(data), settings)?)
         }
@@ -104,12 +109,15 @@ fn load(config: &BenchmarkConfig) -> Result<Box<dyn Benchmark>, TrainError> {
 
 fn bfcl_settings(
     categories: &[String],
-    handler: &str,
+    (handler, dialect): (&str, &'static dyn Dialect),
     prompt: Option<&Path>,
 ) -> Result<BfclSettings, TrainError> {
     let of_bfcl = |error: BfclError| TrainError::Recipe(format!("eval.benchmarks: {error}"));
     let mut settings = BfclSettings::new().map_err(of_bfcl)?;
-    settings.handler = handler.parse().map_err(of_bfcl)?;
+    settings.handler = match handler {
+        "native" if dialect.name() != ToolRl.name() => Handler::Dialect(dialect),
+        name => name.parse().map_err(of_bfcl)?,
+    };
     if !categories.is_empty() {
         settings.categories = Category::of_names(categories).map_err(of_bfcl)?;
     }

@@ -71,7 +71,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     recipe.dialect = start.chat.dialect().name().to_owned();
     let recipe = &recipe;
     let job = Job { recipe, ..job };
-    let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots)?;
+    let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots, start.chat.dialect())?;
     let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
     let trained = start.trained(recipe)?;
     // From here on the directory is written to.
