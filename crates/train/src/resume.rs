@@ -35,7 +35,7 @@ pub struct Resume {
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
-const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards."];
+const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap"];
 
 impl Resume {
     /// Looks for the last checkpoint of a run, or that of a step, and verifies every file of it.
@@ -148,6 +148,8 @@ mod tests {
             differences(&Recipe::parse(text, &[]).unwrap(), &Recipe::parse(text, &set).unwrap()).unwrap()
         };
         assert_eq!(with(&["train.checkpoint_every=5", "eval.limit=3", "name=b"]), [""; 0]);
+        assert_eq!(with(&["train.guards.max_logprob_gap=0.5"]), [""; 0], "it stops a run, and changes none");
+        assert_eq!(with(&["train.guards.on_fault=skip"]), ["train.guards.on_fault: \"stop\" -> \"skip\""]);
         assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);
         assert_eq!(with(&["train.overlong={ buffer = 3 }", "seed=2"]).len(), 3, "buffer, penalty, seed");
     }
