@@ -8,14 +8,13 @@ mod names;
 /// Reads the bytes as a model's name and as an index of weights. No name leads out of the folder that it is
 /// joined to.
 pub fn hub_names(data: &[u8]) {
-    if let Ok(name) = std::str::from_utf8(data)
-        && names::is_name(name)
-    {
-        let parts: Vec<_> = Path::new(name).components().collect();
-        assert!(
-            parts.len() == 2 && parts.iter().all(|part| matches!(part, Component::Normal(_))),
-            "{name:?}"
-        );
+    let is_inside = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if let Ok(text) = std::str::from_utf8(data) {
+        if let Some(names::Name { model, revision }) = names::Name::of(text) {
+            assert!(Path::new(&model).components().count() == 2 && is_inside(&model), "{text:?}");
+            assert!(is_inside(&revision.unwrap_or_default()), "{text:?}");
+        }
+        assert!(!names::is_template(text) || is_inside(text), "{text:?}");
     }
     for file in names::shards(data).unwrap_or_default() {
         let parts: Vec<_> = Path::new(&file).components().collect();

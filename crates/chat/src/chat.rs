@@ -8,7 +8,8 @@ use tokenizers::Tokenizer;
 use toolrl_grammar::{Dialect, ToolRl};
 
 use crate::error::TokenizerCause;
-use crate::files::{self, Settings};
+use crate::files;
+use crate::settings::{Settings, Sources};
 use crate::template::Templates;
 use crate::{ChatError, Message, TemplateVariables, ToolPrompt, spans};
 
@@ -20,30 +21,60 @@ pub struct Chat {
     templates: Templates,
     dialect: &'static dyn Dialect,
     tool_prompt: Option<ToolPrompt>,
+    /// The templates that are not of the directory.
+    borrowed: Sources,
     vocab_size: usize,
+    /// The same of `tokenizer.json` alone.
+    own_size: usize,
+    /// Rows of the model's embedding table, where they are known.
+    embeddings: Option<usize>,
     bos: Option<u32>,
     eos: Option<u32>,
     pad: Option<u32>,
 }
 
 impl Chat {
-    /// Reads `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json` and
-    /// `chat_template.jinja` of `dir`. Only the first has to be there; without a template
-    /// [`render`](Self::render) fails and everything else works.
+    /// Reads `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, `added_tokens.json`,
+    /// `chat_template.jinja` and `additional_chat_templates/*.jinja` of `dir`, as `AutoTokenizer` does. Only the first
+    /// has to be there; without a template [`render`](Self::render) fails and everything else works. Files that
+    /// contradict each other are settled as there, with a warning that names both.
     ///
     /// # Errors
     /// A file that is missing, unreadable or malformed, or a template that does not compile, each with
     /// the file's path.
     pub fn load(dir: &Path) -> Result<Self, ChatError> {
-        let tokenizer = load_tokenizer(&dir.join(files::TOKENIZER))?;
-        let settings = Settings::read(dir)?;
+        Self::load_on(dir, None)
+    }
+
+    /// As [`load`](Self::load), for adapters on the base model of a directory: their tokenizer is the base's where they
+    /// have none, and so are their templates.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_on(dir: &Path, base: Option<&Path>) -> Result<Self, ChatError> {
+        let dir = base.filter(|_| !files::has_tokenizer(dir)).unwrap_or(dir);
+        let path = dir.join(files::TOKENIZER);
+        let mut tokenizer = load_tokenizer(&path, files::read_tokenizer(dir)?)?;
+        let own_size = size(&tokenizer);
+        let mut settings = Settings::read(dir)?;
+        let borrowed = match base {
+            Some(base) if settings.templates.is_empty() => Settings::read(base)?.templates,
+            _ => Sources::new(),
+        };
+        settings.templates.extend(borrowed.clone());
+        let additions = std::mem::take(&mut settings.additions);
+        guarded(|| additions.add_to(&mut tokenizer))
+            .map_err(|source| ChatError::Tokenizer { path, source })?;
         let id_of = |role| settings.special_tokens.get(role).and_then(|token| tokenizer.token_to_id(token));
         Ok(Self {
             dir: dir.to_owned(),
+            borrowed,
             bos: id_of("bos_token"),
             eos: id_of("eos_token"),
             pad: id_of("pad_token"),
-            vocab_size: tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1),
+            vocab_size: size(&tokenizer),
+            own_size,
+            embeddings: None,
             templates: Templates::compile(dir, settings)?,
             dialect: &ToolRl,
             tool_prompt: None,
@@ -51,16 +82,19 @@ impl Chat {
         })
     }
 
-    /// Refuses a tokenizer that makes ids which a model of `rows` embeddings does not have. Fewer ids than
-    /// embeddings are common: models pad their tables.
+    /// The same chat for a model of `rows` embeddings. Fewer ids than embeddings are common: models pad their tables.
+    /// Tokens that other files than `tokenizer.json` add beyond them, such as one for padding, are refused where a text
+    /// has them.
     ///
     /// # Errors
-    /// [`ChatError::Vocabulary`].
-    pub fn check_vocabulary(&self, rows: usize) -> Result<(), ChatError> {
-        if self.vocab_size <= rows {
-            return Ok(());
-        }
-        Err(ChatError::Vocabulary { dir: self.dir.clone(), ids: self.vocab_size, rows })
+    /// [`ChatError::Vocabulary`] for a tokenizer that is another model's.
+    pub fn with_embeddings(mut self, rows: usize) -> Result<Self, ChatError> {
+        self.embeddings = Some(rows);
+        if self.own_size <= rows { Ok(self) } else { Err(self.too_many(self.own_size)) }
+    }
+
+    fn too_many(&self, ids: usize) -> ChatError {
+        ChatError::Vocabulary { dir: self.dir.clone(), ids, rows: self.embeddings.unwrap_or_default() }
     }
 
     /// The same chat with these variables for its templates, and the time that they tell as now.
@@ -128,11 +162,16 @@ impl Chat {
     /// The token ids of a rendered text. Special tokens written in it are recognised; none is added.
     ///
     /// # Errors
-    /// [`ChatError::Encode`] when the tokenizer's model has no token for a part of the text.
+    /// [`ChatError::Encode`] when the tokenizer's model has no token for a part of the text, and
+    /// [`ChatError::Vocabulary`] when the model has no embedding for one.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, ChatError> {
         let encoding = guarded(|| self.tokenizer.encode_fast(text, false))
             .map_err(|source| ChatError::Encode { bytes: text.len(), source })?;
-        Ok(encoding.get_ids().to_vec())
+        let ids = encoding.get_ids();
+        match ids.iter().find(|&&id| self.embeddings.is_some_and(|rows| id as usize >= rows)) {
+            Some(&id) => Err(self.too_many(id as usize + 1)),
+            None => Ok(ids.to_vec()),
+        }
     }
 
     /// The text of token ids; bytes that are not UTF-8 become U+FFFD. Ids outside the vocabulary give
@@ -167,7 +206,7 @@ impl Chat {
         self.bos
     }
 
-    /// The id of the token that ends an assistant's turn. A model's generation config may name more.
+    /// The id of the tokenizer's `eos_token`. What ends a reply is [`TurnEnd`](crate::TurnEnd)'s to say.
     pub fn eos_token_id(&self) -> Option<u32> {
         self.eos
     }
@@ -177,41 +216,48 @@ impl Chat {
         self.pad
     }
 
+    /// Whether an id is that of a token beside the model's vocabulary, as special tokens are.
+    pub(crate) fn is_added(&self, id: u32) -> bool {
+        self.tokenizer.get_added_vocabulary().get_added_tokens_decoder().contains_key(&id)
+    }
+
     /// The directory this was read from.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// Copies the files of the tokenizer, unchanged, into `dir`, which is made where it is missing.
+    /// Copies the files of the tokenizer and the templates, unchanged, into `dir`, which is made where it is missing.
     ///
     /// # Errors
     /// [`ChatError::Read`] or [`ChatError::Write`] with the file's path.
     pub fn save_files(&self, dir: &Path) -> Result<(), ChatError> {
-        std::fs::create_dir_all(dir).map_err(|source| ChatError::Write { path: dir.to_owned(), source })?;
-        for name in files::ALL {
-            let from = self.dir.join(name);
+        for name in files::ALL.map(PathBuf::from).into_iter().chain(files::template_files(&self.dir)) {
+            let (from, to) = (self.dir.join(&name), dir.join(&name));
             if !from.is_file() {
                 continue;
             }
             let bytes = std::fs::read(&from).map_err(|source| ChatError::Read { path: from, source })?;
-            let to = dir.join(name);
-            if std::fs::read(&to).is_ok_and(|there| there == bytes) {
-                continue;
-            }
-            std::fs::write(&to, bytes).map_err(|source| ChatError::Write { path: to, source })?;
+            files::write(&to, &bytes)?;
+        }
+        for (name, (_, source)) in &self.borrowed {
+            files::write(&dir.join(files::template_file(name)), source.as_bytes())?;
         }
         Ok(())
     }
 }
 
 /// Reads a tokenizer, without the truncation and padding that its file may carry over from training.
-fn load_tokenizer(path: &Path) -> Result<Tokenizer, ChatError> {
-    let bytes = files::read_tokenizer(path)?;
+fn load_tokenizer(path: &Path, bytes: Vec<u8>) -> Result<Tokenizer, ChatError> {
     let refused = |source| ChatError::Tokenizer { path: path.to_owned(), source };
     let mut tokenizer = guarded(|| Tokenizer::from_bytes(bytes)).map_err(refused)?;
     tokenizer.with_truncation(None).map_err(refused)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
+}
+
+/// One more than the highest token id.
+fn size(tokenizer: &Tokenizer) -> usize {
+    tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1)
 }
 
 /// Runs a call of the tokenizers library, which panics on some files that it does not refuse.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use toolrl_grammar::dialect::writes;
 use toolrl_grammar::{Call, DIALECTS, Dialect, Turn, json as grammar_json};
 
-use crate::{Chat, ChatError, Message};
+use crate::{Chat, ChatError, Message, TurnEnd};
 
 /// Ids of calls: nine letters and digits, which Mistral's templates ask for; the form that Kimi's read the name from.
 const IDS: [&str; 2] = ["call00001", "functions.weather:0"];
@@ -69,7 +69,8 @@ impl Chat {
         let prompt = self.render_with_tools(std::slice::from_ref(&asked), &[tool()], true)?;
         let whole = self.render_with_tools(&[asked, answered], &[tool()], false)?;
         let turn = whole[common(&prompt, &whole)..].trim_end();
-        let end = self.eos_token_id().map(|id| self.decode(&[id], false)).transpose()?.unwrap_or_default();
+        let end = TurnEnd::of(self, &[]).ok().map(|end| self.decode(&[end.taught], false));
+        let end = end.transpose()?.unwrap_or_default();
         Ok(turn.strip_suffix(end.as_str()).filter(|_| !end.is_empty()).unwrap_or(turn).to_owned())
     }
 }

@@ -35,6 +35,34 @@ pub enum ChatError {
         /// What the system answered.
         source: std::io::Error,
     },
+    /// A file is what Git writes in the place of one that Git LFS keeps.
+    #[error("{path} is a pointer of Git LFS, not the file itself: fetch it with `git lfs pull`", path = path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The directory has a tokenizer, but not as `tokenizer.json`.
+    #[error(
+        "{dir} has {found} and no tokenizer.json, the form that is read; \
+         AutoTokenizer.from_pretrained(DIR).save_pretrained(DIR) of transformers writes it",
+        dir = dir.display()
+    )]
+    OtherTokenizer {
+        /// The model directory.
+        dir: PathBuf,
+        /// The file of the other form.
+        found: &'static str,
+    },
+    /// Nothing says where a reply ends.
+    #[error(
+        "{dir}: nothing says which token ends a reply: no eos_token_id in generation_config.json or config.json, no \
+         eos_token of the tokenizer, no special token after an assistant's turn in the chat template",
+        dir = dir.display()
+    )]
+    NoTurnEnd {
+        /// The model directory.
+        dir: PathBuf,
+    },
     /// A configuration file is not JSON.
     #[error("{path} is not JSON: {source}", path = path.display())]
     Json {
@@ -80,10 +108,16 @@ pub enum ChatError {
         source: minijinja::Error,
     },
     /// The model directory has no chat template, so no conversation can be rendered.
-    #[error("{dir} has no chat template: neither chat_template.jinja nor chat_template in tokenizer_config.json", dir = dir.display())]
+    #[error(
+        "{dir} has no default chat template, in chat_template.jinja or as chat_template in tokenizer_config.json{others}",
+        dir = dir.display(),
+        others = if others.is_empty() { String::new() } else { format!("; it has {others}") }
+    )]
     NoTemplate {
         /// The model directory.
         dir: PathBuf,
+        /// The names of templates that it has for other uses, with commas between.
+        others: String,
     },
     /// A variable for templates has a name that is the conversation's.
     #[error("no variable of a template can be named {name}: the conversation gives it")]

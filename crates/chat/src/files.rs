@@ -1,130 +1,104 @@
-//! What the JSON files beside a tokenizer say: special tokens and chat templates.
+//! The files of a model directory that say how text becomes tokens, read within limits.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ChatError;
+use crate::template::DEFAULT;
 
 /// The tokenizer proper.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// Special tokens, the chat template and further settings.
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 /// Special tokens again, in older directories.
-const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
+pub(crate) const SPECIAL_TOKENS_MAP: &str = "special_tokens_map.json";
+/// Tokens with their ids, in older directories.
+pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
 /// A template in a file of its own; where it is there, it wins.
-const CHAT_TEMPLATE: &str = "chat_template.jinja";
+pub(crate) const CHAT_TEMPLATE: &str = "chat_template.jinja";
+/// A folder of further templates, each named by its file's name.
+pub(crate) const CHAT_TEMPLATES: &str = "additional_chat_templates";
+/// Tokenizers in forms that are not read.
+const OTHERS: [&str; 4] = ["tokenizer.model", "vocab.json", "tekken.json", "tiktoken.model"];
 
 /// The most bytes of a tokenizer: some ten times the largest in use.
 const LARGEST_TOKENIZER: u64 = 512 << 20;
 /// The most bytes of any other file.
 const LARGEST_SETTINGS: u64 = 32 << 20;
 /// The most bytes of a chat template: some fifty times the longest in use.
-const LARGEST_TEMPLATE: u64 = 1 << 20;
+pub(crate) const LARGEST_TEMPLATE: u64 = 1 << 20;
 
-/// Every file that tells how text becomes tokens; a saved model directory gets copies of them.
+/// How Git LFS begins what it leaves in a file's place.
+const LFS_POINTER: &[u8] = b"version https://git-lfs";
+
+/// Every file that tells how text becomes tokens; a saved model directory gets copies of them, and of the folder of
+/// templates.
 pub(crate) const ALL: [&str; 8] = [
     TOKENIZER,
     TOKENIZER_CONFIG,
     SPECIAL_TOKENS_MAP,
     CHAT_TEMPLATE,
-    "added_tokens.json",
+    ADDED_TOKENS,
     "vocab.json",
     "merges.txt",
     "tokenizer.model",
 ];
 
-/// The roles that a special token can have.
-const SPECIAL_ROLES: [&str; 7] =
-    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
-
-/// A directory's special tokens and templates, as read.
-#[derive(Debug, Default)]
-pub(crate) struct Settings {
-    /// Role (`eos_token`) -> the token's text.
-    pub(crate) special_tokens: BTreeMap<&'static str, String>,
-    /// Template name (`default`, `tool_use`) -> the file that holds it and its source.
-    pub(crate) templates: BTreeMap<String, (PathBuf, String)>,
+/// Whether a directory has a tokenizer, in whatever form.
+pub(crate) fn has_tokenizer(dir: &Path) -> bool {
+    OTHERS.into_iter().chain([TOKENIZER]).any(|name| dir.join(name).exists())
 }
 
-impl Settings {
-    /// Reads the settings of `dir`. A file that is not there sets nothing.
-    pub(crate) fn read(dir: &Path) -> Result<Self, ChatError> {
-        let mut settings = Self::default();
-        for name in [TOKENIZER_CONFIG, SPECIAL_TOKENS_MAP] {
-            let path = dir.join(name);
-            if let Some(config) = read_json(&path)? {
-                settings.add_special_tokens(&path, &config)?;
-                settings.add_templates(&path, config.get("chat_template"))?;
-            }
-        }
-        let path = dir.join(CHAT_TEMPLATE);
-        if let Some(source) = read_optional(&path, LARGEST_TEMPLATE)? {
-            settings.templates = BTreeMap::from([("default".to_owned(), (path, source))]);
-        }
-        Ok(settings)
-    }
-
-    /// Adds tokens written as a string or as `{"content": …}`. The first file that names one wins.
-    fn add_special_tokens(&mut self, path: &Path, config: &Value) -> Result<(), ChatError> {
-        for role in SPECIAL_ROLES {
-            let value = match config.get(role) {
-                None | Some(Value::Null) => continue,
-                Some(value) => value.get("content").unwrap_or(value),
-            };
-            let token = value.as_str().ok_or_else(|| ChatError::Setting {
-                path: path.to_owned(),
-                key: role.to_owned(),
-                expected: "a string, an object with a string `content`, or null",
-            })?;
-            self.special_tokens.entry(role).or_insert_with(|| token.to_owned());
-        }
-        Ok(())
-    }
-
-    /// Adds a template written as a string, or a list of `{"name": …, "template": …}`.
-    fn add_templates(&mut self, path: &Path, value: Option<&Value>) -> Result<(), ChatError> {
-        let refused = || ChatError::Setting {
-            path: path.to_owned(),
-            key: "chat_template".to_owned(),
-            expected: "a string or a list of objects with the strings `name` and `template`",
-        };
-        let named = match value {
-            None | Some(Value::Null) => return Ok(()),
-            Some(Value::String(source)) => vec![("default", source.as_str())],
-            Some(Value::Array(list)) => list
-                .iter()
-                .map(|item| Some((item.get("name")?.as_str()?, item.get("template")?.as_str()?)))
-                .collect::<Option<_>>()
-                .ok_or_else(refused)?,
-            Some(_) => return Err(refused()),
-        };
-        for (name, source) in named {
-            if source.len() as u64 > LARGEST_TEMPLATE {
-                return Err(ChatError::TooLarge { path: path.to_owned(), limit: LARGEST_TEMPLATE });
-            }
-            self.templates.insert(name.to_owned(), (path.to_owned(), source.to_owned()));
-        }
-        Ok(())
+/// The place in a directory of the template of a name.
+pub(crate) fn template_file(name: &str) -> PathBuf {
+    match name {
+        DEFAULT => CHAT_TEMPLATE.into(),
+        // A name is that of a file: none leads to another folder.
+        name => Path::new(CHAT_TEMPLATES).join(format!("{}.jinja", name.replace(['/', '\\'], "-"))),
     }
 }
 
-/// The bytes of the tokenizer.
-pub(crate) fn read_tokenizer(path: &Path) -> Result<Vec<u8>, ChatError> {
-    read_within(path, LARGEST_TOKENIZER)
+/// Writes a file and the folder that it is in, unless it is there already.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
+    if std::fs::read(path).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = made.and_then(|()| std::fs::write(path, bytes));
+    written.map_err(|source| ChatError::Write { path: path.to_owned(), source })
 }
 
-/// The bytes of a file that is no larger than a limit.
+/// The files of the folder of templates, by their places in the directory.
+pub(crate) fn template_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = std::fs::read_dir(dir.join(CHAT_TEMPLATES)).into_iter().flatten().flatten();
+    let names = entries.map(|entry| Path::new(CHAT_TEMPLATES).join(entry.file_name()));
+    names.filter(|name| name.extension().is_some_and(|extension| extension == "jinja"))
+}
+
+/// The bytes of a directory's tokenizer.
+pub(crate) fn read_tokenizer(dir: &Path) -> Result<Vec<u8>, ChatError> {
+    let path = dir.join(TOKENIZER);
+    match OTHERS.into_iter().find(|name| dir.join(name).is_file()) {
+        Some(found) if !path.exists() => Err(ChatError::OtherTokenizer { dir: dir.to_owned(), found }),
+        _ => read_within(&path, LARGEST_TOKENIZER),
+    }
+}
+
+/// The bytes of a file that is no larger than a limit, and is itself there.
 fn read_within(path: &Path, limit: u64) -> Result<Vec<u8>, ChatError> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
-    match read.map_err(|source| ChatError::Read { path: path.to_owned(), source })? {
-        read if read as u64 > limit => Err(ChatError::TooLarge { path: path.to_owned(), limit }),
-        _ => Ok(bytes),
+    let read = read.map_err(|source| ChatError::Read { path: path.to_owned(), source })?;
+    if read as u64 > limit {
+        return Err(ChatError::TooLarge { path: path.to_owned(), limit });
     }
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(ChatError::LfsPointer { path: path.to_owned() });
+    }
+    Ok(bytes)
 }
 
 /// The text of a file, or nothing where no file stands.
@@ -137,8 +111,13 @@ fn read_optional(path: &Path, limit: u64) -> Result<Option<String>, ChatError> {
     text.map(Some).map_err(|source| ChatError::Read { path: path.to_owned(), source })
 }
 
-/// The JSON of a file, or nothing where no file stands.
-fn read_json(path: &Path) -> Result<Option<Value>, ChatError> {
+/// The source of a template, or nothing where no file stands.
+pub(crate) fn read_template(path: &Path) -> Result<Option<String>, ChatError> {
+    read_optional(path, LARGEST_TEMPLATE)
+}
+
+/// The JSON object of a file, or nothing where no file stands.
+pub(crate) fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, ChatError> {
     let Some(text) = read_optional(path, LARGEST_SETTINGS)? else {
         return Ok(None);
     };

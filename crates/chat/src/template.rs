@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, Value, ValueKind};
+use minijinja::value::{Rest, Serde, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State};
+use minijinja_contrib::globals::{cycler, joiner};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde_json::{Map, json};
 use toolrl_grammar::json::float_repr;
 
-use crate::files::Settings;
 use crate::fuel::{charge_items, charge_method};
 use crate::python_json::tojson;
+use crate::settings::Settings;
 use crate::{ChatError, Message, TemplateDate, TemplateVariables};
 
 /// The template for every conversation.
-const DEFAULT: &str = "default";
+pub(crate) const DEFAULT: &str = "default";
 /// The template that a directory may have for conversations with tools.
 const TOOL_USE: &str = "tool_use";
 /// The function by which a template asks for the date.
@@ -46,7 +47,7 @@ impl Templates {
             environment().map_err(|source| ChatError::Template { path: dir.to_owned(), source })?;
         let tell_date = settings.templates.values().any(|(_, source)| source.contains(DATE));
         for (name, (path, source)) in settings.templates {
-            let source = without_generation_tags(&source);
+            let source = without_generation_tags(&with_plain_lines(&source));
             on_own_stack(|| environment.add_template_owned(name, source))
                 .map_err(|source| ChatError::Template { path, source })?;
         }
@@ -67,6 +68,12 @@ impl Templates {
         self.environment.add_function(DATE, move |format: &str| strftime_now(date, format));
     }
 
+    /// The names of the templates.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.environment.templates().map(|(name, _)| name).collect();
+        names.join(", ")
+    }
+
     /// The text of a conversation.
     pub(crate) fn render(
         &self,
@@ -80,12 +87,12 @@ impl Templates {
             None => self
                 .environment
                 .get_template(DEFAULT)
-                .map_err(|_| ChatError::NoTemplate { dir: self.dir.clone() })?,
+                .map_err(|_| ChatError::NoTemplate { dir: self.dir.clone(), others: self.names() })?,
         };
         let mut context = self.variables.clone();
-        context.insert("messages".to_owned(), json!(messages));
+        context.insert("messages".to_owned(), messages.iter().map(Message::as_read).collect());
         context.insert("tools".to_owned(), if tools.is_empty() { json!(null) } else { json!(tools) });
-        context.insert("documents".to_owned(), json!(null));
+        context.entry("documents").or_insert(json!(null));
         context.insert("add_generation_prompt".to_owned(), json!(add_generation_prompt));
         on_own_stack(|| template.render(Value::from(Serde(context))))
             .map_err(|source| ChatError::Render { messages: messages.len(), source })
@@ -119,6 +126,8 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_test("sequence", is_sequence);
     environment.add_test("iterable", is_iterable);
     environment.add_function("raise_exception", raise_exception);
+    environment.add_function("cycler", |items: Rest<Value>| cycler(items.0));
+    environment.add_function("joiner", joiner);
     environment.add_function(DATE, |format: &str| strftime_now(None, format));
     Ok(environment)
 }
@@ -181,6 +190,11 @@ fn strftime_now(date: Option<TemplateDate>, format: &str) -> Result<String, Erro
     })
 }
 
+/// The template as Jinja2 reads it: whatever ends a line is a line feed.
+fn with_plain_lines(source: &str) -> String {
+    source.replace("\r\n", "\n").replace('\r', "\n")
+}
+
 /// The template without the `{% generation %}` tags by which transformers marks the assistant's text:
 /// they do not change what is rendered, and become blocks that always hold.
 fn without_generation_tags(source: &str) -> String {
@@ -207,12 +221,14 @@ fn without_generation_tags(source: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokens::Additions;
 
     /// The rendering of a template for one user message.
     fn render(source: &str, tools: &[serde_json::Value]) -> Result<String, ChatError> {
         let templates = [("default", source), ("tool_use", "with tools")];
         let settings = Settings {
             special_tokens: [("eos_token", "<eos>".to_owned())].into(),
+            additions: Additions::default(),
             templates: templates
                 .map(|(name, text)| (name.to_owned(), (PathBuf::new(), text.to_owned())))
                 .into(),

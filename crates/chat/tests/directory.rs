@@ -98,11 +98,12 @@ fn a_template_file_wins_and_token_objects_are_read() {
     )
     .unwrap();
     let chat = Chat::load(dir.path()).unwrap();
-    assert_eq!((chat.eos_token_id(), chat.bos_token_id(), chat.pad_token_id()), (Some(3), Some(1), None));
+    let x = chat.token_id("x");
+    assert_eq!((chat.eos_token_id(), chat.bos_token_id(), chat.pad_token_id()), (x, Some(1), None));
     assert_eq!(chat.render(&[], false).unwrap(), "from the list");
     fs::write(dir.path().join("chat_template.jinja"), "from the file {{ eos_token }}\n").unwrap();
     let chat = Chat::load(dir.path()).unwrap();
-    assert_eq!(chat.render(&[], false).unwrap(), "from the file <tool_call>");
+    assert_eq!(chat.render(&[], false).unwrap(), "from the file x");
 }
 
 #[test]
@@ -165,8 +166,9 @@ fn a_template_that_does_not_end_is_ended() {
 fn a_tokenizer_of_another_model_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let chat = loaded(dir.path());
-    assert!(chat.check_vocabulary(VOCAB).is_ok() && chat.check_vocabulary(VOCAB + 64).is_ok());
-    let error = chat.check_vocabulary(VOCAB - 1).unwrap_err().to_string();
+    let fits = |rows| chat.clone().with_embeddings(rows);
+    assert!(fits(VOCAB).is_ok() && fits(VOCAB + 64).is_ok());
+    let error = fits(VOCAB - 1).unwrap_err().to_string();
     assert!(error.contains("289") && error.contains("only 289"), "{error}");
 }
 
@@ -194,4 +196,56 @@ fn a_template_reads_variables_and_a_date_that_stands_still() {
         assert!(refused.to_string().contains(name), "{refused}");
     }
     assert!(serde_json::from_value::<TemplateVariables>(json!({"value": {}})).is_err());
+}
+
+#[test]
+fn tokens_without_an_embedding_are_refused_where_a_text_has_them() {
+    let dir = tempfile::tempdir().unwrap();
+    loaded(dir.path());
+    fs::write(dir.path().join("tokenizer_config.json"), r#"{"pad_token": "<pad>"}"#).unwrap();
+    let chat = Chat::load(dir.path()).unwrap();
+    assert_eq!(chat.pad_token_id(), Some(VOCAB as u32));
+    assert!(chat.encode("a <pad>").is_ok());
+    let chat = chat.with_embeddings(VOCAB).unwrap();
+    assert!(chat.encode("a pad").is_ok());
+    let error = chat.encode("a <pad>").unwrap_err().to_string();
+    assert!(error.contains("ids up to 290") && error.contains("only 290 embeddings"), "{error}");
+}
+
+#[test]
+fn pointers_and_tokenizers_of_other_forms_are_told() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 131\n";
+    for name in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        loaded(dir.path());
+        fs::write(dir.path().join(name), pointer).unwrap();
+        let error = Chat::load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("git lfs pull"), "{error}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tokenizer.model"), "").unwrap();
+    let error = Chat::load(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("tokenizer.model") && error.contains("save_pretrained"), "{error}");
+}
+
+#[test]
+fn adapters_have_the_words_of_their_base_where_they_have_none() {
+    let (base, adapters, copy) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    loaded(base.path());
+    let hi = [Message::new("user", "hi")];
+    let none = Chat::load_on(adapters.path(), Some(base.path())).unwrap();
+    assert!(none.dir() == base.path() && none.render(&hi, true).is_ok());
+    // A tokenizer of their own, with one token more, and no template.
+    let own = train_bpe(std::iter::once("a".to_owned()), 260, &["<own>"]).unwrap();
+    own.save(adapters.path()).unwrap();
+    fs::write(adapters.path().join("tokenizer_config.json"), r#"{"eos_token": "<own>"}"#).unwrap();
+    let chat = Chat::load_on(adapters.path(), Some(base.path())).unwrap();
+    assert!(chat.dir() == adapters.path() && chat.eos_token_id() == Some(3));
+    chat.save_files(copy.path()).unwrap();
+    let copied = Chat::load(copy.path()).unwrap();
+    let text = copied.render(&hi, true).unwrap();
+    assert_eq!(text, none.render(&hi, true).unwrap());
+    assert_eq!(copied.eos_token_id(), Some(3));
 }

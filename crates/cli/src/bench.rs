@@ -3,25 +3,26 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde_json::json;
 use toolrl_chat::{Chat, TemplateVariables};
-use toolrl_policy::{Activations, Policy};
+use toolrl_policy::Activations;
 use toolrl_rollout::{Prompt, Sampled, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
 
 use crate::args::BenchStepArgs;
-use crate::policy::{precision, prompts, tokenizer};
+use crate::device;
+use crate::loaded::Loaded;
+use crate::policy::{precision, prompts};
 use crate::train::block_on;
-use crate::{device, hub};
 
 /// One line a step, as JSON or as a table's row.
 pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
     ensure!(args.groups > 0 && args.group_size > 0, "--groups and --group-size should be at least 1");
-    let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat = tokenizer(&dir, &policy, TemplateVariables::default())?
-        .context("the rewards need a tokenizer.json in the model directory")?;
+    let device = device::open(args.device)?;
+    let loaded = Loaded::of(&args.policy, precision(args.bf16), &device, TemplateVariables::default())?;
+    let chat = loaded.chat()?.clone();
+    let policy = loaded.policy;
     let prompts: Vec<_> = prompts(&args.prompts, Some(&chat))?.into_iter().map(Arc::new).collect();
     ensure!(!prompts.is_empty(), "{} has no rows", args.prompts.display());
 

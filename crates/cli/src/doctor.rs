@@ -118,7 +118,7 @@ fn kib_of(path: &str, key: &str) -> Option<u64> {
 
 impl Room {
     fn of(dir: &Path, bf16: bool, available: Option<u64>) -> anyhow::Result<Self> {
-        let found = Inspection::of(&hub::directory(dir)?)?;
+        let found = Inspection::of(&hub::find(dir)?)?;
         let memory = found.config.memory(&Workload {
             precision: precision(bf16),
             adapters: found.adapter_params(),

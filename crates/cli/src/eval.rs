@@ -4,15 +4,14 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use toolrl_chat::Chat;
 use toolrl_eval::{EvalReport, Evaluation};
-use toolrl_policy::Policy;
 use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data, worded};
 
 use crate::args::EvalArgs;
+use crate::loaded::Loaded;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{benchmarks, device, hub, recipes};
+use crate::{benchmarks, device, recipes};
 
 /// Evaluates a policy on held-out tasks, or on a benchmark; the table goes to standard output.
 pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -35,14 +34,12 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let before = args.before.as_deref().map(read_report).transpose()?;
     let of_run = args.run.as_ref().map(|run| run.join("final"));
     let given = args.policy.clone().or(of_run).context("--policy is missing")?;
-    let dir = hub::directory(&given)?;
-    let policy = Policy::load(&dir, recipe.precision, &device::open(recipe.device)?)?;
-    let chat = Chat::load(&dir)?.with_variables(args.template.over(recipe.template.clone()))?;
-    let chat = worded(&recipe, samples.iter(), chat)?;
+    let (device, variables) = (device::open(recipe.device)?, args.template.over(recipe.template.clone()));
+    let loaded = Loaded::of(&given, recipe.precision, &device, variables)?;
+    let chat = worded(&recipe, samples.iter(), loaded.chat()?.clone())?;
     let samples = in_dialect(samples, chat.dialect())?;
-    chat.check_vocabulary(policy.config().vocab_size)?;
     let name = given.display().to_string();
-    let subject = Subject { name: &name, policy: &policy, chat: &chat, version: 0 };
+    let subject = Subject { name: &name, policy: &loaded.policy, chat: &chat, version: 0 };
     let progress = &mut Progress::new();
     let evaluation = block_on(evaluate_policy(subject, &samples[..n], (&recipe, &parts), progress))?;
     if let Some(dir) = &args.out {

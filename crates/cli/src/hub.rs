@@ -1,88 +1,144 @@
-//! Models by their name on the Hugging Face Hub: `ORG/NAME` where a directory can be given.
+//! Models by their name on the Hugging Face Hub: `ORG/NAME` or `ORG/NAME@REVISION` where a directory can be given.
 
+mod cache;
 mod names;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use hf_hub::api::sync::{ApiBuilder, ApiRepo};
-use hf_hub::{Cache, CacheRepo};
+use toolrl_policy::{NamedBase, PolicyPlace};
+use toolrl_remote::{Hub, Listing, Retries, Settings};
+use toolrl_train::{AdaptersOn, PolicySource};
 
 use crate::progress::Download;
-use names::{INDEX, is_name, shards};
+use cache::{Place, Snapshot};
+use names::{Name, is_template, shards};
 
-/// Files of a model that are read, beside its weights.
-const FILES: [&str; 6] = [
+/// The branch that is meant where no revision is named.
+const MAIN: &str = "main";
+/// Files of a model beside its weights. Those that a model lacks are noted in the cache.
+const FILES: [&str; 8] = [
     "config.json",
+    "adapter_config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "chat_template.jinja",
 ];
-/// One file with all weights.
+/// One file with all weights, of a whole model and of adapters.
 const WEIGHTS: &str = "model.safetensors";
+const ADAPTERS: &str = "adapter_model.safetensors";
+/// Which of several files has which weights.
+const INDEX: &str = names::INDEX;
 
-/// The directory of a policy: the path itself where it is one, else that of the model of this name on the
-/// Hub, from the local cache where it is whole there, and downloaded into it otherwise. `HF_HOME` and
-/// `HF_ENDPOINT` say where, as for other programs.
-pub(crate) fn directory(policy: &Path) -> anyhow::Result<PathBuf> {
-    let Some(name) = policy.to_str().filter(|name| !policy.exists() && is_name(name)) else {
-        return Ok(policy.to_owned());
-    };
-    let cached = Cache::from_env().model(name.to_owned()).get("config.json");
-    if let Some(dir) = cached.as_deref().and_then(Path::parent).filter(|dir| is_whole(dir)) {
-        return Ok(dir.to_owned());
+/// Where a policy is: the path itself where it is one, else the model of this name on the Hub, from the local cache
+/// where it is whole there, and downloaded into it otherwise; and likewise the base model that adapters name.
+pub(crate) fn find(policy: &Path) -> anyhow::Result<PolicyPlace> {
+    let mut place = PolicyPlace::from(&directory(policy, None)?);
+    if let Some(NamedBase { name, revision }) = place.named_base()? {
+        let base = directory(Path::new(&name), revision)
+            .with_context(|| format!("the base model of the adapters in {}", place.dir.display()))?;
+        place.base = Some(base).filter(|base| *base != Path::new(&name));
     }
-    download(name)
-        .with_context(|| format!("{name} is no directory here and cannot be had from the Hugging Face Hub"))
+    Ok(place)
 }
 
-/// Whether a directory has a model's configuration and all its weights.
-fn is_whole(dir: &Path) -> bool {
+/// Finds the policy that a recipe names.
+pub(crate) fn settle(source: &mut PolicySource) -> anyhow::Result<()> {
+    if let PolicySource::Dir(dir) = source {
+        *source = match find(dir)? {
+            PolicyPlace { dir, base: None } => PolicySource::Dir(dir),
+            PolicyPlace { dir, base: Some(base) } => PolicySource::Adapters(AdaptersOn { dir, base }),
+        };
+    }
+    Ok(())
+}
+
+fn directory(path: &Path, revision: Option<String>) -> anyhow::Result<PathBuf> {
+    match path.to_str().filter(|_| !path.exists()).and_then(Name::of) {
+        Some(name) => {
+            snapshot(&Name { revision: revision.or(name.revision), ..name }, &Place::of_environment())
+        }
+        None => Ok(path.to_owned()),
+    }
+}
+
+/// The directory of a model of the Hub.
+fn snapshot(name: &Name, place: &Place) -> anyhow::Result<PathBuf> {
+    let asked = name.revision.as_deref().unwrap_or(MAIN);
+    let cached = place.cache.snapshot(&name.model, asked).filter(|snapshot| has_weights(&snapshot.dir));
+    // Other programs put into the cache what they need, such as no tokenizer.
+    let lacks =
+        |snapshot: &Snapshot| FILES.into_iter().any(|file| !snapshot.has(file) && !snapshot.is_without(file));
+    let revision = match &cached {
+        Some(snapshot) if place.offline.is_some() || !lacks(snapshot) => return Ok(snapshot.dir.clone()),
+        Some(snapshot) => snapshot.commit.clone(),
+        None => asked.to_owned(),
+    };
+    if let Some(variable) = place.offline {
+        let cache = place.cache.path().display();
+        bail!(
+            "{} is no directory here, nor whole in the cache {cache}, and {variable} says not to ask the Hugging Face Hub",
+            name.model
+        );
+    }
+    match (download(&name.model, (&revision, asked), place), cached) {
+        (Ok(dir), _) => Ok(dir),
+        (Err(error), Some(snapshot)) => {
+            let (name, error) = (&name.model, format!("{error:#}"));
+            tracing::warn!(
+                "what the cache lacks of {name} cannot be had, so that it is read as it is: {error}"
+            );
+            Ok(snapshot.dir)
+        }
+        (Err(error), None) => Err(error.context(format!(
+            "{} is no directory here and cannot be had from the Hugging Face Hub",
+            name.model
+        ))),
+    }
+}
+
+/// Whether a directory has a model's configuration and all its weights, or adapters.
+fn has_weights(dir: &Path) -> bool {
     let has = |name: &str| dir.join(name).exists();
     let shards = std::fs::read(dir.join(INDEX)).ok().and_then(|index| shards(&index).ok());
-    has("config.json") && (has(WEIGHTS) || shards.is_some_and(|shards| shards.iter().all(|s| has(s))))
+    let whole = has(WEIGHTS) || shards.is_some_and(|shards| shards.iter().all(|shard| has(shard)));
+    (has("config.json") && whole) || (has("adapter_config.json") && has(ADAPTERS))
 }
 
-fn download(name: &str) -> anyhow::Result<PathBuf> {
-    let model = Model {
-        remote: ApiBuilder::from_env().with_progress(false).build()?.model(name.to_owned()),
-        local: Cache::from_env().model(name.to_owned()),
+/// Downloads what the cache lacks of a model at a revision, and notes that this is what was asked for.
+fn download(model: &str, (revision, asked): (&str, &str), place: &Place) -> anyhow::Result<PathBuf> {
+    let retries = Retries { attempts: 3, ..Retries::default() };
+    let hub = Hub::new(Settings { key: place.key.clone(), retries, ..Settings::new(&place.endpoint) });
+    let Listing { commit, files } = hub.listing(model, revision)?;
+    let snapshot = place.cache.at(model, &commit);
+    let has = |name: &str| files.iter().any(|file| file == name);
+    let fetch = |name: &str| -> anyhow::Result<PathBuf> {
+        let path = snapshot.dir.join(name);
+        if !path.exists() {
+            let mut progress = Download::new(name);
+            hub.download((model, &commit, name), &path, &mut |have, whole| progress.tell(have, whole))?;
+        }
+        Ok(path)
     };
-    let listed: Vec<_> = model.remote.info()?.siblings.into_iter().map(|file| file.rfilename).collect();
-    let has = |name: &str| listed.iter().any(|file| file == name);
-    let config = model.file("config.json")?;
-    for file in FILES.into_iter().skip(1).filter(|file| has(file)) {
-        model.file(file)?;
-    }
-    let weights = if has(INDEX) {
-        shards(&std::fs::read(model.file(INDEX)?)?)?
-    } else if has(WEIGHTS) {
-        vec![WEIGHTS.to_owned()]
-    } else {
-        bail!("it has neither {WEIGHTS} nor {INDEX}");
-    };
-    for file in weights {
-        model.file(&file)?;
-    }
-    Ok(config.parent().map(Path::to_owned).unwrap_or_default())
-}
-
-/// A model on the Hub and in the cache.
-struct Model {
-    remote: ApiRepo,
-    local: CacheRepo,
-}
-
-impl Model {
-    /// The local path of one file, which is downloaded unless it is there.
-    fn file(&self, name: &str) -> anyhow::Result<PathBuf> {
-        match self.local.get(name) {
-            Some(path) => Ok(path),
-            None => {
-                Ok(self.remote.download_with_progress(name, Download::new(name)).context(name.to_owned())?)
-            }
+    for file in FILES.into_iter().chain(files.iter().map(String::as_str).filter(|file| is_template(file))) {
+        if has(file) {
+            fetch(file)?;
+        } else {
+            snapshot.note_without(file)?;
         }
     }
+    let weights = match (has(INDEX), has(WEIGHTS), has(ADAPTERS)) {
+        (true, ..) => shards(&std::fs::read(fetch(INDEX)?)?)?,
+        (_, true, _) => vec![WEIGHTS.to_owned()],
+        (_, _, true) => vec![ADAPTERS.to_owned()],
+        _ => bail!("it has neither {WEIGHTS} nor {INDEX}, nor {ADAPTERS}; other forms are not read"),
+    };
+    for file in weights {
+        fetch(&file)?;
+    }
+    snapshot.note_revision(asked)?;
+    Ok(snapshot.dir)
 }

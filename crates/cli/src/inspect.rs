@@ -1,15 +1,22 @@
 //! `toolrl policy inspect`: what a model directory is and what it will take, before anything is loaded.
 
 use serde_json::json;
+use toolrl_chat::{TemplateVariables, TurnEnd};
 use toolrl_policy::{Activations, Inspection, LoraConfig, Memory, Workload};
 
 use crate::args::InspectArgs;
 use crate::hub;
+use crate::loaded::words;
 use crate::policy::precision;
 
 /// A table, or one JSON object.
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
-    let found = Inspection::of(&hub::directory(&args.policy)?)?;
+    let place = hub::find(&args.policy)?;
+    let mut found = Inspection::of(&place)?;
+    // A directory without words stops at what it is configured to.
+    if let Ok(chat) = words(&place, TemplateVariables::default()) {
+        found.generation.stop_tokens = TurnEnd::of(&chat, &found.generation.stop_tokens)?.stops;
+    }
     let activations = if args.recompute { Activations::Recompute } else { Activations::Keep };
     let fresh = |rank| found.config.lora_params(&(&LoraConfig { rank, ..LoraConfig::default() }).into());
     let workload = Workload {

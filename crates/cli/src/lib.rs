@@ -28,6 +28,7 @@ mod gpu;
 mod hub;
 mod inspect;
 mod lines;
+mod loaded;
 mod memory;
 mod policy;
 mod progress;

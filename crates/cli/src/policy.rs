@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use burn::tensor::Device;
@@ -17,6 +16,7 @@ use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams,
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
 use crate::lines::Lines;
+use crate::loaded::Loaded;
 use crate::train::block_on;
 use crate::{device, hub};
 
@@ -25,17 +25,17 @@ const ROWS: usize = 256;
 
 /// One JSON line a row: `output_ids`, `text` and `finish`.
 pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
-    let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
-    let chat = tokenizer(&dir, &policy, args.template.variables())?;
+    let device = device::open(args.device)?;
+    let loaded = Loaded::of(&args.policy, precision(args.bf16), &device, args.template.variables())?;
+    let Loaded { policy, chat, .. } = &loaded;
     let params = SamplingParams {
         temperature: args.temperature,
         top_p: args.top_p,
         max_new_tokens: args.max_new_tokens,
     };
     let key = StreamKey { seed: args.seed, step: 0 };
-    let prompts = prompts(&args.rows, chat.as_deref())?;
-    let mut engine = Engine::new(&policy, args.slots.max(1));
+    let prompts = prompts(&args.rows, chat.as_ref())?;
+    let mut engine = Engine::new(policy, args.slots.max(1));
     for prompts in prompts.chunks(ROWS) {
         let requests: Vec<_> = prompts.iter().map(|prompt| Request::first(prompt, 1)).collect();
         let turns = block_on(engine.sample(&requests, &params, key))?;
@@ -51,8 +51,8 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
 
 /// One JSON line a row: `logprobs`, null first.
 pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
-    let dir = hub::directory(&args.policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
+    let place = hub::find(&args.policy)?;
+    let policy = Policy::load(&place, precision(args.bf16), &device::open(args.device)?)?;
     let vocabulary = policy.config().vocab_size;
     let rows = read(&args.rows, |row, _| {
         let ids = input_ids(row.get("input_ids").context("input_ids is missing")?)?;
@@ -71,15 +71,17 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
 
 /// Writes a policy with its adapters added to its weights, in the type of the base's; prints the directory.
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
-    let policy = Policy::load(&args.policy, Precision::F32, &Device::flex())?;
+    let loaded = Loaded::of(&args.policy, Precision::F32, &Device::flex(), TemplateVariables::default())?;
+    let Loaded { policy, chat, .. } = &loaded;
     if !policy.has_adapters() {
         bail!("{} has no adapters", args.policy.display());
     }
     if args.out.exists() {
         bail!("{} is there already", args.out.display());
     }
-    let chat = tokenizer(&args.policy, &policy, TemplateVariables::default())?;
-    policy.merged().save_as_read(&args.out, |dir| chat.map_or(Ok(()), |chat| chat.save_files(dir)))?;
+    policy
+        .merged()
+        .save_as_read(&args.out, |dir| chat.as_ref().map_or(Ok(()), |chat| chat.save_files(dir)))?;
     println!("{}", args.out.display());
     Ok(())
 }
@@ -112,20 +114,6 @@ fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
 /// An f32 with the digits that tell it from its neighbours.
 fn number(x: f32) -> Value {
     x.to_string().parse::<f64>().map_or(Value::Null, Value::from)
-}
-
-/// The directory's tokenizer, where it has one.
-pub(crate) fn tokenizer(
-    dir: &Path,
-    policy: &Policy,
-    variables: TemplateVariables,
-) -> anyhow::Result<Option<Arc<Chat>>> {
-    if !dir.join("tokenizer.json").exists() {
-        return Ok(None);
-    }
-    let chat = Chat::load(dir)?.with_variables(variables)?;
-    chat.check_vocabulary(policy.config().vocab_size)?;
-    Ok(Some(Arc::new(chat)))
 }
 
 /// The prompts of a file's rows.

@@ -65,32 +65,28 @@ impl Download {
         let terminal = std::io::stderr().is_terminal();
         Self { terminal, bar: ProgressBar::hidden(), name: name.to_owned(), begun: false }
     }
-}
 
-impl hf_hub::api::Progress for Download {
-    fn init(&mut self, size: usize, _: &str) {
-        // Called again when a download goes on after an interruption.
-        if std::mem::replace(&mut self.begun, true) {
-            self.bar.reset();
-            return;
+    /// Tells how many bytes of how many are there.
+    pub(crate) fn tell(&mut self, have: u64, size: u64) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(size);
         }
+        self.bar.set_position(have);
+        if have >= size {
+            self.bar.finish();
+        }
+    }
+
+    fn begin(&mut self, size: u64) {
         if !self.terminal {
             eprintln!("download {} ({size} bytes)", self.name);
             return;
         }
         let style = "{prefix} {bar:32} {bytes}/{total_bytes} {bytes_per_sec} (eta {eta})";
-        self.bar = ProgressBar::with_draw_target(Some(size as u64), ProgressDrawTarget::stderr());
+        self.bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(style) {
             self.bar.set_style(style);
         }
         self.bar.set_prefix(self.name.clone());
-    }
-
-    fn update(&mut self, size: usize) {
-        self.bar.inc(size as u64);
-    }
-
-    fn finish(&mut self) {
-        self.bar.finish();
     }
 }

@@ -37,10 +37,10 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
         return Ok(());
     }
     for run in plan.runs.iter_mut().filter(|run| run.after.is_none()) {
-        if let Some(PolicySource::Dir(dir)) = &mut run.recipe.policy
-            && *dir != start
-        {
-            *dir = hub::directory(dir)?;
+        match &mut run.recipe.policy {
+            Some(PolicySource::Dir(dir)) if *dir == start => {}
+            Some(source) => hub::settle(source)?,
+            None => {}
         }
     }
     if !start.join("model.safetensors").exists() {

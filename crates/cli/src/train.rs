@@ -82,8 +82,7 @@ fn stage(recipe: &Recipe, parts: &Parts, run_dir: &Path, stop: Stop) -> anyhow::
             starter::unpack(&dir)?;
             recipe.policy = Some(PolicySource::Dir(dir));
         }
-        Some(PolicySource::Dir(dir)) => *dir = hub::directory(dir)?,
-        Some(PolicySource::Fresh(_)) => {}
+        Some(source) => hub::settle(source)?,
     }
     tracing::info!("run directory {}", run_dir.display());
     let recipe = &recipe;

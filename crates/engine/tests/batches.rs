@@ -34,7 +34,7 @@ fn policies(device: &Device) -> Vec<Policy> {
             "max_position_embeddings": 512,
         }));
         let stop_tokens = (0..7).collect();
-        let mut policy = Policy::fresh(config.unwrap(), Generation { stop_tokens }, 5, device);
+        let mut policy = Policy::fresh(config.unwrap(), Generation::stopping_at(stop_tokens), 5, device);
         let biases: Vec<bool> = policy.parameters().iter().map(|p| p.name.ends_with("bias")).collect();
         policy.update(|i, values| {
             if biases[i] {

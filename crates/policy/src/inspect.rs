@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{AdapterConfig, Generation, ModelConfig, PolicyError, lora, weights};
+use crate::{AdapterConfig, Generation, ModelConfig, PolicyError, PolicyPlace, lora, weights};
 
 /// A tensor of a weight file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +35,13 @@ impl Inspection {
     ///
     /// # Errors
     /// Those of [`crate::Policy::load`]: what this accepts can be loaded, but for values it does not look at.
-    pub fn of(dir: &Path) -> Result<Self, PolicyError> {
-        if lora::is_adapter(dir) {
-            let (config, base) = lora::header(dir)?;
-            return Ok(Self { lora: Some(config), ..Self::of_whole(&base)? });
+    pub fn of(place: impl Into<PolicyPlace>) -> Result<Self, PolicyError> {
+        let PolicyPlace { dir, base } = place.into();
+        if lora::is_adapter(&dir) {
+            let (config, named) = lora::header(&dir)?;
+            return Ok(Self { lora: Some(config), ..Self::of_whole(&base.unwrap_or(named))? });
         }
-        Self::of_whole(dir)
+        Self::of_whole(&dir)
     }
 
     fn of_whole(dir: &Path) -> Result<Self, PolicyError> {

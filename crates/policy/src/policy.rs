@@ -9,7 +9,9 @@ use burn::tensor::{Device, Tensor};
 use crate::init::{Fresh, Noise, Nothing, build};
 use crate::masters::Masters;
 use crate::precision::StoredType;
-use crate::{AdapterConfig, Decoder, Generation, ModelConfig, PolicyError, Precision, lora, weights};
+use crate::{
+    AdapterConfig, Decoder, Generation, ModelConfig, PolicyError, PolicyPlace, Precision, lora, weights,
+};
 
 /// A decoder with what belongs to it.
 #[derive(Clone, Debug)]
@@ -19,7 +21,7 @@ pub struct Policy {
     /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
     pub(crate) masters: Option<Masters>,
     pub(crate) config: Arc<ModelConfig>,
-    generation: Arc<Generation>,
+    pub(crate) generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
     source: Option<PathBuf>,
 }
@@ -82,16 +84,22 @@ impl Parameter {
 impl Policy {
     /// Reads a model directory in Hugging Face form: weights in f32, bf16 or f16, one file or
     /// shards, held in `precision`. A directory of adapters in PEFT's form is read with the base model that it
-    /// names; those of a form that is not trained are added to the weights ([`Policy::has_adapters`]).
+    /// names, or with that of its [`PolicyPlace`]; those of a form that is not trained are added to the weights
+    /// ([`Policy::has_adapters`]).
     ///
     /// # Errors
     /// [`PolicyError`] naming the file and what was expected; all missing, unexpected and wrongly
     /// shaped tensors come in one error.
-    pub fn load(dir: &Path, precision: Precision, device: &Device) -> Result<Self, PolicyError> {
-        if lora::is_adapter(dir) {
-            return lora::load(dir, |base| Self::load_whole(base, precision, device));
+    pub fn load(
+        place: impl Into<PolicyPlace>,
+        precision: Precision,
+        device: &Device,
+    ) -> Result<Self, PolicyError> {
+        let place = place.into();
+        if lora::is_adapter(&place.dir) {
+            return lora::load(&place, |base| Self::load_whole(base, precision, device));
         }
-        Self::load_whole(dir, precision, device)
+        Self::load_whole(&place.dir, precision, device)
     }
 
     fn load_whole(dir: &Path, precision: Precision, device: &Device) -> Result<Self, PolicyError> {

@@ -14,7 +14,7 @@ const WEIGHTS: &str = "model.safetensors";
 /// A whole model directory.
 fn write(dir: &Path) {
     let config = ModelConfig::tiny(32, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    let policy = Policy::fresh(config, Generation { stop_tokens: vec![0] }, 1, &Device::flex());
+    let policy = Policy::fresh(config, Generation::stopping_at(vec![0]), 1, &Device::flex());
     policy.save(dir, |_| Ok::<_, std::io::Error>(())).unwrap();
 }
 

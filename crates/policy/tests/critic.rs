@@ -16,7 +16,7 @@ const TOKENS: [u32; 9] = [3, 4, 5, 6, 7, 8, 9, 10, 11];
 
 fn policy() -> Policy {
     let config = ModelConfig::tiny(32, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    Policy::fresh(config, Generation { stop_tokens: vec![0] }, 1, &Device::flex())
+    Policy::fresh(config, Generation::stopping_at(vec![0]), 1, &Device::flex())
 }
 
 /// A critic whose values are not all the same.

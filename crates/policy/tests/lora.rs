@@ -24,7 +24,7 @@ fn config() -> LoraConfig {
 
 fn base() -> Policy {
     let config = ModelConfig::tiny(32, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    Policy::fresh(config, Generation { stop_tokens: vec![0] }, 1, &Device::flex())
+    Policy::fresh(config, Generation::stopping_at(vec![0]), 1, &Device::flex())
 }
 
 /// Adapters that change something.

@@ -12,7 +12,7 @@ use toolrl_testing::device;
 
 fn policy_on(precision: Precision, device: &Device) -> Policy {
     let config = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    let policy = Policy::fresh(config, Generation { stop_tokens: vec![0] }, 3, &Device::flex());
+    let policy = Policy::fresh(config, Generation::stopping_at(vec![0]), 3, &Device::flex());
     let dir = tempfile::tempdir().unwrap();
     policy.save(dir.path(), |_| Ok::<_, io::Error>(())).unwrap();
     Policy::load(dir.path(), precision, device).unwrap()

@@ -14,7 +14,7 @@ use toolrl_policy::{
 
 fn saved(dir: &Path) -> &Path {
     let config = ModelConfig::tiny(97, 48, 3, Heads { query: 6, kv: 2, dim: 8 }, 0);
-    let policy = Policy::fresh(config, Generation { stop_tokens: vec![0] }, 3, &Device::flex());
+    let policy = Policy::fresh(config, Generation::stopping_at(vec![0]), 3, &Device::flex());
     policy.save(dir, |_| Ok::<_, io::Error>(())).unwrap();
     dir
 }

@@ -60,9 +60,48 @@ pub enum RemoteError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The Hugging Face Hub does not hand out a model or a file.
+    #[error("{url}: the Hub answered {status}: {}", advice(*status, code, *key))]
+    Hub {
+        /// The address.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The Hub's `X-Error-Code`, such as `GatedRepo`; empty where it sent none.
+        code: String,
+        /// Whether a key was sent.
+        key: bool,
+    },
+    /// What came could not be written.
+    #[error("cannot write {path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
     /// The request was not sent, since another one of its batch had failed.
     #[error("not asked, because another request failed")]
     NotAsked,
+}
+
+/// What a user can do about an answer of the Hub.
+fn advice(status: u16, code: &str, key: bool) -> &'static str {
+    match (status, code, key) {
+        (_, "GatedRepo", false) => {
+            "the model is gated: accept its terms on its page there, and set HF_TOKEN or log in by `hf auth login`"
+        }
+        (_, "GatedRepo", true) | (403, _, _) => {
+            "the token may not read this model: accept its terms on its page there, as the token's owner"
+        }
+        (_, "RevisionNotFound", _) => "the model has no such branch, tag or commit",
+        (401, _, false) => {
+            "there is no such model, or it is private or gated: set HF_TOKEN or log in by `hf auth login`"
+        }
+        (401, _, true) => "there is no such model, or the token is not valid or may not read it",
+        (404, _, _) => "there is no such model or file",
+        _ => "try again later",
+    }
 }
 
 /// What often lies behind a status.

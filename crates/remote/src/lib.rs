@@ -1,4 +1,5 @@
-//! Models and services over HTTP: OpenAI-compatible chat completions, with time-outs and retries.
+//! Models and services over HTTP: OpenAI-compatible chat completions, and files of the Hugging Face Hub, with time-outs
+//! and retries.
 //!
 //! Invariant: a request ends, in a bounded time, with an answer or with an error that names the address;
 //! a request that the server refuses for what it says is not sent twice. No key reaches a log or an error.
@@ -19,6 +20,7 @@
 mod chat;
 mod client;
 mod error;
+mod hub;
 mod retry;
 mod settings;
 mod threads;
@@ -26,5 +28,6 @@ mod threads;
 pub use chat::{ChatReply, ChatRequest, FunctionCall};
 pub use client::Client;
 pub use error::RemoteError;
+pub use hub::{Hub, Listing};
 pub use settings::{Key, Retries, Settings};
 pub use threads::on_threads;

@@ -14,7 +14,7 @@ fn critic(value_clip: f64) -> CriticLearner {
 fn guarded(value_clip: f64, guards: GuardConfig) -> CriticLearner {
     let guard = Guard::of_critic(guards, &tempfile::tempdir().unwrap().keep());
     let model = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    let policy = Policy::fresh(model, Generation { stop_tokens: vec![0] }, 3, &device());
+    let policy = Policy::fresh(model, Generation::stopping_at(vec![0]), 3, &device());
     let optimizer = OptimizerConfig { lr: 1e-2, ..OptimizerConfig::default() };
     let config = CriticConfig { optimizer, value_clip, ..CriticConfig::default() };
     CriticLearner::of(&policy, &config, Activations::Keep, guard)

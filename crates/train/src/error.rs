@@ -92,12 +92,6 @@ pub enum TrainError {
     /// A sample has no prompt.
     #[error(transparent)]
     Prompt(#[from] toolrl_rollout::RolloutError),
-    /// A model directory names no token at which a reply ends.
-    #[error("{dir}: neither generation_config.json nor config.json has an eos_token_id")]
-    NoStopToken {
-        /// The directory.
-        dir: PathBuf,
-    },
     /// Sampling failed.
     #[error("step {step}: {source}")]
     Sample {

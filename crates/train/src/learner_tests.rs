@@ -11,7 +11,7 @@ use crate::{GuardConfig, OnFault};
 
 fn policy() -> Policy {
     let config = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    Policy::fresh(config, Generation { stop_tokens: vec![0] }, 3, &device())
+    Policy::fresh(config, Generation::stopping_at(vec![0]), 3, &device())
 }
 
 fn learner_of(policy: Policy, temperature: f32, guards: GuardConfig, dir: &Path) -> Learner {

@@ -51,10 +51,10 @@ pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig, FilesConfig,
-    FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig, Overlong,
-    OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics, SamplerConfig,
-    SftConfig, StartAdapters, Truncated,
+    AdaptersOn, BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig,
+    FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig,
+    Overlong, OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
+    SamplerConfig, SftConfig, StartAdapters, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use toolrl_chat::Chat;
+use toolrl_chat::{Chat, TurnEnd};
 use toolrl_data::Sample;
 use toolrl_policy::{Derivatives, Policy};
 use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
@@ -15,7 +15,7 @@ use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::{SftConfig, TrainError};
 
-/// A prompt and the gold reply's tokens, the stop token included.
+/// A prompt and the gold reply's tokens, the end of the turn included ([`TurnEnd`]).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Demonstration {
     /// Prompt, then reply.
@@ -93,9 +93,7 @@ pub(crate) fn demonstrations(
     (chat, environment): (&Chat, &dyn Environment),
     policy: &Policy,
 ) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
-    let stop = policy.generation().stop_tokens.first().copied();
-    let stop =
-        stop.or(chat.eos_token_id()).ok_or_else(|| TrainError::NoStopToken { dir: chat.dir().to_owned() })?;
+    let stop = TurnEnd::of(chat, &policy.generation().stop_tokens)?.taught;
     let whole = |s: &Sample| {
         let sample = demonstration(s, (chat, environment), stop)?;
         Ok(Sized { id: s.id.clone(), tokens: sample.tokens.len(), sample })

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use burn::tensor::Device;
-use toolrl_chat::{Chat, train_bpe};
-use toolrl_policy::{Generation, ModelConfig, Policy};
+use toolrl_chat::{Chat, TurnEnd, train_bpe};
+use toolrl_policy::{Generation, ModelConfig, Policy, PolicyPlace};
 
 use crate::task::Data;
-use crate::{FreshPolicy, PolicySource, Recipe, StartAdapters, TrainError, worded};
+use crate::{AdaptersOn, FreshPolicy, PolicySource, Recipe, StartAdapters, TrainError, worded};
 
 /// A policy with its tokenizer and its directory.
 pub(crate) struct Start {
@@ -29,28 +29,31 @@ impl Start {
             None => {
                 Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned()))
             }
-            Some(PolicySource::Dir(dir)) => Self::load(dir.clone(), recipe, data, device),
+            Some(PolicySource::Dir(dir)) => Self::load(dir.into(), recipe, data, device),
+            Some(PolicySource::Adapters(AdaptersOn { dir, base })) => {
+                let place = PolicyPlace { dir: dir.clone(), base: Some(base.clone()) };
+                Self::load(place, recipe, data, device)
+            }
             Some(PolicySource::Fresh(fresh)) => {
                 let dir = run_dir.join("start");
                 make(fresh, recipe.seed, data, &dir, device)?;
-                Self::load(dir, recipe, data, device)
+                Self::load((&dir).into(), recipe, data, device)
             }
         }
     }
 
-    fn load(dir: PathBuf, recipe: &Recipe, data: &Data, device: &Device) -> Result<Self, TrainError> {
-        let policy = Policy::load(&dir, recipe.precision, device)?;
+    fn load(place: PolicyPlace, recipe: &Recipe, data: &Data, device: &Device) -> Result<Self, TrainError> {
+        let policy = Policy::load(&place, recipe.precision, device)?;
         let policy = match recipe.train.start_adapters() {
             StartAdapters::Merge if policy.has_adapters() => policy.merged(),
             _ => policy,
         };
-        let chat = Chat::load(&dir)?.with_variables(recipe.template.clone())?;
-        let chat = Arc::new(worded(recipe, data.train.iter().chain(&data.held_out), chat)?);
-        chat.check_vocabulary(policy.config().vocab_size)?;
-        if policy.generation().stop_tokens.is_empty() {
-            return Err(TrainError::NoStopToken { dir });
-        }
-        Ok(Self { dir, policy, chat })
+        let chat =
+            Chat::load_on(&place.dir, place.base()?.as_deref())?.with_variables(recipe.template.clone())?;
+        let chat = worded(recipe, data.train.iter().chain(&data.held_out), chat)?;
+        let chat = Arc::new(chat.with_embeddings(policy.config().vocab_size)?);
+        let end = TurnEnd::of(&chat, &policy.generation().stop_tokens)?;
+        Ok(Self { dir: place.dir, policy: policy.stopping_at(end.stops), chat })
     }
 }
 
@@ -84,10 +87,10 @@ fn make(fresh: &FreshPolicy, seed: u64, data: &Data, dir: &Path, device: &Device
     let texts: Vec<String> = texts.map(str::to_owned).collect();
     train_bpe(texts.into_iter(), fresh.vocab_size, &[])?.save(dir)?;
     let chat = Chat::load(dir)?;
-    let stop = chat.eos_token_id().ok_or_else(|| TrainError::NoStopToken { dir: dir.to_owned() })?;
+    let stop = TurnEnd::of(&chat, &[])?.taught;
     let config =
         ModelConfig::tiny(chat.vocab_size(), fresh.hidden_size, fresh.layers, fresh.attention(), stop);
-    let policy = Policy::fresh(config, Generation { stop_tokens: vec![stop] }, seed, device);
+    let policy = Policy::fresh(config, Generation::stopping_at(vec![stop]), seed, device);
     policy.save(dir, |to| chat.save_files(to))?;
     Ok(())
 }

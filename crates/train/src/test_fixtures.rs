@@ -100,7 +100,7 @@ pub(crate) fn numbers(
 /// A tiny policy with the vocabulary of the [`World`]'s chat.
 pub(crate) fn policy(seed: u64) -> Policy {
     let model = ModelConfig::tiny(259, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);
-    Policy::fresh(model, Generation { stop_tokens: vec![0] }, seed, &device())
+    Policy::fresh(model, Generation::stopping_at(vec![0]), seed, &device())
 }
 
 pub(crate) fn learner() -> Learner {

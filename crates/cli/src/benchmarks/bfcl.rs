@@ -7,12 +7,12 @@ use anyhow::{Context as _, bail};
 use toolrl_benchmarks::{Bfcl, BfclSettings, export};
 use toolrl_bfcl::rows::{Row, prompt_hash};
 use toolrl_bfcl::{Benchmark, Category, Handler, Names, PromptFile, Sources};
-use toolrl_chat::Chat;
 use toolrl_services::Cases;
 
 use super::{model, rows};
 use crate::args::BfclArgs;
 use crate::hub;
+use crate::loaded::words;
 
 /// Runs BFCL, or answers rows, or hashes prompts.
 pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
@@ -67,7 +67,7 @@ fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings
 fn handler(args: &BfclArgs) -> anyhow::Result<Handler> {
     match (args.handler.as_str(), &args.model.policy) {
         ("native", Some(policy)) => {
-            let chat = Chat::load(&hub::directory(policy)?)?;
+            let chat = words(&hub::find(policy)?, args.model.template.variables())?;
             let (dialect, rendered) = chat.detect_dialect().context("--handler native")?;
             tracing::info!("dialect {}: the policy's template writes a call as {rendered:?}", dialect.name());
             Ok(Handler::Dialect(dialect))

@@ -9,18 +9,18 @@ use toolrl_benchmarks::{
     Benchmark, Endpoint, Header, LocalPolicy, Outcome, OutcomeLog, Replier, Report, RunReport, RunSettings,
     compare, of_policy, run as run_cases,
 };
-use toolrl_chat::{Chat, TemplateVariables};
+use toolrl_chat::TemplateVariables;
 use toolrl_engine::Engine;
-use toolrl_policy::Policy;
 use toolrl_remote::{Client, Key, Settings};
 use toolrl_rollout::SamplingParams;
 use toolrl_train::Observer;
 
 use crate::args::{ModelArgs, RunArgs};
+use crate::device;
+use crate::loaded::Loaded;
 use crate::policy::precision;
 use crate::progress::Progress;
 use crate::train::block_on;
-use crate::{device, hub};
 
 /// Runs a benchmark, writes its files and prints its scores; returns the outcomes in the order of the cases.
 pub(super) fn run(
@@ -75,17 +75,15 @@ fn by_policy(
     settings: &RunSettings,
     args: &ModelArgs,
 ) -> anyhow::Result<Came> {
-    let dir = hub::directory(policy)?;
-    let policy = Policy::load(&dir, precision(args.bf16), &device::open(args.device)?)?;
     let variables = args.template.variables();
-    let chat = Chat::load(&dir)?.with_variables(variables.clone())?;
-    chat.check_vocabulary(policy.config().vocab_size)?;
+    let loaded = Loaded::of(policy, precision(args.bf16), &device::open(args.device)?, variables.clone())?;
+    let (dir, policy, chat) = (&loaded.dir, &loaded.policy, loaded.chat()?);
     let place = dir.canonicalize().unwrap_or(dir.clone());
     let in_bf16 = if args.bf16 { " in bf16" } else { "" };
     let asked = asked(&variables, chat.tells_date());
-    let name = format!("{} {}{in_bf16}{asked}", place.display(), of_policy(&dir)?);
-    let engine = Engine::new(&policy, args.slots.max(1));
-    let mut replier = LocalPolicy::new(Box::new(engine), &chat, policy.config().max_positions);
+    let name = format!("{} {}{in_bf16}{asked}", place.display(), of_policy(dir)?);
+    let engine = Engine::new(policy, args.slots.max(1));
+    let mut replier = LocalPolicy::new(Box::new(engine), chat, policy.config().max_positions);
     run_logged(benchmark, &name, &mut replier, out, settings)
 }
 

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use toolrl_chat::Chat;
 
 use crate::args::TemplateArgs;
 use crate::hub;
+use crate::loaded::words;
 
 /// The model directory whose dialect is looked for.
 #[derive(Debug, Args)]
@@ -22,7 +22,7 @@ pub struct DetectArgs {
 
 /// Prints the dialect that the directory's template writes calls in, with what it rendered.
 pub(super) fn detect(args: &DetectArgs) -> anyhow::Result<()> {
-    let chat = Chat::load(&hub::directory(&args.policy)?)?.with_variables(args.template.variables())?;
+    let chat = words(&hub::find(&args.policy)?, args.template.variables())?;
     let shows_tools = chat.shows_tools()?;
     let (dialect, rendered) = chat.detect_dialect()?;
     let found = json!({

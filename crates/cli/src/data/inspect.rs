@@ -6,7 +6,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use toolrl_chat::Chat;
 use toolrl_data::inspect::{Inspection, Repeat, UnscorableGroup, inspect as inspect_data};
 use toolrl_data::{Lengths, Reading, Sample};
 use toolrl_rollout::{GoldReply, Prompt};
@@ -14,6 +13,7 @@ use toolrl_rollout::{GoldReply, Prompt};
 use super::table::{bars, columns};
 use crate::args::{DataInspectArgs, TemplateArgs};
 use crate::hub;
+use crate::loaded::words;
 
 /// Lengths in tokens, prompts with the chat template around them.
 struct Tokens {
@@ -35,7 +35,7 @@ pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
 }
 
 fn tokens(dir: &Path, template: &TemplateArgs, samples: &[Sample]) -> anyhow::Result<Tokens> {
-    let chat = Chat::load(&hub::directory(dir)?)?.with_variables(template.variables())?;
+    let chat = words(&hub::find(dir)?, template.variables())?;
     let length = |sample| Ok(Prompt::of_sample(&chat, &GoldReply, sample, 0)?.tokens.len());
     let prompts = samples.iter().map(length);
     let prompts = prompts.collect::<anyhow::Result<Vec<_>>>()?;

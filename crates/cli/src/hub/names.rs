@@ -9,13 +9,37 @@ use serde_json::Value;
 /// Which of several files has which weights.
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
-/// Whether this could be a model's name: `ORG/NAME`.
-pub(crate) fn is_name(name: &str) -> bool {
-    let part = |part: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
-    };
-    matches!(name.split_once('/'), Some((org, name)) if part(org) && part(name))
+/// A model on the Hub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    /// `ORG/NAME`.
+    pub(super) model: String,
+    /// A branch, tag or commit.
+    pub(super) revision: Option<String>,
+}
+
+impl Name {
+    /// What could be a model's name: `ORG/NAME` or `ORG/NAME@REVISION`.
+    pub(super) fn of(text: &str) -> Option<Self> {
+        let (model, revision) = match text.split_once('@') {
+            Some((model, revision)) => (model, Some(revision)),
+            None => (text, None),
+        };
+        let (org, name) = model.split_once('/')?;
+        let is_name = is_part(org) && is_part(name) && revision.is_none_or(|rev| rev.split('/').all(is_part));
+        is_name.then(|| Self { model: model.to_owned(), revision: revision.map(str::to_owned) })
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !part.is_empty() && !part.starts_with('.') && part.chars().all(known)
+}
+
+/// Whether a file is a chat template of the folder for these.
+pub(super) fn is_template(file: &str) -> bool {
+    let name = file.strip_prefix("additional_chat_templates/").and_then(|name| name.strip_suffix(".jinja"));
+    name.is_some_and(is_part)
 }
 
 /// The files that an index names.
@@ -39,10 +63,24 @@ mod tests {
     #[test]
     fn names_are_told_from_paths() {
         for name in ["Qwen/Qwen2.5-0.5B-Instruct", "a/b", "HuggingFaceTB/SmolLM2_135M.x"] {
-            assert!(is_name(name), "{name}");
+            assert_eq!(Name::of(name), Some(Name { model: name.to_owned(), revision: None }));
         }
-        for path in ["model", "/a/b", "./a", "../a", "a/b/c", "a/", "/b", "a/..", "a b/c", ""] {
-            assert!(!is_name(path), "{path}");
+        for (name, revision) in [("a/b@main", "main"), ("a/b@v1.0", "v1.0"), ("a/b@refs/pr/1", "refs/pr/1")] {
+            let named = Name { model: "a/b".to_owned(), revision: Some(revision.to_owned()) };
+            assert_eq!(Name::of(name), Some(named));
+        }
+        let paths = ["model", "/a/b", "./a", "../a", "a/b/c", "a/", "/b", "a/..", "a b/c", ""];
+        for path in paths.into_iter().chain(["a/b@", "a/b@..", "a/b@../x", "a/b@x//y", "a@b/c"]) {
+            assert_eq!(Name::of(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn templates_are_files_of_their_folder() {
+        assert!(is_template("additional_chat_templates/tool_use.jinja"));
+        for file in ["additional_chat_templates/../x.jinja", "additional_chat_templates/a/b.jinja", "x.jinja"]
+        {
+            assert!(!is_template(file), "{file}");
         }
     }
 

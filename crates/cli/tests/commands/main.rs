@@ -18,6 +18,7 @@ mod reward;
 mod settings;
 mod study;
 mod train;
+mod words;
 mod workbench;
 
 use std::collections::BTreeMap;

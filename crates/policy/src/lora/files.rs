@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::AdapterConfig;
 use super::tensors::AdapterTensors;
-use crate::PolicyError;
 use crate::config::read_json;
 use crate::policy::{Parameter, Policy};
 use crate::weights::{has_weights, write_tensors};
+use crate::{PolicyError, PolicyPlace};
 
-const CONFIG: &str = "adapter_config.json";
+pub(crate) const CONFIG: &str = "adapter_config.json";
 const WEIGHTS: &str = "adapter_model.safetensors";
 
 /// Whether a directory holds adapters, with a whole model beside them or not.
@@ -65,11 +65,12 @@ pub(crate) fn header(dir: &Path) -> Result<(AdapterConfig, PathBuf), PolicyError
 
 /// Reads an adapter's directory and the base model that it names.
 pub(crate) fn load(
-    dir: &Path,
+    place: &PolicyPlace,
     base: impl FnOnce(&Path) -> Result<Policy, PolicyError>,
 ) -> Result<Policy, PolicyError> {
-    let (config, base_dir) = header(dir)?;
-    let base = base(&base_dir)?;
+    let dir = place.dir.as_path();
+    let (config, named) = header(dir)?;
+    let base = base(place.base.as_deref().unwrap_or(&named))?;
     let mut tensors = AdapterTensors::read(dir)?;
     let policy = if config.is_trained() {
         base.with_adapters(config, |path, a, b| tensors.pair(path, a, b))?

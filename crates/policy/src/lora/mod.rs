@@ -24,7 +24,7 @@ use crate::policy::{Adapters, Policy, floats};
 use crate::{ModelConfig, PolicyError, Precision};
 
 pub use config::AdapterConfig;
-pub(crate) use files::{header, is_adapter, load, save};
+pub(crate) use files::{CONFIG, header, is_adapter, load, save};
 
 /// The linear layers that can have an adapter.
 pub(crate) const MODULES: [&str; 7] =

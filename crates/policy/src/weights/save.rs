@@ -53,7 +53,7 @@ fn fill(
         return lora::save(policy, lora, partial);
     }
     write("config.json", pretty(&config(policy, stored)).as_bytes())?;
-    let generation = json!({ "eos_token_id": policy.generation().stop_tokens });
+    let generation = policy.generation().file();
     write("generation_config.json", pretty(&generation).as_bytes())?;
     let known: HashSet<String> =
         policy.config().parameter_shapes().into_iter().map(|(name, _)| name).collect();

@@ -11,7 +11,7 @@ const VOCABULARY: u32 = 61;
 
 fn policy() -> Policy {
     let config = ModelConfig::tiny(VOCABULARY as usize, 32, 3, Heads { query: 4, kv: 2, dim: 8 }, 0);
-    Policy::fresh(config, Generation { stop_tokens: vec![0] }, 5, &Device::flex())
+    Policy::fresh(config, Generation::stopping_at(vec![0]), 5, &Device::flex())
 }
 
 fn tokens(n: usize, seed: u32) -> Vec<u32> {

@@ -30,7 +30,7 @@ pub use data::{DataSource, FilesConfig};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
-pub use policy::{FreshPolicy, PolicySource};
+pub use policy::{AdaptersOn, FreshPolicy, PolicySource};
 pub use prompts::OverlongPrompts;
 pub use rl::{
     CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
@@ -190,8 +190,9 @@ impl Recipe {
         let mut recipe = self.clone();
         recipe.template.date.get_or_insert_with(TemplateDate::now);
         let of_policy = match &mut recipe.policy {
-            Some(PolicySource::Dir(dir)) => Some(dir),
-            _ => None,
+            Some(PolicySource::Dir(dir)) => vec![dir],
+            Some(PolicySource::Adapters(AdaptersOn { dir, base })) => vec![dir, base],
+            _ => Vec::new(),
         };
         let of_data = match &mut recipe.data {
             DataSource::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),

@@ -11,8 +11,21 @@ use toolrl_policy::Heads;
 pub enum PolicySource {
     /// A model directory in Hugging Face form.
     Dir(PathBuf),
+    /// Adapters in PEFT's form on a base model that is elsewhere than where their settings say, as one that they name
+    /// by its name on the Hub.
+    Adapters(AdaptersOn),
     /// A small policy with fresh weights, and a tokenizer trained on the run's own data.
     Fresh(FreshPolicy),
+}
+
+/// Adapters and the base model that they are for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdaptersOn {
+    /// The directory of the adapters.
+    pub dir: PathBuf,
+    /// The directory of the base model.
+    pub base: PathBuf,
 }
 
 /// A small policy from nothing.

@@ -47,7 +47,10 @@ impl Trainer<'_, '_> {
         let checkpoint = self.job.resume.and_then(|resume| resume.checkpoint.clone());
         let policy = match &checkpoint {
             // The weights, or the adapters with their base; the state then puts the exact values into them.
-            Some(dir) => Policy::load(dir, recipe.precision, device)?,
+            Some(dir) => {
+                let policy = Policy::load(dir, recipe.precision, device)?;
+                policy.stopping_at(start.generation().stop_tokens.clone())
+            }
             None => trained,
         };
         match stage {
