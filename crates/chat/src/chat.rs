@@ -10,8 +10,11 @@ use toolrl_grammar::{Dialect, ToolRl};
 use crate::error::TokenizerCause;
 use crate::files;
 use crate::settings::{Settings, Sources};
-use crate::template::Templates;
+use crate::template::{DEFAULT, Templates};
 use crate::{ChatError, Message, TemplateVariables, ToolPrompt, spans};
+
+/// Our own template.
+const CHATML: &str = include_str!("chatml.jinja");
 
 /// A model directory's way from a conversation to text, to token ids, and back.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Chat {
     tool_prompt: Option<ToolPrompt>,
     /// The templates that are not of the directory.
     borrowed: Sources,
+    /// Whether these stand in the place of the directory's own.
+    is_replaced: bool,
     vocab_size: usize,
     /// The same of `tokenizer.json` alone.
     own_size: usize,
@@ -69,6 +74,7 @@ impl Chat {
         Ok(Self {
             dir: dir.to_owned(),
             borrowed,
+            is_replaced: false,
             bos: id_of("bos_token"),
             eos: id_of("eos_token"),
             pad: id_of("pad_token"),
@@ -110,6 +116,30 @@ impl Chat {
     /// Whether a template of the directory tells the time, so that its prompts are of the day that they are made on.
     pub fn tells_date(&self) -> bool {
         self.templates.tell_date()
+    }
+
+    /// The same chat with another template for every conversation. It is saved with the tokenizer's files in the place of
+    /// the directory's own, so that other programs render as it does.
+    ///
+    /// # Errors
+    /// [`ChatError::Template`] where it does not compile.
+    pub fn with_template(mut self, path: &Path, source: String) -> Result<Self, ChatError> {
+        self.templates.replace(path, &source)?;
+        self.borrowed = Sources::from([(DEFAULT.to_owned(), (path.to_owned(), source))]);
+        self.is_replaced = true;
+        Ok(self)
+    }
+
+    /// The same chat with our own template for models that know ChatML's tokens: tools in the system's text, calls in
+    /// `<tool_call>` blocks.
+    ///
+    /// # Errors
+    /// [`ChatError::NoChatMl`] for a tokenizer without these tokens.
+    pub fn with_chatml(self) -> Result<Self, ChatError> {
+        match ["<|im_start|>", "<|im_end|>"].into_iter().find(|token| self.token_id(token).is_none()) {
+            Some(token) => Err(ChatError::NoChatMl { dir: self.dir, token }),
+            None => self.with_template(Path::new("chatml.jinja"), CHATML.to_owned()),
+        }
     }
 
     /// The same chat with the dialect that the policy's turns are written in; ToolRL's is the one without a choice.
@@ -231,7 +261,8 @@ impl Chat {
     /// # Errors
     /// [`ChatError::Read`] or [`ChatError::Write`] with the file's path.
     pub fn save_files(&self, dir: &Path) -> Result<(), ChatError> {
-        for name in files::ALL.map(PathBuf::from).into_iter().chain(files::template_files(&self.dir)) {
+        let own = files::ALL.map(PathBuf::from).into_iter().chain(files::template_files(&self.dir));
+        for name in own.filter(|name| !(self.is_replaced && files::is_template(name))) {
             let (from, to) = (self.dir.join(&name), dir.join(&name));
             if !from.is_file() {
                 continue;

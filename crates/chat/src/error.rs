@@ -144,6 +144,14 @@ pub enum ChatError {
         /// The dialects that write so, where there are several.
         found: Vec<&'static str>,
     },
+    /// A tokenizer without the tokens of ChatML.
+    #[error("{dir}: the tokenizer has no {token}: this model does not know ChatML")]
+    NoChatMl {
+        /// The model directory.
+        dir: PathBuf,
+        /// What it lacks.
+        token: &'static str,
+    },
     /// A template that tells tools in the system's text does not compile, or failed.
     #[error("the prompt's template: {0}")]
     ToolPrompt(#[source] minijinja::Error),

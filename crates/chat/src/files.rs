@@ -61,6 +61,11 @@ pub(crate) fn template_file(name: &str) -> PathBuf {
     }
 }
 
+/// Whether a place in a directory is that of a template.
+pub(crate) fn is_template(name: &Path) -> bool {
+    name.extension().is_some_and(|extension| extension == "jinja")
+}
+
 /// Writes a file and the folder that it is in, unless it is there already.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
     if std::fs::read(path).is_ok_and(|there| there == bytes) {
@@ -75,7 +80,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
 pub(crate) fn template_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(dir.join(CHAT_TEMPLATES)).into_iter().flatten().flatten();
     let names = entries.map(|entry| Path::new(CHAT_TEMPLATES).join(entry.file_name()));
-    names.filter(|name| name.extension().is_some_and(|extension| extension == "jinja"))
+    names.filter(|name| is_template(name))
 }
 
 /// The bytes of a directory's tokenizer.

@@ -56,6 +56,17 @@ impl Templates {
         Ok(Self { dir: dir.to_owned(), environment, variables: variables.collect(), tell_date })
     }
 
+    /// Has one template for every conversation, in the place of all others.
+    pub(crate) fn replace(&mut self, path: &Path, source: &str) -> Result<(), ChatError> {
+        let names: Vec<String> = self.environment.templates().map(|(name, _)| name.to_owned()).collect();
+        names.iter().for_each(|name| self.environment.remove_template(name));
+        self.tell_date = source.contains(DATE);
+        let source = without_generation_tags(&with_plain_lines(source));
+        let environment = &mut self.environment;
+        on_own_stack(|| environment.add_template_owned(DEFAULT, source))
+            .map_err(|source| ChatError::Template { path: path.to_owned(), source })
+    }
+
     /// Whether one of them asks for the date.
     pub(crate) fn tell_date(&self) -> bool {
         self.tell_date

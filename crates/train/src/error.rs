@@ -49,8 +49,7 @@ pub enum TrainError {
     /// Samples have tools, and the policy's template passes them over.
     #[error(
         "{dir}: the chat template does not show tools, which the data has: the policy would not see them. Set prompt = \
-         \"toolrl\" and a dialect (\"hermes\" for ChatML), which tells them in the system's text, or put a template that \
-         shows them into the directory"
+         \"chatml\" for a model that knows ChatML, or prompt to a file with a chat template that shows them"
     )]
     ToolsNotShown {
         /// The model directory.

@@ -10,6 +10,7 @@ use toolrl_record::write_whole;
 use crate::TrainError;
 use crate::limit::OverlongCounts;
 use crate::stage::Stage;
+use crate::start::Start;
 use crate::task::Data;
 
 /// What decides a run's results beside its recipe: `run.json`. Runs of earlier versions lack some of it, which is then
@@ -45,17 +46,17 @@ impl Identity {
     /// The name of its file.
     pub(crate) const NAME: &'static str = "run.json";
 
-    /// That of a run on these samples, which begins with the policy of a directory.
+    /// That of a run on these samples, which begins with this policy.
     pub(crate) fn of(
         (data, stage, overlong): (&Data, &Stage<'_>, OverlongCounts),
-        start: &Path,
+        start: &Start,
         device: &str,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
             data: format!("{:08x}", of_samples(data)),
             prompts: Some(format!("{:08x}", stage.checksum())),
-            policy: Some(format!("{:08x}", of_files(start)?)),
+            policy: Some(of_start(start)?),
             cpu: toolrl_policy::vector_instructions().to_owned(),
             device: device.to_owned(),
             overlong,
@@ -109,6 +110,13 @@ fn of_samples(data: &Data) -> u32 {
         add(&sample.gold);
     }
     crc
+}
+
+/// The checksum of a policy's files, and of those of the base model of adapters.
+fn of_start(start: &Start) -> Result<String, TrainError> {
+    let of_base = start.base.as_deref().map(of_files).transpose()?;
+    let of_base = of_base.map(|crc| format!(" on {crc:08x}")).unwrap_or_default();
+    Ok(format!("{:08x}{of_base}", of_files(&start.dir)?))
 }
 
 /// CRC-32C of a model directory's files, with their names: those of the kinds that such a directory is read from.

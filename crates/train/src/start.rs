@@ -13,6 +13,8 @@ use crate::{AdaptersOn, FreshPolicy, PolicySource, Recipe, StartAdapters, TrainE
 /// A policy with its tokenizer and its directory.
 pub(crate) struct Start {
     pub dir: PathBuf,
+    /// The base model of adapters.
+    pub base: Option<PathBuf>,
     pub policy: Policy,
     pub chat: Arc<Chat>,
 }
@@ -48,12 +50,12 @@ impl Start {
             StartAdapters::Merge if policy.has_adapters() => policy.merged(),
             _ => policy,
         };
-        let chat =
-            Chat::load_on(&place.dir, place.base()?.as_deref())?.with_variables(recipe.template.clone())?;
+        let base = place.base()?;
+        let chat = Chat::load_on(&place.dir, base.as_deref())?.with_variables(recipe.template.clone())?;
         let chat = worded(recipe, data.train.iter().chain(&data.held_out), chat)?;
         let chat = Arc::new(chat.with_embeddings(policy.config().vocab_size)?);
         let end = TurnEnd::of(&chat, &policy.generation().stop_tokens)?;
-        Ok(Self { dir: place.dir, policy: policy.stopping_at(end.stops), chat })
+        Ok(Self { dir: place.dir, base, policy: policy.stopping_at(end.stops), chat })
     }
 }
 

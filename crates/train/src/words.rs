@@ -1,11 +1,13 @@
 //! How a run's policy words its turns, and samples in these words.
 
+use std::path::Path;
+
 use toolrl_chat::{Chat, ToolPrompt};
 use toolrl_data::{Gold, Sample};
 use toolrl_grammar::dialect::named;
 use toolrl_grammar::{Dialect, ToolRl};
 
-use crate::recipe::{AUTO, NATIVE, TOOLRL};
+use crate::recipe::{AUTO, CHATML, NATIVE, TOOLRL};
 use crate::{Recipe, TrainError};
 
 /// The chat with the dialect that a recipe names, or finds for these samples.
@@ -19,7 +21,15 @@ pub fn worded<'s>(
     chat: Chat,
 ) -> Result<Chat, TrainError> {
     let has_tools = samples.into_iter().any(|sample| !sample.tools.is_empty());
-    let told = recipe.prompt != NATIVE;
+    let told = recipe.prompt == TOOLRL;
+    let chat = match recipe.prompt.as_str() {
+        NATIVE | TOOLRL => chat,
+        CHATML => chat.with_chatml()?,
+        file => {
+            let failed = |e| TrainError::Recipe(format!("prompt = {file:?}: {e}"));
+            chat.with_template(Path::new(file), std::fs::read_to_string(file).map_err(failed)?)?
+        }
+    };
     if has_tools && !told && !chat.shows_tools()? {
         return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
     }
@@ -33,15 +43,7 @@ pub fn worded<'s>(
         name => named(name).map_err(|e| TrainError::Recipe(format!("dialect: {e}")))?,
     };
     let chat = chat.with_dialect(dialect);
-    Ok(match recipe.prompt.as_str() {
-        NATIVE => chat,
-        TOOLRL => chat.with_tool_prompt(ToolPrompt::built_in()?),
-        file => {
-            let failed = |e| TrainError::Recipe(format!("prompt = {file:?}: {e}"));
-            let text = std::fs::read_to_string(file).map_err(failed)?;
-            chat.with_tool_prompt(ToolPrompt::new(text)?)
-        }
-    })
+    if told { Ok(chat.with_tool_prompt(ToolPrompt::built_in()?)) } else { Ok(chat) }
 }
 
 /// The samples with their gold replies in a dialect; ToolRL's are as they are.

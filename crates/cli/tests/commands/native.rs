@@ -124,6 +124,19 @@ fn a_template_that_shows_no_tools_is_refused_or_has_them_told() {
     assert!(message.contains("does not show tools") && message.contains("prompt"), "{message}");
     let told = [&set[..], &["prompt=toolrl", "dialect=hermes"]].concat();
     train(dir.path(), &args, &told).ok();
+    // Our own template is saved with the policy, which then needs no setting.
+    let ours = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "chatml"];
+    train(dir.path(), &ours, &[&set[..], &["prompt=chatml"]].concat()).ok();
+    let found = toolrl(dir.path(), &["calls", "detect", "--policy", "chatml/final"]).rows();
+    assert_eq!((&found[0]["dialect"], &found[0]["shows_tools"]), (&"hermes".into(), &true.into()));
+    train(dir.path(), &["sft", "--policy", "chatml/final", "--data", &data, "--run-dir", "next"], &set).ok();
+    let own = file(dir.path(), "own.jinja", HERMES.replace("You can call tools", "Tools may be called"));
+    let prompt = format!("prompt={own}");
+    let args_of_own = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "own"];
+    train(dir.path(), &args_of_own, &[&set[..], &[prompt.as_str()]].concat()).ok();
+    let saved = std::fs::read_to_string(dir.path().join("own/final/chat_template.jinja")).unwrap();
+    assert!(saved.contains("Tools may be called"), "{saved}");
+    let args = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "other"];
     let message = train(dir.path(), &args, &[&set[..], &["dialect=hermez"]].concat()).error();
     assert!(message.contains("hermez") && message.contains("hermes"), "{message}");
 }

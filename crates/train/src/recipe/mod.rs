@@ -61,8 +61,9 @@ pub struct Recipe {
     /// otherwise the one that the policy's own chat template writes. A run's `config.toml` has its name.
     #[serde(default = "auto")]
     pub dialect: String,
-    /// How tools are shown where the data has them: `native`, by the policy's own chat template; `toolrl`, told in the
-    /// system's text with the form of a call; or a file, a Jinja template of that text (docs/data.md).
+    /// How conversations and their tools are shown: `native`, by the policy's own chat template; `chatml`, by one of ours
+    /// for models that know ChatML and show no tools; a file with another chat template; or `toolrl`, by the own template,
+    /// with tools told in the system's text. A template that is not the policy's own is saved with it.
     #[serde(default = "native")]
     pub prompt: String,
     /// What the chat template reads beside the conversation: `template.values.enable_thinking = false`, and
@@ -150,6 +151,7 @@ fn auto() -> String {
 /// The choices of [`Recipe::prompt`] beside a file.
 pub(crate) const NATIVE: &str = "native";
 pub(crate) const TOOLRL: &str = "toolrl";
+pub(crate) const CHATML: &str = "chatml";
 
 fn native() -> String {
     NATIVE.to_owned()
@@ -199,7 +201,7 @@ impl Recipe {
             DataSource::World(_) => Vec::new(),
         };
         let mut of_prompt = PathBuf::from(&recipe.prompt);
-        let is_file = ![NATIVE, TOOLRL].contains(&recipe.prompt.as_str());
+        let is_file = ![NATIVE, TOOLRL, CHATML].contains(&recipe.prompt.as_str());
         let of_benchmarks = recipe.eval.benchmarks.iter_mut().flat_map(BenchmarkConfig::paths);
         let of_prompt_file = is_file.then_some(&mut of_prompt);
         for path in of_policy.into_iter().chain(of_data).chain(of_benchmarks).chain(of_prompt_file) {

@@ -76,7 +76,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let trained = start.trained(recipe)?;
     // From here on the directory is written to.
     let _lock = RunLock::take(run_dir)?;
-    let identity = Identity::of((&data, &stage, overlong), &start.dir, &place.name)?;
+    let identity = Identity::of((&data, &stage, overlong), &start, &place.name)?;
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,
