@@ -37,6 +37,8 @@ pub enum Outcome {
     Equal,
     /// The calls differ, and coarse granularity gives nothing for that.
     Different,
+    /// The reply makes no call: the minimum.
+    NoCalls,
     /// The reply has no readable block of calls: the minimum.
     Unreadable(SyntaxError),
     /// The calls cannot be compared: the minimum.

@@ -94,6 +94,7 @@ impl Explanation<'_> {
             Outcome::Different => {
                 writeln!(self.out, ": the calls differ, which costs all {}", number(range))
             }
+            Outcome::NoCalls => writeln!(self.out, ": the reply makes no call"),
             Outcome::Unreadable(fault) => {
                 writeln!(self.out, ": the calls cannot be read: {fault}{}", self.quote(fault))
             }

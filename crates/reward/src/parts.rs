@@ -36,8 +36,8 @@ pub enum PartId {
 
 /// Takes a score apart. The parts' rewards add up to its total.
 ///
-/// A value is settled where it ends, a call's parameter names where the call ends, and everything else where the reply
-/// does: so a part that was not written is on everything that could have written it.
+/// A value is settled where it ends (where its call does, in dialects whose calls are no objects of JSON), a call's
+/// parameter names where the call ends, and everything else where the reply does: so a part that was not written is on everything that could have written it.
 pub fn parts(parsed: &Parsed<'_>, reference: &Reference, score: &Score) -> Vec<Part> {
     let mut all = Vec::new();
     for term in score.terms.iter().filter(|term| term.weight != 0.0) {
@@ -135,8 +135,10 @@ impl Written {
         let Some(span) = call.and_then(AnyCall::span) else {
             return Self { end: None, parameters: Vec::new() };
         };
-        let parameters =
-            entries(parsed.text, span).into_iter().rev().find(|entry| entry.key == b"parameters");
+        // Where a dialect writes a call as an object of JSON. Elsewhere its values are settled where it ends.
+        let call = entries(parsed.text, span);
+        let under = |key: &[u8]| call.iter().rev().find(|entry| entry.key == key);
+        let parameters = under(b"parameters").or_else(|| under(b"arguments"));
         let parameters = parameters.map(|entry| entries(parsed.text, entry.value_span)).unwrap_or_default();
         Self { end: Some(span.end), parameters }
     }

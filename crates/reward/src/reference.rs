@@ -124,10 +124,11 @@ impl Reference {
         }
     }
 
-    /// The thoughts of a reply that is held against this reference.
+    /// The thoughts of a reply that is held against this reference; none that do not end.
     pub(crate) fn thoughts_of<'p>(&self, parsed: &'p Parsed<'_>) -> Option<&'p [u8]> {
         match &self.reading {
             Reading::Released => last_thoughts(parsed.text),
+            Reading::Dialect(..) if parsed.faults_of(TurnPart::Thoughts).next().is_some() => None,
             Reading::Dialect(..) => parsed.turn.thoughts.as_ref().map(|thoughts| thoughts.as_bytes()),
         }
     }

@@ -106,6 +106,9 @@ impl Correctness {
         if equal {
             return Outcome::Equal;
         }
+        if predicted.is_empty() {
+            return Outcome::NoCalls;
+        }
         if self.settings.granularity == Granularity::Coarse {
             return Outcome::Different;
         }
@@ -139,7 +142,7 @@ impl Term for Correctness {
         let value = match &outcome {
             Outcome::NoCallsWanted => 0.0,
             Outcome::Equal => max,
-            Outcome::Different | Outcome::Unreadable(_) | Outcome::Unscorable(_) => min,
+            Outcome::Different | Outcome::NoCalls | Outcome::Unreadable(_) | Outcome::Unscorable(_) => min,
             Outcome::Compared(comparison) => {
                 let Points { gained, possible } = comparison.points;
                 ((max - min) * gained) / possible + min
@@ -155,7 +158,7 @@ fn with_fractions(score: TermScore, outcome: &Outcome) -> TermScore {
     let parts = match outcome {
         Outcome::NoCallsWanted => return score,
         Outcome::Equal => [1.0; 3],
-        Outcome::Different | Outcome::Unreadable(_) | Outcome::Unscorable(_) => [0.0; 3],
+        Outcome::Different | Outcome::NoCalls | Outcome::Unreadable(_) | Outcome::Unscorable(_) => [0.0; 3],
         Outcome::Compared(comparison) => fractions(comparison),
     };
     ["names", "keys", "values"]

@@ -92,7 +92,7 @@ impl Parts {
         let Breakdown::Correctness(outcome) = &term.score.breakdown else { return None };
         match outcome {
             Outcome::Equal => Some(Self { points: [1.0, count, parameters], ..none }),
-            Outcome::Unreadable(_) | Outcome::Unscorable(_) => Some(none),
+            Outcome::NoCalls | Outcome::Unreadable(_) | Outcome::Unscorable(_) => Some(none),
             Outcome::Compared(comparison) => {
                 let mut points = [comparison.names.gained, 0.0, 0.0];
                 let mut whole = false;

@@ -63,7 +63,9 @@ fn message<'a>(input: &'a [u8], reading: &mut Reading<'a>) -> Parse<'a, ()> {
         b"analysis" if reading.turn.thoughts.is_none() => {
             reading.turn.thoughts = Some(reading.passage(content));
             if closed.is_none() {
-                return fail(input, input.len(), SyntaxErrorKind::MissingTag { tag: END });
+                let kind = SyntaxErrorKind::MissingTag { tag: END };
+                reading.fault(TurnPart::Thoughts, Failed { at: input, len: input.len(), kind });
+                return Ok((&input[input.len()..], ()));
             }
         }
         b"final" | b"commentary" if reading.turn.response.is_none() => reading.words(content),
