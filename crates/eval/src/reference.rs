@@ -11,10 +11,10 @@ use toolrl_reward::{Reference, RewardError};
 /// As [`Reference::parse`], of ToolRL's dialect alone.
 pub fn reference(sample: &Sample, dialect: &'static dyn Dialect) -> Result<Reference, RewardError> {
     if dialect.name() == ToolRl.name() {
-        return Reference::parse(&sample.gold);
+        return Ok(Reference::parse(&sample.gold)?.with_tools(&sample.tools));
     }
     let types = if dialect.keeps_types() { ParameterTypes::default() } else { types(&sample.tools) };
-    Ok(Reference::typed(&sample.gold, dialect, types))
+    Ok(Reference::typed(&sample.gold, dialect, types).with_tools(&sample.tools))
 }
 
 fn types(tools: &[serde_json::Value]) -> ParameterTypes {

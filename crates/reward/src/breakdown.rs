@@ -26,6 +26,41 @@ pub enum Breakdown {
         /// The words that earn the whole value.
         target: f64,
     },
+    /// The schema term's: one entry for each call of the reply.
+    Schema(Vec<CallCheck>),
+    /// The rouge_values term's: one entry for each call of the reply.
+    RougeValues(Vec<CallSimilarity>),
+}
+
+/// How alike a call of the reply is to the one of the reference that it was paired with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallSimilarity {
+    /// The reference's call, by index.
+    pub gold: Option<usize>,
+    /// From 0 to 1.
+    pub similarity: f64,
+    /// The similarity of each parameter's values that both have.
+    pub values: Vec<(String, f64)>,
+}
+
+/// Whether a call fits the tools that were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallCheck {
+    /// It does.
+    Valid,
+    /// Its tool was given, with a schema that is none.
+    UnusableSchema(String),
+    /// Its tool was not given.
+    UnknownTool,
+    /// Its arguments are not as the schema has them.
+    Invalid(String),
+}
+
+impl CallCheck {
+    /// Whether nothing is wrong with the call.
+    pub fn fits(&self) -> bool {
+        matches!(self, Self::Valid | Self::UnusableSchema(_))
+    }
 }
 
 /// How the correctness term came to its value.

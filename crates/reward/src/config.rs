@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AnyTerm, Correctness, Format, OnFailure, RewardError};
 
-/// A rubric as a recipe states it: a list of terms.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A rubric as a recipe states it: a list of terms, or the name of a preset ([`crate::PRESETS`]), which is read and
+/// written as its terms.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct RubricConfig {
     /// The terms, in the order in which they are summed.

@@ -2,6 +2,8 @@
 
 use toolrl_grammar::SyntaxError;
 
+use crate::PRESETS;
+
 /// Why there is no reward.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +34,12 @@ pub enum RewardError {
         id: String,
         /// Every registered name.
         known: Vec<String>,
+    },
+    /// A preset of this name does not exist.
+    #[error("unknown reward preset \"{name}\"; known: {}", PRESETS.map(|(known, _)| known).join(", "))]
+    UnknownPreset {
+        /// The name.
+        name: String,
     },
     /// A rubric names a term twice, which would make its metrics ambiguous.
     #[error("reward term \"{id}\" is listed twice")]

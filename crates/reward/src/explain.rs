@@ -5,8 +5,8 @@ use std::fmt::{self, Write};
 use toolrl_grammar::{Parsed, ReplyKind, SyntaxError, text};
 
 use crate::{
-    AnyCall, Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score,
-    ScoredTerm,
+    AnyCall, Breakdown, CallCheck, CallPoints, CallScore, CallSimilarity, Comparison, Loss, Outcome, Points,
+    Reference, Score, ScoredTerm,
 };
 
 /// Tells how a score came about: each term, and for each call of the reply which call of the
@@ -71,7 +71,52 @@ impl Explanation<'_> {
                 writeln!(self.out, ": {words} words of thought, {target} earn it all")
             }
             Breakdown::Correctness(outcome) => self.correctness(outcome, max - min),
+            Breakdown::Schema(checks) => self.schema(checks),
+            Breakdown::RougeValues(calls) => self.similarities(calls),
         }
+    }
+
+    fn similarities(&mut self, calls: &[CallSimilarity]) -> fmt::Result {
+        writeln!(self.out)?;
+        for (place, call) in (1..).zip(calls) {
+            let Some(gold) = call.gold else {
+                writeln!(self.out, "  call {place} -> none")?;
+                continue;
+            };
+            let similarity = number(call.similarity);
+            writeln!(self.out, "  call {place} -> reference call {}: {similarity} of 1", gold + 1)?;
+            for (key, similarity) in call.values.iter().filter(|(_, similarity)| *similarity < 1.0) {
+                writeln!(self.out, "    {key:?}: {} of 1", number(*similarity))?;
+            }
+        }
+        let missing = self.reference.calls().map_or(0, <[_]>::len);
+        let missing = missing - calls.iter().filter(|call| call.gold.is_some()).count().min(missing);
+        if missing > 0 {
+            writeln!(self.out, "  {missing} of the reference's calls have no like")?;
+        }
+        Ok(())
+    }
+
+    fn schema(&mut self, checks: &[CallCheck]) -> fmt::Result {
+        let fitting = checks.iter().filter(|check| check.fits()).count();
+        writeln!(self.out, ": {fitting} of {} calls fit the tools", checks.len())?;
+        for (place, check) in (1..).zip(checks) {
+            match check {
+                CallCheck::Valid => {}
+                CallCheck::UnknownTool => writeln!(self.out, "  call {place}: no such tool was given")?,
+                CallCheck::Invalid(why) => {
+                    writeln!(self.out, "  call {place}: the arguments do not fit: {}", shortened(why))?;
+                }
+                CallCheck::UnusableSchema(why) => {
+                    let why = shortened(why);
+                    writeln!(
+                        self.out,
+                        "  call {place}: only its name is checked; its tool's schema is none: {why}"
+                    )?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn format(&mut self, kind: ReplyKind, fault: Option<&SyntaxError>) -> fmt::Result {

@@ -22,6 +22,7 @@
 //! has to be waited for ([`AsyncTerm`]); `docs/rewards.md` shows each whole.
 
 mod asynchronous;
+mod binary;
 mod breakdown;
 mod call;
 mod closure;
@@ -34,19 +35,27 @@ mod failure;
 mod format;
 mod length;
 mod parts;
+mod preset;
 mod reference;
 mod registry;
+mod rouge;
+mod rouge_values;
 mod rubric;
 mod scale;
+mod schema;
 mod score;
 mod term;
+mod thoughts;
+mod tools;
 
 pub mod released;
 pub mod rows;
 
 pub use asynchronous::{AsyncTerm, Limits, ScoreFuture};
+pub use binary::{Binary, BinarySettings, CallOrder, Form};
 pub use breakdown::{
-    Breakdown, CallPoints, CallScore, Comparison, Defect, Loss, Outcome, Points, Side, Unscorable,
+    Breakdown, CallCheck, CallPoints, CallScore, CallSimilarity, Comparison, Defect, Loss, Outcome, Points,
+    Side, Unscorable,
 };
 pub use call::AnyCall;
 pub use closure::{AsyncFnTerm, FnTerm};
@@ -59,12 +68,17 @@ pub use failure::{FailureCause, OnFailure, TermFailure, is_scoring};
 pub use format::{Format, FormatSettings};
 pub use length::{Length, LengthSettings, LengthTarget};
 pub use parts::{Part, PartId, parts};
+pub use preset::PRESETS;
 pub use reference::Reference;
 pub use registry::{Registry, settings};
+pub use rouge_values::{RougeValues, RougeValuesSettings};
 pub use rubric::{AnyTerm, Reply, Rubric, WeightedTerm};
 pub use scale::Scale;
+pub use schema::{Additional, Schema, SchemaCredit, SchemaSettings};
 pub use score::{Score, ScoredTerm};
 pub use term::{Component, Term, TermScore};
+pub use thoughts::Thoughts;
+pub use tools::{Tool, Tools};
 
 /// Runs the guide's examples as tests.
 #[cfg(doctest)]

@@ -8,7 +8,7 @@ use toolrl_grammar::{
 };
 
 use crate::released::last_thoughts;
-use crate::{AnyCall, RewardError};
+use crate::{AnyCall, RewardError, Tools};
 
 /// A task's reference reply, read once and scored against often.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Reference {
     kind: ReplyKind,
     calls: Option<Vec<AnyCall<'static>>>,
     reading: Reading,
+    tools: Option<Arc<Tools>>,
 }
 
 /// How a reply's parts are found when it is held against a reference.
@@ -48,7 +49,13 @@ impl Reference {
         let lines = lenient(reply).map(|block| block.calls).transpose().map_err(RewardError::Reference)?;
         let owned = |line| AnyCall::of_line(line).into_owned();
         let calls = lines.map(|lines| lines.into_iter().map(owned).collect());
-        Ok(Self { text: reply.to_vec(), kind: ReplyKind::of(reply), calls, reading: Reading::Released })
+        Ok(Self {
+            text: reply.to_vec(),
+            kind: ReplyKind::of(reply),
+            calls,
+            reading: Reading::Released,
+            tools: None,
+        })
     }
 
     /// A gold reply in a dialect, which replies are read in too.
@@ -77,7 +84,35 @@ impl Reference {
         let calls = (!turn.calls.is_empty())
             .then(|| turn.calls.iter().map(|call| AnyCall::of(call).into_owned()).collect());
         let reading = Reading::Dialect(dialect, Arc::new(types));
-        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading }
+        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading, tools: None }
+    }
+
+    /// The same for a task that lists these tools, as [`Tools::of`] reads them. Their schemas are made ready once,
+    /// when a call is first held to one; clones share them.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use toolrl_reward::{Context, Reference, Schema, Term};
+    ///
+    /// let days = json!({"type": "object", "properties": {"days": {"type": "integer"}}});
+    /// let tools = [json!({"type": "function", "function": {"name": "forecast", "parameters": days}})];
+    /// let gold = r#"<tool_call>{"name": "forecast", "parameters": {"days": 2}}</tool_call>"#;
+    /// let reference = Reference::parse(gold).unwrap().with_tools(&tools);
+    /// let value = |reply: &str| {
+    ///     let parsed = reference.read(reply.as_bytes());
+    ///     Schema::default().score(&parsed, &reference, &Context::evaluation()).unwrap().value
+    /// };
+    /// assert_eq!((value(gold), value(&gold.replace("2", "\"two\""))), (1.0, 0.0));
+    /// ```
+    #[must_use]
+    pub fn with_tools(self, tools: &[serde_json::Value]) -> Self {
+        let tools = Tools::of(tools);
+        Self { tools: (!tools.is_empty()).then(|| Arc::new(tools)), ..self }
+    }
+
+    /// The tools that the task lists; `None` where it lists none.
+    pub fn tools(&self) -> Option<&Tools> {
+        self.tools.as_deref()
     }
 
     /// A reply that is held against this reference, read in its dialect.
@@ -121,6 +156,14 @@ impl Reference {
             (Reading::Released, _) if !reads_alike(parsed) => released_calls(parsed.text),
             (Reading::Dialect(..), Some(fault)) => Err(fault.clone()),
             _ => Ok(parsed.turn.calls.iter().map(AnyCall::of).collect()),
+        }
+    }
+
+    /// The same, but that a reply in which nothing opens calls makes none in any reading.
+    pub(crate) fn written_calls<'p>(&self, parsed: &'p Parsed<'_>) -> Result<Vec<AnyCall<'p>>, SyntaxError> {
+        match &self.reading {
+            Reading::Released if lenient(parsed.text).is_none() => Ok(Vec::new()),
+            _ => self.calls_of(parsed),
         }
     }
 

@@ -9,8 +9,8 @@ use toolrl_grammar::Parsed;
 
 use crate::closure::AnyError;
 use crate::{
-    AnyTerm, AsyncFnTerm, AsyncTerm, Context, Correctness, FnTerm, Format, Length, Limits, Reference,
-    RewardError, Term, TermScore,
+    AnyTerm, AsyncFnTerm, AsyncTerm, Binary, Context, Correctness, FnTerm, Format, Length, Limits, Reference,
+    RewardError, RougeValues, Schema, Term, TermScore,
 };
 
 /// Builds a term from its settings in a recipe.
@@ -27,7 +27,7 @@ impl Registry {
         Self { factories: BTreeMap::new() }
     }
 
-    /// The terms of this crate: `format`, `correctness` and `length`.
+    /// The terms of this crate: `format`, `correctness`, `length`, `schema`, `binary` and `rouge_values`.
     pub fn builtin() -> Self {
         let mut registry = Self::empty();
         registry.register(Format::ID, |table| Ok(Box::new(Format::new(settings(Format::ID, table)?))));
@@ -35,6 +35,11 @@ impl Registry {
             Ok(Box::new(Correctness::new(settings(Correctness::ID, table)?)))
         });
         registry.register(Length::ID, |table| Ok(Box::new(Length::new(settings(Length::ID, table)?))));
+        registry.register(Binary::ID, |table| Ok(Box::new(Binary::new(settings(Binary::ID, table)?))));
+        registry.register(RougeValues::ID, |table| {
+            Ok(Box::new(RougeValues::new(settings(RougeValues::ID, table)?)?))
+        });
+        registry.register(Schema::ID, |table| Ok(Box::new(Schema::new(settings(Schema::ID, table)?))));
         registry
     }
 

@@ -198,10 +198,6 @@ fn format_names_the_fault() {
 }
 
 fn rubric(recipe: &str) -> Result<Rubric, RewardError> {
-    #[derive(serde::Deserialize)]
-    struct Recipe {
-        reward: RubricConfig,
-    }
     let recipe: Recipe = toml::from_str(recipe).expect("TOML");
     Rubric::from_config(&recipe.reward, &Registry::builtin())
 }
@@ -268,7 +264,10 @@ fn schedules_and_lengths_are_given_in_a_recipe() {
 fn bad_recipes_are_refused_with_a_place() {
     let cases = [
         ("reward = []", "a rubric needs at least one reward term"),
-        ("[[reward]]\nid = \"nice\"", "unknown reward term \"nice\"; known: correctness, format, length"),
+        (
+            "[[reward]]\nid = \"nice\"",
+            "unknown reward term \"nice\"; known: binary, correctness, format, length, rouge_values, schema",
+        ),
         ("[[reward]]\nid = \"length\"\n[[reward]]\nid = \"length\"", "listed twice"),
         ("[[reward]]\nid = \"length\"\nweight = inf", "weight inf is not a finite number"),
         ("[[reward]]\nid = \"length\"\ntargt = \"fixed\"", "unknown field `targt`"),
@@ -276,6 +275,9 @@ fn bad_recipes_are_refused_with_a_place() {
         ("[[reward]]\nid = \"format\"\nscale = [{ two_stage_at = -1 }]", "expected u64"),
         ("[[reward]]\nid = \"format\"\nscale = { two_stage_at = 8 }", "expected a sequence"),
         ("[[reward]]\nid = \"length\"\ntarget = { words = \"a\" }", "expected u32"),
+        ("[[reward]]\nid = \"schema\"\ncredit = \"half\"", "unknown variant `half`"),
+        ("[[reward]]\nid = \"binary\"\nthoughts = \"some\"", "unknown variant `some`"),
+        ("[[reward]]\nid = \"rouge_values\"\npenalty = -1.0", "penalty = -1 should be"),
     ];
     for (recipe, message) in cases {
         let error = rubric(recipe).expect_err(recipe).to_string();
@@ -283,12 +285,41 @@ fn bad_recipes_are_refused_with_a_place() {
     }
 }
 
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct Recipe {
+    reward: RubricConfig,
+}
+
+#[test]
+fn a_preset_stands_for_its_terms() {
+    let cases: [(&str, &[&str], (f64, f64)); 4] = [
+        ("reward = \"released\"", &["format", "correctness"], (-3.0, 4.0)),
+        ("[reward]\npreset = \"tool-n1\"", &["binary"], (0.0, 1.0)),
+        ("reward = \"star\"", &["rouge_values"], (-1.0, 1.0)),
+        ("[[reward]]\nid = \"binary\"\n[[reward]]\nid = \"schema\"", &["binary", "schema"], (0.0, 2.0)),
+    ];
+    for (text, ids, range) in cases {
+        let recipe: Recipe = toml::from_str(text).expect(text);
+        let rubric = Rubric::from_config(&recipe.reward, &Registry::builtin()).expect(text);
+        assert_eq!(rubric.ids().collect::<Vec<_>>(), ids, "{text}");
+        assert_eq!(rubric.range(&Context::evaluation()), range, "{text}");
+        let written = toml::to_string(&recipe).expect(text);
+        assert_eq!(toml::from_str::<Recipe>(&written).expect(&written), recipe, "{written}");
+    }
+    let refused = [
+        ("reward = \"tool_n1\"", "unknown reward preset \"tool_n1\"; known: released, tool-n1, star"),
+        ("[reward]\npreset = \"starr\"", "unknown reward preset \"starr\""),
+        ("[reward]\npreset = \"star\"\nweight = 2", "unknown field `weight`"),
+        ("reward = 3", "expected a list of terms ([[reward]]) or a preset's name"),
+    ];
+    for (text, message) in refused {
+        let error = toml::from_str::<Recipe>(text).expect_err(text).to_string();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
 #[test]
 fn a_config_survives_toml() {
-    #[derive(serde::Serialize, serde::Deserialize, PartialEq, Debug)]
-    struct Recipe {
-        reward: RubricConfig,
-    }
     let mut recipe = Recipe { reward: RubricConfig::default() };
     recipe.reward.terms[1].settings.insert("granularity".into(), "coarse".into());
     let nested: toml::Table = toml::from_str("scale = ['equal_max', { two_stage_at = 8 }]").expect("TOML");

@@ -50,7 +50,7 @@ pub use phi4_mini::PHI4_MINI;
 pub use pythonic::PYTHONIC;
 pub use qwen3_coder::QWEN3_CODER;
 pub use toolrl::ToolRl;
-pub use types::ParameterTypes;
+pub use types::{ParameterTypes, schema_type};
 pub use xlam::XLAM;
 
 use compare::same_calls;

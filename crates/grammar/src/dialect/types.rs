@@ -75,6 +75,25 @@ impl ParameterTypes {
     }
 }
 
+/// JSON Schema's name of a type that is written as programming languages call it; any other name as it is.
+///
+/// ```
+/// use toolrl_grammar::dialect::schema_type;
+///
+/// assert_eq!(["dict", "float", "array"].map(schema_type), ["object", "number", "array"]);
+/// ```
+pub fn schema_type(name: &str) -> &str {
+    match name {
+        "int" | "long" | "short" => "integer",
+        "float" | "double" => "number",
+        "bool" => "boolean",
+        "dict" => "object",
+        "list" | "tuple" => "array",
+        "str" | "text" | "enum" => "string",
+        other => other,
+    }
+}
+
 impl Types {
     fn of(schema: &Value<'_>, depth: usize) -> Self {
         let mut types = Self::default();
@@ -100,15 +119,7 @@ impl Types {
     }
 
     fn bit(name: &str) -> u8 {
-        let name = match name {
-            "int" | "long" | "short" => "integer",
-            "float" | "double" => "number",
-            "bool" => "boolean",
-            "dict" => "object",
-            "list" | "tuple" => "array",
-            "str" | "text" | "enum" => "string",
-            other => other,
-        };
+        let name = schema_type(name);
         ORDER.iter().find(|(known, _)| *known == name).map_or(0, |(_, bit)| *bit)
     }
 
