@@ -8,18 +8,34 @@ use crate::TrainError;
 /// Holds a run directory until it is dropped, or the process ends in whatever way: the lock is the system's, and a file
 /// that a dead process left does not lock anything.
 #[derive(Debug)]
-pub(crate) struct RunLock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct RunLock {
+    file: File,
+    /// Whether the directory was made for it.
+    made: bool,
+}
 
 impl RunLock {
     pub(crate) fn take(run_dir: &Path) -> Result<Self, TrainError> {
         let path = run_dir.join("lock");
         let failed = |source| TrainError::Write { path: path.clone(), source };
+        let made = !run_dir.exists();
         std::fs::create_dir_all(run_dir).map_err(failed)?;
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => Ok(Self { file, made }),
             Err(TryLockError::WouldBlock) => Err(TrainError::Locked { dir: run_dir.to_owned() }),
             Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+}
+
+impl RunLock {
+    /// Gives up a directory into which nothing was written; one that was made for it goes.
+    pub(crate) fn leave_nothing(self, run_dir: &Path) {
+        drop(self.file);
+        std::fs::remove_file(run_dir.join("lock")).unwrap_or_default();
+        if self.made {
+            std::fs::remove_dir(run_dir).unwrap_or_default();
         }
     }
 }
@@ -35,6 +51,10 @@ mod tests {
         let first = RunLock::take(&run).unwrap();
         assert!(matches!(RunLock::take(&run), Err(TrainError::Locked { .. })));
         drop(first);
-        RunLock::take(&run).unwrap();
+        RunLock::take(&run).unwrap().leave_nothing(&run);
+        assert!(run.exists() && !run.join("lock").exists(), "it was there before");
+        std::fs::remove_dir(&run).unwrap();
+        RunLock::take(&run).unwrap().leave_nothing(&run);
+        assert!(!run.exists());
     }
 }

@@ -57,6 +57,18 @@ pub struct RunOutcome {
 /// # Errors
 /// [`TrainError`]; what was written until then stays, and is whole. [`TrainError::Stopped`] when it was asked to stop.
 pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
+    // Taken first, so that of runs that begin at once one has the directory.
+    let lock = RunLock::take(job.run_dir)?;
+    let run_dir = job.run_dir;
+    let done = locked(job, observer).await;
+    if done.is_err() && !run_dir.join(Identity::NAME).exists() {
+        lock.leave_nothing(run_dir);
+    }
+    done
+}
+
+/// The same in a directory that is this process's.
+async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
     let mut recipe = job.recipe.resolved()?;
     let Job { parts, run_dir, .. } = job;
     let clock = Instant::now();
@@ -75,7 +87,6 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
     let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
     let trained = start.trained(recipe)?;
     // From here on the directory is written to.
-    let _lock = RunLock::take(run_dir)?;
     let identity = Identity::of((&data, &stage, overlong), &start, &place.name)?;
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
