@@ -180,7 +180,7 @@ pub struct EvalArgs {
     /// What to evaluate on where it is no benchmark: held-out
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR", required_unless_present = "run")]
     pub policy: Option<PathBuf>,
     /// A finished run: its last policy on what it held out, as it evaluates (with --policy another one)
@@ -228,7 +228,7 @@ pub enum PolicyCommand {
 /// Arguments of `toolrl policy generate`.
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Rows with `messages` (a list of role and content) and, if the template lists any, `tools` (a list of JSON
@@ -264,7 +264,7 @@ pub struct GenerateArgs {
 /// Arguments of `toolrl policy logprobs`.
 #[derive(Debug, Args)]
 pub struct LogprobsArgs {
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Rows with `input_ids`; may be gzipped
@@ -281,7 +281,7 @@ pub struct LogprobsArgs {
 /// Arguments of `toolrl policy inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(value_name = "DIR")]
     pub policy: PathBuf,
     /// Tokens of one forward and backward pass: train.micro_tokens

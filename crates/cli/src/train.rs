@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use toolrl_chat::Chat;
 use toolrl_eval::EvalReport;
+use toolrl_policy::PolicyPlace;
 use toolrl_train::{
     Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, load_data,
     refuse_used, run, worded,
 };
 
 use crate::args::TrainArgs;
+use crate::loaded::words;
 use crate::progress::Progress;
 use crate::{device, hub, recipes, run_dir, signals, starter};
 
@@ -65,9 +66,10 @@ fn find_dialect(recipe: &mut Recipe) -> anyhow::Result<()> {
     let (Some(PolicySource::Dir(dir)), DataSource::Files(files)) = (&recipe.policy, &recipe.data) else {
         return Ok(());
     };
-    if dir.is_dir() && files.train.exists() {
+    let place = PolicyPlace::from(dir);
+    if dir.is_dir() && place.base()?.is_none_or(|base| base.is_dir()) && files.train.exists() {
         let data = load_data(&recipe.data, recipe.seed)?;
-        let chat = Chat::load(dir)?.with_variables(recipe.template.clone())?;
+        let chat = words(&place, recipe.template.clone())?;
         recipe.dialect = worded(recipe, data.train.iter(), chat)?.dialect().name().to_owned();
     }
     Ok(())

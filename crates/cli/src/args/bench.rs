@@ -23,7 +23,7 @@ of its replies, in sampling and in training, and sequences are padded. The ratio
 /// Arguments of `toolrl bench step`.
 #[derive(Debug, Args)]
 pub struct BenchStepArgs {
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// Rows with `messages` (a list of role and content) or `input_ids`; may be gzipped

@@ -72,7 +72,7 @@ report.html; standard output gets the scores.";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who replies")]
 pub struct ModelArgs {
-    /// A model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// A model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR", conflicts_with = "endpoint")]
     pub policy: Option<PathBuf>,
     /// The address of an OpenAI-compatible server, such as http://localhost:8000/v1

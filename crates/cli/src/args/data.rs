@@ -93,7 +93,7 @@ pub struct DataInspectArgs {
     /// The dataset
     #[arg(value_name = "PATH")]
     pub path: PathBuf,
-    /// Count tokens too: a model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// Count tokens too: a model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
     /// Print one JSON object, with the place of every duplicate and every unscorable reply

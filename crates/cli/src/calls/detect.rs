@@ -12,7 +12,7 @@ use crate::loaded::words;
 /// The model directory whose dialect is looked for.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME)
+    /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
     /// What the chat template reads beside the messages
