@@ -18,7 +18,7 @@ use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
 pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
-pub use data::{DataBuildArgs, DataCommand, DataInspectArgs, FileAndCount};
+pub use data::{DataBuildArgs, DataCommand, DataConvertArgs, DataInspectArgs, FileAndCount, Target};
 pub use doctor::DoctorArgs;
 pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use study::StudyArgs;

@@ -1,5 +1,6 @@
 //! `toolrl data build`: samples from downloaded datasets.
 
+mod convert;
 mod inspect;
 mod table;
 
@@ -15,6 +16,7 @@ use toolrl_data::{write_jsonl, write_parquet};
 use crate::args::{DataBuildArgs, FileAndCount};
 use table::{bars, columns};
 
+pub(crate) use convert::convert;
 pub(crate) use inspect::inspect;
 
 /// What a build writes: samples in two forms, those held out if any are, the report, the settings.

@@ -7,7 +7,9 @@ use serde::Serialize;
 use toolrl_grammar::{ReplyKind, lenient, text};
 
 use crate::lengths::Lengths;
-use crate::{DataError, GoldFault, Loaded, Place, Reading, Sample, TaskKind, load};
+use crate::{
+    DataError, Faulty, GoldFault, LoadConfig, Loaded, Place, Reading, Sample, TaskKind, Turns, load_with,
+};
 
 /// What a dataset holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -26,9 +28,10 @@ pub struct Inspection {
     pub calls: BTreeMap<usize, usize>,
     /// Prompts that hold earlier turns.
     pub with_history: usize,
-    /// Prompts that hold what a tool returned: `<obs>`.
+    /// Prompts that hold what a tool returned: `<obs>`, or a tool's message.
     pub with_observations: usize,
-    /// Tools of the prompts that list them by number, as `1. Name: …` or `1. name: …`; `None` if none does.
+    /// Tools of the prompts: those that the chat template lists, or that the system message lists by number, as
+    /// `1. Name: …` or `1. name: …`; `None` if no prompt has any.
     pub tools: Option<Lengths>,
     /// Prompts in which no such list was found.
     pub without_tool_list: usize,
@@ -81,12 +84,13 @@ pub struct UnscorableGroup {
     pub example: String,
 }
 
-/// Reads a dataset and inspects it. The samples are given back for whatever else is asked of them.
+/// Reads a dataset and inspects it. The samples are given back for whatever else is asked of them. Rows that cannot be
+/// read are in the report.
 ///
 /// # Errors
-/// As [`load`](crate::load()).
-pub fn inspect(path: &Path) -> Result<(Inspection, Vec<Sample>), DataError> {
-    let loaded = load(path)?;
+/// As [`load_with`] where such rows are left out.
+pub fn inspect(path: &Path, turns: Turns) -> Result<(Inspection, Vec<Sample>), DataError> {
+    let loaded = load_with(path, LoadConfig { turns, faulty: Faulty::LeaveOut })?;
     let samples = &loaded.samples;
     let mut by_kind = BTreeMap::new();
     samples.iter().for_each(|sample| *by_kind.entry(sample.kind).or_insert(0) += 1);
@@ -113,8 +117,10 @@ pub fn inspect(path: &Path) -> Result<(Inspection, Vec<Sample>), DataError> {
         prompt_words: prompt(words),
         gold_chars: gold(chars),
         gold_words: gold(words),
-        same_prompt: repeats(&loaded, |sample| (&sample.messages, "")),
-        same_prompt_and_gold: repeats(&loaded, |sample| (&sample.messages, sample.gold.text())),
+        same_prompt: repeats(&loaded, |sample| (&sample.messages, &sample.tools, "")),
+        same_prompt_and_gold: repeats(&loaded, |sample| {
+            (&sample.messages, &sample.tools, sample.gold.text())
+        }),
         unscorable: unscorable(&loaded),
     };
     Ok((inspection, loaded.samples))
@@ -142,7 +148,7 @@ fn calls(samples: &[Sample]) -> BTreeMap<usize, usize> {
 }
 
 fn has_observation(sample: &Sample) -> bool {
-    sample.messages.iter().any(|m| m.role != "system" && m.content.contains("<obs>"))
+    sample.messages.iter().any(|m| m.role == "tool" || m.role != "system" && m.content.contains("<obs>"))
 }
 
 fn has_history(sample: &Sample) -> bool {
@@ -151,8 +157,12 @@ fn has_history(sample: &Sample) -> bool {
     spoken > 1 || has_observation(sample) || sample.messages.iter().any(|m| m.role == "assistant")
 }
 
-/// The length of the first list in the system message whose lines begin with 1., 2. and so on.
+/// How many tools the chat template lists; or the length of the first list in the system message whose lines begin with
+/// 1., 2. and so on.
 fn listed_tools(sample: &Sample) -> Option<usize> {
+    if !sample.tools.is_empty() {
+        return Some(sample.tools.len());
+    }
     let system = sample.messages.iter().find(|m| m.role == "system")?;
     let mut count = 0;
     for line in system.content.lines() {

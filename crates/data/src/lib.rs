@@ -17,6 +17,7 @@ mod template;
 mod write;
 
 pub mod build;
+pub mod convert;
 pub mod inspect;
 pub mod random;
 pub mod world;

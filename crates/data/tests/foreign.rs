@@ -54,6 +54,7 @@ fn byte_order_marks_and_line_ends_are_read() {
         format!("\u{feff}{row}\n{row}\n"),
         format!("\u{feff}[{row},\r\n {row}]"),
         format!("{row}\r\n\r\n{row}\r\n"),
+        format!("{{\n{}\n{{\n{}", &row[1..], &row[1..]),
         // Two files that were joined.
         format!("\u{feff}{row}\n\u{feff}{row}"),
     ];

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use toolrl_data::Turns;
 use toolrl_data::build::Take;
 
 use super::TemplateArgs;
@@ -17,6 +18,9 @@ pub enum DataCommand {
     /// Say what a dataset holds: kinds, lengths, tools, duplicates, gold replies that cannot be scored
     #[command(after_help = INSPECT_HELP)]
     Inspect(DataInspectArgs),
+    /// Write a dataset in another form: OpenAI's chat, ToolRL's text or verl's columns
+    #[command(after_help = CONVERT_HELP)]
+    Convert(DataConvertArgs),
 }
 
 const BUILD_HELP: &str = "\

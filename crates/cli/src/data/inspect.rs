@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use toolrl_data::inspect::{Inspection, Repeat, UnscorableGroup, inspect as inspect_data};
-use toolrl_data::{Lengths, Reading, Sample};
+use toolrl_data::{Lengths, Reading, RefusedRow, Sample};
 use toolrl_rollout::{GoldReply, Prompt};
 
 use super::table::{bars, columns};
@@ -23,7 +23,7 @@ struct Tokens {
 
 /// A table, or one JSON object.
 pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
-    let (found, samples) = inspect_data(&args.path)?;
+    let (found, samples) = inspect_data(&args.path, args.turns.into())?;
     let tokens = args.policy.as_deref().map(|dir| tokens(dir, &args.template, &samples)).transpose()?;
     let text = if args.json {
         json(&found, tokens.as_ref())?.to_string() + "\n"
@@ -31,7 +31,12 @@ pub(crate) fn inspect(args: &DataInspectArgs) -> anyhow::Result<()> {
         text(&found, tokens.as_ref())
     };
     print!("{text}");
-    Ok(())
+    match found.reading.refused.len() {
+        0 => Ok(()),
+        rows => bail!(
+            "{rows} rows cannot be read: train leaves them out only with data.files.faulty = \"leave_out\""
+        ),
+    }
 }
 
 fn tokens(dir: &Path, template: &TemplateArgs, samples: &[Sample]) -> anyhow::Result<Tokens> {
@@ -66,7 +71,7 @@ fn text(found: &Inspection, tokens: Option<&Tokens>) -> String {
     section(&mut out, "Calls in a gold reply that has some", &bars(&calls));
     let _ = writeln!(
         out,
-        "\nEarlier turns: in {} prompts; with <obs>: in {}",
+        "\nEarlier turns: in {} prompts; with results of calls: in {}",
         found.with_history, found.with_observations
     );
     section(&mut out, "Lengths", &lengths(found, tokens));
@@ -97,11 +102,28 @@ fn reading(reading: &Reading) -> String {
     section(&mut out, "Rows by form", &bars(&forms));
     section(&mut out, "Fields that are read, by the rows that have them", &fields(&reading.read));
     section(&mut out, "Fields that are not read", &fields(&reading.passed_over));
+    section(&mut out, "Rows that cannot be read", &refused(&reading.refused));
+    if reading.unprompted > 0 {
+        let _ = writeln!(out, "\nReplies that answer nothing, and are no samples: {}", reading.unprompted);
+    }
+    if reading.system_lists > 0 {
+        let _ = writeln!(out, "\nLists of tools taken from system texts: {}", reading.system_lists);
+    }
     if reading.surrogates > 0 {
         let _ = writeln!(out, "\nTexts with lone surrogates, read as U+FFFD: {}", reading.surrogates);
     }
     if reading.repeated_ids > 0 {
         let _ = writeln!(out, "\nIds that repeat, numbered to be unique: {}", reading.repeated_ids);
+    }
+    out
+}
+
+/// The first rows that were refused, with the reasons.
+fn refused(rows: &[RefusedRow]) -> String {
+    let mut out: String =
+        rows.iter().take(SHOWN).map(|row| format!("  {}: {}\n", row.at, row.reason)).collect();
+    if rows.len() > SHOWN {
+        let _ = writeln!(out, "  and {} more (all with --json)", rows.len() - SHOWN);
     }
     out
 }
@@ -148,7 +170,7 @@ fn lengths(found: &Inspection, tokens: Option<&Tokens>) -> String {
     }
     let mut out = columns(&rows);
     if found.without_tool_list > 0 {
-        let _ = writeln!(out, "  no numbered list of tools was found in {} prompts", found.without_tool_list);
+        let _ = writeln!(out, "  no list of tools was found in {} prompts", found.without_tool_list);
     }
     out
 }

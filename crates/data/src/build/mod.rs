@@ -21,9 +21,10 @@ use std::hash::Hash;
 use crate::random::Rng;
 use crate::{DataError, Sample};
 use read::ReadSource;
-use render::Renderer;
 use step::Step;
 
+pub(crate) use render::{Renderer, listed_tools};
+pub(crate) use step::{CALL_THOUGHT, RESPONSE_THOUGHT};
 pub(crate) use xlam::NO_TOOL;
 
 pub use cause::Cause;
@@ -54,7 +55,7 @@ const ORDER: u64 = 2;
 /// be used, and whatever a file that cannot be read gives.
 pub fn build(config: &BuildConfig) -> Result<Built, DataError> {
     config.check()?;
-    let renderer = Renderer::new(config)?;
+    let renderer = Renderer::new(config.prompt.as_deref())?;
     let mut used = HashSet::new();
     let mut samples = Vec::new();
     let mut sources = Vec::new();

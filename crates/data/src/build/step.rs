@@ -54,8 +54,8 @@ pub(super) struct Step {
 }
 
 /// Sources bring no thoughts, so that gold replies have a fixed one: no term of the reward compares thoughts.
-const CALL_THOUGHT: &str = "My tools can do this, so I call what is needed.";
-const RESPONSE_THOUGHT: &str = "No call is needed now, so I answer in words.";
+pub(crate) const CALL_THOUGHT: &str = "My tools can do this, so I call what is needed.";
+pub(crate) const RESPONSE_THOUGHT: &str = "No call is needed now, so I answer in words.";
 
 impl Turn {
     /// The thought, calls and response of a reply as text; empty where it has none.

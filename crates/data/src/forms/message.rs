@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::Map;
 use toolrl_grammar::json::{self, Object, Value};
 
-use super::{CHANGES_PROMPT, Row, call, notes};
+use super::fields::CHANGES_PROMPT;
+use super::{Row, call, notes};
 use crate::{DataError, Message};
 
 const LIST: &str = "a list of at least one message";

@@ -16,9 +16,29 @@ pub(super) fn rows(
     match text.trim_start().chars().next() {
         None => Err(DataError::Empty { path: path.into() }),
         Some('[') => array(path, text),
-        Some('{') => lines(path, text, limits),
+        Some('{') => match lines(path, text, limits) {
+            Err(error @ DataError::Json { .. }) => values(text).ok_or(error),
+            rows => rows,
+        },
         Some(other) => Err(DataError::Format { path: path.into(), found: format!("{other:?} at its start") }),
     }
+}
+
+/// Objects over several lines, one after another, as `jq` prints them. `None` where the first line is an object of its
+/// own, or not all is JSON.
+fn values(text: &str) -> Option<Vec<(Place, Value<'static>)>> {
+    let mut rest = text.trim();
+    let first = rest.lines().next().unwrap_or_default();
+    if json::parse(first).is_ok() {
+        return None;
+    }
+    let mut rows = Vec::new();
+    while !rest.is_empty() {
+        let (value, len) = json::parse_prefix(rest).ok()?;
+        rows.push((Place::Row(rows.len() + 1), value.into_owned()));
+        rest = rest[len..].trim_start();
+    }
+    Some(rows)
 }
 
 fn array(path: &Path, text: &str) -> Result<Vec<(Place, Value<'static>)>, DataError> {

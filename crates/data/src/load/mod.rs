@@ -3,12 +3,13 @@
 mod config;
 mod encoding;
 mod footer;
+mod ids;
 mod json;
 mod limits;
 mod source;
 mod table;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use toolrl_grammar::json::Value;
@@ -92,7 +93,7 @@ pub fn load_with(path: &Path, config: LoadConfig) -> Result<Loaded, DataError> {
     if samples.is_empty() {
         return Err(first.unwrap_or_else(|| DataError::Empty { path: path.into() }));
     }
-    let repeated_ids = make_ids_unique(&mut samples);
+    let repeated_ids = ids::make_unique(&mut samples);
     let reading = Reading { refused, ..notes.into_reading(counts, repeated_ids) };
     reading.tell(path);
     let gold = GoldReport::of(&samples);
@@ -109,28 +110,6 @@ fn settle_alpaca(rows: &mut [Result<(Row<'_>, Form), DataError>]) {
         let instructions = rows.iter_mut().flatten().filter(|(_, form)| *form == Form::Instruction);
         instructions.for_each(|(_, form)| *form = Form::Alpaca);
     }
-}
-
-/// Adds a number to ids that an earlier sample has. How many there were.
-fn make_ids_unique(samples: &mut [Sample]) -> usize {
-    let mut used: HashSet<String> = samples.iter().map(|sample| sample.id.clone()).collect();
-    let mut times: HashMap<String, usize> = HashMap::new();
-    let mut repeated = 0;
-    for sample in samples {
-        let number = times.entry(sample.id.clone()).or_insert(0);
-        *number += 1;
-        if *number == 1 {
-            continue;
-        }
-        repeated += 1;
-        let numbered = |number: &usize| format!("{}#{number}", sample.id);
-        while used.contains(&numbered(number)) {
-            *number += 1;
-        }
-        sample.id = numbered(number);
-        used.insert(sample.id.clone());
-    }
-    repeated
 }
 
 /// The rows of a file of any supported kind, each with its place.
