@@ -295,6 +295,24 @@ fn empty_cells_of_a_struct_are_no_fields() {
 }
 
 #[test]
+fn columns_of_other_types_are_counted() {
+    let days: ArrayRef = Arc::new(arrow_array::Date32Array::from(vec![Some(1), None]));
+    let text = |value| Arc::new(LargeStringArray::from(vec![value, value])) as ArrayRef;
+    let model = json!({"ground_truth": GOLD}).to_string();
+    let columns =
+        |day_column| [("prompt", text("Hi")), ("reward_model", text(&model)), (day_column, days.clone())];
+    let directory = tempfile::tempdir().unwrap();
+    let table = |day_column| {
+        let batch = RecordBatch::try_from_iter(columns(day_column)).unwrap();
+        load(&put(directory.path(), "t.parquet", &written(&batch, Compression::SNAPPY)))
+    };
+    let loaded = table("day").unwrap();
+    assert_eq!((loaded.samples.len(), &loaded.reading.passed_over["day"]), (2, &1));
+    let error = table("system").unwrap_err().to_string();
+    assert!(error.contains("`system`") && error.contains("row 1"), "{error}");
+}
+
+#[test]
 fn zstd_and_pipes_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let row = row_with("id", "0");

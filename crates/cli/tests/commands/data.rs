@@ -1,5 +1,7 @@
 //! `toolrl data`.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::{POLICY, file, toolrl};
@@ -159,4 +161,66 @@ fn nothing_is_written_over_or_guessed() {
     assert!(ran.error().contains("no sample to train on was made"));
     assert!(!dir.join("new").exists(), "nothing was begun");
     assert_eq!(toolrl(dir, &["data", "build", "--out", "new"]).code, Some(2), "no source is a usage error");
+}
+
+/// Two rows of OpenAI's form with three replies, one of which calls.
+fn chats(dir: &Path) -> String {
+    let tool = json!({"type": "function", "function": {"name": "light", "description": "Switches.", "parameters":
+        {"type": "object", "properties": {"on": {"type": "boolean"}}}}});
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [
+        {"id": "a", "type": "function", "function": {"name": "light", "arguments": "{\"on\": true}"}}]});
+    let rows = [
+        json!({"messages": [user("Light!"), call, {"role": "tool", "tool_call_id": "a", "content": "done"},
+            {"role": "assistant", "content": "It is on."}], "tools": [tool], "score": 1}),
+        json!({"messages": [user("Hi"), {"role": "assistant", "content": "Hello."}], "tools": [tool]}),
+    ];
+    file(dir, "chats.jsonl", rows.map(|row| format!("{row}\n")).concat())
+}
+
+#[test]
+fn a_dataset_is_written_in_another_form() {
+    let dir = &tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let chats = chats(dir);
+    let inspected = |path: &str| -> Value {
+        serde_json::from_str(&toolrl(dir, &["data", "inspect", path, "--json"]).ok()).unwrap()
+    };
+    let found = inspected(&chats);
+    assert_eq!((&found["samples"], &found["reading"]["forms"]), (&json!(3), &json!({"openai": 2})));
+    assert_eq!(found["reading"]["passed_over"], json!({"score": 1}));
+    assert_eq!((&found["tools"]["max"], &found["with_observations"]), (&json!(1), &json!(1)));
+    let kinds = found["by_kind"].clone();
+    let forms =
+        [("openai", "o.jsonl", "openai"), ("verl", "v.parquet", "verl"), ("toolrl", "t.jsonl", "verl")];
+    for (to, out, form) in forms {
+        let args = ["data", "convert", &chats, "--to", to, "--out", out];
+        assert_eq!(toolrl(dir, &args).ok(), format!("{out}: 3 samples of 3\n"));
+        let again = inspected(out);
+        assert_eq!((&again["by_kind"], &again["reading"]["forms"]), (&kinds, &json!({form: 3})), "{to}");
+        assert!(toolrl(dir, &args).error().contains("--force"), "{to}");
+    }
+    let last = ["data", "convert", &chats, "--to", "openai", "--turns", "last", "--out", "l.jsonl"];
+    assert_eq!(toolrl(dir, &last).ok(), "l.jsonl: 2 samples of 2\n");
+    let table = ["data", "convert", &chats, "--to", "openai", "--out", "o.parquet"];
+    assert!(toolrl(dir, &table).error().contains("JSON lines"));
+}
+
+#[test]
+fn inspection_tells_every_row_that_cannot_be_read() {
+    let dir = &tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let mut rows = std::fs::read_to_string(chats(dir)).unwrap();
+    rows += "{\"messages\": \"none\"}\n{\"text\": \"a\"}\n";
+    let path = file(dir, "odd.jsonl", rows);
+    let ran = toolrl(dir, &["data", "inspect", &path]);
+    assert!(
+        ran.stdout.contains("line 3: field `messages`") && ran.stdout.contains("openai lacks `messages`"),
+        "{}",
+        ran.stdout
+    );
+    assert!(ran.error().contains("2 rows cannot be read"));
+    let convert = ["data", "convert", &path, "--to", "verl", "--out", "v.jsonl"];
+    assert!(toolrl(dir, &convert).error().contains("line 3"));
+    assert_eq!(toolrl(dir, &[&convert[..], &["--leave-out"]].concat()).ok(), "v.jsonl: 3 samples of 3\n");
 }

@@ -14,7 +14,11 @@ pub(super) const FORM: RowForm = RowForm {
 
 /// `{prompt, tools, reward_model: {ground_truth}, extra_info}`, texts as they stand.
 fn read(row: &Row<'_>) -> Result<Vec<Sample>, DataError> {
-    let gold = Gold::from(row.text("reward_model.ground_truth")?.into_owned());
+    let reward_model = row.optional("reward_model").unwrap_or(&Value::Null);
+    let reward_model =
+        row.json("reward_model", "an object with `ground_truth`, or its JSON", reward_model)?;
+    let truth = reward_model.get("ground_truth").unwrap_or(&Value::Null);
+    let gold = Gold::from(row.text_of("reward_model.ground_truth", truth)?.into_owned());
     let kind = kind(row).unwrap_or_else(|| TaskKind::of_gold(&gold));
     let unseen_tools = matches!(row.optional("extra_info.unseen_tools"), Some(Value::Bool(true)));
     let (id, messages, tools) = (id(row), messages(row)?, tools::tools(row)?);

@@ -118,8 +118,14 @@ fn values(array: &dyn Array) -> Vec<Cell> {
         DataType::LargeList(_) => lists::<i64>(array),
         DataType::Struct(_) => structs(array),
         DataType::Map(..) => maps(array),
-        _ => vec![Value::Null; array.len()],
+        other => (0..array.len()).map(|index| unread(other, array.is_valid(index))).collect(),
     }
+}
+
+/// A cell of a type that no row uses: an object that names the type, so that it is seen where it is met.
+fn unread(kind: &DataType, is_there: bool) -> Cell {
+    let named = |()| Value::Object([(kind.to_string().into(), Value::Null)].into_iter().collect());
+    cell(is_there.then_some(()), named)
 }
 
 fn cell<T>(value: Option<T>, of: impl FnOnce(T) -> Cell) -> Cell {
