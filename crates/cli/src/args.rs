@@ -127,7 +127,8 @@ pub struct TrainArgs {
     /// The policy to start from: a model directory in Hugging Face form, or its name on the Hub
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
-    /// Training data: JSON, JSON lines or Parquet (docs/data.md); a tenth is held out
+    /// Training data: rows of OpenAI's chat, ShareGPT's, TRL's, verl's and other forms, in JSON, JSON lines or Parquet
+    /// (docs/data.md); a tenth is held out
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Go on with this recipe from the policy that the one before leaves; may be repeated
@@ -186,7 +187,7 @@ pub struct EvalArgs {
     /// A finished run: its last policy on what it held out, as it evaluates (with --policy another one)
     #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "recipe"])]
     pub run: Option<PathBuf>,
-    /// Tasks in the released form, instead of the recipe's held-out ones
+    /// Tasks in any form that train reads, instead of the recipe's held-out ones
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Write eval.json and outcomes.jsonl there

@@ -53,8 +53,15 @@ impl Lines {
         }
     }
 
-    /// Takes the byte-order mark off the first line, and refuses what is not UTF-8 by its encoding's name.
+    /// Takes the byte-order mark off the first line. What is not UTF-8 is refused by its encoding's name, as is a pointer
+    /// of Git LFS.
     fn begin(&mut self) -> anyhow::Result<()> {
+        if self.line.starts_with(b"version https://git-lfs.github.com/spec/") {
+            bail!(
+                "{}: a pointer of Git LFS, not the file: fetch it with `git lfs pull`",
+                self.path.display()
+            );
+        }
         match Encoding::of(&self.line) {
             Encoding::Utf8 if self.line.starts_with(Encoding::UTF8_MARK) => {
                 self.line.drain(..Encoding::UTF8_MARK.len());

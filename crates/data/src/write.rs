@@ -1,4 +1,4 @@
-//! Writing datasets in the released form.
+//! Writing datasets in verl's form, which the released rows have.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the lint spares test functions, not their helpers")]
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use toolrl_data::convert::{in_toolrls_text, openai_rows};
 use toolrl_data::world::{World, WorldConfig};
@@ -95,4 +96,35 @@ fn toolrls_text_holds_the_tools_and_the_dialogue() {
     broken.tools = vec![json!({"type": "function", "function": {"parameters": {}}})];
     let left = in_toolrls_text(&[broken], None).unwrap().left_out;
     assert!(left[0].reason.contains("tool"), "{left:?}");
+}
+
+/// A reply: words, calls or both, and thoughts.
+fn reply() -> impl Strategy<Value = Value> {
+    let call = (any::<String>(), prop::collection::btree_map(any::<String>(), any::<i64>(), 0..3));
+    let call =
+        call.prop_map(|(name, arguments)| json!({"name": name, "arguments": json!(arguments).to_string()}));
+    let calls = prop::collection::vec(call, 0..3);
+    (any::<Option<String>>(), calls, any::<Option<String>>()).prop_map(|(content, calls, thoughts)| {
+        json!({"role": "assistant", "content": content.unwrap_or_default(), "tool_calls": calls, "reasoning_content": thoughts})
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn dialogues_of_any_text_come_back(turns in prop::collection::vec((any::<String>(), reply()), 1..5)) {
+        let messages: Vec<_> = turns
+            .into_iter()
+            .flat_map(|(text, reply)| [json!({"role": "user", "content": text}), reply])
+            .collect();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("rows.jsonl");
+        std::fs::write(&path, json!({ "messages": messages }).to_string()).unwrap();
+        // A reply may say nothing, or hold ToolRL's tags.
+        let Ok(loaded) = load(&path) else { return Ok(()) };
+        let converted = openai_rows(&loaded.samples);
+        prop_assert_eq!(&converted.left_out, &[]);
+        prop_assert_eq!(read_rows(&converted.rows), loaded.samples);
+    }
 }

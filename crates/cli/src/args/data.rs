@@ -100,12 +100,83 @@ pub struct DataInspectArgs {
     /// Count tokens too: a model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
+    /// Which replies of a dialogue are samples
+    #[arg(long, value_enum, default_value_t = TurnsArg::Each)]
+    pub turns: TurnsArg,
     /// Print one JSON object, with the place of every duplicate and every unscorable reply
     #[arg(long)]
     pub json: bool,
     /// What the chat template reads beside the messages, with --policy
     #[command(flatten)]
     pub template: TemplateArgs,
+}
+
+/// Which replies of a dialogue are samples.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TurnsArg {
+    /// Each of the assistant's, with the turns before it
+    Each,
+    /// The last message alone
+    Last,
+}
+
+impl From<TurnsArg> for Turns {
+    fn from(turns: TurnsArg) -> Self {
+        match turns {
+            TurnsArg::Each => Self::Each,
+            TurnsArg::Last => Self::Last,
+        }
+    }
+}
+
+const CONVERT_HELP: &str = "\
+PATH is whatever train --data reads (docs/data.md). Each sample is a row of the file that is written:
+  openai  {id, messages, tools, metadata}; earlier replies weigh 0, so that each row is one sample
+  toolrl  ToolRL's prompt, with the tools in the system message and the dialogue in the user message,
+          and ToolRL's gold reply; in verl's columns
+  verl    {prompt, tools, reward_model, extra_info}: messages and tools as they were read
+Samples that the form cannot say are left out, counted and named. OUT is JSON lines, or Parquet where
+its name ends in .parquet (toolrl, verl).
+
+Examples:
+  toolrl data convert chats.jsonl --to verl --out chats.parquet
+  toolrl data convert train.parquet --to openai --out train.jsonl";
+
+/// Arguments of `toolrl data convert`.
+#[derive(Debug, Args)]
+pub struct DataConvertArgs {
+    /// The dataset
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// The form to write
+    #[arg(long, value_enum)]
+    pub to: Target,
+    /// The file to write
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Which replies of a dialogue are samples
+    #[arg(long, value_enum, default_value_t = TurnsArg::Each)]
+    pub turns: TurnsArg,
+    /// Leave out rows that cannot be read
+    #[arg(long)]
+    pub leave_out: bool,
+    /// A prompt template of your own for toolrl (docs/data.md)
+    #[arg(long, value_name = "FILE")]
+    pub prompt: Option<PathBuf>,
+    /// Write over OUT
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A form to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// OpenAI's chat
+    Openai,
+    /// ToolRL's text
+    Toolrl,
+    /// Messages and tools in verl's columns
+    Verl,
 }
 
 /// A file, and how many samples are taken of it.

@@ -95,6 +95,14 @@ fn fields_of_a_row_are_read_refused_or_told() {
     assert!(ran.stderr.contains("score (1 rows)"), "{}", ran.stderr);
     let replies: Vec<_> = ran.rows().iter().map(ids).collect();
     assert!(replies.len() == 4 && replies.iter().all(|reply| *reply == replies[0]), "{replies:?}");
+    let others = [
+        ("{\"a\": 1}".encode_utf16().flat_map(u16::to_le_bytes).collect(), "UTF-16"),
+        (b"version https://git-lfs.github.com/spec/v1\n".to_vec(), "Git LFS"),
+    ];
+    for (bytes, name) in others {
+        file(dir.path(), "rows.jsonl", bytes);
+        assert!(toolrl(dir.path(), &args).error().contains(name), "{name}");
+    }
     for field in ["functions", "images", "documents"] {
         let row = json!({"messages": said("on"), field: ["a"]});
         file(dir.path(), "rows.jsonl", row.to_string());

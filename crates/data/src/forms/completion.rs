@@ -9,7 +9,7 @@ use crate::{DataError, Sample};
 pub(super) const FORM: RowForm = RowForm {
     form: Form::Completion,
     told_by: &[&["prompt"], &["completion"]],
-    fields: &["prompt", "completion", "id", "metadata"],
+    fields: &["prompt", "completion", "id"],
     read,
 };
 

@@ -29,6 +29,9 @@ pub(super) const CHANGES_PROMPT: [(&str, &str); 15] = [
     ("chat_template_kwargs", OF_RECIPE),
 ];
 
+/// Fields that are known to say nothing of prompt or gold reply.
+const IDLE: [&str; 4] = ["data_source", "ability", "agent_name", "metadata"];
+
 /// Whether a field of a row, or of a message, would change the prompt where it is read. No form passes over such a field.
 pub fn changes_prompt(field: &str) -> bool {
     tools::FIELDS.contains(&field) || CHANGES_PROMPT.iter().any(|(name, _)| *name == field)
@@ -40,7 +43,7 @@ impl RowForm {
         let known = |name: &str| self.fields.contains(&name) || tools::FIELDS.contains(&name);
         for (name, value) in row.object()? {
             let name = name.lossy();
-            if matches!(value, Value::Null) || value.is_empty() {
+            if matches!(value, Value::Null) || value.is_empty() || IDLE.contains(&name.as_ref()) {
                 continue;
             }
             if known(&name) {

@@ -67,7 +67,7 @@ struct RowForm {
     form: Form,
     /// A row of this form fills one field of each of these.
     told_by: &'static [&'static [&'static str]],
-    /// Its fields, those included that say nothing of prompt or gold reply.
+    /// The fields that are read.
     fields: &'static [&'static str],
     /// The samples of a row.
     read: fn(&Row<'_>) -> Result<Vec<Sample>, DataError>,

@@ -4,12 +4,8 @@ use super::dialogue::{Dialogue, Spoken, saying};
 use super::{Form, Row, RowForm, message, tools};
 use crate::{DataError, Sample};
 
-pub(super) const FORM: RowForm = RowForm {
-    form: Form::Openai,
-    told_by: &[&["messages"]],
-    fields: &["messages", "system", "id", "metadata"],
-    read,
-};
+pub(super) const FORM: RowForm =
+    RowForm { form: Form::Openai, told_by: &[&["messages"]], fields: &["messages", "system", "id"], read };
 
 /// `{messages, tools}`; a `system` beside them says what the first message would.
 fn read(row: &Row<'_>) -> Result<Vec<Sample>, DataError> {

@@ -10,7 +10,7 @@ use crate::{DataError, Sample};
 pub(super) const FORM: RowForm = RowForm {
     form: Form::Sharegpt,
     told_by: &[&["conversations"]],
-    fields: &["conversations", "system", "id", "metadata"],
+    fields: &["conversations", "system", "id"],
     read,
 };
 

@@ -8,7 +8,7 @@ use crate::{DataError, Gold, Message, Sample, TaskKind};
 pub(super) const FORM: RowForm = RowForm {
     form: Form::Verl,
     told_by: &[&["prompt"], &["reward_model"]],
-    fields: &["prompt", "reward_model", "extra_info", "data_source", "ability", "agent_name"],
+    fields: &["prompt", "reward_model", "extra_info"],
     read,
 };
 

@@ -11,7 +11,7 @@ use crate::{DataError, Sample};
 pub(super) const FORM: RowForm = RowForm {
     form: Form::Xlam,
     told_by: &[&["query"], &["answers"]],
-    fields: &["query", "answers", "id", "metadata"],
+    fields: &["query", "answers", "id"],
     read,
 };
 

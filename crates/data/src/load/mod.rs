@@ -1,4 +1,4 @@
-//! Reading datasets in the released form.
+//! Reading datasets: the rows of a file, and the samples of its rows.
 
 mod config;
 mod encoding;
