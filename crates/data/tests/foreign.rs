@@ -203,6 +203,10 @@ fn calls_of_messages_are_read_in_every_form_or_refused() {
         let samples = load_rows(&[with(fields.clone())]).unwrap().samples;
         assert_eq!(samples[0].messages[1].tool_calls, Some(want.clone()), "{fields}");
     }
+    // What else is there keeps its place.
+    let whole = json!([{"function": {"arguments": {"a": 1}, "strict": true, "name": "f"}, "index": 0}]);
+    let samples = load_rows(&[with(json!({"tool_calls": whole}))]).unwrap().samples;
+    assert_eq!(samples[0].messages[1].tool_calls.as_ref().map(ToString::to_string), Some(whole.to_string()));
     let legacy = load_rows(&[with(json!({"function_call": function(json!(""))}))]).unwrap().samples;
     let call = json!([{"type": "function", "function": {"name": "f", "arguments": {}}}]);
     assert_eq!(legacy[0].messages[1].tool_calls, Some(call));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, json};
 use toolrl_grammar::Call;
-use toolrl_grammar::json::{Object, PyStr, Value};
+use toolrl_grammar::json::{Object, Value};
 
 use super::Row;
 use crate::DataError;
@@ -14,12 +14,12 @@ const ARGUMENTS: &str = "an object of arguments, or its JSON";
 
 /// A call as it stands in a row.
 struct Found<'v> {
-    /// The field of its name and arguments.
-    field: String,
+    /// The whole, and the field it stands in.
+    outer: (&'v Object<'static>, String),
+    /// What holds its name and arguments: `function`, or the whole.
+    inner: (&'v Object<'static>, String),
     name: String,
     arguments: Cow<'v, Object<'static>>,
-    /// What else it has, such as its `id`.
-    others: Vec<(&'v PyStr<'static>, &'v Value<'static>)>,
 }
 
 /// The calls of a message, to the digit.
@@ -39,20 +39,42 @@ pub(super) fn for_template(
     field: &str,
     message: &Value<'static>,
 ) -> Result<Option<serde_json::Value>, DataError> {
-    let calls = each(row, field, message, |call| {
-        let mut plain = Map::new();
-        for (name, value) in call.others {
-            plain.insert(
-                name.lossy().into_owned(),
-                row.plain(&format!("{}.{}", call.field, name.lossy()), value)?,
-            );
-        }
-        plain.entry("type").or_insert_with(|| "function".into());
-        let arguments = row.plain_object(&format!("{}.arguments", call.field), &call.arguments)?;
-        plain.insert("function".to_owned(), json!({"name": call.name, "arguments": arguments}));
-        Ok(serde_json::Value::Object(plain))
-    })?;
+    let calls = each(row, field, message, |call| template_call(row, &call))?;
     Ok((!calls.is_empty()).then(|| calls.into()))
+}
+
+fn template_call(row: &Row<'_>, call: &Found<'_>) -> Result<serde_json::Value, DataError> {
+    let ((outer, outer_field), (inner, inner_field)) = (&call.outer, &call.inner);
+    let bare = std::ptr::eq(*inner, *outer);
+    let is_of_function = |name: &str| matches!(name, "name" | "arguments" | "parameters");
+    let renamed = !inner.contains_key(&b"arguments"[..]);
+    let wanted = |name: &str| (!bare || is_of_function(name)) && !(renamed && name == "parameters");
+    let mut function = plain_entries(row, inner_field, inner, wanted)?;
+    let arguments = row.plain_object(&format!("{inner_field}.arguments"), &call.arguments)?;
+    function.insert("arguments".to_owned(), arguments.into());
+    if bare {
+        let mut plain = plain_entries(row, outer_field, outer, |name| !is_of_function(name))?;
+        plain.entry("type").or_insert_with(|| "function".into());
+        plain.insert("function".to_owned(), function.into());
+        return Ok(plain.into());
+    }
+    let mut plain = plain_entries(row, outer_field, outer, |_| true)?;
+    plain.insert("function".to_owned(), function.into());
+    Ok(plain.into())
+}
+
+/// The entries of these names that are not null, in their order.
+fn plain_entries(
+    row: &Row<'_>,
+    field: &str,
+    entries: &Object<'static>,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Map<String, serde_json::Value>, DataError> {
+    let named = entries.iter().map(|(name, value)| (name.lossy(), value));
+    let wanted = named.filter(|(name, value)| !matches!(value, Value::Null) && is_wanted(name));
+    wanted
+        .map(|(name, value)| Ok((name.to_string(), row.plain(&format!("{field}.{name}"), value)?)))
+        .collect()
 }
 
 /// Calls that were read from a text, as chat templates read them.
@@ -101,20 +123,17 @@ fn each<T>(
 }
 
 fn found<'v>(row: &Row<'_>, field: String, value: &'v Value<'static>) -> Result<Found<'v>, DataError> {
-    let (inner, field) = match value.get("function") {
-        Some(inner @ Value::Object(_)) => (inner, format!("{field}.function")),
-        _ => (value, field),
+    let refused = || row.error(&field, "a call with `name` and `arguments`", value);
+    let outer = value.as_object().ok_or_else(refused)?;
+    let inner = match value.get("function") {
+        Some(Value::Object(inner)) => (inner, format!("{field}.function")),
+        _ => (outer, field.clone()),
     };
-    let entries =
-        value.as_object().ok_or_else(|| row.error(&field, "a call with `name` and `arguments`", value))?;
-    let name = row.text_of(&format!("{field}.name"), inner.get("name").unwrap_or(&Value::Null))?.into_owned();
-    let arguments = inner.get("arguments").or(inner.get("parameters"));
-    let arguments = arguments_of(row, &format!("{field}.arguments"), arguments)?;
-    let own = |name: &PyStr<'_>| {
-        [&b"function"[..], b"name", b"arguments", b"parameters"].contains(&name.as_bytes())
-    };
-    let others = entries.iter().filter(|(name, value)| !own(name) && !matches!(value, Value::Null)).collect();
-    Ok(Found { field, name, arguments, others })
+    let get = |name: &str| inner.0.get(name.as_bytes());
+    let name = row.text_of(&format!("{}.name", inner.1), get("name").unwrap_or(&Value::Null))?.into_owned();
+    let arguments = get("arguments").or(get("parameters"));
+    let arguments = arguments_of(row, &format!("{}.arguments", inner.1), arguments)?;
+    Ok(Found { outer: (outer, field), inner, name, arguments })
 }
 
 /// The arguments of a call: none where nothing stands.

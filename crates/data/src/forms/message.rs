@@ -47,12 +47,13 @@ pub(super) fn message(row: &Row<'_>, field: &str, value: &Value<'static>) -> Res
     Ok(Message { tool_calls, fields, ..Message::new(role, content) })
 }
 
-/// Puts the object whose JSON is `more` in its place.
+/// Puts the object whose JSON is `more` in its place, until there is none.
 fn add_more(fields: &mut Object<'static>) {
-    let more = fields.get(&b"more"[..]).and_then(Value::as_bytes).map(json::parse);
-    if let Some(Ok(Value::Object(more))) = more {
-        let more: Object<'static> =
-            more.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+    while let Some(Ok(Value::Object(more))) =
+        fields.get(&b"more"[..]).and_then(Value::as_bytes).map(json::parse)
+    {
+        let more = more.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned()));
+        let more: Object<'static> = more.collect();
         fields.shift_remove(&b"more"[..]);
         fields.extend(more);
     }

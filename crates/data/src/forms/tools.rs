@@ -9,6 +9,7 @@ use crate::DataError;
 /// Where they stand.
 pub(super) const FIELDS: [&str; 2] = ["tools", "functions"];
 
+const TOOL: &str = "a tool, or its JSON";
 const LIST: &str = "a list of tools, or its JSON";
 
 /// The tools of `tools`, or of `functions`, OpenAI's earlier name: a list, its JSON, or a list of JSON texts. One that
@@ -47,10 +48,11 @@ pub(super) fn in_text(row: &Row<'_>, field: &str, text: &str) -> Result<Vec<serd
 fn each(row: &Row<'_>, field: &str, items: &[Value<'static>]) -> Result<Vec<serde_json::Value>, DataError> {
     let tool = |(index, item): (usize, &Value<'static>)| {
         let field = format!("{field}.{index}");
-        let item = row.json(&field, "a tool, or its JSON", item)?;
-        let plain = row.plain(&field, &item)?;
-        let bare = plain.get("name").is_some() && plain.get("function").is_none();
-        Ok(if bare { json!({"type": "function", "function": plain}) } else { plain })
+        let read = row.json(&field, TOOL, item)?;
+        let tool = read.as_object().ok_or_else(|| row.error(&field, TOOL, item))?;
+        let plain = row.plain_object(&field, tool)?;
+        let bare = plain.contains_key("name") && !plain.contains_key("function");
+        Ok(if bare { json!({"type": "function", "function": plain}) } else { plain.into() })
     };
     items.iter().enumerate().map(tool).collect()
 }
