@@ -1,7 +1,9 @@
 //! A score taken apart: what each part of a reply earned, and where in the text that was settled.
 
+use std::collections::{HashMap, HashSet};
+
 use toolrl_grammar::Parsed;
-use toolrl_grammar::json::{Entry, entries};
+use toolrl_grammar::json::entries;
 
 use crate::{
     AnyCall, Breakdown, CallPoints, CallScore, Comparison, Loss, Outcome, Points, Reference, Score,
@@ -106,20 +108,20 @@ fn of_call(
         CallPoints::Parts { keys, .. } => keys,
     };
     all.push(Part { id: PartId::Keys(number), reward: worth * keys.gained, settled: written.end });
+    let lost = |loss: &Loss| match loss {
+        Loss::MissingKey(key) | Loss::WrongValue { key, .. } => Some(key.clone()),
+        Loss::ExtraKey(_) | Loss::KeyOrder => None,
+    };
+    let lost: HashSet<String> = call.losses.iter().filter_map(lost).collect();
     let wanted = gold.and_then(AnyCall::arguments);
     for key in wanted.into_iter().flat_map(|wanted| wanted.keys()) {
         let name = key.lossy().into_owned();
-        let lost = |loss: &Loss| match loss {
-            Loss::MissingKey(key) | Loss::WrongValue { key, .. } => *key == name,
-            Loss::ExtraKey(_) | Loss::KeyOrder => false,
-        };
-        let earned = call.matched.is_some() && !call.losses.iter().any(lost);
-        let value = written.parameters.iter().rev().find(|entry| entry.key == key.as_bytes());
+        let earned = call.matched.is_some() && !lost.contains(&name);
         all.push(Part {
-            id: PartId::Value(number, name),
             reward: if earned { worth } else { 0.0 },
             // A value that is missing could have been written until the call ended.
-            settled: value.map(|entry| entry.value_span.end).or(written.end),
+            settled: written.values.get(key.as_bytes()).copied().or(written.end),
+            id: PartId::Value(number, name),
         });
     }
 }
@@ -127,20 +129,23 @@ fn of_call(
 /// Where a call of the reply stands.
 struct Written {
     end: Option<usize>,
-    parameters: Vec<Entry>,
+    /// Where each parameter's value ends, where that can be told.
+    values: HashMap<Vec<u8>, usize>,
 }
 
 impl Written {
     fn of(parsed: &Parsed<'_>, call: Option<&AnyCall<'_>>) -> Self {
         let Some(span) = call.and_then(AnyCall::span) else {
-            return Self { end: None, parameters: Vec::new() };
+            return Self { end: None, values: HashMap::new() };
         };
         // Where a dialect writes a call as an object of JSON. Elsewhere its values are settled where it ends.
         let call = entries(parsed.text, span);
         let under = |key: &[u8]| call.iter().rev().find(|entry| entry.key == key);
         let parameters = under(b"parameters").or_else(|| under(b"arguments"));
         let parameters = parameters.map(|entry| entries(parsed.text, entry.value_span)).unwrap_or_default();
-        Self { end: Some(span.end), parameters }
+        // Of a parameter that is given again the last value counts.
+        let values = parameters.into_iter().map(|entry| (entry.key, entry.value_span.end)).collect();
+        Self { end: Some(span.end), values }
     }
 }
 

@@ -152,7 +152,7 @@ fn compare(gold: &[AnyCall<'static>], predicted: &[AnyCall<'_>]) -> (f64, Vec<Ca
     let mut sum = 0.0;
     let mut pairs = Vec::with_capacity(predicted.len());
     for call in predicted {
-        let mut best: Option<(usize, f64, Vec<(String, f64)>)> = None;
+        let mut best: Option<(usize, f64, Vec<(&PyStr<'_>, f64)>)> = None;
         for &place in left.iter().filter(|&&place| same_name(&gold[place], call)) {
             let (similarity, values) = call_similarity(&gold[place], call);
             if best.as_ref().is_none_or(|(_, most, _)| similarity > *most) {
@@ -164,7 +164,11 @@ fn compare(gold: &[AnyCall<'static>], predicted: &[AnyCall<'_>]) -> (f64, Vec<Ca
             sum += similarity;
         }
         pairs.push(match best {
-            Some((place, similarity, values)) => CallSimilarity { gold: Some(place), similarity, values },
+            Some((place, similarity, values)) => {
+                let named = |(key, similarity): (&PyStr<'_>, f64)| (key.lossy().into_owned(), similarity);
+                let values = values.into_iter().map(named).collect();
+                CallSimilarity { gold: Some(place), similarity, values }
+            }
             None => CallSimilarity { gold: None, similarity: 0.0, values: Vec::new() },
         });
     }
@@ -177,19 +181,16 @@ fn same_name(a: &AnyCall<'_>, b: &AnyCall<'_>) -> bool {
 }
 
 /// How alike two calls are, and of each parameter that both have how alike its values are.
-fn call_similarity(gold: &AnyCall<'_>, predicted: &AnyCall<'_>) -> (f64, Vec<(String, f64)>) {
-    let none = Object::default();
-    let (wanted, found) = (gold.arguments().unwrap_or(&none), predicted.arguments().unwrap_or(&none));
+fn call_similarity<'p>(gold: &AnyCall<'_>, predicted: &'p AnyCall<'_>) -> (f64, Vec<(&'p PyStr<'p>, f64)>) {
+    let count = |call: &AnyCall<'_>| call.arguments().map_or(0, Object::len);
     let mut values = Vec::new();
-    let mut sum = 0.0;
-    for (key, value) in found {
-        if let Some(other) = wanted.get(key.as_bytes()) {
-            let similarity = value_similarity(other, value);
-            sum += similarity;
-            values.push((key.lossy().into_owned(), similarity));
+    for (key, value) in predicted.arguments().into_iter().flatten() {
+        if let Some(other) = gold.arguments().and_then(|wanted| wanted.get(key.as_bytes())) {
+            values.push((key, value_similarity(other, value)));
         }
     }
-    let all = found.len() + wanted.len() - values.len();
+    let all = count(gold) + count(predicted) - values.len();
+    let sum: f64 = values.iter().map(|(_, similarity)| similarity).sum();
     (if all > 0 { sum / all as f64 } else { 1.0 }, values)
 }
 

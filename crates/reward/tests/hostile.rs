@@ -5,20 +5,31 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use toolrl_grammar::{json, parse};
 use toolrl_reward::rows::{Row, scored};
-use toolrl_reward::{Context, Reference, Rubric, explain};
+use toolrl_reward::{Context, Reference, Registry, Rubric, RubricConfig, TermConfig, explain, parts};
 
 /// What one reply may take, in an optimised build on a slow machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Every term there is.
+fn rubric() -> Rubric {
+    let registry = Registry::builtin();
+    let terms = registry.ids().map(TermConfig::new).collect();
+    Rubric::from_config(&RubricConfig { terms }, &registry).expect("a rubric")
+}
+
 /// Scores a reply against a reference, where that is one, and holds the breakdown against the total.
 fn score(reply: &[u8], gold: &[u8]) {
-    let Ok(reference) = Reference::parse(gold) else { return };
-    let (rubric, context, parsed) = (Rubric::toolrl(), Context::evaluation(), parse(reply));
+    let tools = [serde_json::json!({"name": "f", "parameters": {"properties": {"x": {"type": "integer"}}}})];
+    let Ok(reference) = Reference::parse(gold).map(|reference| reference.with_tools(&tools)) else { return };
+    let (rubric, context, parsed) = (rubric(), Context::evaluation(), parse(reply));
     let score = rubric.score(&parsed, &reference, &context).expect("no term stops");
     let (least, most) = rubric.range(&context);
     assert!((least..=most).contains(&score.total), "{}", score.total);
     let sum: f64 = score.terms.iter().map(|term| term.weight * term.score.value).sum();
     assert!((sum - score.total).abs() < 1e-9, "{sum} is not {}", score.total);
+    let sum: f64 = parts(&parsed, &reference, &score).iter().map(|part| part.reward).sum();
+    assert!((sum - score.total).abs() < 1e-6, "the parts add up to {sum}, not to {}", score.total);
+    assert_eq!(score.failures().count(), 0, "{:?}", score.terms);
     assert!(!explain(&parsed, &reference, &score).is_empty());
 }
 
