@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use toolrl_grammar::dialect::ParameterTypes;
 use toolrl_grammar::{
-    Dialect, Parsed, ReplyKind, Span, SyntaxError, SyntaxErrorKind, ToolRl, TurnPart, lenient, tags, text,
+    Dialect, Parsed, ReplyKind, Span, SyntaxError, SyntaxErrorKind, ToolRl, TurnPart, json, lenient, tags,
+    text,
 };
 
 use crate::released::last_thoughts;
@@ -56,6 +57,25 @@ impl Reference {
             reading: Reading::Released,
             tools: None,
         })
+    }
+
+    /// The reference of a task with this gold reply and these tools, in the dialect that replies are written in.
+    /// ToolRL's is read as the paper's released code reads it.
+    ///
+    /// # Errors
+    /// As [`Reference::parse`], of ToolRL's dialect alone.
+    pub fn of_task<T: AsRef<[u8]> + ?Sized>(
+        gold: &T,
+        dialect: &'static dyn Dialect,
+        tools: &[serde_json::Value],
+    ) -> Result<Self, RewardError> {
+        let reference = if dialect.name() == ToolRl.name() {
+            Self::parse(gold)?
+        } else {
+            let types = if dialect.keeps_types() { ParameterTypes::default() } else { types(tools) };
+            Self::typed(gold, dialect, types)
+        };
+        Ok(reference.with_tools(tools))
     }
 
     /// A gold reply in a dialect, which replies are read in too.
@@ -175,6 +195,11 @@ impl Reference {
             Reading::Dialect(..) => parsed.turn.thoughts.as_ref().map(|thoughts| thoughts.as_bytes()),
         }
     }
+}
+
+fn types(tools: &[serde_json::Value]) -> ParameterTypes {
+    let text = serde_json::to_string(tools).unwrap_or_default();
+    json::parse(&text).map_or_else(|_| ParameterTypes::default(), |tools| ParameterTypes::of(&tools))
 }
 
 /// Whether the released code reads the calls of this reply as ToolRL's dialect does, which saves reading them

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use toolrl_chat::Chat;
-use toolrl_grammar::{Dialect, ToolRl};
+use toolrl_grammar::Dialect;
 use toolrl_record::report::Example;
 use toolrl_record::{Completion, completions_path, read_completions};
 use toolrl_reward::{Context, Reference, Rubric, explain};
@@ -47,11 +47,8 @@ fn explanation(
     (rubric, dialect): (&Rubric, &'static dyn Dialect),
     context: &Context,
 ) -> String {
-    let reference = match dialect.name() == ToolRl.name() {
-        true => Reference::parse(&row.gold),
-        false => Ok(Reference::in_dialect(&row.gold, dialect)),
-    };
-    let explained = reference.and_then(|reference| {
+    // A record holds no tools.
+    let explained = Reference::of_task(&row.gold, dialect, &[]).and_then(|reference| {
         let parsed = reference.read(row.completion.as_bytes());
         let score = rubric.score(&parsed, &reference, context)?;
         Ok(explain(&parsed, &reference, &score))

@@ -109,10 +109,7 @@ impl Reward {
 
     /// What a row's reply is held against.
     fn reference(&self, row: &Row) -> Result<Reference, RewardError> {
-        match self.dialect.name() == ToolRl.name() {
-            true => Reference::parse(&row.gold),
-            false => Ok(Reference::in_dialect(&row.gold, self.dialect)),
-        }
+        Reference::of_task(&row.gold, self.dialect, &row.tools)
     }
 
     /// The scores of some rows, in their order. Terms that have to be waited for are asked about neighbours of

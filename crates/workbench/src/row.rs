@@ -28,6 +28,8 @@ pub struct Row {
     pub variant: Variant,
     /// What it shares with the other replies to its prompt.
     pub key: GroupKey,
+    /// The tools that its task lists, where it has them, as [`toolrl_reward::Tools::of`] reads them.
+    pub tools: Vec<serde_json::Value>,
 }
 
 /// What rows of one group share.
@@ -59,6 +61,7 @@ impl Row {
             return Err(WorkbenchError::RowForm { found: format!("the keys {}", keys.join(", ")) });
         };
         row.step = row.step.filter(|_| fields.contains_key(&b"step"[..]));
+        row.tools = tools(fields)?;
         row.id = fields.get(&b"id"[..]).or(fields.get(&b"sample_id"[..])).map(ToString::to_string);
         row.key.named = match group_by {
             Some(field) => match fields.get(field.as_bytes()) {
@@ -81,6 +84,7 @@ impl Row {
             step: Some(step),
             variant: Variant::default(),
             key,
+            tools: Vec::new(),
         }
     }
 
@@ -101,6 +105,7 @@ impl Row {
             step: Some(row.step),
             variant: row.variant,
             key,
+            tools: Vec::new(),
         })
     }
 
@@ -115,6 +120,7 @@ impl Row {
             step: whole_number(fields, "step"),
             variant: Variant::default(),
             key: GroupKey { named: None, prompt: hash(&[prompt.as_bytes(), gold]) },
+            tools: Vec::new(),
         })
     }
 
@@ -140,6 +146,18 @@ fn text_of<'f>(fields: &'f Object<'_>, field: &'static str) -> Result<&'f [u8], 
     value.and_then(Value::as_bytes).ok_or_else(|| {
         let found = value.map_or("nothing", Value::type_name).to_owned();
         RewardError::RowField { field, expected: "a string", found }.into()
+    })
+}
+
+/// The tools of a row: a list, or a text that holds one.
+fn tools(fields: &Object<'_>) -> Result<Vec<serde_json::Value>, WorkbenchError> {
+    let read = match fields.get(&b"tools"[..]) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Str(text)) => serde_json::from_slice(text.as_bytes()),
+        Some(other) => serde_json::from_str(&other.to_string()),
+    };
+    read.map_err(|error| {
+        RewardError::RowField { field: "tools", expected: "a list of tools", found: error.to_string() }.into()
     })
 }
 

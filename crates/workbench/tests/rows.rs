@@ -6,7 +6,24 @@ mod common;
 
 use common::{ANSWER, CALL, row};
 use serde_json::{Value, json};
+use toolrl_reward::{Registry, Rubric};
 use toolrl_workbench::{Reward, Row, groups, terms};
+
+#[test]
+fn tools_of_a_row_are_what_its_calls_are_held_against() {
+    let tool = json!({"name": "f", "parameters": {"properties": {"x": {"type": "string"}}}});
+    let row = |tools: &Value| parse(&json!({"completion": CALL, "gold": CALL, "tools": tools}), None);
+    let rubric = Rubric::from_config(&terms("schema").unwrap(), &Registry::builtin()).unwrap();
+    let reward = Reward::fixed("schema", rubric, 1);
+    let listed = json!([tool]);
+    for (tools, total) in
+        [(json!(null), 1.0), (json!([]), 1.0), (listed.clone(), 0.0), (json!(listed.to_string()), 0.0)]
+    {
+        let scored = reward.score(&[row(&tools).unwrap()]).remove(0).unwrap();
+        assert_eq!(scored.score.total, total, "{tools}");
+    }
+    assert!(row(&json!(3)).unwrap_err().contains("field \"tools\": expected a list of tools"));
+}
 
 fn parse(value: &Value, group_by: Option<&str>) -> Result<Row, String> {
     Row::parse(value.to_string().as_bytes(), 3, group_by).map_err(|error| error.to_string())

@@ -14,6 +14,7 @@ pub(super) const HELP: &str = "\
 A REWARD is one of
   released              the released code's reward, in the variant that each row names (the default)
   released:FLAG,FLAG    the same with these flags for every row, for instance released:COARSEREWARD
+  tool-n1, star         that of Tool-N1 (binary) or of STAR (rouge_values)
   NAME                  that of an embedded recipe, such as grpo
   FILE.toml             that of a recipe, of a run's config.toml, or a file of [[reward]] terms alone
   terms:TERM + TERM     terms in place: ID, ID*WEIGHT, ID:KEY=VALUE,KEY=VALUE
@@ -25,7 +26,8 @@ reward as in step 0.
 Examples:
   toolrl reward explain --rows replies.jsonl --html page.html
   toolrl reward explain --rows runs/quickstart-1 --recipe runs/quickstart-1/config.toml --html page.html
-  toolrl reward diff released \"terms:format + correctness:granularity=strict\" --rows replies.jsonl";
+  toolrl reward diff released \"terms:format + correctness:granularity=strict\" --rows replies.jsonl
+  toolrl reward diff released tool-n1 --rows runs/quickstart-1";
 
 /// The reward of a command that looks at one.
 #[derive(Clone, Debug, clap::Args)]
@@ -61,6 +63,10 @@ pub(super) fn choose(name: &str, registry: &Registry) -> anyhow::Result<Chosen> 
     }
     if let Some(flags) = name.strip_prefix("released:") {
         return Ok(alone(Reward::released(flags)?));
+    }
+    if let Ok(config) = RubricConfig::preset(name) {
+        let rubric = Rubric::from_config(&config, registry)?;
+        return Ok(alone(Reward::fixed(name, rubric, DEFAULT_STEPS)));
     }
     if let Some(text) = name.strip_prefix("terms:") {
         let rubric = Rubric::from_config(&terms(text)?, registry)?;
