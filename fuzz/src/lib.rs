@@ -8,6 +8,7 @@ mod benchmarks;
 mod chat;
 #[cfg(feature = "tables")]
 mod data;
+mod dialects;
 mod folder;
 mod hub;
 mod remote;
@@ -19,6 +20,7 @@ pub use benchmarks::{benchmark_files, bfcl};
 pub use chat::{chat_template, text_tokens, tokenizer};
 #[cfg(feature = "tables")]
 pub use data::{dataset, parquet};
+pub use dialects::dialects;
 pub use hub::hub_names;
 pub use remote::http_answer;
 pub use reward::reward_row;
@@ -31,6 +33,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("reply", reply),
+    ("dialects", dialects),
     ("json", json),
     ("pythonic", pythonic),
     ("bfcl", bfcl),

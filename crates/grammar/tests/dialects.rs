@@ -1,6 +1,8 @@
 //! The dialects of models that others have trained: what their texts mean, cut off, broken, of another, and what is
 //! written of a turn.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

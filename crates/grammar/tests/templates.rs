@@ -1,6 +1,8 @@
 //! What chat templates make of an assistant's call, and the dialects: templates of our own in the form of the models',
 //! rendered with Python's JSON.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 use minijinja::value::{Serde, Value, ValueKind};
 use minijinja::{Environment, context};
 use toolrl_grammar::json::{self, PyStr, Unicode};

@@ -69,6 +69,11 @@ pub(crate) fn call<'a>(whole: &[u8], input: &'a [u8]) -> Parse<'a, PythonicCall<
     Ok((rest, PythonicCall { name: PyStr(Cow::Borrowed(name)), positional, arguments, span }))
 }
 
+/// Whether a call begins at `input` whose name ends within its beginning `name`.
+pub(crate) fn begins_call(name: &[u8], input: &[u8]) -> bool {
+    memchr::memchr_iter(b'(', name).any(|at| opens_arguments(&input[at + 1..]))
+}
+
 /// Whether what follows a `(` is a call's arguments and not a part of its name. It looks at one scalar at
 /// most, so that a name of many parentheses takes no more than linear time.
 fn opens_arguments(input: &[u8]) -> bool {

@@ -20,7 +20,7 @@ mod number;
 mod string;
 mod write;
 
-pub(crate) use call::call;
 pub use call::{PythonicCall, parse};
+pub(crate) use call::{begins_call, call};
 pub(crate) use literal::ends_in_key;
 pub use write::Python;

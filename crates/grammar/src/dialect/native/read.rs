@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::productions::{Found, space};
+use super::super::productions::{Found, is_plain, space};
 use super::super::{DIALECTS, Dialect, Fault, Outcome, Parsed, TurnPart};
 use super::{Native, Words};
 use crate::fault::Failed;
@@ -128,6 +128,8 @@ fn between<'a>(native: &Native, reading: &mut Reading<'a>, text: &'a [u8], is_la
 /// What has been read of a text.
 pub(crate) struct Reading<'a> {
     text: &'a [u8],
+    /// Where the text ends, white space aside.
+    end: usize,
     pub turn: Turn<'a>,
     faults: Vec<Fault>,
     /// Whether the text is of another dialect.
@@ -142,6 +144,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Self {
             text,
+            end: Span::within(text, text::strip(text)).end,
             turn: Turn::default(),
             faults: Vec::new(),
             foreign: false,
@@ -174,7 +177,7 @@ impl<'a> Reading<'a> {
     pub(crate) fn fault(&mut self, part: TurnPart, failed: Failed<'a>) {
         let start = Span::within(self.text, failed.at).start;
         let span = Span::new(start, (start + failed.len).min(self.text.len()));
-        let to_end = text::strip(&self.text[span.end..]).is_empty();
+        let to_end = text::strip(self.text.get(span.end..self.end).unwrap_or_default()).is_empty();
         if self.ended || !is_cut(&failed, to_end) {
             self.malformed = self.malformed.or(Some(start));
         }
@@ -208,9 +211,8 @@ fn is_cut(failed: &Failed<'_>, to_end: bool) -> bool {
             [failed.at, rest].iter().any(|rest| literal.as_bytes().starts_with(rest))
         }
         // A name that the text ends in.
-        SyntaxErrorKind::ExpectedCall | SyntaxErrorKind::ExpectedParameter => {
-            !rest.iter().any(|byte| b")]'\"=,\n".contains(byte))
-        }
+        SyntaxErrorKind::ExpectedCall => rest.iter().all(|byte| is_plain(byte, b"_-.:/&+ ()")),
+        SyntaxErrorKind::ExpectedParameter => rest.iter().all(|byte| is_plain(byte, b"_-.$@ ")),
         SyntaxErrorKind::TrailingText | SyntaxErrorKind::CallKey { .. } => false,
         _ if rest.is_empty() || NUMBER.contains(&rest) => true,
         _ => BEGUN.iter().any(|value| value.as_bytes().starts_with(rest)),

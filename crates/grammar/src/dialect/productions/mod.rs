@@ -7,7 +7,7 @@ use crate::fault::{Parse, fail};
 use crate::{Call, SyntaxErrorKind, tags};
 
 pub(super) use object::{Keys, arguments, list, list_text, object, object_text};
-pub(super) use python::{list as python_list, list_text as python_list_text, opens_list};
+pub(super) use python::{is_plain, list as python_list, list_text as python_list_text, opens_list};
 
 /// A call that was read.
 #[derive(Debug)]

@@ -10,13 +10,15 @@ pub(crate) fn list<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a,
     let (rest, ()) = literal("[", input)?;
     let mut rest = space(rest);
     loop {
+        // Names are short of what a call's production would look through for its parenthesis.
+        let end = rest.iter().position(|byte| !is_plain(byte, b"_-.:/&+ ()")).unwrap_or(rest.len());
+        if !pythonic::begins_call(&rest[..end], rest) {
+            return fail(rest, end.max(1), SyntaxErrorKind::ExpectedCall);
+        }
         let (after, call) = pythonic::call(rest, rest)?;
         let len = consumed(rest, after).len();
-        if !call.positional.is_empty() || !call.arguments.keys().all(|key| is_plain(key, b"_-.$@ ")) {
+        if !call.positional.is_empty() || !call.arguments.keys().all(is_parameter) {
             return fail(rest, len, SyntaxErrorKind::ExpectedParameter);
-        }
-        if !is_plain(&call.name, b"_-.:/&+ ()") {
-            return fail(rest, len, SyntaxErrorKind::ExpectedCall);
         }
         let (text, call) = (consumed(rest, after), Call::new(call.name, call.arguments));
         calls.push(Found { text, call, odd: None });
@@ -32,10 +34,13 @@ pub(crate) fn list<'a>(input: &'a [u8], calls: &mut Vec<Found<'a>>) -> Parse<'a,
     }
 }
 
-/// Whether a name is made of letters, digits and these.
-fn is_plain(name: &PyStr<'_>, others: &[u8]) -> bool {
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii() || others.contains(byte);
-    name.as_bytes().iter().all(is_plain)
+/// Whether a byte is of a letter or a digit, or one of these.
+pub(crate) fn is_plain(byte: &u8, others: &[u8]) -> bool {
+    byte.is_ascii_alphanumeric() || !byte.is_ascii() || others.contains(byte)
+}
+
+fn is_parameter(name: &PyStr<'_>) -> bool {
+    name.as_bytes().iter().all(|byte| is_plain(byte, b"_-.$@ "))
 }
 
 /// Whether a text begins as a list of calls: `"[" name "("`, as much of it as is there. Words may begin with a
@@ -46,7 +51,7 @@ pub(crate) fn opens_list(text: &[u8]) -> bool {
     };
     let inner = space(inner);
     let name = inner.iter().position(|byte| matches!(byte, b'(' | b']' | b'\n' | b'"' | b'\'' | b','));
-    name.map_or(true, |end| end > 0 && inner[end] == b'(')
+    name.is_none_or(|end| end > 0 && inner[end] == b'(')
 }
 
 /// Calls as [`list`] reads them.
