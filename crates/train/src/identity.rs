@@ -48,7 +48,7 @@ impl Identity {
 
     /// That of a run on these samples, which begins with this policy.
     pub(crate) fn of(
-        (data, stage, overlong): (&Data, &Stage<'_>, OverlongCounts),
+        (data, stage, overlong): (&Data, &Stage, OverlongCounts),
         start: &Start,
         device: &str,
     ) -> Result<Self, TrainError> {

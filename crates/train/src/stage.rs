@@ -9,21 +9,21 @@ use crate::task::{Data, Task, tasks};
 use crate::{GrpoConfig, Method, PpoConfig, Recipe, Setting, SftConfig, TrainError};
 
 /// A method with what it trains on.
-pub(crate) enum Stage<'a> {
-    Sft(&'a SftConfig, Vec<Demonstration>),
+pub(crate) enum Stage {
+    Sft(SftConfig, Vec<Demonstration>),
     /// With the number of steps that its epochs are.
     Grpo(GrpoConfig, Vec<Task>),
     /// As of GRPO.
     Ppo(PpoConfig, Vec<Task>),
 }
 
-impl<'a> Stage<'a> {
+impl Stage {
     /// Renders and tokenises the recipe's training samples.
     ///
     /// # Errors
     /// [`TrainError`] of a sample that cannot be rendered or scored, or is refused as too long.
     pub(crate) fn of(
-        recipe: &'a Recipe,
+        recipe: &Recipe,
         data: &Data,
         (chat, setting): (&Chat, Setting<'_>),
         start: &Policy,
@@ -33,7 +33,7 @@ impl<'a> Stage<'a> {
         Ok(match &recipe.train {
             Method::Sft(config) => {
                 let (demonstrations, counts) = demonstrations(config, &data.train, with, start)?;
-                (Self::Sft(config, demonstrations), counts)
+                (Self::Sft(config.clone(), demonstrations), counts)
             }
             Method::Grpo(config) => {
                 let (tasks, counts) = tasks(data, with, config.rl.prompt_limit(context))?;

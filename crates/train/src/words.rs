@@ -4,8 +4,8 @@ use std::path::Path;
 
 use toolrl_chat::{Chat, ToolPrompt};
 use toolrl_data::{Gold, Sample};
-use toolrl_grammar::dialect::named;
-use toolrl_grammar::{Dialect, ToolRl};
+use toolrl_grammar::dialect::{HERMES, named};
+use toolrl_grammar::{Dialect, ToolRl, Turn};
 
 use crate::recipe::{AUTO, CHATML, NATIVE, TOOLRL};
 use crate::{Recipe, TrainError};
@@ -20,7 +20,11 @@ pub fn worded<'s>(
     samples: impl Iterator<Item = &'s Sample>,
     chat: Chat,
 ) -> Result<Chat, TrainError> {
-    let has_tools = samples.into_iter().any(|sample| !sample.tools.is_empty());
+    let (mut has_tools, mut is_plain) = (false, true);
+    for sample in samples {
+        has_tools |= !sample.tools.is_empty();
+        is_plain &= says_words_alone(sample.gold.turn());
+    }
     let told = recipe.prompt == TOOLRL;
     let chat = match recipe.prompt.as_str() {
         NATIVE | TOOLRL => chat,
@@ -34,6 +38,8 @@ pub fn worded<'s>(
         return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
     }
     let dialect: &'static dyn Dialect = match recipe.dialect.as_str() {
+        // Where nothing is ever called, any dialect in which words are words will do.
+        AUTO if is_plain && !has_tools => chat.detect_dialect().map_or(&HERMES, |(found, _)| found),
         AUTO if !has_tools || told => &ToolRl,
         AUTO => {
             let (found, rendered) = chat.detect_dialect()?;
@@ -44,6 +50,11 @@ pub fn worded<'s>(
     };
     let chat = chat.with_dialect(dialect);
     if told { Ok(chat.with_tool_prompt(ToolPrompt::built_in()?)) } else { Ok(chat) }
+}
+
+/// Whether a turn is an answer without thoughts and calls, as chats without tools have them. (ToolRL's replies think.)
+fn says_words_alone(turn: &Turn<'_>) -> bool {
+    turn.thoughts.is_none() && turn.calls.is_empty() && turn.response.is_some()
 }
 
 /// The samples with their gold replies in a dialect; ToolRL's are as they are.

@@ -140,3 +140,18 @@ fn a_template_that_shows_no_tools_is_refused_or_has_them_told() {
     let message = train(dir.path(), &args, &[&set[..], &["dialect=hermez"]].concat()).error();
     assert!(message.contains("hermez") && message.contains("hermes"), "{message}");
 }
+
+#[test]
+fn chats_without_tools_are_learnt_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |n: usize| json!({"messages": [{"role": "user", "content": format!("Say {n}.")}, {"role": "assistant", "content": format!("{n}")}]});
+    let rows: String = (0..12).map(|n| format!("{}\n", row(n))).collect();
+    let data = file(dir.path(), "chats.jsonl", rows);
+    let policy = copy_policy(dir.path(), "model", &[]);
+    let args = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "run"];
+    train(dir.path(), &args, &[&SHORT[..], &["train.batch=4"]].concat()).ok();
+    toolrl(dir.path(), &["eval", "--run", "run", "--out", "out"]).ok();
+    for row in json_lines(&std::fs::read_to_string(dir.path().join("out/outcomes.jsonl")).unwrap()) {
+        assert!(row["gold"].as_str().unwrap().parse::<usize>().is_ok(), "{row}");
+    }
+}

@@ -1,6 +1,7 @@
 //! A whole run: evaluation, training, evaluation, report, all in one directory.
 
 mod evaluations;
+mod prepared;
 mod records;
 mod trainer;
 
@@ -11,14 +12,12 @@ use toolrl_eval::EvalReport;
 use toolrl_record::{Summary, write_whole};
 
 use crate::checkpoint::sync;
-use crate::evaluation::LoadedBenchmark;
 use crate::identity::Identity;
 use crate::lock::RunLock;
-use crate::stage::Stage;
-use crate::start::Start;
-use crate::task::{load_data, write_held_out};
+use crate::task::write_held_out;
 use crate::{Observer, Parts, Recipe, Resume, Stop, TrainError};
 use evaluations::{Evaluations, held_out_row};
+use prepared::Prepared;
 use records::Records;
 use trainer::Trainer;
 
@@ -69,25 +68,15 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
 
 /// The same in a directory that is this process's.
 async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
-    let mut recipe = job.recipe.resolved()?;
-    let Job { parts, run_dir, .. } = job;
-    let clock = Instant::now();
+    let (clock, run_dir) = (Instant::now(), job.run_dir);
     if job.resume.is_none() {
         refuse_used(run_dir)?;
     }
-    recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
-    let data = load_data(&recipe.data, recipe.seed)?;
-    let place = recipe.device.open()?;
-    let start = Start::of(&recipe, &data, run_dir, &place.device)?;
-    let data = data.in_dialect(start.chat.dialect())?;
-    recipe.dialect = start.chat.dialect().name().to_owned();
-    let recipe = &recipe;
+    let prepared = Prepared::of(&job)?;
+    let Prepared { recipe, place, data, start, trained, stage, benchmarks, identity } = prepared;
+    let (recipe, parts) = (&recipe, job.parts);
     let job = Job { recipe, ..job };
-    let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots, start.chat.dialect())?;
-    let (stage, overlong) = Stage::of(recipe, &data, (&start.chat, parts.setting(recipe)), &start.policy)?;
-    let trained = start.trained(recipe)?;
     // From here on the directory is written to.
-    let identity = Identity::of((&data, &stage, overlong), &start, &place.name)?;
     match job.resume {
         Some(resume) => resume.check(run_dir, &identity)?,
         None => identity.write(run_dir)?,

@@ -39,7 +39,7 @@ impl Trainer<'_, '_> {
     /// Trains what the run begins with, or goes on with what its checkpoint has.
     pub(super) async fn train(
         mut self,
-        stage: Stage<'_>,
+        stage: Stage,
         (start, trained): (Policy, Policy),
         device: &Device,
     ) -> Result<(Policy, u64), TrainError> {
@@ -55,7 +55,7 @@ impl Trainer<'_, '_> {
         };
         match stage {
             Stage::Sft(config, demonstrations) => {
-                let sft = Sft::new(config, recipe.seed, demonstrations);
+                let sft = Sft::new(&config, recipe.seed, demonstrations);
                 self.sft(sft, policy).await
             }
             Stage::Grpo(config, tasks) => self.grpo((&config, &tasks), &start, policy).await,
