@@ -4,9 +4,10 @@
 //! whatever a term of one's own asks. No file, no environment. A bad reply has a low score, never an error; a
 //! term that fails is counted with its cause, and ends the work only where a recipe says so ([`OnFailure`]).
 //!
-//! A [`Rubric`] sums weighted [`Term`]s. Three are built in: [`Format`], [`Correctness`] and
-//! [`Length`]; [`Rubric::toolrl`] is the reward of ToolRL (arXiv 2504.13958), and with
-//! [`Matching::Parity`], the default, it is that of the paper's released code to the bit.
+//! A [`Rubric`] sums weighted [`Term`]s. Six are built in: [`Format`], [`Correctness`], [`Length`], [`Schema`],
+//! [`Binary`] and [`RougeValues`]; [`PRESETS`] names rewards of the literature. [`Rubric::toolrl`] is the reward of
+//! ToolRL (arXiv 2504.13958), and with [`Matching::Parity`], the default, it is that of the paper's released code to
+//! the bit.
 //!
 //! ```
 //! use toolrl_reward::{Context, Reference, Registry, Rubric, RubricConfig};

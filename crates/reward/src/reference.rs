@@ -126,8 +126,7 @@ impl Reference {
     /// ```
     #[must_use]
     pub fn with_tools(self, tools: &[serde_json::Value]) -> Self {
-        let tools = Tools::of(tools);
-        Self { tools: (!tools.is_empty()).then(|| Arc::new(tools)), ..self }
+        Self { tools: Tools::of(tools).map(Arc::new), ..self }
     }
 
     /// The tools that the task lists; `None` where it lists none.

@@ -8,9 +8,12 @@ use serde_json::{Map, Value, json};
 use toolrl_grammar::dialect::schema_type;
 use toolrl_grammar::json::{Entries, Object};
 
-/// The tools that a task lists.
-#[derive(Debug, Default)]
-pub struct Tools(Vec<Tool>);
+/// The tools that a task lists. They are kept as text, which is small, until a call is held to one.
+#[derive(Debug)]
+pub struct Tools {
+    text: String,
+    read: OnceLock<Vec<Tool>>,
+}
 
 /// A tool with the JSON Schema of its parameters.
 #[derive(Debug)]
@@ -34,39 +37,49 @@ pub(crate) enum Misfit {
 
 impl Tools {
     /// The tools of a list: OpenAI's `{"type": "function", "function": {"name", "parameters"}}`, or what stands
-    /// under `function` alone. What is no tool is passed over.
-    pub fn of(tools: &[Value]) -> Self {
-        let tool = |tool: &Value| {
-            let tool = tool.get("function").unwrap_or(tool);
-            let parameters = tool.get("parameters").filter(|parameters| !parameters.is_null()).cloned();
-            Some(Tool {
-                name: tool.get("name")?.as_str()?.to_owned(),
-                parameters: parameters.unwrap_or_else(|| json!({})),
-                given: OnceLock::new(),
-                closed: OnceLock::new(),
-            })
-        };
-        Self(tools.iter().filter_map(tool).collect())
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// under `function` alone. What is no tool is passed over; `None` where nothing is one.
+    pub fn of(tools: &[Value]) -> Option<Self> {
+        let any = tools.iter().any(|tool| Tool::named(tool).is_some());
+        // Values are always text.
+        any.then(|| Self { text: serde_json::to_string(tools).unwrap_or_default(), read: OnceLock::new() })
     }
 
     /// The tool of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Tool> {
-        self.0.iter().find(|tool| tool.name.as_bytes() == name)
+        let read = || {
+            let tools: Vec<Value> = serde_json::from_str(&self.text).unwrap_or_default();
+            tools.iter().filter_map(Tool::of).collect()
+        };
+        self.read.get_or_init(read).iter().find(|tool| tool.name.as_bytes() == name)
     }
 }
 
 impl Tool {
+    /// A tool's name and what describes it.
+    fn named(tool: &Value) -> Option<(&str, &Value)> {
+        let tool = tool.get("function").unwrap_or(tool);
+        Some((tool.get("name")?.as_str()?, tool))
+    }
+
+    fn of(tool: &Value) -> Option<Self> {
+        let (name, tool) = Self::named(tool)?;
+        let parameters = tool.get("parameters").filter(|parameters| !parameters.is_null()).cloned();
+        Some(Self {
+            name: name.to_owned(),
+            parameters: parameters.unwrap_or_else(|| json!({})),
+            given: OnceLock::new(),
+            closed: OnceLock::new(),
+        })
+    }
+
     /// Whether a parameter is declared: under the schema's `properties`, or without any `properties` as one of its
     /// own objects, as lists of xLAM have them.
     pub(crate) fn declares(&self, parameter: &[u8]) -> bool {
-        let declared = self.parameters.get("properties").unwrap_or(&self.parameters);
-        std::str::from_utf8(parameter)
-            .is_ok_and(|name| declared.get(name).is_some_and(|schema| schema.is_object()))
+        let Ok(name) = std::str::from_utf8(parameter) else { return false };
+        match self.parameters.get("properties") {
+            Some(properties) => properties.get(name).is_some(),
+            None => self.parameters.get(name).is_some_and(Value::is_object),
+        }
     }
 
     /// Whether arguments fit; `closed` refuses those that the schema does not name.

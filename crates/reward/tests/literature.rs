@@ -4,8 +4,9 @@ use serde_json::Value as Json;
 use toolrl_grammar::dialect::{DIALECTS, HERMES, named};
 use toolrl_grammar::{Call, Dialect, ToolRl, Turn, json};
 use toolrl_reward::{
-    Additional, Binary, BinarySettings, CallOrder, Context, Form, Reference, RougeValues,
-    RougeValuesSettings, Schema, SchemaCredit, SchemaSettings, Term, TermScore, Thoughts,
+    Additional, Binary, BinarySettings, CallOrder, Context, Form, Reference, Registry, RougeValues,
+    RougeValuesSettings, Rubric, RubricConfig, Schema, SchemaCredit, SchemaSettings, Term, TermConfig,
+    TermScore, Thoughts, explain,
 };
 
 fn rows(text: &str) -> Vec<Json> {
@@ -244,6 +245,42 @@ fn calls_are_checked_against_the_tools_that_were_given() {
     assert_eq!(
         ["No.", &right, &call("wether", "{}")].map(|reply| score(&Schema::default(), reply, &words).value),
         [1.0, 1.0, 0.0]
+    );
+}
+
+#[test]
+fn explanations_name_what_is_wrong_with_a_call() {
+    let gold = r#"<think>a</think>
+<tool_call>
+{"name": "mail", "parameters": {"text": "The meeting was moved", "cc": "ann"}}
+{"name": "stop", "parameters": {}}
+</tool_call>"#;
+    let reply = gold.replace("was moved", "is cancelled").replace("stop", "halt");
+    let reference = reference(gold, &ToolRl);
+    let mut terms = ["schema", "binary", "rouge_values"].map(TermConfig::new).to_vec();
+    terms[2].settings.insert("thoughts".to_owned(), "optional".into());
+    let config = RubricConfig { terms };
+    let rubric = Rubric::from_config(&config, &Registry::builtin()).expect("a rubric");
+    let told = |reply: &str| {
+        let parsed = reference.read(reply.as_bytes());
+        let score = rubric.score(&parsed, &reference, &Context::evaluation()).expect("a score");
+        explain(&parsed, &reference, &score)
+    };
+    assert_eq!(
+        told(&reply),
+        "total -0.500\nschema 0.500 of [0, 1]: 1 of 2 calls fit the tools\n  call 2: no such tool was given\n\
+         binary 0.000 of [0, 1]: the form is right; the calls are not the reference's\n\
+         rouge_values -1.000 of [-1, 1]: call 2 names \"halt\", which was not given\n"
+    );
+    // Two of four words are the same: F1 is 1/2, of two parameters, of one of three calls.
+    let reply = gold.replace("was moved", "is cancelled").replace("\"stop\"", "\"mail\"");
+    assert!(
+        told(&reply).ends_with(
+            "rouge_values 0.250 of [-1, 1]\n  call 1 -> reference call 1: 0.750 of 1\n    \"text\": 0.500 of 1\n  \
+             call 2 -> none\n  1 of the reference's calls have no like\n"
+        ),
+        "{}",
+        told(&reply)
     );
 }
 
