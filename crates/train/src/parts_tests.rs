@@ -49,7 +49,10 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
         let Err(TrainError::Rubric(RewardError::UnknownTerm { id, known })) = refused else {
             panic!("{reward}: {refused:?}")
         };
-        assert_eq!((id.as_str(), known.join(" ").as_str()), ("x", "correctness format length mine"));
+        assert_eq!(
+            (id.as_str(), known.join(" ").as_str()),
+            ("x", "binary correctness format length mine rouge_values schema")
+        );
     }
 }
 
