@@ -1,6 +1,7 @@
 //! What models' own dialects have in common: thoughts, then words, then calls.
 
 mod read;
+mod reading;
 mod strict;
 mod write;
 
@@ -9,7 +10,7 @@ use super::{Dialect, Layout, Parsed, WriteError};
 use crate::tags::{THINK, Tags};
 use crate::{Call, ReplyKind, SyntaxError, Turn, text};
 
-pub(super) use read::Reading;
+pub(super) use reading::Reading;
 pub(super) use strict::strict;
 pub(super) use write::checked;
 
