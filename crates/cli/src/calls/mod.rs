@@ -37,19 +37,21 @@ Example:
   toolrl calls detect --policy Qwen/Qwen2.5-0.5B-Instruct";
 
 const PARSE_HELP: &str = "\
-A row needs `text`, what a model wrote of its turn, with what the template opened before it. `tools`, OpenAI's list of
-them, gives the arguments types in dialects whose texts have none (qwen3_coder, glm45).
+A row needs `text`: what a model wrote of its turn, with what the template opened before it. With
+`tools`, OpenAI's list of them, arguments get types in dialects whose texts have none (qwen3_coder,
+glm45).
 
-A line of output holds `outcome` (whole, incomplete, malformed with `at`, or foreign), `thoughts`, `calls` (`name`,
-`arguments`, `id`, `span`), `response` and `faults` (`part`, `what`, `span`). Spans are offsets in bytes.
+A line of output holds `outcome` (whole, incomplete, malformed with `at`, or foreign), `thoughts`,
+`calls` (`name`, `arguments`, `id`, `span`), `response` and `faults` (`part`, `what`, `span`). Spans
+are offsets in bytes.
 
 Example:
   toolrl calls parse --dialect hermes --rows replies.jsonl";
 
 const WRITE_HELP: &str = "\
-A row is an assistant's message as OpenAI has it: `content`, `reasoning_content`, `tool_calls` with `function.name` and
-`function.arguments` (an object, or its text). A line of output holds `text`, without the token that ends a turn. A
-message that the dialect cannot say is an error at its line.
+A row is an assistant's message as OpenAI has it: `content`, `reasoning_content`, `tool_calls` with
+`function.name` and `function.arguments` (an object, or its text). A line of output holds `text`,
+without the token that ends a turn. A message that the dialect cannot say is an error at its line.
 
 Example:
   toolrl calls write --dialect qwen3_coder --rows messages.jsonl";
