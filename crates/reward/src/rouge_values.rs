@@ -152,7 +152,7 @@ fn compare(gold: &[AnyCall<'static>], predicted: &[AnyCall<'_>]) -> (f64, Vec<Ca
     let mut sum = 0.0;
     let mut pairs = Vec::with_capacity(predicted.len());
     for call in predicted {
-        let mut best: Option<(usize, f64, Vec<(&PyStr<'_>, f64)>)> = None;
+        let mut best: Option<(usize, f64, Similarities<'_>)> = None;
         for &place in left.iter().filter(|&&place| same_name(&gold[place], call)) {
             let (similarity, values) = call_similarity(&gold[place], call);
             if best.as_ref().is_none_or(|(_, most, _)| similarity > *most) {
@@ -180,8 +180,11 @@ fn same_name(a: &AnyCall<'_>, b: &AnyCall<'_>) -> bool {
     a.name().zip(b.name()).is_some_and(|(a, b)| a.as_bytes().is_some() && a.as_bytes() == b.as_bytes())
 }
 
+/// Parameters that two calls have, each with how alike its values are.
+type Similarities<'p> = Vec<(&'p PyStr<'p>, f64)>;
+
 /// How alike two calls are, and of each parameter that both have how alike its values are.
-fn call_similarity<'p>(gold: &AnyCall<'_>, predicted: &'p AnyCall<'_>) -> (f64, Vec<(&'p PyStr<'p>, f64)>) {
+fn call_similarity<'p>(gold: &AnyCall<'_>, predicted: &'p AnyCall<'_>) -> (f64, Similarities<'p>) {
     let count = |call: &AnyCall<'_>| call.arguments().map_or(0, Object::len);
     let mut values = Vec::new();
     for (key, value) in predicted.arguments().into_iter().flatten() {

@@ -212,7 +212,8 @@ fn calls_are_checked_against_the_tools_that_were_given() {
     let closed = SchemaSettings { additional: Additional::Refused, ..share };
     let extra = call("weather", "{\"city\": \"Rome\", \"more\": 1}");
     // Settings, reply, value, the share that names a tool, the share whose tool has no usable schema.
-    let cases: [(SchemaSettings, String, f64, Option<(f64, f64)>); 17] = [
+    type Shares = Option<(f64, f64)>;
+    let cases: [(SchemaSettings, String, f64, Shares); 17] = [
         (share, right.clone(), 1.0, Some((1.0, 0.0))),
         (share, right.clone() + &call("weather", "{\"city\": 1}"), 0.5, Some((1.0, 0.0))),
         (all, right.clone() + &call("weather", "{\"city\": 1}"), 0.0, Some((1.0, 0.0))),
