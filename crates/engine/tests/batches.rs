@@ -14,7 +14,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 const VOCABULARY: usize = 70;
 
 /// Policies whose replies end after some ten tokens, so that places become free at different times: without biases, with,
-/// with norms of queries and keys, and with adapters.
+/// with norms of queries and keys, with a layer that does not rotate, with multipliers, and with adapters.
 fn policies(device: &Device) -> Vec<Policy> {
     let of = |architecture: &str, model_type: &str| {
         let config = ModelConfig::from_value(json!({
@@ -26,6 +26,11 @@ fn policies(device: &Device) -> Vec<Policy> {
             "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "num_hidden_layers": 2,
+            "no_rope_layer_interval": 2,
+            "embedding_multiplier": 3.0,
+            "attention_multiplier": 0.125,
+            "residual_multiplier": 0.4,
+            "logits_scaling": 2.0,
             "head_dim": 16,
             "rms_norm_eps": 1e-6,
             "rope_theta": 10_000.0,
@@ -55,6 +60,8 @@ fn policies(device: &Device) -> Vec<Policy> {
         of("LlamaForCausalLM", "llama"),
         of("Qwen2ForCausalLM", "qwen2"),
         of("Qwen3ForCausalLM", "qwen3"),
+        of("SmolLM3ForCausalLM", "smollm3"),
+        of("GraniteForCausalLM", "granite"),
         adapted(),
     ]
 }

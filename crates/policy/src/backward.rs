@@ -4,7 +4,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use toolrl_kernels::{Mirrored, RopeTable, all_together, attention, is_cpu};
 
-use crate::decoder::Decoder;
+use crate::decoder::{Decoder, times};
 use crate::policy::{Policy, TrainedPath, floats};
 use crate::{Activations, ParameterGradients, Pass};
 
@@ -101,7 +101,8 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     /// that began with the table would make a second gradient of the table's size.)
     fn add_embeddings(&self, gradients: &mut ParameterGradients, by_x: Option<Tensor<2>>) {
         if let (None, Some(by_x)) = (self.policy.lora(), by_x) {
-            gradients.add_rows(&self.pass.tokens, by_x);
+            let by_row = times(by_x, self.decoder.constants.multipliers.embedding);
+            gradients.add_rows(&self.pass.tokens, by_row);
         }
     }
 
@@ -143,6 +144,7 @@ fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
 fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Mirrored<RopeTable>, pass: &Pass) -> Tensor<2> {
     let (c, packing) = (&decoder.constants, pass.packing.clone());
     let rows = Some(&pass.rows).filter(|_| decoder.is_last(i));
+    let table = Some(table).filter(|_| c.rotates(i));
     decoder.model.layers[i].forward(x, table, c, rows, |q, k, v| attention(q, k, v, packing, c.heads))
 }
 

@@ -7,7 +7,7 @@ use toolrl_kernels::{
 };
 
 use crate::KvCache;
-use crate::decoder::{Attention, Constants, Decoder, Linear, Norm};
+use crate::decoder::{Attention, Constants, Decoder, Layer, Linear, Norm, times};
 
 impl Decoder {
     /// Writes every layer's keys and values of a packed batch to the cache's rows `at`, one a token, and gives the
@@ -43,7 +43,9 @@ impl Decoder {
         if is_cpu(&self.head().device()) {
             return JoinedProjections::default();
         }
-        JoinedProjections(self.model.layers.iter().map(|layer| layer.self_attn.joined()).collect())
+        let joined =
+            |(i, layer): (usize, &Layer)| layer.self_attn.joined().filter(|_| self.constants.rotates(i));
+        JoinedProjections(self.model.layers.iter().enumerate().map(joined).collect())
     }
 
     /// Final hidden states of a step's s tokens, whose keys and values are written to the cache first.
@@ -51,19 +53,28 @@ impl Decoder {
     /// # Shapes
     /// The result is `[s, hidden]`.
     pub fn decode(&self, step: &DecodeStep, joined: &JoinedProjections, cache: &mut KvCache) -> Tensor<2> {
-        let Constants { heads, eps, .. } = self.constants;
+        let Constants { heads, eps, multipliers, .. } = self.constants;
         let layers = &self.model.layers;
         let mut x = self.embed(step.tokens.clone());
         let Some(first) = layers.first() else { return self.normed(x) };
         let mut normed = first.input_layernorm.forward(x.clone(), eps);
         for (i, layer) in layers.iter().enumerate() {
-            let new = layer.self_attn.new_rows(&normed, joined.of_layer(i), eps);
-            let q = cache.place(i, new, step, heads);
+            let q = if self.constants.rotates(i) {
+                let new = layer.self_attn.new_rows(&normed, joined.of_layer(i), eps);
+                cache.place(i, new, step, heads)
+            } else {
+                let [q, k, v] = layer.self_attn.projected(normed, eps);
+                cache.write(i, k, v, &step.at);
+                q
+            };
+            let q = times(q, multipliers.queries);
             let attended = cache.attend(i, q, step.spans.clone(), heads);
             let norm = &layer.post_attention_layernorm;
-            [x, normed] = norm.of_sum(x, layer.self_attn.o_proj.forward(attended), eps);
+            let y = times(layer.self_attn.o_proj.forward(attended), multipliers.residual);
+            [x, normed] = norm.of_sum(x, y, eps);
             let norm = layers.get(i + 1).map_or(&self.model.norm, |next| &next.input_layernorm);
-            [x, normed] = norm.of_sum(x, layer.mlp.decode(normed), eps);
+            let y = times(layer.mlp.decode(normed), multipliers.residual);
+            [x, normed] = norm.of_sum(x, y, eps);
         }
         normed
     }
@@ -126,7 +137,8 @@ impl Attention {
 }
 
 /// The weights of every layer's queries, keys and values side by side, so that a decoding step multiplies once: a copy,
-/// some twentieth of the weights. None of layers whose projections have adapters or norms of their own.
+/// some twentieth of the weights. None of layers whose projections have adapters or norms of their own, or that do not
+/// rotate.
 #[derive(Clone, Debug, Default)]
 pub struct JoinedProjections(Vec<Option<Tensor<2>>>);
 

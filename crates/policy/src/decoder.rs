@@ -13,7 +13,7 @@ use toolrl_kernels::{
 
 use crate::lora::Lora;
 use crate::rope::Rope;
-use crate::{ModelConfig, Precision};
+use crate::{ModelConfig, Multipliers, Precision};
 
 /// A weight with an optional bias and an optional adapter.
 #[derive(Module, Debug)]
@@ -108,11 +108,25 @@ pub(crate) struct Constants {
     pub heads: Heads,
     pub eps: f32,
     pub rope: Arc<Rope>,
+    /// The layers that do not rotate.
+    without_rope: Arc<[usize]>,
+    pub multipliers: Multipliers,
 }
 
 impl Constants {
     pub(crate) fn new(config: &ModelConfig) -> Self {
-        Self { heads: config.heads, eps: config.rms_norm_eps, rope: Arc::new(Rope::new(config)) }
+        Self {
+            heads: config.heads,
+            eps: config.rms_norm_eps,
+            rope: Arc::new(Rope::new(config)),
+            without_rope: config.without_rope.clone().into(),
+            multipliers: config.multipliers,
+        }
+    }
+
+    /// Whether a layer rotates queries and keys.
+    pub(crate) fn rotates(&self, layer: usize) -> bool {
+        !self.without_rope.contains(&layer)
     }
 }
 
@@ -151,7 +165,8 @@ impl Decoder {
 
     /// The tokens' embeddings.
     pub(crate) fn embed(&self, tokens: Ids) -> Tensor<2> {
-        embedding(self.model.embed_tokens.weight.val(), tokens)
+        let rows = embedding(self.model.embed_tokens.weight.val(), tokens);
+        times(rows, self.constants.multipliers.embedding)
     }
 
     /// The head's weight, `[vocabulary, hidden]`.
@@ -161,7 +176,7 @@ impl Decoder {
 
     /// Logits of hidden states, in f32: `[n, hidden]` to `[n, vocabulary]`.
     pub fn logits(&self, hidden_ni: Tensor<2>) -> Tensor<2> {
-        linear(hidden_ni.cast(FloatDType::F32), self.head())
+        linear(times(hidden_ni.cast(FloatDType::F32), self.constants.multipliers.logits), self.head())
     }
 
     /// The one forward pass: `attend(layer, q, k, v)` says how tokens see each other. Of the tokens that are not among
@@ -175,6 +190,7 @@ impl Decoder {
     ) -> Tensor<2> {
         for (i, layer) in self.model.layers.iter().enumerate() {
             let rows = rows.filter(|_| self.is_last(i));
+            let table = Some(table).filter(|_| self.constants.rotates(i));
             x = layer.forward(x, table, &self.constants, rows, |q, k, v| attend(i, q, k, v));
         }
         self.normed(x)
@@ -198,11 +214,11 @@ impl Decoder {
 
 impl Layer {
     /// `attend(q, k, v)` says how tokens see each other. The result is of `rows` alone, where they are named: the
-    /// other tokens only have keys and values then.
+    /// other tokens only have keys and values then. Without a table nothing is rotated.
     pub(crate) fn forward(
         &self,
         x: Tensor<2>,
-        table: &Mirrored<RopeTable>,
+        table: Option<&Mirrored<RopeTable>>,
         c: &Constants,
         rows: Option<&Ids>,
         attend: impl FnOnce(Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
@@ -214,9 +230,10 @@ impl Layer {
             None => x,
         };
         let attended = of_rows(attend(q, k, v));
-        let x = of_rows(x) + self.self_attn.o_proj.forward(attended);
+        let residual = c.multipliers.residual;
+        let x = of_rows(x) + times(self.self_attn.o_proj.forward(attended), residual);
         let normed = self.post_attention_layernorm.forward(x.clone(), c.eps);
-        x + self.mlp.forward(normed)
+        x + times(self.mlp.forward(normed), residual)
     }
 }
 
@@ -226,16 +243,29 @@ fn rows_of(x_ti: Tensor<2>, rows: &Ids) -> Tensor<2> {
     embedding(x_ti.cast(FloatDType::F32), rows.clone()).cast(stored)
 }
 
+/// `x` times a factor, as it is where that is 1. The product is made in f32, as a factor in bf16 would be another.
+pub(crate) fn times(x: Tensor<2>, factor: f32) -> Tensor<2> {
+    if factor == 1.0 {
+        return x;
+    }
+    let stored = FloatDType::from(x.dtype());
+    (x.cast(FloatDType::F32) * factor).cast(stored)
+}
+
 impl Attention {
-    /// Queries, keys and values, rotated.
+    /// Queries, keys and values, rotated where there is a table.
     fn project(
         &self,
         x: Tensor<2>,
-        table: &Mirrored<RopeTable>,
+        table: Option<&Mirrored<RopeTable>>,
         c: &Constants,
     ) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
         let [q, k, v] = self.projected(x, c.eps);
-        (rope(q, table.clone(), c.heads.query), rope(k, table.clone(), c.heads.kv), v)
+        let rotated = |x: Tensor<2>, heads| match table {
+            Some(table) => rope(x, table.clone(), heads),
+            None => x,
+        };
+        (times(rotated(q, c.heads.query), c.multipliers.queries), rotated(k, c.heads.kv), v)
     }
 
     /// Queries, keys and values before they are rotated.

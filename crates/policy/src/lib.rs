@@ -30,7 +30,7 @@ mod rope;
 mod weights;
 
 pub use cache::KvCache;
-pub use config::{Architecture, ModelConfig, RopeScaling};
+pub use config::{Architecture, ModelConfig, Multipliers, RopeScaling};
 pub use critic::Critic;
 pub use decode::JoinedProjections;
 pub use decoder::Decoder;

@@ -96,6 +96,7 @@ impl Pass {
 
     /// The targets' log-probabilities and entropies, given the final hidden states of the rows.
     fn head(&self, decoder: &Decoder, hidden_ni: Tensor<2>, inverse_temperature: f32) -> Tensor<2> {
-        logprob_entropy(hidden_ni, decoder.head(), self.targets.clone(), inverse_temperature)
+        let factor = inverse_temperature * decoder.constants.multipliers.logits;
+        logprob_entropy(hidden_ni, decoder.head(), self.targets.clone(), factor)
     }
 }

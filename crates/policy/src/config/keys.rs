@@ -5,11 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 use toolrl_kernels::Heads;
 
-use super::{ARCHITECTURES, Architecture, CAUSAL, CRITIC, LARGEST_SIZE};
+use super::family::{ARCHITECTURES, CAUSAL, CRITIC, MODEL_TYPES};
+use super::{Architecture, LARGEST_SIZE, Multipliers};
 use crate::PolicyError;
-
-/// The model types that there are.
-const MODEL_TYPES: &str = "llama, qwen2, qwen3";
 
 /// The keys of a file.
 pub(crate) struct Keys<'a> {
@@ -75,8 +73,9 @@ impl<'a> Keys<'a> {
     /// The attention heads. Where a file does not tell their number or width, the family's default counts.
     pub(crate) fn heads(&self, architecture: Architecture) -> Result<Heads, PolicyError> {
         let (hidden, query) = (self.size("hidden_size")?, self.size("num_attention_heads")?);
-        let told = architecture == Architecture::Llama || self.raw.get("num_key_value_heads").is_some();
-        let kv = self.optional_size("num_key_value_heads")?.unwrap_or(if told { query } else { 32 });
+        let told = self.raw.get("num_key_value_heads").is_some();
+        let kv = if told { query } else { architecture.default_kv(query) };
+        let kv = self.optional_size("num_key_value_heads")?.unwrap_or(kv);
         let default = if architecture == Architecture::Qwen3 { 128 } else { hidden / query };
         let dim = self.optional_size("head_dim")?.unwrap_or(default);
         if !query.is_multiple_of(kv) || dim == 0 || !dim.is_multiple_of(2) {
@@ -110,10 +109,61 @@ impl<'a> Keys<'a> {
         Ok((found, class.ends_with(CRITIC)))
     }
 
+    /// The layers of SmolLM3 whose queries and keys are not rotated: those with a 0 in a list, or else each of some
+    /// number of layers the last.
+    pub(crate) fn without_rope(
+        &self,
+        architecture: Architecture,
+        layers: usize,
+    ) -> Result<Vec<usize>, PolicyError> {
+        if architecture != Architecture::SmolLM3 {
+            return Ok(Vec::new());
+        }
+        let interval = self.optional_size("no_rope_layer_interval")?;
+        let every = |interval: usize| (interval - 1..layers).step_by(interval).collect();
+        let Some(list) = self.get("no_rope_layers") else { return Ok(every(interval.unwrap_or(4))) };
+        let rotated: Option<Vec<i64>> =
+            list.as_array().and_then(|list| list.iter().map(Value::as_i64).collect());
+        let rotated = rotated.filter(|rotated| rotated.len() >= layers).ok_or_else(|| {
+            self.wrong(format!("no_rope_layers should have a 0 or 1 for each of {layers} layers, not {list}"))
+        })?;
+        let without = (0..layers).filter(|&layer| rotated[layer] == 0).collect();
+        if interval.is_some_and(|interval| every(interval) != without) {
+            self.compare("no_rope_layers", "no_rope_layer_interval");
+        }
+        Ok(without)
+    }
+
+    /// The multipliers of Granite, all of which are 1 where the file does not tell, attention's too.
+    pub(crate) fn multipliers(
+        &self,
+        architecture: Architecture,
+        heads: Heads,
+    ) -> Result<Multipliers, PolicyError> {
+        if architecture != Architecture::Granite {
+            return Ok(Multipliers::default());
+        }
+        let factor = |key: &str| {
+            let factor = self.number(key, 1.0)?;
+            let wrong = || self.wrong(format!("{key} should be above 0, not {factor}"));
+            if factor > 0.0 { Ok(factor) } else { Err(wrong()) }
+        };
+        Ok(Multipliers {
+            embedding: factor("embedding_multiplier")? as f32,
+            queries: (factor("attention_multiplier")? * (heads.dim as f64).sqrt()) as f32,
+            residual: factor("residual_multiplier")? as f32,
+            logits: (1.0 / factor("logits_scaling")?) as f32,
+        })
+    }
+
     /// Options that would change the numbers.
-    pub(crate) fn refuse_unsupported(&self, architecture: Architecture) -> Result<(), PolicyError> {
+    pub(crate) fn refuse_unsupported(
+        &self,
+        architecture: Architecture,
+        without_rope: &[usize],
+    ) -> Result<(), PolicyError> {
         type Rule<'a> = (&'a str, &'a dyn Fn(&Value) -> bool, &'static str);
-        let full = self.get("layer_types").is_some() || !self.slides(architecture);
+        let full = self.get("layer_types").is_some() || !self.slides(architecture, without_rope);
         let refused: [Rule; 7] = [
             ("hidden_act", &|v| v == "silu" || v == "swish", "silu"),
             ("mlp_bias", &|v| v == false, "false"),
@@ -133,11 +183,16 @@ impl<'a> Keys<'a> {
         Ok(())
     }
 
-    /// Whether some layer of Qwen's would attend to a window alone, where the file does not tell each layer's type.
-    fn slides(&self, architecture: Architecture) -> bool {
+    /// Whether some layer would attend to a window alone, where the file says that it uses one and does not tell each
+    /// layer's type: the last ones of Qwen's, those without rope of SmolLM3's.
+    fn slides(&self, architecture: Architecture, without_rope: &[usize]) -> bool {
         let layers = self.get("num_hidden_layers").and_then(Value::as_u64).unwrap_or(u64::MAX);
         let full = self.get("max_window_layers").map_or(Some(28), Value::as_u64);
-        architecture != Architecture::Llama && full.is_none_or(|full| full < layers)
+        match architecture {
+            Architecture::Llama | Architecture::Granite => false,
+            Architecture::Qwen2 | Architecture::Qwen3 => full.is_none_or(|full| full < layers),
+            Architecture::SmolLM3 => self.get("sliding_window").is_some() && !without_rope.is_empty(),
+        }
     }
 }
 

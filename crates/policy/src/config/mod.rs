@@ -2,6 +2,7 @@
 //! numbers and is not built here is refused by name; where two keys contradict each other, the one that transformers
 //! takes counts, and a warning names both.
 
+mod family;
 mod keys;
 mod rope;
 
@@ -13,18 +14,10 @@ use serde_json::{Value, json};
 use toolrl_kernels::Heads;
 
 use crate::PolicyError;
+use family::ARCHITECTURES;
+pub use family::{Architecture, Multipliers};
+pub(crate) use family::{CAUSAL, CRITIC};
 pub(crate) use keys::Keys;
-
-/// Which family of decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Architecture {
-    /// `LlamaForCausalLM`: Llama-3.x, SmolLM2.
-    Llama,
-    /// `Qwen2ForCausalLM`: with a bias on queries, keys and values.
-    Qwen2,
-    /// `Qwen3ForCausalLM`: with an RMSNorm on every head's queries and keys.
-    Qwen3,
-}
 
 /// How rotary frequencies are changed for longer contexts: the rope types of transformers but for `longrope`, whose
 /// frequencies depend on the longest sequence of a batch.
@@ -96,6 +89,10 @@ pub struct ModelConfig {
     pub rope_theta: f64,
     /// Their change for longer contexts.
     pub rope_scaling: RopeScaling,
+    /// Layers whose queries and keys are not rotated, from 0 on.
+    pub without_rope: Vec<usize>,
+    /// What numbers are multiplied by on their way.
+    pub multipliers: Multipliers,
     /// Whether the head is the embedding table.
     pub tie_word_embeddings: bool,
     /// Whether queries, keys and values have a bias.
@@ -173,6 +170,8 @@ impl ModelConfig {
             rms_norm_eps: 1e-6,
             rope_theta: 10_000.0,
             rope_scaling: RopeScaling::None,
+            without_rope: Vec::new(),
+            multipliers: Multipliers::default(),
             tie_word_embeddings: true,
             qkv_bias: false,
             output_bias: false,
@@ -185,7 +184,6 @@ impl ModelConfig {
     fn from_json(mut raw: Value, path: &Path) -> Result<Self, PolicyError> {
         let keys = Keys { raw: &raw, path };
         let (architecture, value_head) = keys.architecture()?;
-        keys.refuse_unsupported(architecture)?;
         keys.compare("dtype", "torch_dtype");
         let (hidden_size, heads) = (keys.size("hidden_size")?, keys.heads(architecture)?);
         let layers = keys.size("num_hidden_layers")?;
@@ -194,10 +192,12 @@ impl ModelConfig {
                 keys.wrong(format!("num_hidden_layers should be at most {MOST_LAYERS}, not {layers}"))
             );
         }
+        let without_rope = keys.without_rope(architecture, layers)?;
+        keys.refuse_unsupported(architecture, &without_rope)?;
         let bias = keys.flag("attention_bias", false)?;
         let max_positions =
             keys.optional_size("max_position_embeddings")?.unwrap_or(architecture.default_positions());
-        let (rope_theta, rope_scaling) = keys.rope(heads.dim, max_positions)?;
+        let (rope_theta, rope_scaling) = keys.rope(heads.dim, max_positions, architecture.default_theta())?;
         let mut config = Self {
             architecture,
             vocab_size: keys.size("vocab_size")?,
@@ -208,7 +208,9 @@ impl ModelConfig {
             rms_norm_eps: keys.number("rms_norm_eps", 1e-6)? as f32,
             rope_theta,
             rope_scaling,
-            tie_word_embeddings: keys.flag("tie_word_embeddings", false)?,
+            without_rope,
+            multipliers: keys.multipliers(architecture, heads)?,
+            tie_word_embeddings: keys.flag("tie_word_embeddings", architecture.ties_by_default())?,
             qkv_bias: architecture == Architecture::Qwen2 || bias,
             output_bias: architecture != Architecture::Qwen2 && bias,
             value_head,
@@ -233,42 +235,6 @@ impl ModelConfig {
         ["dtype", "torch_dtype"].into_iter().find_map(|key| self.raw.get(key)?.as_str())
     }
 }
-
-impl Architecture {
-    /// All of them.
-    const ALL: [Self; 3] = [Self::Llama, Self::Qwen2, Self::Qwen3];
-
-    /// The family in the names of its classes.
-    fn family(self) -> &'static str {
-        match self {
-            Self::Llama => "Llama",
-            Self::Qwen2 => "Qwen2",
-            Self::Qwen3 => "Qwen3",
-        }
-    }
-
-    /// Its class with a head.
-    fn class(self, head: &str) -> String {
-        format!("{}{head}", self.family())
-    }
-
-    /// As `model_type` has it.
-    fn model_type(self) -> String {
-        self.family().to_lowercase()
-    }
-
-    /// The longest context where a file does not tell, in tokens.
-    fn default_positions(self) -> usize {
-        if self == Self::Llama { 2048 } else { 32_768 }
-    }
-}
-
-/// What follows the family in the name of an architecture: a language model.
-pub(crate) const CAUSAL: &str = "ForCausalLM";
-/// As [`CAUSAL`]: a head that gives each token numbers, of which a critic has one.
-pub(crate) const CRITIC: &str = "ForTokenClassification";
-/// The policies that there are.
-pub(crate) const ARCHITECTURES: &str = "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM";
 
 /// The most MiB of a JSON file: some ten times the longest index of weights.
 const LARGEST_JSON: u64 = 32;

@@ -28,7 +28,13 @@ const KINDS: &str = "default, linear, dynamic, yarn, llama3";
 impl Keys<'_> {
     /// The base of the frequencies and their change, as transformers 5.24 settles them: a `rope_scaling` that holds
     /// something stands in the place of `rope_parameters`, and what stands within counts before what stands beside.
-    pub(super) fn rope(&self, dim: usize, positions: usize) -> Result<(f64, RopeScaling), PolicyError> {
+    /// Where neither tells a base, it is `theta`.
+    pub(super) fn rope(
+        &self,
+        dim: usize,
+        positions: usize,
+        theta: f64,
+    ) -> Result<(f64, RopeScaling), PolicyError> {
         let (scaling, parameters) = (self.object("rope_scaling")?, self.object("rope_parameters")?);
         if scaling.is_some() && parameters.is_some() {
             self.compare("rope_scaling", "rope_parameters");
@@ -36,7 +42,7 @@ impl Keys<'_> {
         let name = if scaling.is_some() { "rope_scaling" } else { "rope_parameters" };
         let nothing = Map::new();
         let within = Within { keys: self, name, of: scaling.or(parameters).unwrap_or(&nothing), positions };
-        let theta = within.positive("rope_theta", Some(10_000.0))?;
+        let theta = within.positive("rope_theta", Some(theta))?;
         let kind = within.kind();
         let scaling = match kind.as_str() {
             Some("default") => RopeScaling::None,

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod conventions;
+mod families;
 mod refused;
 mod row;
 mod tensors;
