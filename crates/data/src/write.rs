@@ -15,6 +15,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use serde_json::json;
+use toolrl_chat::ContentForm;
 
 use crate::{DataError, Message, Sample};
 
@@ -64,7 +65,7 @@ fn batch(samples: &[Sample]) -> Result<RecordBatch, arrow_schema::ArrowError> {
     let messages: Vec<&Message> = samples.iter().flat_map(|sample| &sample.messages).collect();
     let mut parts = vec![
         ("role", texts(messages.iter().map(|message| message.role.as_str()))),
-        ("content", texts(messages.iter().map(|message| message.content.as_str()))),
+        ("content", Arc::new(messages.iter().map(|message| content(message)).collect::<StringArray>())),
     ];
     parts.extend(column("more", messages.iter().map(|message| more(message))));
     let message = group(parts);
@@ -109,9 +110,17 @@ fn column(name: &str, texts: impl Iterator<Item = Option<String>>) -> Option<(&s
     (texts.null_count() < texts.len()).then(|| (name, Arc::new(texts) as ArrayRef))
 }
 
-/// What a message has beside its role and its content, as the JSON of an object.
+/// A message's content where it is a text.
+fn content(message: &Message) -> Option<&str> {
+    (message.form == ContentForm::Text).then_some(message.content.as_str())
+}
+
+/// What a message has beside its role and a content that is a text, as the JSON of an object.
 fn more(message: &Message) -> Option<String> {
     let mut more = message.fields.clone();
+    if let ContentForm::Parts(parts) = &message.form {
+        more.insert("content".to_owned(), parts.clone().into());
+    }
     more.extend(message.tool_calls.clone().map(|calls| ("tool_calls".to_owned(), calls)));
     (!more.is_empty()).then(|| serde_json::Value::Object(more).to_string())
 }

@@ -25,7 +25,7 @@ fn dialogue() -> Vec<Sample> {
     let call = |city: &str| json!({"name": "weather", "arguments": {"city": city, "n": 12345678901234567890123_f64}});
     let messages = json!([
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Rome?"},
+        {"role": "user", "content": [{"type": "text", "text": "Rome"}, {"type": "text", "text": "?"}]},
         {"role": "assistant", "content": "I look.", "reasoning_content": "The tool tells.", "tool_calls": [call("Rome"), call("Ostia")]},
         {"role": "tool", "tool_call_id": "a", "name": "weather", "content": "sunny"},
         {"role": "assistant", "content": "Sunny \u{1f600}."},

@@ -46,7 +46,7 @@ fn openai() -> Value {
     json!({
         "messages": [
             {"role": "system", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "The weather"}, {"type": "text", "text": "in Rome?"}]},
+            {"role": "user", "content": [{"type": "text", "text": "The weather "}, {"type": "text", "text": "in Rome?"}]},
             {"role": "assistant", "content": null, "tool_calls": [
                 {"type": "function", "function": {"name": "weather", "arguments": "{\"city\": \"Rome\"}"}},
             ]},
@@ -71,7 +71,7 @@ fn each_reply_is_a_sample_with_the_turns_before_it() {
     assert_eq!(ids, ["rows:0.0", "rows:0.1", "rows:0.2"]);
     let kinds: Vec<_> = samples.iter().map(|sample| sample.kind).collect();
     assert_eq!(kinds, [TaskKind::OneCall, TaskKind::NoCall, TaskKind::CallAndResponse]);
-    let prompt = ["system: Be brief.", "user: The weather\nin Rome?"].map(str::to_owned);
+    let prompt = ["system: Be brief.", "user: The weather in Rome?"].map(str::to_owned);
     assert_eq!(said(&samples[0]), prompt);
     let called = format!("assistant:  {CALLED}");
     assert_eq!(said(&samples[1]), [&prompt[..], &[called, "tool: sunny".to_owned()]].concat());

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use toolrl_grammar::Turn;
 use toolrl_grammar::json::{self, Entries};
 
@@ -44,26 +44,18 @@ fn with_reply(sample: &Sample, reply: Value) -> Value {
 
 /// A message of the prompt: one of the assistant's is none to learn.
 fn given(message: &Message) -> Value {
-    let mut row = Map::new();
-    row.insert("role".to_owned(), message.role.clone().into());
-    let calls = message.tool_calls.as_ref().map(with_text_arguments);
-    let content = if message.content.is_empty() && calls.is_some() {
-        Value::Null
-    } else {
-        message.content.clone().into()
-    };
-    row.insert("content".to_owned(), content);
-    row.extend(calls.map(|calls| ("tool_calls".to_owned(), calls)));
-    row.extend(message.fields.clone());
-    if message.role == "assistant" {
-        row.insert("weight".to_owned(), 0.into());
+    let mut row = json!(message);
+    if let Some(calls) = row.get_mut("tool_calls") {
+        arguments_to_text(calls);
     }
-    row.into()
+    if message.role == "assistant" {
+        row["weight"] = 0.into();
+    }
+    row
 }
 
-/// Calls whose arguments are text.
-fn with_text_arguments(calls: &Value) -> Value {
-    let mut calls = calls.clone();
+/// Makes the arguments of calls text.
+fn arguments_to_text(calls: &mut Value) {
     for call in calls.as_array_mut().into_iter().flatten() {
         if let Some(arguments) =
             call.pointer_mut("/function/arguments").filter(|arguments| arguments.is_object())
@@ -71,7 +63,6 @@ fn with_text_arguments(calls: &Value) -> Value {
             *arguments = arguments.to_string().into();
         }
     }
-    calls
 }
 
 /// A turn as a message.

@@ -1,8 +1,6 @@
 //! Messages of a prompt.
 
-use std::borrow::Cow;
-
-use serde_json::Map;
+use serde_json::{Map, json};
 use toolrl_grammar::json::{self, Object, Value};
 
 use super::fields::CHANGES_PROMPT;
@@ -42,9 +40,9 @@ pub(super) fn message(row: &Row<'_>, field: &str, value: &Value<'static>) -> Res
     let value = Value::Object(fields);
     let role = role(row, &format!("{field}.role"), value.get("role").unwrap_or(&Value::Null))?;
     let tool_calls = call::for_template(row, field, &value)?;
-    let content = content_of(row, field, &value)?;
+    let message = saying(row, field, &value, role)?;
     let fields = others(row, field, &value)?;
-    Ok(Message { tool_calls, fields, ..Message::new(role, content) })
+    Ok(Message { tool_calls, fields, ..message })
 }
 
 /// Puts the object whose JSON is `more` in its place, until there is none.
@@ -70,28 +68,41 @@ fn role(row: &Row<'_>, field: &str, value: &Value<'static>) -> Result<&'static s
     })
 }
 
-/// What a message says: a text, or parts that are text, joined by line breaks. Beside calls it may be missing.
+/// What a message says.
 pub(super) fn content_of(row: &Row<'_>, field: &str, message: &Value<'static>) -> Result<String, DataError> {
-    let calls = ["tool_calls", "function_call"]
-        .iter()
-        .any(|name| message.get(name).is_some_and(|value| !matches!(value, Value::Null)));
-    let field = format!("{field}.content");
-    match message.get("content").unwrap_or(&Value::Null) {
-        Value::Null if calls => Ok(String::new()),
-        Value::List(parts) => {
-            let texts = parts.iter().enumerate();
-            let texts = texts.map(|(index, part)| text_part(row, &format!("{field}.{index}"), part));
-            Ok(texts.collect::<Result<Vec<_>, _>>()?.join("\n"))
-        }
-        text => Ok(row.text_of(&field, text)?.into_owned()),
-    }
+    Ok(saying(row, field, message, "assistant")?.content)
 }
 
-/// A part that is text: a string, or an object with `text`.
-fn text_part<'v>(row: &Row<'_>, field: &str, part: &'v Value<'static>) -> Result<Cow<'v, str>, DataError> {
+/// A message of its content alone: a text, or parts that are text. Beside calls it may be missing.
+fn saying(row: &Row<'_>, field: &str, message: &Value<'static>, role: &str) -> Result<Message, DataError> {
+    let has = |name: &str| message.get(name).is_some_and(|value| !matches!(value, Value::Null));
+    let field = format!("{field}.content");
+    let content = match message.get("content").unwrap_or(&Value::Null) {
+        Value::Null if has("tool_calls") || has("function_call") => serde_json::Value::Null,
+        Value::List(parts) => {
+            let parts = parts.iter().enumerate();
+            parts
+                .map(|(index, part)| text_part(row, &format!("{field}.{index}"), part))
+                .collect::<Result<Vec<_>, _>>()?
+                .into()
+        }
+        text => row.text_of(&field, text)?.into(),
+    };
+    let given = message.get("content").unwrap_or(&Value::Null);
+    Message::with_content(role, content).map_err(|_| row.error(&field, "a text, or parts of text", given))
+}
+
+/// A part that is text: an object with `text`, or a string.
+fn text_part(row: &Row<'_>, field: &str, part: &Value<'static>) -> Result<serde_json::Value, DataError> {
+    let kind = part.get("type").and_then(Value::as_bytes);
     match (part, part.get("text")) {
-        (_, Some(text)) => row.text_of(&format!("{field}.text"), text),
-        (Value::Str(_), None) => row.text_of(field, part),
+        (Value::Object(_), Some(Value::Str(_))) if kind.is_none_or(|kind| kind == b"text") => {
+            row.plain(field, part)
+        }
+        (Value::Object(_), Some(text)) if kind.is_some_and(|kind| kind.ends_with(b"_text")) => {
+            Ok(json!({"type": "text", "text": row.text_of(field, text)?}))
+        }
+        (Value::Str(_), _) => Ok(json!({"type": "text", "text": row.text_of(field, part)?})),
         _ => Err(row.error(field, "a part of text, since only text is read", part)),
     }
 }

@@ -55,11 +55,13 @@ pub(super) fn in_prompt(row: &Row<'_>, field: &str, value: &Value<'static>) -> R
         let words = turn.response.map(|words| words.text.lossy().into_owned()).unwrap_or_default();
         let thoughts = tags::THINK.first(message.content.as_bytes()).is_some();
         let thoughts = turn.thoughts.filter(|_| thoughts).map(|thoughts| thoughts.text.lossy().into_owned());
-        message.content = match thoughts {
+        let content = match thoughts {
             Some(thoughts) => format!("<think>\n{thoughts}\n</think>\n\n{words}").trim_end().to_owned(),
             None => words,
         };
-        message.tool_calls = Some(call::of_text(row, &at, &turn.calls)?);
+        let calls = call::of_text(row, &at, &turn.calls)?;
+        let said = Message { fields: message.fields, ..Message::new(message.role, content) };
+        return Ok(said.with_tool_calls(calls));
     }
     Ok(message)
 }
