@@ -300,6 +300,9 @@ fn a_preset_stands_for_its_terms() {
     ];
     for (text, ids, range) in cases {
         let recipe: Recipe = toml::from_str(text).expect(text);
+        // As a recipe is read that is changed first.
+        let table: toml::Table = toml::from_str(text).expect(text);
+        assert_eq!(table.try_into::<Recipe>().expect(text), recipe);
         let rubric = Rubric::from_config(&recipe.reward, &Registry::builtin()).expect(text);
         assert_eq!(rubric.ids().collect::<Vec<_>>(), ids, "{text}");
         assert_eq!(rubric.range(&Context::evaluation()), range, "{text}");

@@ -73,7 +73,7 @@ pub struct Recipe {
     /// What it is trained and evaluated on.
     #[serde(default)]
     pub data: DataSource,
-    /// The reward's terms; ToolRL's format and correctness by default.
+    /// The reward's terms, or the name of a preset; ToolRL's format and correctness by default.
     #[serde(default)]
     pub reward: RubricConfig,
     /// How replies are sampled in training.
@@ -312,11 +312,15 @@ mod tests {
         assert_eq!(recipe.train.steps(), Some(7));
         assert_eq!(recipe.sampling.temperature, 0.5);
         assert_eq!(recipe.policy, Some(PolicySource::Dir("some/where".into())));
+        for preset in ["reward=star", "reward.preset=star"] {
+            assert_eq!(set(&[preset]).unwrap().reward.terms[0].id, "rouge_values");
+        }
         for (bad, part) in [
             ("train.stepz=1", "stepz"),
             ("nothing", "key=value"),
             ("name.x=1", "not a table"),
             ("slots=0", "slots"),
+            ("reward=starr", "unknown reward preset"),
         ] {
             let message = set(&[bad]).unwrap_err().to_string();
             assert!(message.contains(part), "{bad}: {message}");
