@@ -36,12 +36,15 @@ impl<'a> Graphs<'a> {
     }
 
     /// One token for each reply; the draws of those whose logits are no finite numbers are `None`. Is `None` itself on
-    /// the CPU.
+    /// the CPU, and for a policy with layers that see a window: what these read follows from a step's numbers on the host.
     pub(crate) fn step(
         &mut self,
         numbers: &StepNumbers<'_>,
         cache: &mut KvCache,
     ) -> Option<Vec<Option<Draw>>> {
+        if self.policy.config().sliding.is_some() {
+            return None;
+        }
         let decoder = self.policy.decoder();
         let sequences = computed(numbers.tokens.len()).min(self.layout.slots);
         if self.last.as_ref().is_none_or(|(of, _)| *of != sequences) {

@@ -14,7 +14,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 const VOCABULARY: usize = 70;
 
 /// Policies whose replies end after some ten tokens, so that places become free at different times: without biases, with,
-/// with norms of queries and keys, with a layer that does not rotate, with multipliers, and with adapters.
+/// with norms of queries and keys, with a layer that does not rotate, with multipliers, with a layer that sees a window, and
+/// with adapters.
 fn policies(device: &Device) -> Vec<Policy> {
     let of = |architecture: &str, model_type: &str| {
         let config = ModelConfig::from_value(json!({
@@ -31,6 +32,8 @@ fn policies(device: &Device) -> Vec<Policy> {
             "attention_multiplier": 0.125,
             "residual_multiplier": 0.4,
             "logits_scaling": 2.0,
+            "sliding_window": 9,
+            "sliding_window_pattern": 2,
             "head_dim": 16,
             "rms_norm_eps": 1e-6,
             "rope_theta": 10_000.0,
@@ -62,6 +65,7 @@ fn policies(device: &Device) -> Vec<Policy> {
         of("Qwen3ForCausalLM", "qwen3"),
         of("SmolLM3ForCausalLM", "smollm3"),
         of("GraniteForCausalLM", "granite"),
+        of("Gemma3ForCausalLM", "gemma3_text"),
         adapted(),
     ]
 }

@@ -2,10 +2,11 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use toolrl_kernels::{Mirrored, RopeTable, all_together, attention, is_cpu};
+use toolrl_kernels::{all_together, is_cpu};
 
 use crate::decoder::{Decoder, times};
 use crate::policy::{Policy, TrainedPath, floats};
+use crate::window::Angles;
 use crate::{Activations, ParameterGradients, Pass};
 
 /// A backward pass that is to be run. `read_out` makes of the decoder and the final hidden states of the pass's
@@ -82,11 +83,11 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, grads)).unwrap_or_default();
         let score = decoder.score.as_ref().map(|score| self.gradients_of(score, grads)).unwrap_or_default();
 
-        let table = decoder.table(&pass.packing.positions());
+        let angles = decoder.angles(&pass.packing.positions());
         let mut layers = Vec::with_capacity(inputs.len());
         for (i, input) in inputs.into_iter().enumerate().rev() {
             let x = leaf(input);
-            let mut grads = towards(layer(decoder, i, x.clone(), &table, pass), by_x).backward();
+            let mut grads = towards(layer(decoder, i, x.clone(), &angles, pass), by_x).backward();
             by_x = x.grad_remove(&mut grads);
             layers.push(self.gradients_of(&decoder.model.layers[i], &mut grads));
         }
@@ -101,7 +102,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     /// that began with the table would make a second gradient of the table's size.)
     fn add_embeddings(&self, gradients: &mut ParameterGradients, by_x: Option<Tensor<2>>) {
         if let (None, Some(by_x)) = (self.policy.lora(), by_x) {
-            let by_row = times(by_x, self.decoder.constants.multipliers.embedding);
+            let by_row = times(by_x, self.decoder.embedding_factor());
             gradients.add_rows(&self.pass.tokens, by_row);
         }
     }
@@ -131,21 +132,21 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
 
 /// The input of every layer, and the output of the last at the pass's rows, without a graph.
 fn layer_inputs(decoder: &Decoder, pass: &Pass) -> (Vec<Tensor<2>>, Tensor<2>) {
-    let table = decoder.table(&pass.packing.positions());
+    let angles = decoder.angles(&pass.packing.positions());
     let mut x = decoder.embed(pass.tokens.clone());
     let mut inputs = Vec::with_capacity(decoder.model.layers.len());
     for i in 0..decoder.model.layers.len() {
         inputs.push(x.clone());
-        x = layer(decoder, i, x, &table, pass);
+        x = layer(decoder, i, x, &angles, pass);
     }
     (inputs, x)
 }
 
-fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, table: &Mirrored<RopeTable>, pass: &Pass) -> Tensor<2> {
-    let (c, packing) = (&decoder.constants, pass.packing.clone());
+fn layer(decoder: &Decoder, i: usize, x: Tensor<2>, angles: &Angles, pass: &Pass) -> Tensor<2> {
+    let c = &decoder.constants;
     let rows = Some(&pass.rows).filter(|_| decoder.is_last(i));
-    let table = Some(table).filter(|_| c.rotates(i));
-    decoder.model.layers[i].forward(x, table, c, rows, |q, k, v| attention(q, k, v, packing, c.heads))
+    let attend = |q, k, v| c.attention(i, q, k, v, &pass.packing);
+    decoder.model.layers[i].forward(x, c.table(i, angles), c, rows, attend)
 }
 
 /// A tensor that a graph begins with.

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 use toolrl_kernels::{
-    CacheSpans, DecodeStep, Ids, Mirrored, NewRows, Packing, Projected, RopeTable, add_rms_norm, attention,
-    is_cpu, linear,
+    CacheSpans, DecodeStep, Ids, Mirrored, NewRows, Packing, Projected, RopeTable, add_rms_norm, is_cpu,
+    linear,
 };
 
 use crate::KvCache;
@@ -22,12 +22,12 @@ impl Decoder {
         cache: &mut KvCache,
         at: Vec<usize>,
     ) -> Tensor<2> {
-        let (heads, at) = (self.constants.heads, rows_of(at));
+        let at = rows_of(at);
         let last: Vec<u32> = packing.segments().iter().map(|s| (s.start + s.len - 1) as u32).collect();
-        let table = self.table(&packing.positions());
-        self.run(self.embed(tokens), &table, Some(&last.into()), |layer, q, k, v| {
+        let angles = self.angles(&packing.positions());
+        self.run(self.embed(tokens), &angles, Some(&last.into()), |layer, q, k, v| {
             cache.write(layer, k.clone(), v.clone(), &at);
-            attention(q, k, v, packing.clone(), heads)
+            self.constants.attention(layer, q, k, v, packing)
         })
     }
 
@@ -48,17 +48,20 @@ impl Decoder {
         JoinedProjections(self.model.layers.iter().enumerate().map(joined).collect())
     }
 
-    /// Final hidden states of a step's s tokens, whose keys and values are written to the cache first.
+    /// Final hidden states of a step's s tokens, whose keys and values are written to the cache first. Layers that see a
+    /// window look at the step's spans on the host, which a [`toolrl_kernels::StepGraph`] does not tell.
     ///
     /// # Shapes
     /// The result is `[s, hidden]`.
     pub fn decode(&self, step: &DecodeStep, joined: &JoinedProjections, cache: &mut KvCache) -> Tensor<2> {
         let Constants { heads, eps, multipliers, .. } = self.constants;
+        let within = self.constants.window.as_ref().map(|window| (window, window.step(step)));
         let layers = &self.model.layers;
         let mut x = self.embed(step.tokens.clone());
         let Some(first) = layers.first() else { return self.normed(x) };
         let mut normed = first.input_layernorm.forward(x.clone(), eps);
         for (i, layer) in layers.iter().enumerate() {
+            let step = within.as_ref().filter(|(window, _)| window.has(i)).map_or(step, |(_, step)| step);
             let q = if self.constants.rotates(i) {
                 let new = layer.self_attn.new_rows(&normed, joined.of_layer(i), eps);
                 cache.place(i, new, step, heads)
@@ -69,17 +72,16 @@ impl Decoder {
             };
             let q = times(q, multipliers.queries);
             let attended = cache.attend(i, q, step.spans.clone(), heads);
-            let norm = &layer.post_attention_layernorm;
-            let y = times(layer.self_attn.o_proj.forward(attended), multipliers.residual);
-            [x, normed] = norm.of_sum(x, y, eps);
+            let y = layer.after_attention(layer.self_attn.o_proj.forward(attended), &self.constants);
+            [x, normed] = layer.before_mlp().of_sum(x, y, eps);
             let norm = layers.get(i + 1).map_or(&self.model.norm, |next| &next.input_layernorm);
-            let y = times(layer.mlp.decode(normed), multipliers.residual);
+            let y = layer.after_mlp(layer.mlp.decode(normed), &self.constants);
             [x, normed] = norm.of_sum(x, y, eps);
         }
         normed
     }
 
-    /// The angles of the first positions.
+    /// The angles of the first positions, in layers that see all tokens.
     pub fn first_angles(&self, positions: usize) -> Mirrored<RopeTable> {
         self.table(&(0..positions).collect::<Vec<_>>())
     }
@@ -93,7 +95,7 @@ fn rows_of(at: impl IntoIterator<Item = usize>) -> Ids {
 impl Norm {
     /// `x + y`, and that normalised.
     fn of_sum(&self, x: Tensor<2>, y: Tensor<2>, eps: f32) -> [Tensor<2>; 2] {
-        add_rms_norm(x, y, self.weight.val(), eps)
+        add_rms_norm(x, y, self.factors(), eps)
     }
 }
 

@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use burn::module::{Module, Param};
 use burn::tensor::{Device, FloatDType, Tensor};
+use half::bf16;
 use toolrl_kernels::{
-    Heads, Ids, Mirrored, Packing, RopeTable, add_row, attention, embedding, gated_linear, linear, rms_norm,
-    rope, swiglu,
+    Heads, Ids, Mirrored, Packing, RopeTable, add_row, embedding, gated_linear, linear, rms_norm, rope,
+    swiglu,
 };
 
+use crate::geglu::geglu;
 use crate::lora::Lora;
 use crate::rope::Rope;
+use crate::window::{Angles, Window};
 use crate::{ModelConfig, Multipliers, Precision};
 
 /// A weight with an optional bias and an optional adapter.
@@ -51,11 +54,20 @@ impl Linear {
 #[derive(Module, Debug)]
 pub(crate) struct Norm {
     pub weight: Param<Tensor<1>>,
+    /// Whether 1 is added to it, as in Gemma.
+    #[module(skip)]
+    pub from_one: bool,
 }
 
 impl Norm {
     pub(crate) fn forward(&self, x_ti: Tensor<2>, eps: f32) -> Tensor<2> {
-        rms_norm(x_ti, self.weight.val(), eps)
+        rms_norm(x_ti, self.factors(), eps)
+    }
+
+    /// What normalised numbers are multiplied by. The sum with 1 is made in f32, as it has few digits in bf16.
+    pub(crate) fn factors(&self) -> Tensor<1> {
+        let weight = self.weight.val();
+        if self.from_one { weight.cast(FloatDType::F32) + 1.0 } else { weight }
     }
 }
 
@@ -66,7 +78,7 @@ pub(crate) struct Attention {
     pub k_proj: Linear,
     pub v_proj: Linear,
     pub o_proj: Linear,
-    /// Qwen3 alone.
+    /// Qwen3 and Gemma 3 alone.
     pub q_norm: Option<Norm>,
     pub k_norm: Option<Norm>,
 }
@@ -77,6 +89,9 @@ pub(crate) struct Mlp {
     pub gate_proj: Linear,
     pub up_proj: Linear,
     pub down_proj: Linear,
+    /// Whether the gate is GELU and not SiLU.
+    #[module(skip)]
+    pub gelu: bool,
 }
 
 /// One layer.
@@ -85,7 +100,10 @@ pub(crate) struct Layer {
     pub self_attn: Attention,
     pub mlp: Mlp,
     pub input_layernorm: Norm,
+    /// Before the feed-forward; in Gemma 3 what it says, and what follows is around the feed-forward.
     pub post_attention_layernorm: Norm,
+    pub pre_feedforward_layernorm: Option<Norm>,
+    pub post_feedforward_layernorm: Option<Norm>,
 }
 
 /// The embedding table, `[vocabulary, hidden]`.
@@ -110,6 +128,7 @@ pub(crate) struct Constants {
     pub rope: Arc<Rope>,
     /// The layers that do not rotate.
     without_rope: Arc<[usize]>,
+    pub window: Option<Arc<Window>>,
     pub multipliers: Multipliers,
 }
 
@@ -120,6 +139,7 @@ impl Constants {
             eps: config.rms_norm_eps,
             rope: Arc::new(Rope::new(config)),
             without_rope: config.without_rope.clone().into(),
+            window: config.sliding.as_ref().map(|sliding| Arc::new(Window::new(sliding, config))),
             multipliers: config.multipliers,
         }
     }
@@ -127,6 +147,13 @@ impl Constants {
     /// Whether a layer rotates queries and keys.
     pub(crate) fn rotates(&self, layer: usize) -> bool {
         !self.without_rope.contains(&layer)
+    }
+
+    /// The angles of a layer, where it rotates.
+    pub(crate) fn table<'a>(&self, layer: usize, angles: &'a Angles) -> Option<&'a Mirrored<RopeTable>> {
+        let slides = self.window.as_ref().is_some_and(|window| window.has(layer));
+        let table = angles.sliding.as_ref().filter(|_| slides).unwrap_or(&angles.full);
+        Some(table).filter(|_| self.rotates(layer))
     }
 }
 
@@ -158,15 +185,21 @@ impl Decoder {
         packing: &Mirrored<Packing>,
         rows: Option<&Ids>,
     ) -> Tensor<2> {
-        let heads = self.constants.heads;
-        let table = self.table(&packing.positions());
-        self.run(x, &table, rows, |_, q, k, v| attention(q, k, v, packing.clone(), heads))
+        let angles = self.angles(&packing.positions());
+        self.run(x, &angles, rows, |layer, q, k, v| self.constants.attention(layer, q, k, v, packing))
     }
 
     /// The tokens' embeddings.
     pub(crate) fn embed(&self, tokens: Ids) -> Tensor<2> {
         let rows = embedding(self.model.embed_tokens.weight.val(), tokens);
-        times(rows, self.constants.multipliers.embedding)
+        times(rows, self.embedding_factor())
+    }
+
+    /// What embeddings are multiplied by.
+    pub(crate) fn embedding_factor(&self) -> f32 {
+        let Multipliers { embedding, rounded_embedding, .. } = self.constants.multipliers;
+        let narrow = rounded_embedding && Precision::of(&self.head()) == Precision::Bf16;
+        if narrow { bf16::from_f32(embedding).to_f32() } else { embedding }
     }
 
     /// The head's weight, `[vocabulary, hidden]`.
@@ -184,13 +217,13 @@ impl Decoder {
     pub(crate) fn run(
         &self,
         mut x: Tensor<2>,
-        table: &Mirrored<RopeTable>,
+        angles: &Angles,
         rows: Option<&Ids>,
         mut attend: impl FnMut(usize, Tensor<2>, Tensor<2>, Tensor<2>) -> Tensor<2>,
     ) -> Tensor<2> {
         for (i, layer) in self.model.layers.iter().enumerate() {
             let rows = rows.filter(|_| self.is_last(i));
-            let table = Some(table).filter(|_| self.constants.rotates(i));
+            let table = self.constants.table(i, angles);
             x = layer.forward(x, table, &self.constants, rows, |q, k, v| attend(i, q, k, v));
         }
         self.normed(x)
@@ -201,7 +234,13 @@ impl Decoder {
         layer + 1 == self.model.layers.len()
     }
 
-    /// The angles of tokens at these positions.
+    /// The angles of tokens at these positions, in each kind of layers.
+    pub(crate) fn angles(&self, positions: &[usize]) -> Angles {
+        let sliding = self.constants.window.as_ref();
+        Angles { full: self.table(positions), sliding: sliding.map(|window| window.table(positions)) }
+    }
+
+    /// The angles of tokens at these positions, in layers that see all tokens.
     pub(crate) fn table(&self, positions: &[usize]) -> Mirrored<RopeTable> {
         Mirrored::new(self.constants.rope.table(positions))
     }
@@ -230,10 +269,30 @@ impl Layer {
             None => x,
         };
         let attended = of_rows(attend(q, k, v));
-        let residual = c.multipliers.residual;
-        let x = of_rows(x) + times(self.self_attn.o_proj.forward(attended), residual);
-        let normed = self.post_attention_layernorm.forward(x.clone(), c.eps);
-        x + times(self.mlp.forward(normed), residual)
+        let x = of_rows(x) + self.after_attention(self.self_attn.o_proj.forward(attended), c);
+        let normed = self.before_mlp().forward(x.clone(), c.eps);
+        x + self.after_mlp(self.mlp.forward(normed), c)
+    }
+
+    /// The norm before the feed-forward.
+    pub(crate) fn before_mlp(&self) -> &Norm {
+        self.pre_feedforward_layernorm.as_ref().unwrap_or(&self.post_attention_layernorm)
+    }
+
+    /// What attention's output adds to the residual stream.
+    pub(crate) fn after_attention(&self, y: Tensor<2>, c: &Constants) -> Tensor<2> {
+        match &self.pre_feedforward_layernorm {
+            Some(_) => self.post_attention_layernorm.forward(y, c.eps),
+            None => times(y, c.multipliers.residual),
+        }
+    }
+
+    /// What the feed-forward's output adds to it.
+    pub(crate) fn after_mlp(&self, y: Tensor<2>, c: &Constants) -> Tensor<2> {
+        match &self.post_feedforward_layernorm {
+            Some(norm) => norm.forward(y, c.eps),
+            None => times(y, c.multipliers.residual),
+        }
     }
 }
 
@@ -283,13 +342,13 @@ impl Attention {
 impl Mlp {
     pub(crate) fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let (gate, up) = (self.gate_proj.forward(x.clone()), self.up_proj.forward(x));
-        self.down_proj.forward(swiglu(gate, up))
+        self.down_proj.forward(if self.gelu { geglu(gate, up) } else { swiglu(gate, up) })
     }
 
     /// As [`Self::forward`], of a decoding step's few tokens.
     pub(crate) fn decode(&self, x: Tensor<2>) -> Tensor<2> {
         let plain = |projection: &Linear| projection.bias.is_none() && projection.lora.is_none();
-        if !plain(&self.gate_proj) || !plain(&self.up_proj) {
+        if self.gelu || !plain(&self.gate_proj) || !plain(&self.up_proj) {
             return self.forward(x);
         }
         self.down_proj.forward(gated_linear(x, self.gate_proj.weight.val(), self.up_proj.weight.val()))

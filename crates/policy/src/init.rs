@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::decoder::{Attention, Backbone, Constants, Decoder, Embedding, Layer, Linear, Mlp, Norm};
-use crate::{ModelConfig, Precision};
+use crate::{Architecture, ModelConfig, Precision};
 
 /// Gives the values of each parameter, asked for by name and shape.
 pub(crate) trait Source {
@@ -84,7 +84,8 @@ impl Build<'_> {
     }
 
     fn norm(&mut self, name: &str, width: usize) -> Norm {
-        Norm { weight: self.param(&format!("{name}.weight"), [width]) }
+        let from_one = self.config.architecture == Architecture::Gemma3;
+        Norm { weight: self.param(&format!("{name}.weight"), [width]), from_one }
     }
 
     fn linear(&mut self, name: &str, input: usize, output: usize, bias: bool) -> Linear {
@@ -96,7 +97,7 @@ impl Build<'_> {
     fn attention(&mut self, name: &str) -> Attention {
         let (c, heads) = (self.config, self.config.heads);
         let (hidden, query, kv) = (c.hidden_size, heads.query * heads.dim, heads.kv * heads.dim);
-        let normed = c.architecture == crate::Architecture::Qwen3;
+        let normed = c.architecture.norms_heads();
         Attention {
             q_proj: self.linear(&format!("{name}.q_proj"), hidden, query, c.qkv_bias),
             k_proj: self.linear(&format!("{name}.k_proj"), hidden, kv, c.qkv_bias),
@@ -110,15 +111,21 @@ impl Build<'_> {
     fn layer(&mut self, name: &str) -> Layer {
         let (hidden, inner) = (self.config.hidden_size, self.config.intermediate_size);
         let mlp = format!("{name}.mlp");
+        let gemma = self.config.architecture == Architecture::Gemma3;
         Layer {
             self_attn: self.attention(&format!("{name}.self_attn")),
             mlp: Mlp {
                 gate_proj: self.linear(&format!("{mlp}.gate_proj"), hidden, inner, false),
                 up_proj: self.linear(&format!("{mlp}.up_proj"), hidden, inner, false),
                 down_proj: self.linear(&format!("{mlp}.down_proj"), inner, hidden, false),
+                gelu: gemma,
             },
             input_layernorm: self.norm(&format!("{name}.input_layernorm"), hidden),
             post_attention_layernorm: self.norm(&format!("{name}.post_attention_layernorm"), hidden),
+            pre_feedforward_layernorm: gemma
+                .then(|| self.norm(&format!("{name}.pre_feedforward_layernorm"), hidden)),
+            post_feedforward_layernorm: gemma
+                .then(|| self.norm(&format!("{name}.post_feedforward_layernorm"), hidden)),
         }
     }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, TensorData};
 
 use crate::init::{Source, build};
-use crate::{Activations, ModelConfig, Precision};
+use crate::{Activations, Architecture, ModelConfig, Precision};
 
 /// Bytes of an f32.
 const F32: u64 = 4;
@@ -91,7 +91,10 @@ impl ModelConfig {
     /// queries, keys, values, attention's output with its sums, gate, up, and their product.
     fn kept_of_a_layer(&self) -> u64 {
         let (query, kv) = (self.heads.query * self.heads.dim, self.heads.kv * self.heads.dim);
-        (4 * self.hidden_size + 2 * query + 2 * kv + self.heads.query + 3 * self.intermediate_size) as u64
+        // Gemma's norms behind attention and feed-forward, and the plain operations of its gate.
+        let (norms, gate) = if self.architecture == Architecture::Gemma3 { (2, 4) } else { (0, 0) };
+        let (hidden, inner) = ((4 + norms) * self.hidden_size, (3 + gate) * self.intermediate_size);
+        (hidden + 2 * query + 2 * kv + self.heads.query + inner) as u64
     }
 }
 

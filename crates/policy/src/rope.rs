@@ -18,8 +18,14 @@ pub(crate) struct Rope {
 }
 
 impl Rope {
+    /// That of a configuration's layers, but for those that slide.
     pub(crate) fn new(config: &ModelConfig) -> Self {
-        let (theta, dim, scaling) = (config.rope_theta, config.heads.dim, config.rope_scaling);
+        Self::with(config.rope_theta, config.rope_scaling, config)
+    }
+
+    /// Of a base and its change.
+    pub(crate) fn with(theta: f64, scaling: RopeScaling, config: &ModelConfig) -> Self {
+        let dim = config.heads.dim;
         let inverse_frequencies = scaled(theta, dim, scaling);
         Self { theta, dim, scaling, max_positions: config.max_positions, inverse_frequencies }
     }

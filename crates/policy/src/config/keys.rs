@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use toolrl_kernels::Heads;
 
 use super::family::{ARCHITECTURES, CAUSAL, CRITIC, MODEL_TYPES};
-use super::{Architecture, LARGEST_SIZE, Multipliers};
+use super::{Architecture, LARGEST_SIZE, Multipliers, RopeScaling, Sliding};
 use crate::PolicyError;
 
 /// The keys of a file.
@@ -76,7 +76,7 @@ impl<'a> Keys<'a> {
         let told = self.raw.get("num_key_value_heads").is_some();
         let kv = if told { query } else { architecture.default_kv(query) };
         let kv = self.optional_size("num_key_value_heads")?.unwrap_or(kv);
-        let default = if architecture == Architecture::Qwen3 { 128 } else { hidden / query };
+        let default = architecture.default_head_dim().unwrap_or(hidden / query);
         let dim = self.optional_size("head_dim")?.unwrap_or(default);
         if !query.is_multiple_of(kv) || dim == 0 || !dim.is_multiple_of(2) {
             return Err(
@@ -134,12 +134,61 @@ impl<'a> Keys<'a> {
         Ok(without)
     }
 
-    /// The multipliers of Granite, all of which are 1 where the file does not tell, attention's too.
+    /// The layers of Gemma 3 that attend to a window alone: as a list tells, or else all but each of some number of
+    /// layers the last.
+    pub(crate) fn sliding(
+        &self,
+        layers: usize,
+        (rope_theta, rope_scaling): (f64, RopeScaling),
+    ) -> Result<Option<Sliding>, PolicyError> {
+        let slides: Vec<bool> = match self.get("layer_types") {
+            Some(list) => {
+                let known = |of: &Value| match of.as_str() {
+                    Some("sliding_attention") => Some(true),
+                    Some("full_attention") => Some(false),
+                    _ => None,
+                };
+                let slides = list.as_array().and_then(|list| list.iter().map(known).collect());
+                slides.filter(|slides: &Vec<bool>| slides.len() == layers).ok_or_else(|| {
+                    self.unsupported(
+                        "layer_types",
+                        list,
+                        "full_attention or sliding_attention for each layer",
+                    )
+                })?
+            }
+            None => {
+                let pattern = self.optional_size("sliding_window_pattern")?.unwrap_or(6);
+                (1..=layers).map(|layer| !layer.is_multiple_of(pattern)).collect()
+            }
+        };
+        let layers: Vec<usize> = (0..layers).filter(|&layer| slides[layer]).collect();
+        if layers.is_empty() {
+            return Ok(None);
+        }
+        let default = self.raw.get("sliding_window").is_none().then_some(4096);
+        let window = self.optional_size("sliding_window")?.or(default);
+        let window = window.ok_or_else(|| self.wrong("sliding_window is null, and layers slide"))?;
+        Ok(Some(Sliding { layers, window, rope_theta, rope_scaling }))
+    }
+
+    /// The multipliers of Granite, all of which are 1 where the file does not tell, attention's too; and Gemma's, which
+    /// follow from its sizes.
     pub(crate) fn multipliers(
         &self,
         architecture: Architecture,
+        hidden: usize,
         heads: Heads,
     ) -> Result<Multipliers, PolicyError> {
+        if architecture == Architecture::Gemma3 {
+            let scalar = self.optional_size("query_pre_attn_scalar")?.unwrap_or(256);
+            return Ok(Multipliers {
+                embedding: (hidden as f64).sqrt() as f32,
+                rounded_embedding: true,
+                queries: (heads.dim as f64 / scalar as f64).sqrt() as f32,
+                ..Multipliers::default()
+            });
+        }
         if architecture != Architecture::Granite {
             return Ok(Multipliers::default());
         }
@@ -153,6 +202,7 @@ impl<'a> Keys<'a> {
             queries: (factor("attention_multiplier")? * (heads.dim as f64).sqrt()) as f32,
             residual: factor("residual_multiplier")? as f32,
             logits: (1.0 / factor("logits_scaling")?) as f32,
+            ..Multipliers::default()
         })
     }
 
@@ -164,12 +214,21 @@ impl<'a> Keys<'a> {
     ) -> Result<(), PolicyError> {
         type Rule<'a> = (&'a str, &'a dyn Fn(&Value) -> bool, &'static str);
         let full = self.get("layer_types").is_some() || !self.slides(architecture, without_rope);
-        let refused: [Rule; 7] = [
-            ("hidden_act", &|v| v == "silu" || v == "swish", "silu"),
+        let gemma = architecture == Architecture::Gemma3;
+        let activation: Rule = if gemma {
+            ("hidden_activation", &|v| v == "gelu_pytorch_tanh", "gelu_pytorch_tanh")
+        } else {
+            ("hidden_act", &|v| v == "silu" || v == "swish", "silu")
+        };
+        let refused: [Rule; 10] = [
+            activation,
+            ("use_bidirectional_attention", &|v| !gemma || v == false, "false"),
+            ("attn_logit_softcapping", &|_| !gemma, "null"),
+            ("final_logit_softcapping", &|_| !gemma, "null"),
             ("mlp_bias", &|v| v == false, "false"),
             ("use_sliding_window", &|v| v == false || (v == true && full), "false"),
             ("quantization_config", &|_| false, "weights in f32, bf16 or f16"),
-            ("layer_types", &|v| all(v, "full_attention"), "full_attention in every layer"),
+            ("layer_types", &|v| gemma || all(v, "full_attention"), "full_attention in every layer"),
             ("per_layer_config", &|_| false, "the same settings in every layer"),
             ("transformers_weights", &|_| false, "model.safetensors, or its index"),
         ];
@@ -189,7 +248,7 @@ impl<'a> Keys<'a> {
         let layers = self.get("num_hidden_layers").and_then(Value::as_u64).unwrap_or(u64::MAX);
         let full = self.get("max_window_layers").map_or(Some(28), Value::as_u64);
         match architecture {
-            Architecture::Llama | Architecture::Granite => false,
+            Architecture::Llama | Architecture::Granite | Architecture::Gemma3 => false,
             Architecture::Qwen2 | Architecture::Qwen3 => full.is_none_or(|full| full < layers),
             Architecture::SmolLM3 => self.get("sliding_window").is_some() && !without_rope.is_empty(),
         }

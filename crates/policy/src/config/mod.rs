@@ -15,7 +15,7 @@ use toolrl_kernels::Heads;
 
 use crate::PolicyError;
 use family::ARCHITECTURES;
-pub use family::{Architecture, Multipliers};
+pub use family::{Architecture, Multipliers, Sliding};
 pub(crate) use family::{CAUSAL, CRITIC};
 pub(crate) use keys::Keys;
 
@@ -91,6 +91,8 @@ pub struct ModelConfig {
     pub rope_scaling: RopeScaling,
     /// Layers whose queries and keys are not rotated, from 0 on.
     pub without_rope: Vec<usize>,
+    /// Layers that attend to a window alone.
+    pub sliding: Option<Sliding>,
     /// What numbers are multiplied by on their way.
     pub multipliers: Multipliers,
     /// Whether the head is the embedding table.
@@ -171,6 +173,7 @@ impl ModelConfig {
             rope_theta: 10_000.0,
             rope_scaling: RopeScaling::None,
             without_rope: Vec::new(),
+            sliding: None,
             multipliers: Multipliers::default(),
             tie_word_embeddings: true,
             qkv_bias: false,
@@ -197,7 +200,12 @@ impl ModelConfig {
         let bias = keys.flag("attention_bias", false)?;
         let max_positions =
             keys.optional_size("max_position_embeddings")?.unwrap_or(architecture.default_positions());
-        let (rope_theta, rope_scaling) = keys.rope(heads.dim, max_positions, architecture.default_theta())?;
+        let ((rope_theta, rope_scaling), sliding) = if architecture == Architecture::Gemma3 {
+            let [full, sliding] = keys.ropes_by_layer(heads.dim, max_positions)?;
+            (full, keys.sliding(layers, sliding)?)
+        } else {
+            (keys.rope(heads.dim, max_positions, architecture.default_theta())?, None)
+        };
         let mut config = Self {
             architecture,
             vocab_size: keys.size("vocab_size")?,
@@ -209,7 +217,8 @@ impl ModelConfig {
             rope_theta,
             rope_scaling,
             without_rope,
-            multipliers: keys.multipliers(architecture, heads)?,
+            sliding,
+            multipliers: keys.multipliers(architecture, hidden_size, heads)?,
             tie_word_embeddings: keys.flag("tie_word_embeddings", architecture.ties_by_default())?,
             qkv_bias: architecture == Architecture::Qwen2 || bias,
             output_bias: architecture != Architecture::Qwen2 && bias,

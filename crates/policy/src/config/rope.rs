@@ -41,37 +41,80 @@ impl Keys<'_> {
         }
         let name = if scaling.is_some() { "rope_scaling" } else { "rope_parameters" };
         let nothing = Map::new();
-        let within = Within { keys: self, name, of: scaling.or(parameters).unwrap_or(&nothing), positions };
-        let theta = within.positive("rope_theta", Some(theta))?;
-        let kind = within.kind();
-        let scaling = match kind.as_str() {
-            Some("default") => RopeScaling::None,
-            Some("linear") => RopeScaling::Linear { factor: within.positive("factor", None)? },
-            Some("dynamic") => RopeScaling::Dynamic { factor: within.positive("factor", None)? },
-            Some("yarn") => within.yarn()?,
-            Some("llama3") => RopeScaling::Llama3 {
-                factor: within.positive("factor", None)?,
-                low: within.positive("low_freq_factor", None)?,
-                high: within.positive("high_freq_factor", None)?,
-                original: within.original()?,
-            },
-            _ => return Err(self.unsupported(&format!("{name}.rope_type"), &kind, KINDS)),
+        let of = scaling.or(parameters).unwrap_or(&nothing);
+        Within { keys: self, name, of, positions, nested: false, base: "rope_theta" }.settled(theta, dim)
+    }
+
+    /// As [`Self::rope`], of layers that see all tokens and of those that see a window: in transformers' spelling for
+    /// families with both, and in Gemma 3's own (`rope_scaling` and `rope_theta` for the former, `rope_local_base_freq`).
+    pub(super) fn ropes_by_layer(
+        &self,
+        dim: usize,
+        positions: usize,
+    ) -> Result<[(f64, RopeScaling); 2], PolicyError> {
+        let (scaling, parameters) = (self.object("rope_scaling")?, self.object("rope_parameters")?);
+        let names = ["full_attention", "sliding_attention"];
+        let nothing = Map::new();
+        let all = parameters.unwrap_or(&nothing);
+        if let Some((key, value)) = all.iter().find(|(key, _)| !names.contains(&key.as_str())) {
+            let option = format!("rope_parameters.{key}");
+            return Err(self.unsupported(&option, value, "full_attention and sliding_attention"));
+        }
+        let of = |name: &str| match all.get(name).filter(|of| !of.is_null()) {
+            Some(of) => {
+                let wrong = || self.wrong(format!("rope_parameters.{name} should be an object, not {of}"));
+                of.as_object().cloned().ok_or_else(wrong)
+            }
+            None => Ok(Map::from_iter([("rope_type".to_owned(), Value::from("default"))])),
         };
-        within.look_at_the_others(scaling, dim)?;
-        Ok((theta, scaling))
+        let (mut full, sliding) = (of(names[0])?, of(names[1])?);
+        full.extend(scaling.cloned().unwrap_or_default());
+        let settled = |name, of: &Map<String, Value>, base, theta| {
+            Within { keys: self, name, of, positions, nested: true, base }.settled(theta, dim)
+        };
+        Ok([
+            settled("rope_parameters.full_attention", &full, "rope_theta", 1_000_000.0)?,
+            settled("rope_parameters.sliding_attention", &sliding, "rope_local_base_freq", 10_000.0)?,
+        ])
     }
 }
 
-/// One of the two objects.
+/// One of the objects.
 struct Within<'a> {
     keys: &'a Keys<'a>,
     name: &'static str,
     of: &'a Map<String, Value>,
     /// The longest context, in tokens.
     positions: usize,
+    /// Whether it is that of some layers alone, which looks at no original context beside.
+    nested: bool,
+    /// The key of the base beside it.
+    base: &'static str,
 }
 
 impl Within<'_> {
+    /// The base, `default` where there is none, and the change.
+    fn settled(&self, default: f64, dim: usize) -> Result<(f64, RopeScaling), PolicyError> {
+        let theta =
+            self.above_zero("rope_theta", self.here_or_beside("rope_theta", self.base), Some(default))?;
+        let kind = self.kind();
+        let scaling = match kind.as_str() {
+            Some("default") => RopeScaling::None,
+            Some("linear") => RopeScaling::Linear { factor: self.positive("factor", None)? },
+            Some("dynamic") => RopeScaling::Dynamic { factor: self.positive("factor", None)? },
+            Some("yarn") => self.yarn()?,
+            Some("llama3") => RopeScaling::Llama3 {
+                factor: self.positive("factor", None)?,
+                low: self.positive("low_freq_factor", None)?,
+                high: self.positive("high_freq_factor", None)?,
+                original: self.original()?,
+            },
+            _ => return Err(self.keys.unsupported(&format!("{}.rope_type", self.name), &kind, KINDS)),
+        };
+        self.look_at_the_others(scaling, dim)?;
+        Ok((theta, scaling))
+    }
+
     fn get(&self, key: &str) -> Option<&Value> {
         self.of.get(key).filter(|v| !v.is_null())
     }
@@ -86,9 +129,9 @@ impl Within<'_> {
         new.or(old).cloned().unwrap_or_else(|| Value::from("default"))
     }
 
-    /// A key within, or else beside.
-    fn here_or_beside(&self, key: &str) -> Option<&Value> {
-        let (within, beside) = (self.get(key), self.keys.get(key));
+    /// A key within, or else one beside.
+    fn here_or_beside(&self, key: &str, beside: &str) -> Option<&Value> {
+        let (within, beside) = (self.get(key), self.keys.get(beside));
         if let (Some(within), Some(beside)) = (within, beside)
             && within.as_f64() != beside.as_f64()
         {
@@ -98,8 +141,7 @@ impl Within<'_> {
     }
 
     fn positive(&self, key: &str, default: Option<f64>) -> Result<f64, PolicyError> {
-        let value = if key == "rope_theta" { self.here_or_beside(key) } else { self.get(key) };
-        self.above_zero(key, value, default)
+        self.above_zero(key, self.get(key), default)
     }
 
     fn above_zero(&self, key: &str, value: Option<&Value>, default: Option<f64>) -> Result<f64, PolicyError> {
@@ -117,7 +159,7 @@ impl Within<'_> {
     /// The context that the model was first trained on: what stands beside counts before what stands within.
     fn original(&self) -> Result<f64, PolicyError> {
         let key = "original_max_position_embeddings";
-        let (within, beside) = (self.get(key), self.keys.get(key));
+        let (within, beside) = (self.get(key), self.keys.get(key).filter(|_| !self.nested));
         if let (Some(within), Some(beside)) = (within, beside)
             && within != beside
         {
@@ -191,7 +233,7 @@ impl Within<'_> {
     /// scaled, and fails where it is.
     fn look_at_the_share(&self, scaling: RopeScaling, dim: usize) -> Result<(), PolicyError> {
         let key = "partial_rotary_factor";
-        let Some(value) = self.here_or_beside(key) else { return Ok(()) };
+        let Some(value) = self.here_or_beside(key, key) else { return Ok(()) };
         match value.as_f64() {
             Some(share) if (share * dim as f64) as usize == dim => Ok(()),
             Some(_) if scaling == RopeScaling::None => {
