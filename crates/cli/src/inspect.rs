@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use toolrl_chat::{TemplateVariables, TurnEnd};
-use toolrl_policy::{Activations, Inspection, LoraConfig, Memory, Workload};
+use toolrl_policy::{Activations, Inspection, LoraConfig, Memory, ModelConfig, Workload};
 
 use crate::args::InspectArgs;
 use crate::hub;
@@ -41,6 +41,9 @@ fn json(found: &Inspection, memory: &Memory) -> serde_json::Value {
         "architecture": format!("{:?}", c.architecture),
         "parameters": found.num_params(),
         "layers": c.layers,
+        "layers_without_rope": c.without_rope,
+        "sliding_layers": c.sliding.as_ref().map(|sliding| &sliding.layers),
+        "sliding_window": c.sliding.as_ref().map(|sliding| sliding.window),
         "hidden_size": c.hidden_size,
         "intermediate_size": c.intermediate_size,
         "heads": { "query": c.heads.query, "kv": c.heads.kv, "dim": c.heads.dim },
@@ -71,7 +74,16 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
     let rows = [
         ("architecture", format!("{:?}", c.architecture)),
         ("parameters", found.num_params().to_string()),
-        ("layers", format!("{} of width {}, feed-forward {}", c.layers, c.hidden_size, c.intermediate_size)),
+        (
+            "layers",
+            format!(
+                "{} of width {}, feed-forward {}{}",
+                c.layers,
+                c.hidden_size,
+                c.intermediate_size,
+                unlike(c)
+            ),
+        ),
         (
             "heads",
             format!("{} for queries, {} for keys and values, {} wide", heads.query, heads.kv, heads.dim),
@@ -91,6 +103,17 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
         ("sampling", format!("about {}", size(memory.sampling()))),
     ];
     rows.map(|(name, value)| format!("{name:<13}{value}").trim_end().to_owned() + "\n").concat()
+}
+
+/// Layers that are not like the others.
+fn unlike(c: &ModelConfig) -> String {
+    match (&c.sliding, c.without_rope.len()) {
+        (Some(sliding), _) => {
+            format!("; {} see the last {} tokens alone", sliding.layers.len(), sliding.window)
+        }
+        (None, 0) => String::new(),
+        (None, without) => format!("; {without} without rope"),
+    }
 }
 
 /// Bytes in the unit that fits.

@@ -4,7 +4,8 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
 use toolrl_kernels::{all_together, is_cpu};
 
-use crate::decoder::{Decoder, times};
+use crate::decoder::Decoder;
+use crate::layer::times;
 use crate::policy::{Policy, TrainedPath, floats};
 use crate::window::Angles;
 use crate::{Activations, ParameterGradients, Pass};

@@ -8,14 +8,16 @@ use serde_json::json;
 
 use crate::backward::Backward;
 use crate::config::{CAUSAL, CRITIC};
-use crate::decoder::{Decoder, Linear};
+use crate::decoder::Decoder;
+use crate::layer::Linear;
 use crate::policy::floats;
 use crate::{
     Activations, ModelConfig, ParameterGradients, ParameterValues, Pass, Policy, PolicyError, Precision,
 };
 
 /// Estimates the return that is still to come (Schulman et al., "Proximal Policy Optimization Algorithms", arXiv
-/// 1707.06347), token by token. Its directory is transformers' `...ForTokenClassification` with one label.
+/// 1707.06347), token by token. Its directory is transformers' `...ForTokenClassification` with one label, in the
+/// name too of families for which transformers has none (Granite, Gemma 3).
 #[derive(Clone, Debug)]
 pub struct Critic(Policy);
 

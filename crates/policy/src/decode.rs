@@ -7,7 +7,8 @@ use toolrl_kernels::{
 };
 
 use crate::KvCache;
-use crate::decoder::{Attention, Constants, Decoder, Layer, Linear, Norm, times};
+use crate::decoder::{Constants, Decoder};
+use crate::layer::{Attention, Layer, Linear, Norm, times};
 
 impl Decoder {
     /// Writes every layer's keys and values of a packed batch to the cache's rows `at`, one a token, and gives the

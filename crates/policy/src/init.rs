@@ -5,7 +5,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::decoder::{Attention, Backbone, Constants, Decoder, Embedding, Layer, Linear, Mlp, Norm};
+use crate::decoder::{Backbone, Constants, Decoder, Embedding};
+use crate::layer::{Attention, Layer, Linear, Mlp, Norm};
 use crate::{Architecture, ModelConfig, Precision};
 
 /// Gives the values of each parameter, asked for by name and shape.

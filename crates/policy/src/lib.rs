@@ -19,6 +19,7 @@ mod generation;
 mod gradients;
 mod init;
 mod inspect;
+mod layer;
 mod lora;
 mod masters;
 mod memory;

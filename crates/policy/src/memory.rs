@@ -122,6 +122,19 @@ mod tests {
     }
 
     #[test]
+    fn gemma3_270m_by_hand() {
+        // 268,098,176 parameters, 167,772,160 of them of the table that is the head too.
+        let config = ModelConfig::from_value(serde_json::json!({
+            "model_type": "gemma3_text", "vocab_size": 262_144, "hidden_size": 640, "intermediate_size": 2048,
+            "num_hidden_layers": 18, "num_attention_heads": 4, "num_key_value_heads": 1,
+        }));
+        let config = config.unwrap();
+        let weights: usize = config.parameter_shapes().iter().map(|(_, s)| s.iter().product::<usize>()).sum();
+        assert_eq!(weights, 268_098_176);
+        assert_eq!(config.kept_of_a_layer(), 6 * 640 + 2 * 1024 + 2 * 256 + 4 + 7 * 2048);
+    }
+
+    #[test]
     fn smollm2_by_hand() {
         // SmolLM2-135M's sizes: 134,515,008 parameters.
         let heads = Heads { query: 9, kv: 3, dim: 64 };

@@ -2,6 +2,7 @@
 //! numbers and is not built here is refused by name; where two keys contradict each other, the one that transformers
 //! takes counts, and a warning names both.
 
+mod by_family;
 mod family;
 mod keys;
 mod rope;

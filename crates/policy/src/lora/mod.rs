@@ -19,7 +19,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use toolrl_kernels::linear;
 
-use crate::decoder::{Decoder, Linear};
+use crate::decoder::Decoder;
+use crate::layer::Linear;
 use crate::policy::{Adapters, Policy, floats};
 use crate::{ModelConfig, PolicyError, Precision};
 

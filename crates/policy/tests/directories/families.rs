@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use burn::tensor::{Device, Tensor};
 use serde_json::{Value, json};
@@ -186,6 +187,29 @@ fn a_sequence_is_what_it_is_alone_whatever_is_longer_than_the_window_beside_it()
     let whole = hidden(Packing::single(74), row(74));
     for (found, expected) in together[28 * width..].iter().zip(&whole[4 * width..]) {
         assert!((found - expected).abs() < 1e-4, "{found}, and {expected} without a shared prompt");
+    }
+}
+
+/// What `same_model.py` exits with where Python has no transformers.
+const NO_TRANSFORMERS: i32 = 77;
+
+#[test]
+fn transformers_reads_what_is_saved_without_a_difference() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/same_model.py");
+    let python = std::env::var_os("TOOLRL_PYTHON").unwrap_or_else(|| "python3".into());
+    for (name, form) in forms().into_iter().filter(|(_, form)| form.get("adapter").is_some()) {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, saved) = (model(dir.path(), &form["config"]), dir.path().join("saved"));
+        load(&from).save(&saved, |_| Ok::<_, std::io::Error>(())).unwrap();
+        let run = Command::new(&python).arg(&script).args([from, saved]).output();
+        match run.as_ref().map(|run| run.status.code()) {
+            Ok(Some(0)) => {}
+            Err(_) | Ok(Some(NO_TRANSFORMERS)) => {
+                eprintln!("skipped: {} has no transformers", python.display());
+                return;
+            }
+            _ => panic!("{name}: {run:?}"),
+        }
     }
 }
 
