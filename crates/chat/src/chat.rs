@@ -268,7 +268,8 @@ impl Chat {
                 continue;
             }
             let bytes = std::fs::read(&from).map_err(|source| ChatError::Read { path: from, source })?;
-            files::write(&to, &bytes)?;
+            let has_template = self.is_replaced && name == Path::new(files::TOKENIZER_CONFIG);
+            files::write(&to, &if has_template { files::without_template(bytes) } else { bytes })?;
         }
         for (name, (_, source)) in &self.borrowed {
             files::write(&dir.join(files::template_file(name)), source.as_bytes())?;

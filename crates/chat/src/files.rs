@@ -76,6 +76,15 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ChatError> {
     written.map_err(|source| ChatError::Write { path: path.to_owned(), source })
 }
 
+/// A tokenizer's configuration without the template that it may hold.
+pub(crate) fn without_template(bytes: Vec<u8>) -> Vec<u8> {
+    let settings = serde_json::from_slice::<Map<String, Value>>(&bytes);
+    match settings.map(|mut settings| settings.shift_remove("chat_template").map(|_| settings)) {
+        Ok(Some(settings)) => serde_json::to_vec_pretty(&settings).unwrap_or(bytes),
+        _ => bytes,
+    }
+}
+
 /// The files of the folder of templates, by their places in the directory.
 pub(crate) fn template_files(dir: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(dir.join(CHAT_TEMPLATES)).into_iter().flatten().flatten();

@@ -102,3 +102,24 @@ fn tools_are_told_in_the_system_text_where_the_template_shows_none() {
     assert_eq!(text, "system: 1 tool: add\nuser: 1 + 1?\n");
     assert!(matches!(ToolPrompt::new("{{ nothing".to_owned()), Err(ChatError::ToolPrompt(_))));
 }
+
+#[test]
+fn a_template_in_the_place_of_the_directorys_own_is_the_only_one_that_is_saved() {
+    let (dir, saved) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = chat(dir.path(), "own");
+    std::fs::create_dir(dir.path().join("additional_chat_templates")).unwrap();
+    std::fs::write(dir.path().join("additional_chat_templates/tool_use.jinja"), "own for tools").unwrap();
+    let config = dir.path().join("tokenizer_config.json");
+    let mut settings: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    settings["chat_template"] = "older".into();
+    std::fs::write(&config, settings.to_string()).unwrap();
+    first.with_template(Path::new("new.jinja"), "new".to_owned()).unwrap().save_files(saved.path()).unwrap();
+    let again = Chat::load(saved.path()).unwrap();
+    let tools = [json!({"type": "function", "function": {"name": "add"}})];
+    assert_eq!(again.render_with_tools(&[], &tools, false).unwrap(), "new");
+    assert!(!saved.path().join("additional_chat_templates").exists());
+    let settings = std::fs::read_to_string(saved.path().join("tokenizer_config.json")).unwrap();
+    assert!(!settings.contains("older") && settings.contains("eos_token"), "{settings}");
+    let ours = chat(dir.path(), "own").with_chatml().unwrap();
+    assert_eq!(ours.detect_dialect().unwrap().0.name(), "hermes");
+}
