@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use toolrl_grammar::Turn;
-use toolrl_grammar::json::{self, Entries};
+use toolrl_grammar::json::{self, Entries, Unicode};
 
 use super::{Converted, LeftOut};
 use crate::forms::{Form, Notes, Row};
@@ -60,7 +60,11 @@ fn arguments_to_text(calls: &mut Value) {
         if let Some(arguments) =
             call.pointer_mut("/function/arguments").filter(|arguments| arguments.is_object())
         {
-            *arguments = arguments.to_string().into();
+            let compact = arguments.to_string();
+            // As Python writes it: a template that prints the text shows it as it shows the object.
+            let text =
+                json::parse(&compact).map_or_else(|_| compact.clone(), |value| Unicode(&value).to_string());
+            *arguments = text.into();
         }
     }
 }
