@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use serde_json::json;
-use toolrl_chat::{Chat, Message};
+use toolrl_chat::{Chat, Message, TemplateVariables};
 
 use crate::folder::{Folder, two_parts};
 
@@ -104,7 +104,9 @@ pub fn chat_template(data: &[u8]) {
         Chat::load(folder.path())
     });
     let Ok(chat) = chat else { return };
-    let chat = chat.with_variable("enable_thinking", json!(true));
+    let values = [("enable_thinking".to_owned(), json!(true))].into_iter().collect();
+    let variables = TemplateVariables { values, ..TemplateVariables::default() };
+    let chat = chat.with_variables(variables).expect("no name of the conversation's");
     let call = json!([{"type": "function", "function": {"name": "f", "arguments": {"a": [1, 2.5, "é"]}}}]);
     let dialogue = [
         Message::new("system", "Be brief."),

@@ -8,7 +8,8 @@ mod names;
 /// Reads the bytes as a model's name and as an index of weights. No name leads out of the folder that it is
 /// joined to.
 pub fn hub_names(data: &[u8]) {
-    let is_inside = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    let is_inside =
+        |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if let Ok(text) = std::str::from_utf8(data) {
         if let Some(names::Name { model, revision }) = names::Name::of(text) {
             assert!(Path::new(&model).components().count() == 2 && is_inside(&model), "{text:?}");
