@@ -19,26 +19,18 @@ const NAME: &str = "prompt";
 pub struct ToolPrompt(Environment<'static>);
 
 impl ToolPrompt {
-    /// That of a template's text.
+    /// In our own words.
     ///
     /// # Errors
-    /// [`ChatError::ToolPrompt`] where it does not compile.
-    pub fn new(text: String) -> Result<Self, ChatError> {
+    /// [`ChatError::ToolPrompt`], which would be a fault of the template.
+    pub fn built_in() -> Result<Self, ChatError> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(ChatError::ToolPrompt)?);
         environment.set_fuel(Some(1_000_000));
         environment.add_filter("tojson", tojson);
-        environment.add_template_owned(NAME, text).map_err(ChatError::ToolPrompt)?;
+        environment.add_template(NAME, BUILT_IN).map_err(ChatError::ToolPrompt)?;
         Ok(Self(environment))
-    }
-
-    /// Our own words.
-    ///
-    /// # Errors
-    /// As [`ToolPrompt::new`]; our own template compiles.
-    pub fn built_in() -> Result<Self, ChatError> {
-        Self::new(BUILT_IN.to_owned())
     }
 
     /// A conversation with its tools in the system's text, an assistant's calls as its text in the dialect, and tools'

@@ -94,13 +94,6 @@ fn tools_are_told_in_the_system_text_where_the_template_shows_none() {
             "the earlier call is said: {text}"
         );
     }
-    let own = ToolPrompt::new("{{ tools | length }} tool: {{ tools[0].function.name }}".to_owned()).unwrap();
-    let text = chat(dir.path(), plain)
-        .with_tool_prompt(own)
-        .render_with_tools(&messages[1..2], &tools, true)
-        .unwrap();
-    assert_eq!(text, "system: 1 tool: add\nuser: 1 + 1?\n");
-    assert!(matches!(ToolPrompt::new("{{ nothing".to_owned()), Err(ChatError::ToolPrompt(_))));
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(crate) struct OverlongCounts {
 }
 
 /// A sample as it is trained on, with its length.
-pub(crate) struct Sized<T> {
+pub(crate) struct WithLength<T> {
     pub id: String,
     pub tokens: usize,
     pub sample: T,
@@ -49,13 +49,13 @@ impl TokenLimit {
     /// [`TrainError::Overlong`] where longer ones are refused, [`TrainError::NoTasks`] where none is left.
     pub(crate) fn apply<T>(
         self,
-        samples: Vec<Sized<T>>,
+        samples: Vec<WithLength<T>>,
         cut: impl Fn(T) -> Result<T, TrainError>,
     ) -> Result<(Vec<T>, OverlongCounts), TrainError> {
         let of = samples.len();
-        let too_long = |sized: &&Sized<T>| sized.tokens > self.tokens;
+        let too_long = |sized: &&WithLength<T>| sized.tokens > self.tokens;
         let count = samples.iter().filter(too_long).count();
-        let Some(Sized { id, tokens, .. }) = samples.iter().find(too_long) else {
+        let Some(WithLength { id, tokens, .. }) = samples.iter().find(too_long) else {
             return Ok((samples.into_iter().map(|sized| sized.sample).collect(), OverlongCounts::default()));
         };
         let Self { tokens: limit, setting, overlong } = self;
@@ -77,7 +77,8 @@ impl TokenLimit {
             let counts = OverlongCounts { left_out: count, cut: 0 };
             return Ok((kept.into_iter().map(|sized| sized.sample).collect(), counts));
         }
-        let fit = |sized: Sized<T>| if sized.tokens > limit { cut(sized.sample) } else { Ok(sized.sample) };
+        let fit =
+            |sized: WithLength<T>| if sized.tokens > limit { cut(sized.sample) } else { Ok(sized.sample) };
         let samples = samples.into_iter().map(fit).collect::<Result<_, _>>()?;
         Ok((samples, OverlongCounts { left_out: 0, cut: count }))
     }
@@ -91,7 +92,8 @@ mod tests {
         overlong: OverlongPrompts,
         lengths: &[usize],
     ) -> Result<(Vec<usize>, OverlongCounts), TrainError> {
-        let samples = lengths.iter().map(|&n| Sized { id: format!("s{n}"), tokens: n, sample: n }).collect();
+        let samples =
+            lengths.iter().map(|&n| WithLength { id: format!("s{n}"), tokens: n, sample: n }).collect();
         TokenLimit::of_prompts(4, 100, overlong).apply(samples, |_| Ok(4))
     }
 

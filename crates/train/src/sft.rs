@@ -10,7 +10,7 @@ use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::learner::{Learner, PackLoss};
-use crate::limit::{OverlongCounts, Sized};
+use crate::limit::{OverlongCounts, WithLength};
 use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
 use crate::{SftConfig, TrainError};
@@ -96,7 +96,7 @@ pub(crate) fn demonstrations(
     let stop = TurnEnd::of(chat, &policy.generation().stop_tokens)?.taught;
     let whole = |s: &Sample| {
         let sample = demonstration(s, (chat, environment), stop)?;
-        Ok(Sized { id: s.id.clone(), tokens: sample.tokens.len(), sample })
+        Ok(WithLength { id: s.id.clone(), tokens: sample.tokens.len(), sample })
     };
     let whole = samples.iter().map(whole).collect::<Result<Vec<_>, TrainError>>()?;
     let limit = config.limit(policy.config().max_positions);

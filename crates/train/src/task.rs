@@ -12,7 +12,7 @@ use toolrl_record::write_whole;
 use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
-use crate::limit::{OverlongCounts, Sized, TokenLimit};
+use crate::limit::{OverlongCounts, TokenLimit, WithLength};
 use crate::{DataSource, Recipe, TrainError, in_dialect};
 
 /// The samples of a run.
@@ -115,7 +115,7 @@ pub(crate) fn tasks(
     }
     let prompted = |sample: Sample| {
         let prompt = Prompt::of_sample(chat, environment, &sample, 0)?;
-        Ok(Sized { id: sample.id.clone(), tokens: prompt.tokens.len(), sample: (sample, prompt) })
+        Ok(WithLength { id: sample.id.clone(), tokens: prompt.tokens.len(), sample: (sample, prompt) })
     };
     let prompted = scorable.into_iter().map(prompted).collect::<Result<Vec<_>, TrainError>>()?;
     let cut = |(sample, prompt): (Sample, Prompt)| Ok((sample, prompt.keep_last(chat, limit.tokens)?));
