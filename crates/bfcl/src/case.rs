@@ -40,6 +40,21 @@ pub struct FunctionDoc {
     pub description: String,
     /// Its parameters in the benchmark's form of JSON schema: `type`, `properties`, `required`.
     pub parameters: Value<'static>,
+    /// What it gives back, where its documentation says so: that of the services of several turns does.
+    pub response: Option<Value<'static>>,
+}
+
+impl FunctionDoc {
+    /// The object that the benchmark's file has.
+    pub fn to_value(&self) -> Value<'static> {
+        let entries = [
+            ("name", Value::str(self.name.clone())),
+            ("description", Value::str(self.description.clone())),
+            ("parameters", self.parameters.clone()),
+        ];
+        let response = self.response.clone().map(|response| ("response", response));
+        Value::Object(entries.into_iter().chain(response).map(|(key, value)| (key.into(), value)).collect())
+    }
 }
 
 /// What is right for a case.

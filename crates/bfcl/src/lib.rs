@@ -26,7 +26,7 @@ pub use export::{ExportForm, Replies, ResultFile, XLAM, result_files};
 pub use handler::{
     Calls, DecodeError, Handler, NativeFormat, Prompt, PromptFile, ReplyReader, Said, Speaker,
 };
-pub use handler::{decode_ast, decode_execute, tools};
+pub use handler::{decode_ast, decode_execute, documents, tools};
 pub use load::{Benchmark, Sources};
 pub use score::{Column, Exec, Leaderboard, Missing, Tallies, Tally};
 pub use types::{Declared, Kind};

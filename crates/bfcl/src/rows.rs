@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use toolrl_grammar::json::{self, Object, PyStr, Value};
 
-use crate::{Benchmark, BfclError, Case, Names, PromptFile};
+use crate::{Benchmark, BfclError, Names};
 use crate::{check, decode_ast, decode_execute, has_call, is_call_list};
 
 /// A row that asks for a verdict.
@@ -102,13 +102,14 @@ pub fn decoded(reply: &[u8]) -> Value<'static> {
     ])
 }
 
-/// The prompt of a case by its hash: `category`, `id` and `sha256` of its ChatML text.
-pub fn prompt_hash(case: &Case, prompts: &PromptFile) -> Value<'static> {
-    let digest = Sha256::digest(prompts.first_turn(case).chatml());
+/// A case's prompt by its hash: `category`, `id` and `sha256` of the text.
+pub fn prompt_hash(case: (&str, &str), text: &str) -> Value<'static> {
+    let (category, id) = case;
+    let digest = Sha256::digest(text);
     let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     object([
-        ("category", Value::str(case.category.name())),
-        ("id", Value::str(case.id.clone())),
+        ("category", Value::str(category.to_owned())),
+        ("id", Value::str(id.to_owned())),
         ("sha256", Value::str(digits)),
     ])
 }

@@ -146,7 +146,8 @@ fn prompts_are_our_own() {
     let titles =
         r#""titles": {"type": "string", "description": "The titles in order. This is Java ArrayList type"#;
     assert!(java.contains(titles) && !java.contains("\"items\""), "{java}");
-    let hash = prompt_hash(benchmark.case("simple_0").unwrap(), &prompts);
+    let text = prompts.first_turn(benchmark.case("simple_0").unwrap()).chatml();
+    let hash = prompt_hash(("simple", "simple_0"), &text);
     assert_eq!(hash.get("sha256").and_then(json::Value::len), Some(64));
 }
 

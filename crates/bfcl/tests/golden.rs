@@ -61,9 +61,10 @@ fn every_prompt_is_official() {
                 .into_owned()
         };
         let case = benchmark.case(&text("id")).expect("the case is there");
-        let found = prompt_hash(case, &prompts);
+        let prompt = prompts.first_turn(case).chatml();
+        let found = prompt_hash((case.category.name(), &case.id), &prompt);
         if found.get("sha256").map(ToString::to_string) != golden.get("sha256").map(ToString::to_string) {
-            wrong.push(format!("{}: {}\n{}", text("id"), prompts.first_turn(case).chatml(), text("prompt")));
+            wrong.push(format!("{}: {}\n{}", text("id"), prompt, text("prompt")));
         }
     }
     let first = wrong.first().map_or("", String::as_str);

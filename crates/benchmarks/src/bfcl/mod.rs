@@ -95,6 +95,12 @@ impl Bfcl {
         &self.settings
     }
 
+    /// Whether functions are shown as bfcl-eval's handlers of models that it runs itself show them. Servers take tools in
+    /// JSON schema alone.
+    fn is_official(&self) -> bool {
+        matches!((self.settings.handler, self.settings.names), (Handler::Native(_), Names::Dotted))
+    }
+
     /// Functions as a model's own template or a server takes them.
     fn tools(
         &self,
@@ -106,13 +112,14 @@ impl Bfcl {
         if self.settings.names == Names::Underscored {
             functions.iter_mut().for_each(|function| function.name = function.name.replace('.', "_"));
         }
-        let tools = toolrl_bfcl::tools(&functions, category.language());
+        let shown = if self.is_official() { toolrl_bfcl::documents } else { toolrl_bfcl::tools };
+        let tools = shown(&functions, category.language());
         let tools = tools.iter().map(|tool| serde_json::from_str(&tool.to_string()));
         tools.collect::<Result<_, _>>().map_err(|source| BenchmarkError::Tool { id: id.into(), source })
     }
 }
 
-/// Tools in JSON schema.
+/// Tools as a template or a server takes them.
 type Tools = Vec<serde_json::Value>;
 
 impl Benchmark for Bfcl {

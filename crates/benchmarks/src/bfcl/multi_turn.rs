@@ -105,15 +105,15 @@ impl<'a> MultiTurn<'a> {
         Ok(())
     }
 
-    /// Offers further functions. ToolRL's prompt keeps its list of tools, so they stand in what the user says.
+    /// Offers further functions. ToolRL's prompt and those of bfcl-eval's own handlers keep their list of tools, so they
+    /// stand in what the user says.
     fn offer(&mut self, functions: Vec<FunctionDoc>) -> Result<(), BenchmarkError> {
-        let content = match self.bfcl.settings.handler {
-            Handler::Toolrl => format!("{}\n{MORE_FUNCTIONS}", documented(&functions)),
-            Handler::Native(_) | Handler::Dialect(_) => {
-                self.functions.extend(functions);
-                self.list_tools()?;
-                MORE_FUNCTIONS.to_owned()
-            }
+        let content = if self.bfcl.settings.handler == Handler::Toolrl || self.bfcl.is_official() {
+            format!("{}\n{MORE_FUNCTIONS}", documented(&functions))
+        } else {
+            self.functions.extend(functions);
+            self.list_tools()?;
+            MORE_FUNCTIONS.to_owned()
         };
         self.outcome.asked = excerpt(&content);
         self.lines.push(Line::Said(Message::new("user", content)));
@@ -279,14 +279,6 @@ fn services(
 
 /// Functions as Python writes a list of them.
 fn documented(functions: &[FunctionDoc]) -> String {
-    let function = |doc: &FunctionDoc| {
-        let entries = [
-            ("name".into(), Value::str(doc.name.clone())),
-            ("description".into(), Value::str(doc.description.clone())),
-            ("parameters".into(), doc.parameters.clone()),
-        ];
-        Value::Object(entries.into_iter().collect())
-    };
-    let list = Value::List(functions.iter().map(function).collect());
+    let list = Value::List(functions.iter().map(FunctionDoc::to_value).collect());
     String::from_utf8_lossy(&repr(&list)).into_owned()
 }

@@ -18,7 +18,7 @@ use toolrl_grammar::json::{Object, PyStr, Value};
 
 use crate::{BfclError, FunctionDoc, Language};
 pub use decode::{DecodeError, decode_ast, decode_execute};
-pub use native::{NativeFormat, tools};
+pub use native::{NativeFormat, documents, tools};
 pub use prompt::{Prompt, PromptFile, Said, Speaker};
 pub use reading::ReplyReader;
 
@@ -28,7 +28,8 @@ pub enum Handler {
     /// ToolRL's: a prompt of [`PromptFile`], calls by [`decode_ast`].
     #[default]
     Toolrl,
-    /// The model's own: its chat template with [`tools`], calls as it was trained to write them.
+    /// The model's own, as bfcl-eval has it: its chat template with [`documents`], or a server with [`tools`]; calls as the
+    /// official handlers read them.
     Native(NativeFormat),
     /// The model's own: its chat template with [`tools`], calls as a dialect reads them.
     Dialect(&'static dyn Dialect),

@@ -18,6 +18,22 @@ pub enum NativeFormat {
     Json,
 }
 
+/// Functions as bfcl-eval's handlers of models that it runs itself print them: the benchmark's documentation as it is,
+/// with a note on the language.
+pub fn documents(functions: &[FunctionDoc], language: Language) -> Vec<Value<'static>> {
+    let document = |doc: &FunctionDoc| {
+        let mut parameters = doc.parameters.as_object().cloned().unwrap_or_default();
+        parameters.insert("properties".into(), docs::properties(doc, language).into_owned());
+        FunctionDoc {
+            description: docs::description(doc, language),
+            parameters: Value::Object(parameters),
+            ..doc.clone()
+        }
+        .to_value()
+    };
+    functions.iter().map(document).collect()
+}
+
 /// Functions as chat templates take tools: `{"type": "function", "function": {…}}` with the
 /// parameters in JSON schema.
 pub fn tools(functions: &[FunctionDoc], language: Language) -> Vec<Value<'static>> {
@@ -205,7 +221,7 @@ mod tests {
                 "b": {"type": "dict", "properties": {"type": {"type": "any"}}}}, "required": ["a"]}"#,
         );
         let parameters = parameters.unwrap().into_owned();
-        let doc = FunctionDoc { name: "f".into(), description: "Does.".into(), parameters };
+        let doc = FunctionDoc { name: "f".into(), description: "Does.".into(), parameters, response: None };
         let tools = tools(std::slice::from_ref(&doc), Language::Python);
         let expected = concat!(
             r#"{"type": "function", "function": {"name": "f", "#,
@@ -216,5 +232,20 @@ mod tests {
         assert_eq!(tools[0].to_string(), expected);
         let java = super::tools(&[doc], Language::Java)[0].to_string();
         assert!(java.contains(r#""a": {"type": "string", "items""#), "{java}");
+    }
+
+    #[test]
+    fn documents_are_the_benchmarks_own() {
+        let text = r#"{"name": "f", "description": "Does.", "parameters": {"type": "dict", "properties": {"a": {"type": "tuple"}}, "required": []}, "response": {"type": "dict"}}"#;
+        let value = json::parse(text).unwrap().into_owned();
+        let part = |key| value.get(key).cloned().unwrap();
+        let (name, description, response) = ("f".into(), "Does.".into(), Some(part("response")));
+        let doc = FunctionDoc { name, description, parameters: part("parameters"), response };
+        assert_eq!(doc.to_value().to_string(), text);
+        let shown = documents(&[doc], Language::Python)[0].to_string();
+        assert_eq!(
+            shown,
+            text.replace("Does.", "Does. Note that the provided function is in Python 3 syntax.")
+        );
     }
 }

@@ -74,7 +74,7 @@ mod tests {
     fn a_dialect_reads_calls_with_the_types_of_the_functions() {
         let parameters = json::parse(r#"{"type": "dict", "properties": {"n": {"type": "integer"}}}"#);
         let parameters = parameters.unwrap().into_owned();
-        let doc = FunctionDoc { name: "f".into(), description: "Does.".into(), parameters };
+        let doc = FunctionDoc { name: "f".into(), description: "Does.".into(), parameters, response: None };
         let read = |handler: &str, reply: &str| {
             let handler: Handler = handler.parse().unwrap();
             let reader = handler.reading(std::slice::from_ref(&doc), Language::Python);

@@ -12,6 +12,7 @@ pub(super) fn doc(row: &Row<'_>, value: &Value<'static>) -> Result<FunctionDoc, 
         name: row.text_in("function", value, "name")?,
         description: row.text_in("function", value, "description")?,
         parameters: value.get("parameters").cloned().unwrap_or(Value::Null),
+        response: value.get("response").cloned(),
     })
 }
 

@@ -36,6 +36,7 @@ Examples:
       --data bfcl_eval/data --out out
   toolrl eval bfcl --data DIR --verdicts rows.jsonl.gz     verdicts on outputs that you have
   toolrl eval bfcl --data DIR --prompts --prompt FILE      hashes of the prompts
+  toolrl eval bfcl --data DIR --prompts --policy DIR --handler native-hermes
 
 A run that was cut off goes on when it is started again. --out gets outcomes.jsonl (a line a case, with
 every reply), report.json and report.html. Standard output gets the scores. Much of a score comes from the
@@ -168,8 +169,9 @@ pub struct BfclArgs {
     /// Run nothing: answer each of these rows with its verdict, a JSON line each; may be gzipped
     #[arg(long, value_name = "ROWS", conflicts_with_all = ["policy", "endpoint", "prompts"])]
     pub verdicts: Option<PathBuf>,
-    /// Run nothing: print category, id and SHA-256 of each prompt, a JSON line each
-    #[arg(long, conflicts_with_all = ["policy", "endpoint"])]
+    /// Run nothing: print category, id and SHA-256 of each prompt, a JSON line each; with another handler than toolrl as the
+    /// template of --policy renders it
+    #[arg(long, conflicts_with = "endpoint")]
     pub prompts: bool,
     /// Who replies
     #[command(flatten)]

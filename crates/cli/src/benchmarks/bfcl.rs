@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use toolrl_benchmarks::{Bfcl, BfclSettings, export};
+use toolrl_benchmarks::{Benchmark as _, Bfcl, BfclSettings, CaseKey, export};
 use toolrl_bfcl::rows::{Row, prompt_hash};
-use toolrl_bfcl::{Benchmark, Category, Handler, Names, PromptFile, Sources};
+use toolrl_bfcl::{Benchmark, Case, Category, Handler, Names, PromptFile, Sources};
 use toolrl_services::Cases;
 
 use super::{model, rows};
@@ -30,14 +30,10 @@ pub(super) fn evaluate(args: &BfclArgs) -> anyhow::Result<()> {
     };
     let settings = settings(args, prompts)?;
     if args.prompts {
-        if settings.handler != Handler::Toolrl {
-            bail!(
-                "--prompts prints the prompts of the toolrl handler; those of {} come from the template of a model \
-                 (toolrl template --policy DIR shows what it renders)",
-                settings.handler
-            );
-        }
-        return print_prompts(&sources, &settings.prompts, args);
+        return match settings.handler {
+            Handler::Toolrl => print_prompts(&sources, &settings.prompts, args),
+            _ => print_rendered(&sources, settings, args),
+        };
     }
     let bfcl = Bfcl::load(&sources, settings)?;
     let outcomes = model::run(&bfcl, &args.run, &args.model)?;
@@ -88,12 +84,40 @@ fn prompt_file(path: &Path) -> anyhow::Result<PromptFile> {
     PromptFile::parse(&bytes).with_context(|| path.display().to_string())
 }
 
+/// Prints the hash of the first prompt of each case as the policy's own template renders it: of the 13 single-turn
+/// categories, or those asked for.
+fn print_rendered(sources: &Sources, settings: BfclSettings, args: &BfclArgs) -> anyhow::Result<()> {
+    let Some(policy) = &args.model.policy else {
+        bail!(
+            "--prompts: the prompts of {} come from a model's template: name it by --policy",
+            settings.handler
+        );
+    };
+    let chat = words(&hub::find(policy)?, args.model.template.variables())?;
+    let categories = categories(&args.categories)?.unwrap_or_else(Category::single_turn);
+    let bfcl = Bfcl::load(sources, BfclSettings { categories, ..settings })?;
+    let mut keys = bfcl.cases().iter().take(args.run.limit.unwrap_or(usize::MAX)).enumerate();
+    rows::write_each(|| {
+        let Some((index, CaseKey { id, group })) = keys.next() else { return Ok(None) };
+        let opening = bfcl.open(index)?.opening();
+        let text =
+            chat.render_with_tools(&opening.messages, &opening.tools, true).with_context(|| id.clone())?;
+        Ok(Some(prompt_hash((group, id), &text).to_string()))
+    })
+}
+
 /// Prints the hash of the first prompt of each case: of the 13 single-turn categories, or those asked for.
 fn print_prompts(sources: &Sources, prompts: &PromptFile, args: &BfclArgs) -> anyhow::Result<()> {
     let categories = categories(&args.categories)?.unwrap_or_else(Category::single_turn);
     let benchmark = Benchmark::load(sources, &categories)?;
     let mut cases = benchmark.cases().take(args.run.limit.unwrap_or(usize::MAX));
-    rows::write_each(|| Ok(cases.next().map(|case| prompt_hash(case, prompts).to_string())))
+    rows::write_each(|| {
+        let hash = |case: &Case| {
+            let text = prompts.first_turn(case).chatml();
+            prompt_hash((case.category.name(), &case.id), &text).to_string()
+        };
+        Ok(cases.next().map(hash))
+    })
 }
 
 /// Answers rows; the data of a category is read when its first row comes.

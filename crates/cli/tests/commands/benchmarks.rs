@@ -103,6 +103,8 @@ fn prompts_are_hashed() {
     let other = file(dir.path(), "other.json", text);
     assert_ne!(prompts(&["--prompt", &other]), all);
     assert_eq!(prompts(&["--categories", "java,java"]).len(), 1);
+    let own = prompts(&["--policy", POLICY, "--handler", "native-hermes"]);
+    assert!(own.len() == 14 && own != all, "{own:?}");
 }
 
 #[test]
@@ -248,7 +250,8 @@ fn what_is_wrong_is_named() {
     let served = ["--data", BFCL, "--out", "o", "--endpoint", "http://127.0.0.1:1/v1"];
     let bfcl =
         |args: &[&str]| [&["bfcl"], args].concat().iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
-    let cases: [(Vec<String>, &[&str]); 12] = [
+    let cases: [(Vec<String>, &[&str]); 13] = [
+        (bfcl(&["--prompts", "--data", BFCL, "--handler", "native-json"]), &["native-json", "--policy"]),
         (bfcl(&["--verdicts", &row, "--data", BFCL]), &["row.jsonl, line 1", "output"]),
         (bfcl(&["--verdicts", &unknown, "--data", BFCL]), &["unknown.jsonl, line 1", "simple_99"]),
         (bfcl(&["--verdicts", &turns, "--data", BFCL]), &["turns.jsonl, line 1", "multi_turn_base_9"]),
