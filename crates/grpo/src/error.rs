@@ -61,4 +61,12 @@ pub enum GrpoError {
         /// The values it may have.
         expected: &'static str,
     },
+    /// A setting that does nothing, or nothing that is known, beside another.
+    #[error("{name}: {why}")]
+    Conflict {
+        /// The setting's key.
+        name: &'static str,
+        /// What it does not go with.
+        why: &'static str,
+    },
 }

@@ -4,7 +4,9 @@
 //! Divergence", 2020): `k1 = -d` (no bias, much noise, negative at times), `k2 = d^2 / 2` (little
 //! noise, biased), `k3 = exp(d) - d - 1` (no bias, never negative; GRPO, arXiv 2402.03300).
 
+use crate::adaptive_kl::Coefficient;
 use crate::surrogate::Term;
+use crate::{AdaptiveKl, GrpoError};
 
 /// Which estimate of a token's divergence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -43,15 +45,36 @@ pub struct KlConfig {
     pub estimator: KlEstimator,
     /// Its correction for tokens of the old policy.
     pub weighting: KlWeighting,
+    /// The divergence in nats a reply that the weight is moved towards, see [`AdaptiveKl`]; a trainer then keeps the weight,
+    /// which begins with `coef`. None by default: the weight stays.
+    pub target: Option<f64>,
+    /// [`AdaptiveKl::horizon`], in replies; [`AdaptiveKl::HORIZON`] by default.
+    pub horizon: Option<f64>,
 }
 
 impl Default for KlConfig {
     fn default() -> Self {
-        Self { coef: 0.001, estimator: KlEstimator::K3, weighting: KlWeighting::None }
+        Self {
+            coef: 0.001,
+            estimator: KlEstimator::K3,
+            weighting: KlWeighting::None,
+            target: None,
+            horizon: None,
+        }
     }
 }
 
 impl KlConfig {
+    /// How the weight follows the divergence, where it does.
+    pub fn adaptive(&self) -> Option<AdaptiveKl> {
+        self.coefficient().adaptive()
+    }
+
+    pub(crate) fn coefficient(&self) -> Coefficient {
+        let &Self { coef, target, horizon, .. } = self;
+        Coefficient { names: ["kl.coef", "kl.target", "kl.horizon"], coef, target, horizon }
+    }
+
     /// `coef * k` of one token and its derivative by `logp`.
     pub(crate) fn term(&self, logp: f64, ref_logp: f64, ratio: f64) -> Term {
         let k = self.estimator.term(logp, ref_logp);
@@ -64,6 +87,14 @@ impl KlConfig {
 }
 
 impl KlEstimator {
+    /// The estimate of each token, with the policy that drew the tokens as `old_logp`.
+    pub fn of_tokens<F: Copy + Into<f64>>(self, old_logp: &[F], ref_logp: &[F]) -> impl Iterator<Item = f64> {
+        old_logp
+            .iter()
+            .zip(ref_logp)
+            .map(move |(&old, &reference)| self.term(old.into(), reference.into()).value)
+    }
+
     /// The estimate of one token and its derivative by `logp`.
     pub(crate) fn term(self, logp: f64, ref_logp: f64) -> Term {
         let d = ref_logp - logp;
@@ -86,18 +117,39 @@ pub struct KlPenalty {
     pub coef: f64,
     /// The estimate.
     pub estimator: KlEstimator,
+    /// As of [`KlConfig`]: the divergence in nats a reply that the weight is moved towards.
+    pub target: Option<f64>,
+    /// As of [`KlConfig`].
+    pub horizon: Option<f64>,
 }
 
 impl Default for KlPenalty {
     fn default() -> Self {
-        Self { coef: 0.001, estimator: KlEstimator::K1 }
+        Self { coef: 0.001, estimator: KlEstimator::K1, target: None, horizon: None }
     }
 }
 
 impl KlPenalty {
+    /// How the weight follows the divergence, where it does.
+    pub fn adaptive(&self) -> Option<AdaptiveKl> {
+        self.coefficient().adaptive()
+    }
+
+    /// Refuses settings that mean nothing.
+    ///
+    /// # Errors
+    /// [`GrpoError`] with the key and the values it may have.
+    pub fn validate(&self) -> Result<(), GrpoError> {
+        self.coefficient().validate()
+    }
+
+    fn coefficient(&self) -> Coefficient {
+        let &Self { coef, target, horizon, .. } = self;
+        Coefficient { names: ["coef", "target", "horizon"], coef, target, horizon }
+    }
+
     /// What each token costs: `coef * k`, with the policy that drew the tokens as `old_logp`.
     pub fn of_tokens<F: Copy + Into<f64>>(&self, old_logp: &[F], ref_logp: &[F]) -> Vec<f64> {
-        let k = |(&old, &reference): (&F, &F)| self.estimator.term(old.into(), reference.into()).value;
-        old_logp.iter().zip(ref_logp).map(|pair| self.coef * k(pair)).collect()
+        self.estimator.of_tokens(old_logp, ref_logp).map(|k| self.coef * k).collect()
     }
 }

@@ -22,6 +22,7 @@
 //! ```
 
 mod adamw;
+mod adaptive_kl;
 mod advantage;
 mod aggregate;
 mod diagnostics;
@@ -30,12 +31,16 @@ mod gae;
 mod grad_norm;
 mod kl;
 mod loss;
+mod loss_config;
+mod moving_average;
+mod sampler_ratio;
 mod schedule;
 mod shaping;
 mod surrogate;
 mod value;
 
 pub use adamw::{AdamWConfig, AdamWStep, adamw_step};
+pub use adaptive_kl::AdaptiveKl;
 pub use advantage::{
     AdvantageKind, Reward, TermReward, batch_normalized, batch_scaled, batch_whitened, group_normalized,
     has_no_spread, leave_one_out, max_variance, mean_centered, reward_decoupled,
@@ -46,7 +51,10 @@ pub use error::GrpoError;
 pub use gae::{Gae, gae, whiten};
 pub use grad_norm::{clip_factor, squared_norm};
 pub use kl::{KlConfig, KlEstimator, KlPenalty, KlWeighting};
-pub use loss::{Advantage, LossConfig, LossOutput, Sequence, policy_loss};
+pub use loss::{Advantage, LossOutput, Sequence, policy_loss};
+pub use loss_config::LossConfig;
+pub use moving_average::moving_average;
+pub use sampler_ratio::SamplerRatioMode;
 pub use schedule::{Decay, LrSchedule};
 pub use shaping::soft_overlong;
 pub use surrogate::Surrogate;

@@ -2,7 +2,7 @@
 
 use crate::diagnostics::Tally;
 use crate::surrogate::Term;
-use crate::{Aggregation, BatchExtent, Diagnostics, GrpoError, KlConfig, KlEstimator, Surrogate};
+use crate::{BatchExtent, Diagnostics, GrpoError, KlEstimator, LossConfig, Surrogate};
 
 /// One reply: only its own tokens, without the prompt and without padding.
 ///
@@ -57,79 +57,6 @@ impl From<f64> for Advantage<'_> {
     }
 }
 
-/// Which loss. The default is ToolRL's but for its entropy bonus of 0.001: ratio clip 0.2 on both sides, token
-/// mean, no KL.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LossConfig {
-    /// The policy term.
-    pub surrogate: Surrogate,
-    /// The ratio's lower bound is 1 minus this.
-    pub clip_low: f64,
-    /// The ratio's upper bound is 1 plus this.
-    pub clip_high: f64,
-    /// How tokens are weighed.
-    pub aggregation: Aggregation,
-    /// A divergence term against the reference; none by default.
-    pub kl: Option<KlConfig>,
-    /// Weight of the mean token entropy, which is subtracted from the loss; 0 for none.
-    pub entropy_coef: f64,
-    /// Truncated importance sampling between sampler and trainer (Yao et al., "Your Efficient RL Framework Secretly
-    /// Brings You Off-Policy RL Training", 2025): a token's policy term is multiplied by
-    /// `min(exp(old_logp - sampler_logp), cap)`, held constant. None by default.
-    pub sampler_ratio_cap: Option<f64>,
-}
-
-impl Default for LossConfig {
-    fn default() -> Self {
-        Self {
-            surrogate: Surrogate::TokenRatio,
-            clip_low: 0.2,
-            clip_high: 0.2,
-            aggregation: Aggregation::TokenMean,
-            kl: None,
-            entropy_coef: 0.0,
-            sampler_ratio_cap: None,
-        }
-    }
-}
-
-impl LossConfig {
-    /// Refuses settings that mean nothing.
-    ///
-    /// # Errors
-    /// [`GrpoError::Setting`] with the key and the values it may have.
-    pub fn validate(&self) -> Result<(), GrpoError> {
-        let checks = [
-            ("clip_low", self.clip_low, (0.0..=1.0).contains(&self.clip_low), "0 to 1"),
-            ("clip_high", self.clip_high, self.clip_high >= 0.0, "0 or more"),
-            ("entropy_coef", self.entropy_coef, self.entropy_coef.is_finite(), "a finite number"),
-            (
-                "sampler_ratio_cap",
-                self.sampler_ratio_cap.unwrap_or(1.0),
-                self.sampler_ratio_cap.is_none_or(|cap| cap > 0.0),
-                "above 0",
-            ),
-        ];
-        for (name, value, fits, expected) in checks {
-            if !fits {
-                return Err(GrpoError::Setting { name, value, expected });
-            }
-        }
-        match (self.kl, self.aggregation) {
-            (Some(kl), _) if !kl.coef.is_finite() => {
-                Err(GrpoError::Setting { name: "kl.coef", value: kl.coef, expected: "a finite number" })
-            }
-            (_, Aggregation::FixedLength { max_tokens: 0 }) => Err(GrpoError::Setting {
-                name: "aggregation.fixed_length.max_tokens",
-                value: 0.0,
-                expected: "1 or more",
-            }),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A loss, its derivatives, and what it tells about the update.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossOutput {
@@ -168,7 +95,7 @@ pub fn policy_loss<F: Copy + Into<f64>>(
         d_entropy: Vec::new(),
         diagnostics: Diagnostics::default(),
     };
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(config.dual_clip);
     for (index, sequence) in sequences.iter().enumerate() {
         let sequence = sequence.checked(index, config)?;
         add_sequence(&sequence, batch, config, &mut output, &mut tally)?;
@@ -242,9 +169,11 @@ fn add_sequence(
 ) -> Result<(), GrpoError> {
     let length = sequence.logp.len();
     let weight = config.aggregation.weight(length, batch);
-    let bounds = (1.0 - config.clip_low, 1.0 + config.clip_high);
+    let bounds = config.bounds();
     let log_ratios: Vec<f64> =
         sequence.logp.iter().zip(&sequence.old_logp).map(|(new, old)| new - old).collect();
+    let correction = config.sampler_correction().zip(sequence.sampler_logp.as_ref());
+    let sampler_weights = correction.map(|(of, sampler)| of.weights(&sequence.old_logp, sampler));
     let sequence_ratio = (log_ratios.iter().sum::<f64>() / length as f64).exp();
     for (token, &log_ratio) in log_ratios.iter().enumerate() {
         let logp = sequence.logp[token];
@@ -256,8 +185,10 @@ fn add_sequence(
         let advantage = sequence.advantage.of_token(token);
         let (mut term, bound) = config.surrogate.term(logp, ratio, advantage, bounds);
         tally.token(log_ratio, bound);
-        if let (Some(cap), Some(sampler_logp)) = (config.sampler_ratio_cap, &sequence.sampler_logp) {
-            let weight = (sequence.old_logp[token] - sampler_logp[token]).exp().min(cap);
+        if let Some(sampler_weights) = &sampler_weights {
+            let of_sampler = sampler_weights[token];
+            tally.sampler(of_sampler);
+            let weight = of_sampler.weight;
             term = Term { value: weight * term.value, d_logp: weight * term.d_logp };
         }
         if let Some(ref_logp) = &sequence.ref_logp {

@@ -67,7 +67,7 @@ enum Credit {
 fn settings() -> Vec<(LossConfig, Credit)> {
     let kls = [KlEstimator::K1, KlEstimator::K2, KlEstimator::K3].into_iter().flat_map(|estimator| {
         [KlWeighting::None, KlWeighting::Ratio]
-            .map(|weighting| Some(KlConfig { coef: 0.4, estimator, weighting }))
+            .map(|weighting| Some(KlConfig { coef: 0.4, estimator, weighting, ..KlConfig::default() }))
     });
     let kls: Vec<_> = kls.chain([None]).collect();
     let mut all = Vec::new();
@@ -88,6 +88,7 @@ fn settings() -> Vec<(LossConfig, Credit)> {
                         kl,
                         entropy_coef: 0.3,
                         sampler_ratio_cap,
+                        ..LossConfig::default()
                     };
                     all.extend([Credit::Reply, Credit::Tokens].map(|credit| (config, credit)));
                 }

@@ -6,7 +6,7 @@ use common::{Case, assert_close, references, values};
 use toolrl_grpo::*;
 
 fn kl(weighting: KlWeighting) -> Option<KlConfig> {
-    Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting })
+    Some(KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting, ..KlConfig::default() })
 }
 
 /// The named variants of the golden file as our settings.

@@ -22,6 +22,16 @@ fn recipes_name_every_setting() {
     for wrong in ["clip = 0.2", "aggregation = \"sum\"", "kl = { coefficient = 1 }"] {
         assert!(toml::from_str::<LossConfig>(wrong).is_err(), "{wrong}");
     }
+    let further = LossConfig {
+        dual_clip: Some(3.0),
+        sampler_ratio_cap: Some(2.0),
+        sampler_ratio_mode: SamplerRatioMode::SequenceMask,
+        sampler_ratio_floor: Some(0.5),
+        kl: Some(KlConfig { target: Some(4.0), horizon: Some(500.0), ..KlConfig::default() }),
+        ..LossConfig::default()
+    };
+    assert_eq!(toml::from_str::<LossConfig>(&toml::to_string(&further).unwrap()).unwrap(), further);
+    further.validate().unwrap();
     assert!(toml::from_str::<LrSchedule>("decay = \"cosine\"\nwarmup = 0.1").is_ok());
     assert!(toml::from_str::<AdamWConfig>("beta3 = 0.9").is_err());
 }
@@ -72,6 +82,38 @@ fn bad_input_is_named() {
     for (found, expected) in cases {
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn settings_that_mean_nothing_are_refused_with_their_key() {
+    for (text, expected) in [
+        ("dual_clip = 1", "dual_clip = 1: expected a number above 1"),
+        ("dual_clip = inf", "dual_clip = inf: expected a number above 1"),
+        ("dual_clip = 3\nsurrogate = \"cispo\"", "dual_clip: cispo clips no ratio"),
+        ("sampler_ratio_cap = 0", "sampler_ratio_cap = 0: expected above 0"),
+        (
+            "sampler_ratio_mode = \"token_mask\"",
+            "sampler_ratio_mode: it does nothing without sampler_ratio_cap",
+        ),
+        ("sampler_ratio_floor = 0.5", "sampler_ratio_floor: it does nothing without sampler_ratio_cap"),
+        ("sampler_ratio_cap = 2\nsampler_ratio_floor = 0.5", "sampler_ratio_floor: it is of the modes"),
+        (
+            "sampler_ratio_cap = 2\nsampler_ratio_mode = \"sequence_mask\"\nsampler_ratio_floor = 2",
+            "sampler_ratio_floor = 2: expected above 0 and below sampler_ratio_cap",
+        ),
+        ("kl = { coef = nan }", "kl.coef = NaN: expected a finite number"),
+        ("kl = { coef = 0, target = 6 }", "kl.coef = 0: expected above 0"),
+        ("kl = { target = 0 }", "kl.target = 0: expected a number above 0"),
+        ("kl = { target = 6, horizon = inf }", "kl.horizon = inf: expected a number above 0"),
+        ("kl = { horizon = 100 }", "kl.horizon: there is no target beside it"),
+    ] {
+        let found = toml::from_str::<LossConfig>(text).unwrap().validate().unwrap_err().to_string();
+        assert!(found.starts_with(expected), "{text}: {found}");
+    }
+    let penalty = KlPenalty { target: Some(-1.0), ..KlPenalty::default() };
+    assert_eq!(penalty.validate().unwrap_err().to_string(), "target = -1: expected a number above 0");
+    assert!(KlPenalty { coef: 0.0, ..KlPenalty::default() }.validate().is_ok());
+    assert!(toml::from_str::<LossConfig>("sampler_ratio_mode = \"none\"").is_err());
 }
 
 #[test]

@@ -78,7 +78,13 @@ fn number(place: Place) -> usize {
 }
 
 /// The reference's divergence term.
-const KL: KlConfig = KlConfig { coef: 0.04, estimator: KlEstimator::K3, weighting: KlWeighting::None };
+const KL: KlConfig = KlConfig {
+    coef: 0.04,
+    estimator: KlEstimator::K3,
+    weighting: KlWeighting::None,
+    target: None,
+    horizon: None,
+};
 
 /// The token-mean loss with a divergence term of a pack; its log-probabilities are kept by reply.
 fn token_mean(

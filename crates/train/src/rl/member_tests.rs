@@ -9,7 +9,7 @@ use crate::test_fixtures::{cut_off, measured, scored, skipped};
 /// A penalty of half of `old - reference`, and one of 2 that grows over the last two of four tokens.
 fn costs() -> RlConfig {
     RlConfig {
-        kl_penalty: Some(KlPenalty { coef: 0.5, estimator: KlEstimator::K1 }),
+        kl_penalty: Some(KlPenalty { coef: 0.5, estimator: KlEstimator::K1, ..KlPenalty::default() }),
         overlong: Some(Overlong { buffer: 2, penalty: 2.0 }),
         ..RlConfig::default()
     }
@@ -112,7 +112,7 @@ fn a_members_advantage_is_its_tokens_mean() {
 fn a_costs_coefficient_counts_where_terms_are_normalised_by_themselves() {
     let advantages = |coef: f64| {
         let config = RlConfig {
-            kl_penalty: Some(KlPenalty { coef, estimator: KlEstimator::K1 }),
+            kl_penalty: Some(KlPenalty { coef, estimator: KlEstimator::K1, ..KlPenalty::default() }),
             ..RlConfig::default()
         };
         let member = |reward: f64, first: f32| {
