@@ -185,6 +185,19 @@ impl Policy {
         weights::save(self, stored, dir, companions)
     }
 
+    /// The policy as it computes, without the exact values that training keeps of weights in bf16.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self {
+            decoder: self.decoder.clone(),
+            adapters: self.adapters.clone(),
+            masters: None,
+            config: self.config.clone(),
+            generation: self.generation.clone(),
+            source: self.source.clone(),
+        }
+    }
+
     /// The directory that the policy's weights were read from.
     pub(crate) fn source(&self) -> Option<&Path> {
         self.source.as_deref()

@@ -27,8 +27,8 @@ pub use evaluation_row::EvaluationRow;
 pub use events::EventWriter;
 pub use file::write_whole;
 pub use metrics::{
-    CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread, StepDetail,
-    StepMetrics,
+    AdaptiveKlMetrics, CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread,
+    StepDetail, StepMetrics,
 };
 pub use standstill::{Cause, Standstill};
 pub use step_log::{StepLog, StepRow, read_rows};

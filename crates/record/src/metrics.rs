@@ -111,12 +111,27 @@ pub struct GrpoMetrics {
     pub left_out_groups: usize,
     /// Ratios, clipping and divergences.
     pub update: Diagnostics,
+    /// The same of each pass over the step's replies, where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passes: Vec<Diagnostics>,
+    /// Coefficients of divergences that follow a target, by name: `kl_penalty`, `loss`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub adaptive_kl: BTreeMap<String, AdaptiveKlMetrics>,
     /// How far the sampler's log-probabilities are from the trainer's.
     pub logprob_gap: LogprobGap,
     /// Mean entropy of the sampled tokens' distributions, in nats, where it is computed.
     pub entropy: Option<f64>,
     /// Tokens sampled.
     pub tokens_sampled: u64,
+}
+
+/// A divergence's coefficient that follows a target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AdaptiveKlMetrics {
+    /// The coefficient of the step.
+    pub coef: f64,
+    /// The divergence from the reference at sampling, in nats a reply, mean over the step's replies.
+    pub divergence: f64,
 }
 
 /// A quantity over the replies of a step.
@@ -193,6 +208,9 @@ fn collect_numbers(name: &str, value: &Value, scalars: &mut Vec<(String, f64)>) 
                 let path = if name.is_empty() { key.clone() } else { format!("{name}/{key}") };
                 collect_numbers(&path, value, scalars);
             }
+        }
+        Value::Array(items) => {
+            (1..).zip(items).for_each(|(i, item)| collect_numbers(&format!("{name}/{i}"), item, scalars));
         }
         Value::Number(number) => scalars.extend(number.as_f64().map(|n| (name.to_owned(), n))),
         _ => {}

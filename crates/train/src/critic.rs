@@ -74,7 +74,7 @@ impl CriticLearner {
         &mut self,
         (step, lr): (u64, f64),
         packs: &[Pack],
-        targets: &[Vec<Target>],
+        targets: &[impl AsRef<[Target]>],
     ) -> Result<CriticUpdate, TrainError> {
         match self.try_update((step, lr), packs, targets) {
             Err(error) if error.is_fault() => {
@@ -90,7 +90,7 @@ impl CriticLearner {
         &mut self,
         (step, lr): (u64, f64),
         packs: &[Pack],
-        targets: &[Vec<Target>],
+        targets: &[impl AsRef<[Target]>],
     ) -> Result<CriticUpdate, TrainError> {
         let lengths = || packs.iter().flat_map(|pack| &pack.members).map(|&(_, len)| len);
         let extent = BatchExtent { sequences: lengths().count(), tokens: lengths().sum() };
@@ -120,9 +120,13 @@ impl CriticLearner {
 }
 
 /// A pack's members as the loss sees them.
-fn sequences<'a>(pack: &Pack, values: &'a [f32], targets: &'a [Vec<Target>]) -> Vec<ValueSequence<'a>> {
+fn sequences<'a>(
+    pack: &Pack,
+    values: &'a [f32],
+    targets: &'a [impl AsRef<[Target]>],
+) -> Vec<ValueSequence<'a>> {
     let sequence = |(place, values): (Place, &'a [f32])| {
-        let Target { old_values, returns } = &targets[place.group][place.member];
+        let Target { old_values, returns } = &targets[place.group].as_ref()[place.member];
         ValueSequence { values, old_values, returns }
     };
     pack.split(values).map(sequence).collect()

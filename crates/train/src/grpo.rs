@@ -36,8 +36,12 @@ impl Grpo<'_> {
         laps.end("credit");
         let lr = learner.lr(step - 1, self.config.rl.steps);
         let mut updates = Updates::default();
-        for mini_batch in self.rl.mini_batches(&credited) {
-            self.rl.update(learner, (step, lr), mini_batch, &mut updates)?;
+        for pass in 0..self.config.rl.passes {
+            updates.begin_pass();
+            for positions in self.rl.mini_batches(&credited, (step, pass)) {
+                let mini_batch: Vec<_> = positions.into_iter().map(|at| &credited[at]).collect();
+                self.rl.update(learner, (step, lr), &mini_batch, &mut updates)?;
+            }
         }
         laps.end("update");
         let detail = StepDetail::Grpo(self.rl.metrics(step, &credited, &updates));

@@ -52,9 +52,9 @@ pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
     AdaptersOn, BenchmarkConfig, CreditKind, CriticConfig, DataSource, EnvironmentConfig, EvalConfig,
-    FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, Method, OnFault, OptimizerConfig,
-    Overlong, OverlongPrompts, PolicySource, PpoAdvantage, PpoConfig, Recipe, RlConfig, Rubrics,
-    SamplerConfig, SftConfig, StartAdapters, Truncated,
+    FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method, OnFault,
+    OptimizerConfig, Overlong, OverlongPrompts, PassOrder, PolicySource, PpoAdvantage, PpoConfig, Recipe,
+    Renewal, RlConfig, Rubrics, SamplerConfig, SftConfig, StartAdapters, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -87,8 +87,8 @@ impl Ppo<'_> {
         (targets.collect(), advantages)
     }
 
-    /// The step's updates of critic and policy, mini-batch by mini-batch. While the critic warms up the policy
-    /// stays as it is.
+    /// The step's updates of critic and policy, pass by pass and mini-batch by mini-batch. While the critic warms up the
+    /// policy stays as it is.
     fn updates(
         &self,
         learner: &mut Learner,
@@ -101,17 +101,22 @@ impl Ppo<'_> {
         let steps = self.config.rl.steps;
         let (lr, critic_lr) = (learner.lr(step - 1, steps), critic.lr(step - 1, steps));
         let (mut updates, mut of_critic) = (Updates::default(), Vec::new());
-        let mut targets = targets;
-        for mini_batch in self.rl.mini_batches(credited) {
-            let (own, others) = targets.split_at(mini_batch.len());
-            targets = others;
-            let packs = self.rl.packs(mini_batch, |member| member.experience().is_some());
-            of_critic.push(critic.update((step, critic_lr), &packs, own)?);
-            laps.end("critic");
-            if step > self.config.critic.warmup_steps {
-                self.rl.update(learner, (step, lr), mini_batch, &mut updates)?;
+        let is_trained = step > self.config.critic.warmup_steps;
+        for pass in 0..self.config.rl.passes {
+            if is_trained {
+                updates.begin_pass();
             }
-            laps.end("update");
+            for positions in self.rl.mini_batches(credited, (step, pass)) {
+                let mini_batch: Vec<_> = positions.iter().map(|&at| &credited[at]).collect();
+                let own: Vec<_> = positions.iter().map(|&at| &targets[at]).collect();
+                let packs = self.rl.packs(mini_batch.iter().copied(), |m| m.experience().is_some());
+                of_critic.push(critic.update((step, critic_lr), &packs, &own)?);
+                laps.end("critic");
+                if is_trained {
+                    self.rl.update(learner, (step, lr), &mini_batch, &mut updates)?;
+                }
+                laps.end("update");
+            }
         }
         Ok((updates, of_critic))
     }

@@ -151,6 +151,16 @@ mod tests {
         assert_eq!(with(&["train.guards.max_logprob_gap=0.5"]), [""; 0], "it stops a run, and changes none");
         assert_eq!(with(&["train.guards.on_fault=skip"]), ["train.guards.on_fault: \"stop\" -> \"skip\""]);
         assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);
+        assert_eq!(with(&["train.passes=2"]), ["train.passes: 1 -> 2"]);
+        assert_eq!(with(&["train.loss.dual_clip=3"]), ["train.loss.dual_clip: none -> 3.0"]);
+        let reference = with(&["train.kl_penalty.target=6", "train.reference={ every = 8 }"]).join("\n");
+        for part in [
+            "train.kl_penalty.target: none -> 6.0",
+            "train.reference.every: none -> 8",
+            "train.reference: \"start\" -> none",
+        ] {
+            assert!(reference.contains(part), "{part}: {reference}");
+        }
         assert_eq!(with(&["train.overlong={ buffer = 3 }", "seed=2"]).len(), 3, "buffer, penalty, seed");
     }
 }

@@ -19,7 +19,7 @@ use toolrl_testing::device;
 
 use crate::guard::Guard;
 use crate::learner::Learner;
-use crate::rl::{Credit, Credited, Measured, Rl};
+use crate::rl::{Credit, Credited, Divergence, Measured, Rl};
 use crate::score::Scored;
 use crate::task::Task;
 use crate::{GuardConfig, LocalSampler, OptimizerConfig, Recipe, RlConfig, Setting, Truncated};
@@ -53,7 +53,7 @@ impl World {
             rubric: &self.rubric,
             sampler: &LocalSampler { slots: 2 },
             setting: Setting { environment: &GoldReply, max_turns: 1 },
-            reference: None,
+            divergence: Divergence::default(),
         }
     }
 }

@@ -212,6 +212,34 @@ fn losses() -> Vec<(&'static str, Check)> {
             Box::new(|base, run| {
                 near(run.number("/loss"), 0.5 * base.number("/loss"), 0.02);
                 near(run.number("/grad_norm"), 0.5 * base.number("/grad_norm"), 0.02);
+                near(run.number("/update/sampler_weight_mean"), 0.5, 1e-6);
+                assert!(run.number("/update/sampler_cut_fraction") == 1.0);
+                assert!(base.rows[0]["update"].get("sampler_weight_mean").is_none());
+            }),
+        ),
+        (
+            // The same masks every token, and leaves no gradient.
+            "train.loss={ sampler_ratio_cap = 0.5, sampler_ratio_mode = \"token_mask\", entropy_coef = 1e-9 }",
+            Box::new(|_, run| {
+                let number = |name| run.number(&format!("/update/{name}"));
+                assert_eq!((number("sampler_weight_mean"), number("sampler_cut_fraction")), (0.0, 1.0));
+                assert!(run.number("/grad_norm") < 1e-6);
+            }),
+        ),
+        (
+            // A reply's ratio is 1 as well.
+            "train.loss={ sampler_ratio_cap = 2.0, sampler_ratio_mode = \"sequence_mask\" }",
+            loss(default, |_, run| {
+                near(run.number("/update/sampler_weight_mean"), 1.0, 1e-2);
+                assert_eq!(run.number("/update/sampler_cut_fraction"), 0.0);
+            }),
+        ),
+        (
+            // So near 1 that the second update meets it, where an advantage is negative.
+            "train.loss.dual_clip=1.000001",
+            loss(default, |base, run| {
+                assert!(run.number("/update/dual_clip_fraction") > 0.01);
+                assert!(base.rows[0]["update"].get("dual_clip_fraction").is_none());
             }),
         ),
     ]
@@ -269,6 +297,57 @@ fn rewards() -> Vec<(&'static str, Check)> {
     ]
 }
 
+/// How often a step trains on its replies, and what the policy is held to.
+fn passes_and_references() -> Vec<(&'static str, Check)> {
+    vec![
+        (
+            // The first pass is the whole of a run with one.
+            "train.passes=3",
+            Box::new(|base, run| {
+                assert_eq!(run.number("/tokens_trained"), 3.0 * base.number("/tokens_trained"));
+                let passes = run.rows[0]["passes"].as_array().unwrap();
+                assert_eq!((passes.len(), &passes[0]), (3, &base.rows[0]["update"]));
+                // Further from the policy that sampled in each pass.
+                let far: Vec<f64> =
+                    passes.iter().map(|p| (p["ratio_mean"].as_f64().unwrap() - 1.0).abs()).collect();
+                assert!(far[1] > far[0] && far[2] > far[0], "{far:?}");
+                assert!(base.rows[0].get("passes").is_none());
+            }),
+        ),
+        (
+            "train.pass_order=shuffled",
+            Box::new(|base, run| assert_eq!(without_seconds(&run.rows), without_seconds(&base.rows))),
+        ),
+        (
+            // The second step is held to the policy that the first left: in its first update there is no divergence.
+            "train={ method = \"grpo\", kl_penalty = { coef = 10.0 }, reference = { every = 1 } }",
+            Box::new(|_, run| {
+                let cost = |replies: &[Completion]| {
+                    replies.iter().map(|r| r.components["kl_penalty"].abs()).sum::<f64>()
+                };
+                let [first, second] = &run.replies;
+                assert!(cost(second) < 3.0 * cost(first) + 1e-3, "{} and {}", cost(first), cost(second));
+            }),
+        ),
+        (
+            "train.kl_penalty={ coef = 10.0, target = 4.0, horizon = 16 }",
+            Box::new(|_, run| {
+                let [first, second] = [0, 1].map(|row| &run.rows[row]["adaptive_kl"]["kl_penalty"]);
+                let number = |row: &Value, name: &str| row[name].as_f64().unwrap();
+                // No divergence yet: the error is at its bound.
+                assert!(number(first, "coef") == 10.0 && number(first, "divergence").abs() < 0.1, "{first}");
+                near(number(second, "coef"), 10.0 * (1.0 - 0.2 * 16.0 / 16.0), 1e-9);
+            }),
+        ),
+    ]
+}
+
+fn without_seconds(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
+    rows
+}
+
 /// Which groups are trained on: there are some of equal rewards.
 fn groups() -> Vec<(&'static str, Check)> {
     let flat = |run: &Run| run.number("/zero_variance_groups");
@@ -299,7 +378,9 @@ fn each_choice_of_the_grpo_family_changes_what_it_should() {
     let base = run(dir.path(), "train.advantage=group_normalized");
     base.has_advantages(AdvantageKind::GroupNormalized);
     base.has_loss(&LossConfig::default(), |_| true);
-    for (choice, check) in [advantages(), losses(), rewards(), groups()].into_iter().flatten() {
+    for (choice, check) in
+        [advantages(), losses(), rewards(), passes_and_references(), groups()].into_iter().flatten()
+    {
         let run = run(dir.path(), choice);
         // Told where a check fails.
         eprintln!("{choice}");

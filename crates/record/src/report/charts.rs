@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use toolrl_grpo::Diagnostics;
+
 use super::svg::{Chart, Series};
-use crate::{GrpoMetrics, StepMetrics};
+use crate::{AdaptiveKlMetrics, GrpoMetrics, StepMetrics};
 
 /// The curves of a run: those that have a point.
 pub(super) fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
@@ -63,6 +65,20 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
             vec![
                 line("low", |g| Some(g.update.clip_fraction_low)),
                 line("high", |g| Some(g.update.clip_fraction_high)),
+                line("second, of negative advantages", |g| g.update.dual_clip_fraction),
+            ],
+        ),
+        chart(
+            "The same by pass over a step's replies",
+            "share of tokens",
+            by_pass(metrics, |pass| pass.clip_fraction_low + pass.clip_fraction_high),
+        ),
+        chart(
+            "Correction for the sampler",
+            "mean weight; share of tokens",
+            vec![
+                line("mean weight", |g| g.update.sampler_weight_mean),
+                line("share that a bound cut or masked", |g| g.update.sampler_cut_fraction),
             ],
         ),
         chart(
@@ -72,6 +88,17 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
                 line("from the policy that sampled", |g| Some(g.update.approx_kl)),
                 line("from the reference", |g| g.update.ref_kl),
             ],
+        ),
+        chart(
+            "Divergence from the policy that sampled, by pass",
+            "KL estimate, nats a token",
+            by_pass(metrics, |pass| pass.approx_kl),
+        ),
+        chart("Coefficient of the divergence", "coefficient", adaptive(metrics, |kl| kl.coef)),
+        chart(
+            "Divergence that it follows",
+            "KL estimate, nats a reply",
+            adaptive(metrics, |kl| kl.divergence),
         ),
     ]
 }
@@ -86,6 +113,23 @@ fn names<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeSet<&'a String> {
 
 fn grpo(metrics: &[StepMetrics], name: &str, value: impl Fn(&GrpoMetrics) -> Option<f64>) -> Series {
     all(metrics, name, |row| row.detail.sampled().and_then(&value))
+}
+
+/// A line a pass.
+fn by_pass(metrics: &[StepMetrics], value: fn(&Diagnostics) -> f64) -> Vec<Series> {
+    let passes = |row: &StepMetrics| row.detail.sampled().map_or(0, |g| g.passes.len());
+    let most = metrics.iter().map(passes).max().unwrap_or_default();
+    let line =
+        |pass: usize| grpo(metrics, &format!("pass {}", pass + 1), move |g| g.passes.get(pass).map(value));
+    (0..most).map(line).collect()
+}
+
+/// A line a coefficient that follows a target.
+fn adaptive(metrics: &[StepMetrics], value: fn(&AdaptiveKlMetrics) -> f64) -> Vec<Series> {
+    let named =
+        names(metrics.iter().filter_map(|row| row.detail.sampled()).flat_map(|g| g.adaptive_kl.keys()));
+    let line = |name: &String| grpo(metrics, name, |g| g.adaptive_kl.get(name).map(value));
+    named.into_iter().map(line).collect()
 }
 
 /// A line over the steps that have the value, and have it finite.

@@ -128,6 +128,7 @@ impl Method {
             ("train.prompts", rl.prompts),
             ("train.group_size", group_size),
             ("train.updates", rl.updates),
+            ("train.passes", rl.passes),
             ("train.max_prompt_tokens", rl.max_prompt_tokens),
             ("train.checkpoint_keep", rl.checkpoint_keep),
         ]

@@ -6,8 +6,10 @@ mod data;
 mod guards;
 mod method;
 mod optimizer;
+mod passes;
 mod policy;
 mod prompts;
+mod reference;
 mod rl;
 mod rollout;
 mod sft;
@@ -30,8 +32,10 @@ pub use data::{DataSource, FilesConfig};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
+pub use passes::PassOrder;
 pub use policy::{AdaptersOn, FreshPolicy, PolicySource};
 pub use prompts::OverlongPrompts;
+pub use reference::{KlReference, Renewal};
 pub use rl::{
     CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
 };

@@ -1,11 +1,13 @@
 //! Settings of reinforcement learning: what GRPO and PPO share, and what each has of its own.
 
 use serde::{Deserialize, Serialize};
-use toolrl_grpo::{AdvantageKind, Gae, KlPenalty, LossConfig};
+use toolrl_grpo::{AdaptiveKl, AdvantageKind, Gae, KlPenalty, LossConfig};
 use toolrl_policy::{Activations, LoraConfig};
 
 use crate::limit::TokenLimit;
-use crate::{GuardConfig, OptimizerConfig, OverlongPrompts, StartAdapters, TrainError};
+use crate::{
+    GuardConfig, KlReference, OptimizerConfig, OverlongPrompts, PassOrder, StartAdapters, TrainError,
+};
 
 /// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps and its
 /// entropy bonus.
@@ -19,8 +21,14 @@ pub struct RlConfig {
     pub epochs: Option<f64>,
     /// Prompts a step.
     pub prompts: usize,
-    /// Updates a step: its groups are dealt out to so many mini-batches.
+    /// Mini-batches of a pass over what a step sampled: its groups are dealt out to so many, each of which is an update.
     pub updates: usize,
+    /// Passes over what a step sampled (PPO's epochs, verl's `ppo_epochs`, TRL's `num_iterations`), each with `updates`
+    /// updates of the policy, and as many of PPO's critic. Ratios are to the policy that sampled in all of them, and the
+    /// learning rate is the step's.
+    pub passes: usize,
+    /// In which order the groups are dealt out in each pass.
+    pub pass_order: PassOrder,
     /// Tokens of a prompt, at most.
     pub max_prompt_tokens: usize,
     /// What becomes of longer prompts.
@@ -38,6 +46,8 @@ pub struct RlConfig {
     pub loss: LossConfig,
     /// Takes the divergence from the reference off the reward; none by default.
     pub kl_penalty: Option<KlPenalty>,
+    /// Which policy divergences are measured from.
+    pub reference: KlReference,
     /// Takes something off the reward of replies that come near the limit on new tokens; none by default.
     pub overlong: Option<Overlong>,
     /// What replies that met the limit on new tokens count for.
@@ -60,6 +70,8 @@ impl Default for RlConfig {
             epochs: None,
             prompts: 16,
             updates: 1,
+            passes: 1,
+            pass_order: PassOrder::default(),
             max_prompt_tokens: 2048,
             overlong_prompts: OverlongPrompts::default(),
             micro_tokens: 4096,
@@ -68,6 +80,7 @@ impl Default for RlConfig {
             start_adapters: StartAdapters::default(),
             loss: LossConfig::default(),
             kl_penalty: None,
+            reference: KlReference::default(),
             overlong: None,
             truncated: Truncated::default(),
             optimizer: OptimizerConfig::default(),
@@ -243,8 +256,14 @@ impl RlConfig {
                 self.updates, self.prompts
             ));
         }
-        if let Some(penalty) = self.kl_penalty.filter(|penalty| !penalty.coef.is_finite()) {
-            return wrong(format!("train.kl_penalty.coef = {} should be a number", penalty.coef));
+        if let Some(penalty) = &self.kl_penalty {
+            penalty.validate().map_err(|e| TrainError::Recipe(format!("train.kl_penalty.{e}")))?;
+        }
+        self.reference.check()?;
+        if self.reference != KlReference::Start && !self.has_reference() {
+            return wrong(
+                "train.reference does nothing without train.kl_penalty or train.loss.kl".to_owned(),
+            );
         }
         if let Some(overlong) = self.overlong.filter(|overlong| !overlong.penalty.is_finite()) {
             return wrong(format!("train.overlong.penalty = {} should be a number", overlong.penalty));
@@ -253,7 +272,7 @@ impl RlConfig {
             return wrong(format!("train.epochs = {epochs} should be above 0"));
         }
         self.guards.check()?;
-        self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss: {e}")))
+        self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss.{e}")))
     }
 
     /// The same with the steps that its epochs are of so many tasks.
@@ -267,7 +286,23 @@ impl RlConfig {
         TokenLimit::of_prompts(self.max_prompt_tokens, context, self.overlong_prompts)
     }
 
-    /// Whether a frozen reference is needed.
+    /// Refuses a horizon so short that a step's replies could make a coefficient 0 or turn its sign.
+    fn check_horizons(&self, rounds: u64, group_size: usize) -> Result<(), TrainError> {
+        let replies = rounds as f64 * self.prompts as f64 * group_size as f64;
+        let of_penalty = self.kl_penalty.and_then(|penalty| penalty.adaptive());
+        let of_loss = self.loss.kl.and_then(|kl| kl.adaptive());
+        for (key, adaptive) in [("kl_penalty", of_penalty), ("loss.kl", of_loss)] {
+            let least = AdaptiveKl::BOUND * replies;
+            if let Some(AdaptiveKl { horizon, .. }) = adaptive.filter(|of| of.horizon <= least) {
+                return Err(TrainError::Recipe(format!(
+                    "train.{key}.horizon = {horizon} should be above {least}, a fifth of a step's {replies} replies"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a reference is needed.
     pub(crate) fn has_reference(&self) -> bool {
         self.loss.kl.is_some() || self.kl_penalty.is_some()
     }
@@ -287,7 +322,8 @@ impl GrpoConfig {
                     .to_owned(),
             ));
         }
-        self.rl.check()
+        self.rl.check()?;
+        self.rl.check_horizons(self.groups.rounds(), self.group_size)
     }
 }
 
@@ -303,6 +339,7 @@ impl PpoConfig {
             return Err(TrainError::Recipe(format!("train.critic.value_clip = {clip} should be above 0")));
         }
         self.critic.optimizer.check("train.critic.optimizer")?;
-        self.rl.check()
+        self.rl.check()?;
+        self.rl.check_horizons(1, self.group_size)
     }
 }

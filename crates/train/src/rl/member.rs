@@ -1,6 +1,6 @@
 //! A member of a group on its way from a score to an update.
 
-use toolrl_grpo::{Advantage, Reward, TermReward, soft_overlong};
+use toolrl_grpo::{Advantage, KlEstimator, Reward, TermReward, soft_overlong};
 use toolrl_rollout::FinishReason;
 
 use crate::RlConfig;
@@ -60,6 +60,12 @@ impl Measured {
             measured.scored.components.extend(value.map(|value| (name.to_owned(), value)));
         }
         measured
+    }
+
+    /// The divergence from the reference, summed over the tokens; none without a reference.
+    pub(crate) fn divergence(&self, estimator: KlEstimator) -> Option<f64> {
+        let drawn = self.old_logp.as_ref().unwrap_or(&self.scored.episode.logprobs);
+        self.ref_logp.as_ref().map(|reference| estimator.of_tokens(drawn, reference).sum())
     }
 
     /// What the run takes off the reward, each with its coefficient.

@@ -41,6 +41,8 @@ fn the_trainers_log_probabilities_stand_before_the_samplers() {
     let member = Measured::new(scored(3.0, &[3]), old, reference(), &costs(), 100);
     // Differences from the reference of 0, 0 and 0.5.
     assert_eq!(member.token_rewards(), [0.0, 0.0, -0.25 + 3.0]);
+    assert_eq!(member.divergence(KlEstimator::K1), Some(0.5));
+    assert_eq!(member.divergence(KlEstimator::K2), Some(0.125));
 }
 
 #[test]

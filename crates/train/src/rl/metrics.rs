@@ -60,6 +60,8 @@ impl Rl<'_> {
             },
             left_out_groups: credited.iter().filter(left_out).count(),
             update: updates.diagnostics,
+            passes: if updates.by_pass.len() > 1 { updates.by_pass.clone() } else { Vec::new() },
+            adaptive_kl: self.divergence.metrics(self.config, credited),
             logprob_gap: updates.gap.finish(),
             entropy: (tokens_trained > 0).then(|| updates.entropy / tokens_trained as f64),
             tokens_sampled: tokens_sampled as u64,

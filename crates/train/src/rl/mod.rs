@@ -1,5 +1,6 @@
 //! What the steps of GRPO and PPO share: sampling and scoring, log-probabilities, updates, metrics.
 
+mod divergence;
 mod member;
 mod metrics;
 pub(crate) mod spans;
@@ -11,9 +12,11 @@ use std::sync::Arc;
 use toolrl_chat::Chat;
 use toolrl_data::random::GAMMA;
 use toolrl_policy::Policy;
+use toolrl_record::StepMetrics;
 use toolrl_reward::Rubric;
 use toolrl_rollout::{Group, Play, Prompt, SamplerSource, StreamKey, play};
 
+pub(crate) use divergence::Divergence;
 pub(crate) use member::{Credit, Credited, Measured};
 pub(crate) use metrics::Laps;
 pub(crate) use update::Updates;
@@ -35,8 +38,8 @@ pub(crate) struct Rl<'a> {
     pub rubric: &'a Rubric,
     pub sampler: &'a dyn SamplerSource<Policy>,
     pub setting: Setting<'a>,
-    /// The frozen reference, where the loss or the reward has a divergence.
-    pub reference: Option<Policy>,
+    /// The reference, where the loss or the reward has a divergence, and how strongly it holds.
+    pub divergence: Divergence,
 }
 
 impl Rl<'_> {
@@ -72,7 +75,8 @@ impl Rl<'_> {
             let shape = scored.iter().map(|group| group.members.len());
             by_place(&self.packs(&scored, |_| true), shape, |pack| learner.logprobs_under(policy, pack))
         };
-        let mut reference = self.reference.as_ref().map(of);
+        let mut reference = self.divergence.reference.as_ref().map(of);
+        let config = self.divergence.present(self.config);
         // The sampler's own log-probabilities are the trainer's to the rounding of a sum, unless told otherwise.
         let mut old = self.config.loss.sampler_ratio_cap.map(|_| of(learner.policy()));
         let max_tokens = self.recipe.sampling.max_new_tokens;
@@ -83,16 +87,24 @@ impl Rl<'_> {
                 let take =
                     |all: &mut Option<Vec<Vec<Vec<f32>>>>| all.as_mut().map(|a| std::mem::take(&mut a[g][m]));
                 let (ref_logp, old_logp) = (take(&mut reference), take(&mut old));
-                Measured::new(scored, old_logp, ref_logp, self.config, max_tokens)
+                Measured::new(scored, old_logp, ref_logp, &config, max_tokens)
             })
         };
         scored.into_iter().enumerate().map(measured).collect()
     }
 
+    /// What follows the policy follows it to the end of a step.
+    pub(crate) fn end_step(&mut self, metrics: &StepMetrics, learner: &Learner) {
+        if let Some(replies) = metrics.detail.sampled() {
+            let of_step = (replies, replies.groups * self.group_size);
+            self.divergence.end_step(metrics.step, (self.config, learner.policy()), of_step);
+        }
+    }
+
     /// Packs of the members that `include` takes, each under its place among the groups.
-    pub(crate) fn packs<T: AsRef<Scored>>(
+    pub(crate) fn packs<'g, T: AsRef<Scored> + 'g>(
         &self,
-        groups: &[Group<T>],
+        groups: impl IntoIterator<Item = &'g Group<T>>,
         include: impl Fn(&T) -> bool,
     ) -> Vec<Pack> {
         let groups: Vec<_> =

@@ -54,7 +54,8 @@ fn members_are_measured_under_the_policies_that_the_settings_ask_for() {
     let measure = |sampler_ratio_cap, reference: Option<Policy>, micro_tokens| {
         let loss = LossConfig { sampler_ratio_cap, ..LossConfig::default() };
         let config = RlConfig { loss, micro_tokens, ..RlConfig::default() };
-        let rl = Rl { reference, ..world.rl(&config) };
+        let divergence = Divergence { reference, ..Divergence::default() };
+        let rl = Rl { divergence, ..world.rl(&config) };
         let members = rl.measure(&learner, step()).into_iter().flat_map(|group| group.members);
         let credited = members.map(|m| m.credited(Credit::Reply(1.0), crate::Truncated::Keep));
         credited.collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use toolrl_grpo::{KlConfig, LossConfig};
 use super::*;
 use crate::rl::{Credit, Measured};
 use crate::test_fixtures::{World, credited, group, learner, scored};
-use crate::{RlConfig, Truncated};
+use crate::{PassOrder, RlConfig, Truncated};
 
 fn left_out() -> Group<Credited> {
     group(0, [credited(2, Credit::LeftOut)])
@@ -31,11 +31,10 @@ fn mini_batches_are_whole_groups_up_to_the_last_that_is_trained_on() {
     let world = World::new(1);
     let lengths = |updates, credited: &[Group<Credited>]| -> Vec<usize> {
         let config = RlConfig { updates, ..RlConfig::default() };
-        let batches = world.rl(&config).mini_batches(credited);
-        // One after the other, from the first group.
-        assert!(
-            batches.iter().copied().flatten().zip(credited).all(|(dealt, group)| std::ptr::eq(dealt, group))
-        );
+        let batches = world.rl(&config).mini_batches(credited, (1, 0));
+        // One after the other, from the first group, in every pass.
+        assert!(batches.iter().flatten().copied().eq(0..batches.concat().len()));
+        assert_eq!(batches, world.rl(&config).mini_batches(credited, (1, 1)));
         batches.iter().map(|batch| batch.len()).collect()
     };
     let step = [used(), left_out(), used(), used(), left_out(), left_out()];
@@ -48,6 +47,25 @@ fn mini_batches_are_whole_groups_up_to_the_last_that_is_trained_on() {
     let many = |n: usize| (0..n).map(|_| used()).collect::<Vec<_>>();
     assert_eq!(lengths(4, &many(6)), [2, 2, 1, 1]);
     assert_eq!(lengths(4, &many(10)), [3, 3, 2, 2]);
+}
+
+/// The first pass is in the order of sampling; each further one deals the same groups out anew.
+#[test]
+fn shuffled_passes_have_the_same_groups_in_orders_of_their_own() {
+    let world = World::new(1);
+    let config = RlConfig { updates: 3, pass_order: PassOrder::Shuffled, ..RlConfig::default() };
+    let step: Vec<_> = (0..10).map(|_| used()).chain([left_out()]).collect();
+    let of = |step_number, pass| world.rl(&config).mini_batches(&step, (step_number, pass));
+    assert_eq!(of(1, 0).concat(), (0..10).collect::<Vec<_>>());
+    for pass in [1, 2] {
+        let batches = of(1, pass);
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 3, 3]);
+        let mut groups = batches.concat();
+        groups.sort_unstable();
+        assert_eq!(groups, (0..10).collect::<Vec<_>>());
+        assert_eq!(batches, of(1, pass), "a function of seed, step and pass");
+    }
+    assert!(of(1, 1) != of(1, 2) && of(1, 1) != of(2, 1) && of(1, 1) != of(1, 0));
 }
 
 /// The loss of an update at a learning rate of 0, with the tokens that it trained.
@@ -97,11 +115,16 @@ fn the_gap_is_that_of_the_first_update_and_entropies_add_up() {
     let mut updates = Updates::default();
     for number in 1..=2 {
         // The weights of the second update are far from those that sampled.
+        updates.begin_pass();
         rl.update(&mut learner, (1, 0.1), &groups, &mut updates).unwrap();
         let found = updates.gap.finish();
         assert!((found.mean - gaps.iter().sum::<f64>() / 5.0).abs() < 1e-5, "{number}: {found:?}");
         assert!((found.max - gaps.iter().copied().fold(0.0, f64::max)).abs() < 1e-5, "{number}: {found:?}");
         assert_eq!((updates.by_update.len(), updates.diagnostics.tokens), (number, 5 * number));
+        assert!(updates.by_pass.len() == number && updates.by_pass.iter().all(|pass| pass.tokens == 5));
+        let ratios: Vec<f64> = updates.by_pass.iter().map(|pass| pass.ratio_mean).collect();
+        let mean = ratios.iter().sum::<f64>() / number as f64;
+        assert!((updates.diagnostics.ratio_mean - mean).abs() < 1e-9 * mean, "{ratios:?}");
         // Of each token at most that of 259 equal probabilities.
         let more = updates.entropy - entropies;
         assert!(more > 0.0 && more <= 5.0 * 259f64.ln(), "{number}: {more}");

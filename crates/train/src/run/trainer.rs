@@ -16,7 +16,7 @@ use crate::grpo::Grpo;
 use crate::guard::Guard;
 use crate::learner::Learner;
 use crate::ppo::Ppo;
-use crate::rl::Rl;
+use crate::rl::{Divergence, Rl};
 use crate::sft::Sft;
 use crate::stage::Stage;
 use crate::task::Task;
@@ -31,7 +31,15 @@ pub(super) struct Trainer<'a, 'j> {
     pub observer: &'a mut dyn Observer,
 }
 
-/// The files of a trainer's state in a checkpoint.
+/// What of a run's state stands beside the policy in training.
+#[derive(Clone, Copy, Default)]
+struct Beside<'b> {
+    critic: Option<&'b CriticLearner>,
+    divergence: Option<&'b Divergence>,
+}
+
+/// The trainer's state in a checkpoint.
+const TRAINER: &str = "trainer";
 const STATE: &str = "trainer/state.safetensors";
 const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
 
@@ -51,15 +59,22 @@ impl Trainer<'_, '_> {
                 let policy = Policy::load(dir, recipe.precision, device)?;
                 policy.stopping_at(start.generation().stop_tokens.clone())
             }
-            None => trained,
+            None => trained.clone(),
         };
         match stage {
             Stage::Sft(config, demonstrations) => {
+                drop((start, trained));
                 let sft = Sft::new(&config, recipe.seed, demonstrations);
                 self.sft(sft, policy).await
             }
-            Stage::Grpo(config, tasks) => self.grpo((&config, &tasks), &start, policy).await,
-            Stage::Ppo(config, tasks) => self.ppo((&config, &tasks), &start, policy).await,
+            Stage::Grpo(config, tasks) => {
+                let divergence = self.divergence(&config.rl, start, trained)?;
+                self.grpo((&config, &tasks), divergence, policy).await
+            }
+            Stage::Ppo(config, tasks) => {
+                let divergence = self.divergence(&config.rl, start, trained)?;
+                self.ppo((&config, &tasks), divergence, policy).await
+            }
         }
     }
 
@@ -69,7 +84,7 @@ impl Trainer<'_, '_> {
         self.begin("sft", sft.steps, &learner).await?;
         for step in self.first()..=sft.steps {
             let metrics = sft.step(&mut learner, step)?;
-            self.record(&metrics, &learner, None, ("sft", sft.steps)).await?;
+            self.record(&metrics, &learner, Beside::default(), ("sft", sft.steps)).await?;
         }
         self.observer.end();
         Ok((learner.into_policy(), sft.steps))
@@ -78,17 +93,20 @@ impl Trainer<'_, '_> {
     async fn grpo(
         &mut self,
         (config, tasks): (&GrpoConfig, &[Task]),
-        start: &Policy,
+        divergence: Divergence,
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
         let (chat, steps) = (self.chat.clone(), config.rl.steps);
-        let grpo = Grpo { rl: self.rl(&config.rl, config.group_size, tasks, start), config };
+        let rl = self.rl(&config.rl, config.group_size, tasks, divergence);
+        let mut grpo = Grpo { rl, config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
         self.begin("grpo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = grpo.step(&mut learner, step).await?;
+            grpo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            self.record(&metrics, &learner, None, ("grpo", steps)).await?;
+            let beside = Beside { critic: None, divergence: Some(&grpo.rl.divergence) };
+            self.record(&metrics, &learner, beside, ("grpo", steps)).await?;
         }
         self.observer.end();
         Ok((learner.into_policy(), steps))
@@ -97,11 +115,12 @@ impl Trainer<'_, '_> {
     async fn ppo(
         &mut self,
         (config, tasks): (&PpoConfig, &[Task]),
-        start: &Policy,
+        divergence: Divergence,
         policy: Policy,
     ) -> Result<(Policy, u64), TrainError> {
         let (chat, steps) = (self.chat.clone(), config.rl.steps);
-        let ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, start), config };
+        let rl = self.rl(&config.rl, config.group_size, tasks, divergence);
+        let mut ppo = Ppo { rl, config };
         let guard = Guard::of_critic(config.rl.guards, self.job.run_dir);
         let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
@@ -111,8 +130,10 @@ impl Trainer<'_, '_> {
         self.begin("ppo", steps, &learner).await?;
         for step in self.first()..=steps {
             let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
+            ppo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            self.record(&metrics, &learner, Some(&critic), ("ppo", steps)).await?;
+            let beside = Beside { critic: Some(&critic), divergence: Some(&ppo.rl.divergence) };
+            self.record(&metrics, &learner, beside, ("ppo", steps)).await?;
         }
         self.observer.end();
         critic.critic().save(&self.job.run_dir.join("critic"), |to| self.chat.save_files(to))?;
@@ -124,16 +145,34 @@ impl Trainer<'_, '_> {
         self.job.resume.map_or(0, |resume| resume.step) + 1
     }
 
-    fn rl<'r>(&self, config: &'r RlConfig, group_size: usize, tasks: &'r [Task], start: &Policy) -> Rl<'r>
+    /// What the run's policy is held to, as it was at the checkpoint.
+    fn divergence(
+        &self,
+        config: &RlConfig,
+        start: Policy,
+        trained: Policy,
+    ) -> Result<Divergence, TrainError> {
+        let mut divergence = Divergence::of(config, start, trained);
+        if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
+            divergence.restore(&dir.join(TRAINER))?;
+        }
+        Ok(divergence)
+    }
+
+    fn rl<'r>(
+        &self,
+        config: &'r RlConfig,
+        group_size: usize,
+        tasks: &'r [Task],
+        divergence: Divergence,
+    ) -> Rl<'r>
     where
         Self: 'r,
     {
-        // Fresh adapters leave the start as it was: it is the reference, and no second copy.
-        let reference = config.has_reference().then(|| start.clone());
         let Parts { rubrics, sampler, .. } = self.job.parts;
         let (recipe, rubric, chat) = (self.job.recipe, &rubrics.training, self.chat.clone());
         let (sampler, setting) = (&**sampler, self.setting());
-        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, reference }
+        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, divergence }
     }
 
     fn setting<'r>(&self) -> Setting<'r>
@@ -179,7 +218,7 @@ impl Trainer<'_, '_> {
         &mut self,
         metrics: &StepMetrics,
         learner: &Learner,
-        critic: Option<&CriticLearner>,
+        beside: Beside<'_>,
         (stage, steps): (&str, u64),
     ) -> Result<(), TrainError> {
         let step = metrics.step;
@@ -193,7 +232,7 @@ impl Trainer<'_, '_> {
         let every = self.job.recipe.train.checkpoint_every();
         let stops = self.job.stop.is_requested() || self.job.last_step == Some(step);
         if stops || (every > 0 && step.is_multiple_of(every)) {
-            self.checkpoint(step, learner, critic)?;
+            self.checkpoint(step, learner, beside)?;
         }
         if stops {
             self.observer.end();
@@ -207,12 +246,7 @@ impl Trainer<'_, '_> {
         Ok(())
     }
 
-    fn checkpoint(
-        &self,
-        step: u64,
-        learner: &Learner,
-        critic: Option<&CriticLearner>,
-    ) -> Result<(), TrainError> {
+    fn checkpoint(&self, step: u64, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
         let checkpoints = Checkpoints::of(self.job.run_dir);
         checkpoints.save(step, |dir| {
             learner.policy().save(dir, |to| self.chat.save_files(to))?;
@@ -220,7 +254,8 @@ impl Trainer<'_, '_> {
             std::fs::create_dir_all(&folder)
                 .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
             learner.state().write(&dir.join(STATE))?;
-            critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))
+            beside.critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
+            beside.divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
         })?;
         let best = self.records.best(&checkpoints.steps());
         checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
