@@ -73,8 +73,9 @@ impl GoldReport {
         }
     }
 
-    /// The samples that can be scored: those to train on by RL. `samples` are the checked ones, in the same order.
-    pub fn scorable(&self, samples: Vec<Sample>) -> Vec<Sample> {
+    /// The samples that can be scored: those to train on by RL. `samples` are the checked ones, in the same order, or
+    /// something of each.
+    pub fn scorable<T>(&self, samples: Vec<T>) -> Vec<T> {
         let left_out: HashSet<_> = self.unscorable.iter().map(|found| found.index).collect();
         let kept = samples.into_iter().enumerate().filter(|(index, _)| !left_out.contains(index));
         kept.map(|(_, sample)| sample).collect()

@@ -4,6 +4,7 @@
 //! from, and everything random here depends only on a seed that the caller gives, so the same settings give
 //! the same samples on every machine.
 
+mod blend;
 mod error;
 mod forms;
 mod gold;
@@ -22,6 +23,7 @@ pub mod inspect;
 pub mod random;
 pub mod world;
 
+pub use blend::Blend;
 pub use error::{DataError, Place};
 pub use forms::{Form, Reading, Turns, changes_prompt};
 pub use gold::Gold;

@@ -26,6 +26,7 @@ mod adaptive_kl;
 mod advantage;
 mod aggregate;
 mod diagnostics;
+mod difficulty;
 mod error;
 mod gae;
 mod grad_norm;
@@ -47,6 +48,7 @@ pub use advantage::{
 };
 pub use aggregate::{Aggregation, BatchExtent};
 pub use diagnostics::Diagnostics;
+pub use difficulty::{SuccessRate, draw_probabilities, has_mixed_outcome, learnability, without_replacement};
 pub use error::GrpoError;
 pub use gae::{Gae, gae, whiten};
 pub use grad_norm::{clip_factor, squared_norm};
