@@ -1,4 +1,4 @@
-//! Advantages and losses of the GRPO family, and the optimiser's arithmetic, as pure functions.
+//! Advantages and losses of the GRPO family, DPO's loss, and the optimiser's arithmetic, as pure functions.
 //!
 //! Invariant: this crate knows no tensor library. A loss returns its value **and** its derivative by
 //! every token's log-probability, so that any framework can go on from there: with `d` the returned
@@ -27,6 +27,7 @@ mod advantage;
 mod aggregate;
 mod diagnostics;
 mod difficulty;
+mod dpo;
 mod error;
 mod gae;
 mod grad_norm;
@@ -49,6 +50,7 @@ pub use advantage::{
 pub use aggregate::{Aggregation, BatchExtent};
 pub use diagnostics::Diagnostics;
 pub use difficulty::{SuccessRate, draw_probabilities, has_mixed_outcome, learnability, without_replacement};
+pub use dpo::{DpoConfig, LogRatio, PairReply, Preference, PreferenceExtent, PreferenceLoss, dpo_loss};
 pub use error::GrpoError;
 pub use gae::{Gae, gae, whiten};
 pub use grad_norm::{clip_factor, squared_norm};
