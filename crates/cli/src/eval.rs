@@ -1,10 +1,10 @@
 //! `toolrl eval`.
 
-use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use toolrl_eval::{EvalReport, Evaluation};
+use toolrl_record::TaskOutcomes;
 use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data, worded};
 
 use crate::args::EvalArgs;
@@ -64,11 +64,5 @@ fn write(evaluation: &Evaluation, dir: &Path) -> anyhow::Result<()> {
     let mut report = serde_json::to_vec_pretty(&evaluation.report)?;
     report.push(b'\n');
     std::fs::write(dir.join("eval.json"), report).with_context(cannot)?;
-    let file = std::fs::File::create(dir.join("outcomes.jsonl")).with_context(cannot)?;
-    let mut file = std::io::BufWriter::new(file);
-    for outcome in &evaluation.outcomes {
-        serde_json::to_writer(&mut file, outcome)?;
-        file.write_all(b"\n").with_context(cannot)?;
-    }
-    file.flush().with_context(cannot)
+    Ok(TaskOutcomes::write(&dir.join("outcomes.jsonl"), &evaluation.outcomes)?)
 }

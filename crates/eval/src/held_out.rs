@@ -1,16 +1,12 @@
-//! Greedy episodes of held-out tasks.
-
-use std::sync::Arc;
+//! Greedy and sampled replies to held-out tasks.
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_reward::{Reference, Rubric};
-use toolrl_rollout::{
-    Environment, Episode, Group, Play, Prompt, RolloutError, Sampler, SamplingParams, StreamKey, play,
-};
+use toolrl_reward::Rubric;
+use toolrl_rollout::{Environment, Sampler, SamplingParams};
 
-use crate::score::scores;
-use crate::{EvalError, EvalReport, Outcome, reference};
+use crate::replies::replies;
+use crate::{EvalError, EvalReport, Outcome};
 
 /// What a policy is evaluated on.
 #[derive(Clone, Copy)]
@@ -35,6 +31,27 @@ pub struct HeldOut<'a> {
     pub cut_prompts_to: Option<usize>,
     /// Prompts handed to the sampler at a time; 0 is read as 1. It changes no outcome.
     pub batch_size: usize,
+    /// Replies that are sampled beside the greedy one; none where it is none.
+    pub sampled: Option<Draws>,
+}
+
+/// Replies to a task.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Draws {
+    /// How many.
+    pub replies: usize,
+    /// How their tokens are drawn.
+    pub params: SamplingParams,
+    /// Their random numbers follow from it, the task, the reply and the position: each policy has the same ones, after
+    /// whatever step it is evaluated.
+    pub seed: u64,
+}
+
+impl Draws {
+    /// The one greedy reply, which draws no random number.
+    fn greedy(max_new_tokens: usize) -> Self {
+        Self { replies: 1, params: SamplingParams::greedy(max_new_tokens), seed: 0 }
+    }
 }
 
 /// The report and what it is made of.
@@ -46,7 +63,7 @@ pub struct Evaluation {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Plays one greedy episode of each task, and scores it.
+/// Plays one greedy episode of each task, and the sampled ones that are asked for, and scores them.
 ///
 /// # Arguments
 /// - `progress`: told the number of tasks done and of all tasks, after each batch.
@@ -62,41 +79,19 @@ pub async fn evaluate(
     if samples.is_empty() {
         return Err(EvalError::NoTasks);
     }
+    let greedy = Draws::greedy(held_out.max_new_tokens);
     let mut outcomes = Vec::with_capacity(samples.len());
     for batch in samples.chunks(held_out.batch_size.max(1)) {
-        let groups = episodes(sampler, held_out, batch, outcomes.len()).await?;
-        let played: Vec<_> = batch.iter().zip(groups.iter().flat_map(|group| &group.members)).collect();
-        let dialect = held_out.chat.dialect();
-        let references: Vec<_> = played.iter().map(|(sample, _)| reference(sample, dialect)).collect();
-        let scores = scores(held_out.rubric, &played, &references).await;
-        let scored = played.into_iter().zip(&references).zip(scores);
-        let outcome = |((of, gold), score): ((_, &Result<Reference, _>), _)| {
-            Outcome::of(of, gold.as_ref().ok(), dialect, score)
+        let tasks = (batch, outcomes.len());
+        let greedy = replies(sampler, held_out, tasks, &greedy).await?.into_iter().flatten();
+        let mut sampled = match &held_out.sampled {
+            Some(sampled) => replies(sampler, held_out, tasks, sampled).await?.into_iter(),
+            None => Vec::new().into_iter(),
         };
-        outcomes.extend(scored.map(outcome));
+        let of_task = |(sample, greedy)| Outcome::new(sample, greedy, sampled.next().unwrap_or_default());
+        outcomes.extend(batch.iter().zip(greedy).map(of_task));
         progress(outcomes.len(), samples.len());
     }
     let report = EvalReport::of(held_out.policy, &outcomes);
     Ok(Evaluation { report, outcomes })
-}
-
-/// One greedy episode of each sample, the first of which is number `first` of all.
-async fn episodes(
-    sampler: &mut dyn Sampler,
-    held_out: &HeldOut<'_>,
-    samples: &[Sample],
-    first: usize,
-) -> Result<Vec<Group<Episode>>, EvalError> {
-    let HeldOut { chat, environment, max_new_tokens, max_turns, context, cut_prompts_to, .. } = *held_out;
-    let prompt = |(task, sample): (usize, &Sample)| {
-        let prompt = Prompt::of_sample(chat, environment, sample, task)?;
-        let prompt = prompt.keep_last(chat, cut_prompts_to.unwrap_or(usize::MAX))?;
-        Ok(Arc::new(Prompt { index: (first + task) as u64, ..prompt }))
-    };
-    let prompts = samples.iter().enumerate().map(prompt).collect::<Result<Vec<_>, RolloutError>>()?;
-    // Greedy decoding draws no random number, so any key does.
-    let key = StreamKey { seed: 0, step: 0 };
-    let params = SamplingParams::greedy(max_new_tokens);
-    let how = Play { chat, environment, params, key, max_turns, context };
-    Ok(play(sampler, &prompts, |prompt| &samples[prompt.task], 1, &how).await?)
 }

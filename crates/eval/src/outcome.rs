@@ -1,4 +1,4 @@
-//! What became of one task.
+//! What became of one task, reply by reply.
 
 use std::collections::BTreeMap;
 
@@ -40,19 +40,11 @@ impl TryFrom<Score> for TaskScore {
 /// Why a reply has no reward: for instance a gold reply that the rubric cannot read.
 pub type ScoreError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What became of one task.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Outcome {
-    /// The sample's id.
-    pub id: String,
-    /// The kind of task.
-    pub kind: TaskKind,
-    /// Whether the prompt's tools were held out from training.
-    pub unseen_tools: bool,
+/// What one reply to a task was.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct ReplyOutcome {
     /// The policy's last turn, as it is scored.
     pub reply: String,
-    /// The gold reply.
-    pub gold: String,
     /// The reward; none where it could not be computed.
     pub score: Option<TaskScore>,
     /// Why it could not.
@@ -69,7 +61,26 @@ pub struct Outcome {
     pub finish: FinishReason,
 }
 
-impl Outcome {
+/// What became of one task.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Outcome {
+    /// The sample's id, which no other task of the evaluation has.
+    pub id: String,
+    /// The kind of task.
+    pub kind: TaskKind,
+    /// Whether the prompt's tools were held out from training.
+    pub unseen_tools: bool,
+    /// The gold reply.
+    pub gold: String,
+    /// The greedy reply; its fields stand beside the task's.
+    #[serde(flatten)]
+    pub greedy: ReplyOutcome,
+    /// The sampled replies, where some were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<ReplyOutcome>,
+}
+
+impl ReplyOutcome {
     /// One episode with its score.
     pub(crate) fn of(
         (sample, episode): (&Sample, &Episode),
@@ -85,11 +96,7 @@ impl Outcome {
         let is_toolrl = dialect.name() == ToolRl.name();
         let kind = if is_toolrl { ReplyKind::of(&sample.gold) } else { sample.gold.turn().kind() };
         Self {
-            id: sample.id.clone(),
-            kind: sample.kind,
-            unseen_tools: sample.unseen_tools,
             reply: reply.clone(),
-            gold: sample.gold.text().to_owned(),
             score,
             error,
             well_formed: dialect.strict(reply.as_bytes(), kind).is_ok(),
@@ -102,6 +109,20 @@ impl Outcome {
             overlong: episode.replies.is_empty(),
             tokens: episode.sampled(),
             finish: episode.finish(),
+        }
+    }
+}
+
+impl Outcome {
+    /// A task with its replies.
+    pub(crate) fn new(sample: &Sample, greedy: ReplyOutcome, samples: Vec<ReplyOutcome>) -> Self {
+        Self {
+            id: sample.id.clone(),
+            kind: sample.kind,
+            unseen_tools: sample.unseen_tools,
+            gold: sample.gold.text().to_owned(),
+            greedy,
+            samples,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::Outcome;
+use crate::{Outcome, SampledRates};
 
 /// Means over some tasks.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -26,13 +26,17 @@ pub struct Rates {
     /// How many replies each of the reward's terms failed on; terms that never failed are not there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<String, usize>,
+    /// What several sampled replies a task gave; none where the greedy ones alone were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<SampledRates>,
 }
 
 impl Rates {
-    /// The means over these tasks; all zero for none.
+    /// The means over these tasks' greedy replies, and over sampled ones; all zero for none.
     pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Self {
         let outcomes: Vec<_> = outcomes.into_iter().collect();
-        let scores: Vec<_> = outcomes.iter().filter_map(|o| o.score.as_ref()).collect();
+        let replies: Vec<_> = outcomes.iter().map(|outcome| &outcome.greedy).collect();
+        let scores: Vec<_> = replies.iter().filter_map(|o| o.score.as_ref()).collect();
         let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
         let mut sums = BTreeMap::new();
         for (name, value) in scores.iter().flat_map(|s| &s.components) {
@@ -48,12 +52,13 @@ impl Rates {
         Self {
             tasks: outcomes.len(),
             errors: outcomes.len() - scores.len(),
-            overlong: outcomes.iter().filter(|o| o.overlong).count(),
+            overlong: replies.iter().filter(|o| o.overlong).count(),
             mean_reward: total / scores.len().max(1) as f64,
-            format_rate: share(outcomes.iter().filter(|o| o.well_formed).count(), outcomes.len()),
-            exact_call_rate: share(outcomes.iter().filter(|o| o.exact).count(), outcomes.len()),
+            format_rate: share(replies.iter().filter(|o| o.well_formed).count(), outcomes.len()),
+            exact_call_rate: share(replies.iter().filter(|o| o.exact).count(), outcomes.len()),
             components: sums.into_iter().map(|(name, (sum, count))| (name, sum / count)).collect(),
             failures,
+            sampled: SampledRates::of(&outcomes),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Outcome, Rates};
+use crate::{Outcome, Rates, SampledRates};
 
 /// The evaluation of one policy: `eval.json`, and each half of `summary.json`.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -47,41 +47,51 @@ impl EvalReport {
 
     /// A text table of one evaluation.
     pub fn table(&self) -> String {
-        let mut table = line("", "tasks", HEAD);
-        for (name, r) in self.rows() {
-            let cells = [format!("{:.3}", r.mean_reward), percent(r.format_rate), percent(r.exact_call_rate)];
-            table += &line(&name, &r.tasks.to_string(), cells);
+        let sampled = self.overall.sampled.is_some();
+        let mut table = head(&self.overall, sampled);
+        for (name, rates) in self.rows() {
+            table += &line(&name, &rates.tasks.to_string(), &cells(rates, sampled));
         }
         table
     }
 
-    /// A text table of two evaluations over the same tasks. A row that `before` lacks is left out.
+    /// A text table of two evaluations over the same tasks. A row that `before` lacks is left out, and so are the figures
+    /// of sampled replies where either lacks them.
     pub fn comparison(before: &Self, after: &Self) -> String {
-        let mut table = line("", "tasks", HEAD);
+        let sampled = SampledRates::comparable(&before.overall, &after.overall);
+        let mut table = head(&after.overall, sampled);
         let rows: BTreeMap<_, _> = before.rows().into_iter().collect();
         for (name, new) in after.rows() {
             let Some(old) = rows.get(&name) else { continue };
-            let arrow = |old: String, new: String| format!("{old} -> {new}");
-            let cells = [
-                format!("{:.3} -> {:.3}", old.mean_reward, new.mean_reward),
-                arrow(percent(old.format_rate), percent(new.format_rate)),
-                arrow(percent(old.exact_call_rate), percent(new.exact_call_rate)),
-            ];
-            table += &line(&name, &new.tasks.to_string(), cells);
+            let (old, new, tasks) = (cells(old, sampled), cells(new, sampled), new.tasks);
+            let cells: Vec<_> = old.iter().zip(new).map(|(old, new)| format!("{old} -> {new}")).collect();
+            table += &line(&name, &tasks.to_string(), &cells);
         }
         table
     }
 }
 
-const HEAD: [&str; 3] = ["mean reward", "format", "exact calls"];
+/// The first line: what a table has of each row.
+fn head(overall: &Rates, sampled: bool) -> String {
+    let names = ["mean reward", "format", "exact calls"].map(str::to_owned).into_iter();
+    let of_sampled = overall.sampled.iter().filter(|_| sampled).flat_map(SampledRates::shown);
+    line("", "tasks", &names.chain(of_sampled.map(|(name, _)| name)).collect::<Vec<_>>())
+}
+
+fn cells(rates: &Rates, sampled: bool) -> Vec<String> {
+    let greedy =
+        [format!("{:.3}", rates.mean_reward), percent(rates.format_rate), percent(rates.exact_call_rate)];
+    let of_sampled = rates.sampled.iter().filter(|_| sampled).flat_map(SampledRates::shown);
+    greedy.into_iter().chain(of_sampled.map(|(_, rate)| percent(rate))).collect()
+}
 
 fn percent(rate: f64) -> String {
     format!("{:.1}%", 100.0 * rate)
 }
 
-fn line<T: AsRef<str>>(name: &str, tasks: &str, cells: [T; 3]) -> String {
-    let [reward, format, exact] = cells.each_ref().map(AsRef::as_ref);
-    format!("{name:<24}{tasks:>6}  {reward:>16}  {format:>16}  {exact:>16}\n")
+fn line(name: &str, tasks: &str, cells: &[String]) -> String {
+    let cells: String = cells.iter().map(|cell| format!("  {cell:>16}")).collect();
+    format!("{name:<24}{tasks:>6}{cells}\n")
 }
 
 #[cfg(test)]
@@ -98,6 +108,7 @@ mod tests {
             exact_call_rate: mean_reward / 4.0,
             components: BTreeMap::from([("format".to_owned(), 0.75)]),
             failures: BTreeMap::new(),
+            sampled: None,
         };
         EvalReport {
             policy: "dir".into(),

@@ -10,25 +10,24 @@ use crate::{ScoreError, TaskScore};
 /// fixed one of evaluation, so no schedule moves them.
 pub(crate) async fn scores(
     rubric: &Rubric,
-    episodes: &[(&Sample, &Episode)],
-    references: &[Result<Reference, RewardError>],
+    played: &[((&Sample, &Episode), &Result<Reference, RewardError>)],
 ) -> Vec<Result<TaskScore, ScoreError>> {
-    let pairs = episodes.iter().zip(references);
-    let readable: Vec<_> = pairs
+    let readable: Vec<_> = played
+        .iter()
         .filter_map(|((_, episode), gold)| {
             let gold = gold.as_ref().ok()?;
             Some((gold.read(episode.reply().text.as_bytes()), gold))
         })
         .collect();
     let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
-    let score = |(gold, (_, episode)): (&Result<Reference, RewardError>, &(&Sample, &Episode))| match gold {
+    let score = |((_, episode), gold): &((&Sample, &Episode), &Result<Reference, RewardError>)| match gold {
         Ok(_) => {
             let score = TaskScore::try_from(scores.next().ok_or("no score")??)?;
             Ok(with_outcome(score, episode.outcome))
         }
         Err(error) => Err(error.to_string().into()),
     };
-    references.iter().zip(episodes).map(score).collect()
+    played.iter().map(score).collect()
 }
 
 fn with_outcome(mut score: TaskScore, outcome: Option<f64>) -> TaskScore {

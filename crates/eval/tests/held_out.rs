@@ -21,7 +21,7 @@ struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     fn new(chat: &'a Chat, texts: &[&'static str]) -> Self {
-        Self { chat, texts: texts.to_vec(), params: Vec::new(), turns: 1 }
+        Self { chat, texts: texts.to_vec(), params: Vec::new(), turns: usize::MAX }
     }
 
     fn turn(&self, text: &str) -> Sampled {
@@ -36,12 +36,15 @@ impl Sampler for Prepared<'_> {
         &'a mut self,
         requests: &'a [Request<'a>],
         params: &'a SamplingParams,
-        _: StreamKey,
+        key: StreamKey,
     ) -> Sampling<'a> {
+        assert_eq!(key.step, 0, "no step of training reaches an evaluation");
         self.params.push(*params);
         let turns = |request: &Request<'_>| {
-            assert_eq!(request.members, 0..1);
-            vec![self.turn(self.texts[request.index as usize]); self.turns]
+            assert_eq!(request.members.end, if params.temperature > 0.0 { 4 } else { 1 });
+            let turn =
+                |member: usize| self.turn(self.texts[(request.index as usize + member) % self.texts.len()]);
+            request.members.clone().map(turn).take(self.turns).collect()
         };
         let turns = requests.iter().map(turns).collect();
         Box::pin(async { Ok(turns) })
@@ -87,6 +90,7 @@ fn held_out<'a>(chat: &'a Chat, samples: &'a [Sample], rubric: &'a Rubric, batch
         context: 4096,
         cut_prompts_to: None,
         batch_size,
+        sampled: None,
     }
 }
 
@@ -121,9 +125,47 @@ async fn rates_count_replies_by_kind_and_by_tools() {
     assert_eq!(report.by_kind["no_call"].mean_reward, 1.0);
     assert_eq!(report.unseen_tools.as_ref().unwrap().mean_reward, -3.0);
     assert_eq!(report.seen_tools.as_ref().unwrap().tasks, 3);
-    assert!(outcomes[3].error.is_some());
-    let tokens = chat.encode(CALL).unwrap().len() + 1;
-    assert_eq!((outcomes[0].exact, outcomes[0].well_formed, outcomes[0].tokens), (true, true, tokens));
+    assert!(outcomes[3].greedy.error.is_some());
+    let (tokens, greedy) = (chat.encode(CALL).unwrap().len() + 1, &outcomes[0].greedy);
+    assert_eq!((greedy.exact, greedy.well_formed, greedy.tokens), (true, true, tokens));
+}
+
+/// The greedy figures stay what they are, and those of four sampled replies stand beside them.
+#[tokio::test]
+async fn sampled_replies_are_counted_beside_the_greedy_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (chat, samples, rubric) = (chat(dir.path()).unwrap(), samples(), Rubric::toolrl());
+    let params = SamplingParams { temperature: 1.0, top_p: 0.9, max_new_tokens: 7 };
+    let mut found = Vec::new();
+    for batch_size in [1, 2, 100] {
+        let mut sampler = Prepared::new(&chat, &TEXTS);
+        let sampled = Some(Draws { replies: 4, params, seed: 5 });
+        let of = HeldOut { sampled, ..held_out(&chat, &samples, &rubric, batch_size) };
+        found.push(evaluate(&mut sampler, &of, |_, _| ()).await.unwrap());
+    }
+    assert!(found.iter().all(|other| *other == found[0]), "the batch size changes nothing");
+    let mut greedy = Prepared::new(&chat, &TEXTS);
+    let greedy = evaluate(&mut greedy, &held_out(&chat, &samples, &rubric, 2), |_, _| ()).await.unwrap();
+    let Evaluation { report, outcomes } = &found[0];
+    let without = |rates: &Rates| Rates { sampled: None, ..rates.clone() };
+    assert_eq!(without(&report.overall), greedy.report.overall);
+    // Of TEXTS, the first alone makes the call, and all but the first make none.
+    let exact = |o: &Outcome| o.samples.iter().map(|reply| reply.exact).collect::<Vec<_>>();
+    let of_task: Vec<_> = outcomes.iter().map(exact).collect();
+    assert_eq!(of_task[0], [true, false, false, false]);
+    assert_eq!(of_task[1], [false; 4]);
+    assert_eq!(of_task[2], [true, true, true, false]);
+    let sampled = report.overall.sampled.as_ref().unwrap();
+    // Right of four: 1, 0, 3, 3 and 1.
+    let expected =
+        [("avg@4", 8.0 / 20.0), ("pass@2", (0.5 + 0.0 + 1.0 + 1.0 + 0.5) / 5.0), ("pass@4", 4.0 / 5.0)];
+    assert_eq!(sampled.exact_calls.len(), expected.len());
+    for (name, value) in expected {
+        assert!((sampled.exact_calls[name] - value).abs() < 1e-12, "{name}: {sampled:?}");
+    }
+    let table = report.table();
+    assert!(table.lines().next().unwrap().ends_with("pass@4") && table.contains("40.0%"), "{table}");
+    assert!(!EvalReport::comparison(&greedy.report, report).contains("pass@"), "one has none");
 }
 
 #[tokio::test]
@@ -135,7 +177,7 @@ async fn a_prompt_that_leaves_no_room_counts_as_unanswered() {
     let mut sampler = Prepared::new(&chat, &[CALL, CALL, ANSWER]);
     let of = HeldOut { context: 400, ..held_out(&chat, &samples, &rubric, 2) };
     let Evaluation { report, outcomes } = evaluate(&mut sampler, &of, |_, _| ()).await.unwrap();
-    let outcome = |o: &toolrl_eval::Outcome| (o.overlong, o.exact, o.tokens == 0);
+    let outcome = |o: &toolrl_eval::Outcome| (o.greedy.overlong, o.greedy.exact, o.greedy.tokens == 0);
     let found: Vec<_> = outcomes.iter().map(outcome).collect();
     assert_eq!(found, [(false, true, false), (true, false, true), (false, true, false)]);
     assert_eq!((report.overall.tasks, report.overall.overlong, report.overall.errors), (3, 1, 0));
@@ -144,7 +186,7 @@ async fn a_prompt_that_leaves_no_room_counts_as_unanswered() {
     let mut sampler = Prepared::new(&chat, &[CALL, CALL, ANSWER]);
     let cut = HeldOut { cut_prompts_to: Some(300), ..of };
     let Evaluation { report, outcomes } = evaluate(&mut sampler, &cut, |_, _| ()).await.unwrap();
-    assert_eq!((report.overall.overlong, outcomes[1].exact), (0, true));
+    assert_eq!((report.overall.overlong, outcomes[1].greedy.exact), (0, true));
 }
 
 #[tokio::test]
@@ -200,7 +242,7 @@ async fn failed_terms_are_counted_and_shown() {
         let found = evaluate(&mut sampler, &held_out(&chat, &samples, &rubric, 1), |_, _| ()).await.unwrap();
         outcomes.extend(found.outcomes);
     }
-    let score = outcomes[0].score.as_ref().unwrap();
+    let score = outcomes[0].greedy.score.as_ref().unwrap();
     assert_eq!((score.total, score.failures["nan"].as_str()), (0.0, "its value is NaN"));
-    assert_eq!(outcomes[1].error.as_deref(), Some("reward term \"nan\": its value is NaN"));
+    assert_eq!(outcomes[1].greedy.error.as_deref(), Some("reward term \"nan\": its value is NaN"));
 }

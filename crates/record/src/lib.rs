@@ -15,6 +15,7 @@ mod evaluation_row;
 mod events;
 mod file;
 mod metrics;
+mod outcomes;
 mod standstill;
 mod step_log;
 mod summary;
@@ -30,6 +31,7 @@ pub use metrics::{
     AdaptiveKlMetrics, CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread,
     StepDetail, StepMetrics,
 };
+pub use outcomes::{TaskOutcomes, evaluations_dir, outcomes_path};
 pub use standstill::{Cause, Standstill};
 pub use step_log::{StepLog, StepRow, read_rows};
 pub use summary::Summary;

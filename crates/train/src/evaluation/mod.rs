@@ -49,6 +49,7 @@ pub async fn evaluate_policy(
         context,
         cut_prompts_to: recipe.train.cut_prompts_to(context),
         batch_size: recipe.slots * 4,
+        sampled: None,
     };
     let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);
@@ -58,11 +59,11 @@ pub async fn evaluate_policy(
     for (term, count) in &evaluation.report.overall.failures {
         tracing::warn!("evaluation: reward term {term:?} failed on {count} of {} replies", samples.len());
     }
-    if let Some(error) = evaluation.outcomes.iter().find_map(|outcome| outcome.error.as_ref()) {
+    if let Some(error) = evaluation.outcomes.iter().find_map(|outcome| outcome.greedy.error.as_ref()) {
         let without = evaluation.report.overall.errors;
         tracing::warn!("evaluation: {without} of {} replies have no reward: {error}", samples.len());
     }
-    if let Some(first) = evaluation.outcomes.iter().find(|outcome| outcome.overlong) {
+    if let Some(first) = evaluation.outcomes.iter().find(|outcome| outcome.greedy.overlong) {
         tracing::warn!(
             "evaluation: the prompts of {} of {} tasks leave no room in the policy's context of {} tokens and count as \
              unanswered; the first is sample {}",
