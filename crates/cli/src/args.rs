@@ -10,8 +10,8 @@ mod template;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use toolrl_policy::DeviceChoice;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use toolrl_policy::{DeviceChoice, ReferenceCopy};
 
 use crate::calls::CallsCommand;
 use crate::reward::RewardCommand;
@@ -279,6 +279,31 @@ pub struct LogprobsArgs {
     pub device: DeviceChoice,
 }
 
+/// Which policy divergences are measured from.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum ReferenceKind {
+    /// None: there is no divergence
+    #[default]
+    None,
+    /// The policy that training begins with
+    Start,
+    /// The policy of an earlier step
+    Every,
+    /// A moving average of the policy
+    MovingAverage,
+}
+
+impl From<ReferenceKind> for ReferenceCopy {
+    fn from(kind: ReferenceKind) -> Self {
+        match kind {
+            ReferenceKind::None => Self::None,
+            ReferenceKind::Start => Self::Start,
+            ReferenceKind::Every => Self::Every,
+            ReferenceKind::MovingAverage => Self::MovingAverage,
+        }
+    }
+}
+
 /// Arguments of `toolrl policy inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
@@ -294,6 +319,9 @@ pub struct InspectArgs {
     /// As with train.lora.rank: adapters are trained, not the weights
     #[arg(long, value_name = "N")]
     pub lora_rank: Option<usize>,
+    /// As with a divergence, and with train.reference = "start", { every = N }, or with a moving average
+    #[arg(long, value_enum, default_value_t)]
+    pub reference: ReferenceKind,
     /// As with train.activations = "recompute"
     #[arg(long)]
     pub recompute: bool,

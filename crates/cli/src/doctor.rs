@@ -4,7 +4,9 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
-use toolrl_policy::{Activations, CudaReport, DeviceChoice, Inspection, Workload, vector_instructions};
+use toolrl_policy::{
+    Activations, CudaReport, DeviceChoice, Inspection, ReferenceCopy, Workload, vector_instructions,
+};
 
 use crate::args::DoctorArgs;
 use crate::hub;
@@ -122,6 +124,7 @@ impl Room {
         let memory = found.config.memory(&Workload {
             precision: precision(bf16),
             adapters: found.adapter_params(),
+            reference: ReferenceCopy::None,
             micro_tokens: 4096,
             activations: Activations::Keep,
             slots: 16,

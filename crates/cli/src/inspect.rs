@@ -22,6 +22,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let workload = Workload {
         precision: precision(args.bf16),
         adapters: args.lora_rank.map(fresh).or(found.adapter_params()),
+        reference: args.reference.into(),
         micro_tokens: args.micro_tokens,
         activations,
         slots: args.slots,
@@ -95,6 +96,7 @@ fn table(found: &Inspection, memory: &Memory, args: &InspectArgs) -> String {
         ("adapters", adapters),
         ("", String::new()),
         ("weights", format!("{} in {}", size(memory.weights), if args.bf16 { "bf16" } else { "f32" })),
+        ("reference", size(memory.reference)),
         ("gradients", size(memory.gradients)),
         ("AdamW", size(memory.optimizer)),
         ("activations", format!("{} for {passes}", size(memory.activations))),

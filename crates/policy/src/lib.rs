@@ -43,7 +43,7 @@ pub use generation::Generation;
 pub use gradients::ParameterGradients;
 pub use inspect::{Inspection, StoredTensor};
 pub use lora::{AdapterConfig, LoraConfig};
-pub use memory::{Memory, Workload};
+pub use memory::{Memory, ReferenceCopy, Workload};
 pub use optimizer::DeviceMoments;
 pub use pass::{Activations, Derivatives, Pass, PassSettings};
 pub use place::{NamedBase, PolicyPlace};

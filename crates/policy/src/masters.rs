@@ -2,6 +2,7 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
+use crate::Policy;
 use crate::policy::floats;
 
 /// One run of f32 a trained parameter: numbers that the host changes, or tensors that a GPU does.
@@ -29,6 +30,21 @@ impl Masters {
         match self {
             Self::Numbers(numbers) => numbers.into_iter().zip(gradients).map(put).collect(),
             Self::Tensors(tensors) => tensors,
+        }
+    }
+}
+
+impl Policy {
+    /// The policy as it computes, without the exact values that training keeps of weights in bf16.
+    #[must_use]
+    pub fn frozen(&self) -> Self {
+        Self {
+            decoder: self.decoder.clone(),
+            adapters: self.adapters.clone(),
+            masters: None,
+            config: self.config.clone(),
+            generation: self.generation.clone(),
+            source: self.source.clone(),
         }
     }
 }

@@ -8,6 +8,20 @@ use crate::{Activations, Architecture, ModelConfig, Precision};
 /// Bytes of an f32.
 const F32: u64 = 4;
 
+/// The policy that divergences are measured from, as far as memory goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReferenceCopy {
+    /// There is none.
+    #[default]
+    None,
+    /// The policy that training begins with.
+    Start,
+    /// The policy of an earlier step.
+    Every,
+    /// A moving average of the policy, kept in f32 beside weights in bf16.
+    MovingAverage,
+}
+
 /// Batch settings that decide how much memory training and sampling take.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Workload {
@@ -15,6 +29,8 @@ pub struct Workload {
     pub precision: Precision,
     /// Parameters of the adapters that are trained, where it is not the weights.
     pub adapters: Option<u64>,
+    /// The policy that divergences are measured from.
+    pub reference: ReferenceCopy,
     /// Tokens of one forward and backward pass.
     pub micro_tokens: usize,
     /// What of a forward pass is kept.
@@ -32,6 +48,8 @@ pub struct Workload {
 pub struct Memory {
     /// The weights as they are held.
     pub weights: u64,
+    /// What the reference holds beside them. Of adapters it shares the base, and the start is no copy.
+    pub reference: u64,
     /// Gradients: those of a pass, and their sum over the passes of a step.
     pub gradients: u64,
     /// AdamW's two moments, and the f32 masters of weights in bf16.
@@ -46,7 +64,7 @@ impl Memory {
     /// The peak of a GRPO run: the cache is gone when the backward pass begins.
     pub fn training(&self) -> u64 {
         let update = self.gradients + self.activations;
-        self.weights + self.optimizer + update.max(self.cache)
+        self.weights + self.reference + self.optimizer + update.max(self.cache)
     }
 
     /// The peak of sampling alone.
@@ -80,6 +98,12 @@ impl ModelConfig {
         let masters = if of.precision == Precision::F32 { 0 } else { 1 };
         Memory {
             weights: stored * (weights + of.adapters.unwrap_or(0)),
+            reference: match of.reference {
+                ReferenceCopy::None => 0,
+                ReferenceCopy::Start => of.adapters.map_or(stored * weights, |_| 0),
+                ReferenceCopy::Every => stored * trained,
+                ReferenceCopy::MovingAverage => (stored + masters * F32) * trained,
+            },
             gradients: 2 * F32 * trained,
             optimizer: (2 + masters) * F32 * trained,
             activations: stored * tokens * kept,
@@ -143,6 +167,7 @@ mod tests {
         let workload = Workload {
             precision: Precision::F32,
             adapters: None,
+            reference: ReferenceCopy::None,
             micro_tokens: 1024,
             activations: Activations::Keep,
             slots: 16,
@@ -163,6 +188,23 @@ mod tests {
             (2 * narrow.activations, 2 * narrow.optimizer),
             (memory.activations, 3 * memory.optimizer)
         );
+        let copies = |precision, adapters| {
+            let kinds = [ReferenceCopy::Start, ReferenceCopy::Every, ReferenceCopy::MovingAverage];
+            kinds.map(|reference| {
+                let with = config.memory(&Workload { reference, precision, adapters, ..workload.clone() });
+                let without = config.memory(&Workload { precision, adapters, ..workload.clone() });
+                assert_eq!(
+                    (with.sampling(), with.training()),
+                    (without.sampling(), without.training() + with.reference)
+                );
+                with.reference
+            })
+        };
+        let all = memory.weights;
+        assert_eq!(copies(Precision::F32, None), [all; 3]);
+        assert_eq!(copies(Precision::Bf16, None), [all / 2, all / 2, all / 2 + all]);
+        assert_eq!(copies(Precision::F32, Some(10)), [0, 40, 40]);
+        assert_eq!(copies(Precision::Bf16, Some(10)), [0, 20, 60]);
         let lora = LoraConfig { target_modules: vec!["q_proj".to_owned()], ..LoraConfig::default() };
         let adapters = Some(config.lora_params(&(&lora).into()));
         let adapted = config.memory(&Workload { adapters, ..workload });

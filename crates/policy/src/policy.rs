@@ -23,7 +23,7 @@ pub struct Policy {
     pub(crate) config: Arc<ModelConfig>,
     pub(crate) generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
-    source: Option<PathBuf>,
+    pub(crate) source: Option<PathBuf>,
 }
 
 /// What of a policy are adapters.
@@ -183,19 +183,6 @@ impl Policy {
     {
         let companions = |dir: &Path| companions(dir).map_err(|e| PolicyError::Companions(Box::new(e)));
         weights::save(self, stored, dir, companions)
-    }
-
-    /// The policy as it computes, without the exact values that training keeps of weights in bf16.
-    #[must_use]
-    pub fn frozen(&self) -> Self {
-        Self {
-            decoder: self.decoder.clone(),
-            adapters: self.adapters.clone(),
-            masters: None,
-            config: self.config.clone(),
-            generation: self.generation.clone(),
-            source: self.source.clone(),
-        }
     }
 
     /// The directory that the policy's weights were read from.

@@ -228,6 +228,13 @@ mod tests {
             detail: StepDetail::Grpo(GrpoMetrics {
                 reward: Spread::of(&[4.0, -3.0]),
                 components: BTreeMap::from([("format".into(), 0.5)]),
+                passes: [1.0, 1.5]
+                    .map(|ratio_mean| Diagnostics { ratio_mean, ..Diagnostics::default() })
+                    .into(),
+                adaptive_kl: BTreeMap::from([(
+                    "loss".into(),
+                    AdaptiveKlMetrics { coef: 0.1, divergence: 3.0 },
+                )]),
                 ..GrpoMetrics::default()
             }),
             loss: 0.25,
@@ -247,6 +254,7 @@ mod tests {
         assert_eq!(scalars["components/format"], 0.5);
         assert_eq!(scalars["seconds/sample"], 2.0);
         assert_eq!(scalars["loss"], 0.25);
+        assert_eq!((scalars["passes/2/ratio_mean"], scalars["adaptive_kl/loss/coef"]), (1.5, 0.1));
         assert!(!scalars.contains_key("step") && !scalars.contains_key("entropy"));
     }
 

@@ -149,7 +149,15 @@ fn explained_variance(targets: &[Vec<Target>]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use toolrl_policy::Activations;
+
     use super::*;
+    use crate::guard::Guard;
+    use crate::learner::Update;
+    use crate::test_fixtures::{World, credited, group, learner, policy};
+    use crate::{CriticConfig, GuardConfig, PassOrder, RlConfig};
 
     #[test]
     fn members_that_are_not_trained_on_have_no_part_in_the_whitening() {
@@ -158,6 +166,35 @@ mod tests {
         let mut alone = vec![vec![1.0, 3.0], vec![-2.0]];
         whiten(&mut alone, EPSILON);
         assert_eq!(found, [alone[0].clone(), vec![100.0], alone[1].clone()]);
+    }
+
+    #[test]
+    fn policy_and_critic_have_the_same_passes() {
+        let world = World::new(3);
+        let rl = RlConfig { passes: 3, updates: 2, pass_order: PassOrder::Shuffled, ..RlConfig::default() };
+        let critic_config = CriticConfig { warmup_steps: 1, ..CriticConfig::default() };
+        let config = PpoConfig { rl, critic: critic_config, ..PpoConfig::default() };
+        let ppo = Ppo { rl: world.rl(&config.rl), config: &config };
+        let member = |task: usize| credited(2 + task, Credit::Tokens(vec![1.0; 2 + task]));
+        let credited: Vec<_> = (0..3).map(|task| group(task, [member(task)])).collect();
+        let target = |task: usize| Target { old_values: vec![0.0; 2 + task], returns: vec![1.0; 2 + task] };
+        let targets: Vec<Vec<Target>> = (0..3).map(|task| vec![target(task)]).collect();
+        let guard = Guard::new(GuardConfig::default(), Path::new(""));
+        let mut critic = CriticLearner::of(&policy(3), &config.critic, Activations::Keep, guard);
+        let mut learner = learner();
+        let mut laps = Laps::begin();
+        for (step, of_policy, of_critic) in [(1, 0, 6), (2, 6, 12)] {
+            let (updates, critics) =
+                ppo.updates(&mut learner, &mut critic, step, &credited, &targets, &mut laps).unwrap();
+            assert_eq!((learner.state().updates, critic.state().updates), (of_policy, of_critic));
+            // Each pass has each token once.
+            let of_pass = |pass: &[Update]| pass.iter().map(|u| u.tokens).sum::<u64>();
+            let tokens = |all: &[Update]| all.chunks(2).map(of_pass).collect::<Vec<u64>>();
+            let critics: Vec<Update> = critics.iter().map(|u| u.update).collect();
+            assert_eq!(tokens(&critics), [9; 3]);
+            assert_eq!(tokens(&updates.by_update), vec![9; of_policy as usize / 2]);
+            assert_eq!(updates.by_pass.len(), of_policy as usize / 2);
+        }
     }
 
     #[test]

@@ -167,6 +167,10 @@ fn a_directory_is_inspected_before_it_is_loaded() {
     assert_eq!(kept["memory"]["weights"], 4 * 1_112_192);
     let activations = |of: &Value| of["memory"]["activations"].as_u64().unwrap();
     assert!(activations(&recomputed) * 2 < activations(&kept));
+    let reference = |more: &[&str]| json(more)["memory"]["reference"].as_u64().unwrap();
+    assert_eq!(reference(&[]), 0);
+    assert_eq!(reference(&["--reference", "start"]), 4 * 1_112_192);
+    assert_eq!(reference(&["--reference", "moving-average", "--bf16"]), 6 * 1_112_192);
     let adapted = json(&["--lora-rank", "4"]);
     assert!(adapted["memory"]["optimizer"].as_u64() < kept["memory"]["optimizer"].as_u64());
 }

@@ -69,7 +69,7 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
             ],
         ),
         chart(
-            "The same by pass over a step's replies",
+            "Tokens whose ratio was clipped, by pass",
             "share of tokens",
             by_pass(metrics, |pass| pass.clip_fraction_low + pass.clip_fraction_high),
         ),

@@ -332,6 +332,20 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_of_the_page_on_grpo_are_settings() {
+        let page = include_str!("../../../../docs/grpo.md");
+        let examples: Vec<&str> =
+            page.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        assert!(examples.len() > 4);
+        for example in examples {
+            let table = if example.starts_with("[train") { "" } else { "[train]\n" };
+            let method = example.contains("method").then_some(()).map_or("train.method=grpo", |()| "seed=1");
+            let text = format!("name = \"a\"\n{table}{example}");
+            Recipe::parse(&text, &[method.to_owned()]).unwrap_or_else(|e| panic!("{e}: {example}"));
+        }
+    }
+
+    #[test]
     fn every_path_of_a_resolved_recipe_is_absolute() {
         let text = "name = \"a\"\n[policy]\ndir = \"some/model\"\n[data.files]\ntrain = \"rows.jsonl\"\n\
                     eval = \"../other.jsonl\"\n[train]\nmethod = \"sft\"\n\
