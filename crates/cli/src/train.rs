@@ -63,11 +63,11 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
 
 /// Puts the dialect that would be found into a recipe, where its policy and its data are there; why is logged.
 fn find_dialect(recipe: &mut Recipe) -> anyhow::Result<()> {
-    let (Some(PolicySource::Dir(dir)), DataSource::Files(files)) = (&recipe.policy, &recipe.data) else {
-        return Ok(());
-    };
+    let Some(PolicySource::Dir(dir)) = &recipe.policy else { return Ok(()) };
     let place = PolicyPlace::from(dir);
-    if dir.is_dir() && place.base()?.is_none_or(|base| base.is_dir()) && files.train.exists() {
+    let files = recipe.data.paths();
+    let there = !files.is_empty() && files.iter().all(|path| path.exists());
+    if there && dir.is_dir() && place.base()?.is_none_or(|base| base.is_dir()) {
         let data = load_data(&recipe.data, recipe.seed)?;
         let chat = words(&place, recipe.template.clone())?;
         recipe.dialect = worded(recipe, data.train.iter(), chat)?.dialect().name().to_owned();
@@ -129,7 +129,9 @@ pub(crate) fn apply(recipe: &mut Recipe, policy: Option<&Path>, data: Option<&Pa
         // Settings of the recipe for files, such as a separate evaluation set, stay.
         match &mut recipe.data {
             DataSource::Files(files) => files.train = path.to_owned(),
-            DataSource::World(_) => recipe.data = DataSource::Files(FilesConfig::new(path.to_owned())),
+            DataSource::World(_) | DataSource::Mix(_) => {
+                recipe.data = DataSource::Files(FilesConfig::new(path.to_owned()));
+            }
         }
     }
 }

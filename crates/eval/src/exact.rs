@@ -1,7 +1,8 @@
 //! Whether a reply makes the gold calls.
 
+use toolrl_data::Gold;
 use toolrl_grammar::json::{self, Line, Value};
-use toolrl_grammar::{Parsed, TurnPart, lenient, tags};
+use toolrl_grammar::{Dialect, Parsed, ToolRl, TurnPart, lenient, tags};
 use toolrl_reward::{AnyCall, Reference};
 
 /// Whether a reply makes exactly the calls of the gold reply: as many, in any order, each with the
@@ -18,8 +19,17 @@ pub fn is_exact(reply: &str, gold: &str) -> bool {
     }
 }
 
+/// [`is_exact`] of a reply in a dialect, as its policy words it.
+pub fn makes_gold_calls(reply: &str, (gold, reference): (&Gold, &Reference), dialect: &dyn Dialect) -> bool {
+    if dialect.name() == ToolRl.name() {
+        is_exact(reply, gold)
+    } else {
+        makes_the_calls(&reference.read(reply.as_bytes()), reference)
+    }
+}
+
 /// The same of a reply that was read in its own dialect: no fault in its calls, and the reference's calls in any order.
-pub(crate) fn makes_the_calls(parsed: &Parsed<'_>, reference: &Reference) -> bool {
+fn makes_the_calls(parsed: &Parsed<'_>, reference: &Reference) -> bool {
     let mut unmatched: Vec<_> = reference.calls().unwrap_or_default().iter().collect();
     let all_wanted = parsed.turn.calls.iter().map(AnyCall::of).all(|call| {
         let equal = unmatched.iter().position(|other| call.same(other));

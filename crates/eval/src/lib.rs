@@ -20,7 +20,7 @@ mod sampled;
 mod score;
 
 pub use error::EvalError;
-pub use exact::is_exact;
+pub use exact::{is_exact, makes_gold_calls};
 pub use held_out::{Draws, Evaluation, HeldOut, evaluate};
 pub use outcome::{Outcome, ReplyOutcome, ScoreError, TaskScore};
 pub use pass::pass_at_k;

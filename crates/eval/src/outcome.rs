@@ -7,8 +7,7 @@ use toolrl_grammar::{Dialect, ReplyKind, ToolRl};
 use toolrl_reward::{Reference, Score};
 use toolrl_rollout::{Episode, FinishReason};
 
-use crate::exact::makes_the_calls;
-use crate::is_exact;
+use crate::{is_exact, makes_gold_calls};
 
 /// A reply's reward.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -101,10 +100,8 @@ impl ReplyOutcome {
             error,
             well_formed: dialect.strict(reply.as_bytes(), kind).is_ok(),
             exact: match reference {
-                Some(reference) if !is_toolrl => {
-                    makes_the_calls(&reference.read(reply.as_bytes()), reference)
-                }
-                _ => is_exact(reply, &sample.gold),
+                Some(reference) => makes_gold_calls(reply, (&sample.gold, reference), dialect),
+                None => is_exact(reply, &sample.gold),
             },
             overlong: episode.replies.is_empty(),
             tokens: episode.sampled(),

@@ -28,8 +28,8 @@ pub use evaluation_row::EvaluationRow;
 pub use events::EventWriter;
 pub use file::write_whole;
 pub use metrics::{
-    AdaptiveKlMetrics, CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics, Spread,
-    StepDetail, StepMetrics,
+    AdaptiveKlMetrics, CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics,
+    SourceMetrics, Spread, StepDetail, StepMetrics, TaskMetrics,
 };
 pub use outcomes::{TaskOutcomes, evaluations_dir, outcomes_path};
 pub use standstill::{Cause, Standstill};

@@ -52,6 +52,17 @@ impl StepDetail {
             Self::Ppo(ppo) => Some(&ppo.replies),
         }
     }
+
+    /// What each of several sources had so far, by its name.
+    pub fn sources(&self) -> &BTreeMap<String, SourceMetrics> {
+        const NONE: &BTreeMap<String, SourceMetrics> = &BTreeMap::new();
+        match self {
+            Self::Sft(sft) => &sft.sources,
+            Self::Grpo(_) | Self::Ppo(_) => {
+                self.sampled().and_then(|replies| replies.tasks.as_ref()).map_or(NONE, |tasks| &tasks.sources)
+            }
+        }
+    }
 }
 
 /// What supervised fine-tuning measures.
@@ -61,6 +72,42 @@ pub struct SftMetrics {
     pub epoch: f64,
     /// Replies in the step's batch.
     pub replies: usize,
+    /// What each source had so far, by its name, where there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, SourceMetrics>,
+}
+
+/// What one of several sources had so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct SourceMetrics {
+    /// Its share of all that was trained on.
+    pub share: f64,
+    /// As many of its samples as so many times all of them.
+    pub epoch: f64,
+}
+
+/// How a run's tasks stand after a step.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct TaskMetrics {
+    /// Share of the tasks that were not asked yet, where the recipe asks for their outcomes; the same of those below.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<f64>,
+    /// Share that is left out of the next step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resting: Option<f64>,
+    /// Share of which all replies succeeded when it was asked last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solved: Option<f64>,
+    /// Share of which no reply did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<f64>,
+    /// Mean of the estimated success rates of those that were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<f64>,
+    /// What each source had so far, by its name, where there are several.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, SourceMetrics>,
 }
 
 /// What PPO measures.
@@ -109,6 +156,15 @@ pub struct GrpoMetrics {
     /// Groups that the recipe leaves out of the loss.
     #[serde(default)]
     pub left_out_groups: usize,
+    /// Share of replies that succeeded, where tasks or groups are chosen by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_rate: Option<f64>,
+    /// Groups in which some replies succeeded and some did not, where the same holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed_outcome_groups: Option<usize>,
+    /// How the tasks stand after the step, where their order has a history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<TaskMetrics>,
     /// Ratios, clipping and divergences.
     pub update: Diagnostics,
     /// The same of each pass over the step's replies, where there are several.

@@ -9,6 +9,8 @@ pub enum Cause {
     AtMinimum,
     /// The replies of each group earned the same.
     NoSpread,
+    /// In no group did some replies succeed and some not, and the others are left out.
+    NoMixedOutcome,
     /// No reply ended by itself.
     NeverEnds,
 }
@@ -73,6 +75,12 @@ impl Standstill {
                  or the replies hardly differ. `toolrl reward forecast --rows {run} --recipe {run}/config.toml` shows \
                  what other settings would do; a higher sampling.temperature or train.group_size may help"
             ),
+            Cause::NoMixedOutcome => {
+                "in no group did some replies succeed and some not, and train.groups leaves the others out, so nothing was \
+                 learned: success_rate in metrics.jsonl tells whether all or none succeed. Ask for less by train.success, \
+                 train by SFT first, or begin with train.groups = \"with_spread\""
+                    .to_owned()
+            }
             Cause::NeverEnds => {
                 "no reply ended by itself: raise sampling.max_new_tokens; where replies go on without an \
                                  end, this policy has not learned to end its turn, and SFT comes first"
@@ -87,10 +95,13 @@ impl Standstill {
 fn causes(sampled: &GrpoMetrics, least: f64) -> Vec<Cause> {
     let at_minimum = sampled.groups > 0 && sampled.reward.max <= least + 1e-9;
     let no_spread = sampled.groups > 0 && sampled.zero_variance_groups == sampled.groups;
+    let all_left_out = sampled.groups > 0 && sampled.left_out_groups == sampled.groups;
+    let no_mixed_outcome = sampled.mixed_outcome_groups == Some(0) && all_left_out;
     let never_ends = sampled.tokens_sampled > 0 && sampled.stop_rate == 0.0;
     [
         (Cause::AtMinimum, at_minimum),
         (Cause::NoSpread, no_spread && !at_minimum),
+        (Cause::NoMixedOutcome, no_mixed_outcome && !no_spread && !at_minimum),
         (Cause::NeverEnds, never_ends),
     ]
     .into_iter()
@@ -149,5 +160,21 @@ mod tests {
         assert!(
             advice.contains("steps 11 to 15") && advice.contains("--rows runs/a --recipe runs/a/config.toml")
         );
+    }
+    #[test]
+    fn groups_that_are_left_out_for_their_outcome_are_told() {
+        let left_out = |step, mixed| {
+            let mut row = row(step, (1.0, 1, 1.0));
+            if let StepDetail::Grpo(grpo) = &mut row.detail {
+                (grpo.left_out_groups, grpo.mixed_outcome_groups) = (4, mixed);
+            }
+            row
+        };
+        let rows: Vec<_> = (1..=5).map(|step| left_out(step, Some(0))).collect();
+        let expected = Standstill { cause: Cause::NoMixedOutcome, first: 1, last: 5 };
+        assert_eq!(Standstill::all(&rows, |_| -3.0), [expected]);
+        assert!(expected.advice("a").contains("train.success"));
+        let rows: Vec<_> = (1..=5).map(|step| left_out(step, None)).collect();
+        assert_eq!(Standstill::all(&rows, |_| -3.0), []);
     }
 }

@@ -104,7 +104,11 @@ mod tests {
     fn row(step: u64) -> StepMetrics {
         StepMetrics {
             step,
-            detail: StepDetail::Sft(SftMetrics { epoch: step as f64 / 4.0, replies: 2 }),
+            detail: StepDetail::Sft(SftMetrics {
+                epoch: step as f64 / 4.0,
+                replies: 2,
+                ..SftMetrics::default()
+            }),
             loss: 1.0 / step as f64,
             grad_norm: 0.5,
             lr: 1e-5,

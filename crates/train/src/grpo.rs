@@ -1,9 +1,10 @@
 //! A GRPO step: prompts, groups, scores, advantages, packs, updates, record.
 
-use toolrl_grpo::has_no_spread;
+use toolrl_grpo::{has_mixed_outcome, has_no_spread};
 use toolrl_record::{StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
+use crate::curriculum::Curriculum;
 use crate::learner::Learner;
 use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates, spans};
 use crate::score::Scored;
@@ -27,10 +28,11 @@ impl Grpo<'_> {
     pub(crate) async fn step(
         &self,
         learner: &mut Learner,
+        curriculum: &mut Curriculum,
         step: u64,
     ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
-        let sampled = self.sample(learner, step).await?;
+        let sampled = self.sample(learner, curriculum, step).await?;
         laps.end("sample");
         let credited = self.credit(learner, sampled);
         laps.end("credit");
@@ -44,20 +46,23 @@ impl Grpo<'_> {
             }
         }
         laps.end("update");
-        let detail = StepDetail::Grpo(self.rl.metrics(step, &credited, &updates));
+        let metrics = self.rl.metrics(step, &credited, &updates, curriculum.metrics(step));
+        let detail = StepDetail::Grpo(metrics);
         Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
     }
 
     /// Groups of scored episodes, sampled until there are enough of those that are trained on.
-    async fn sample(&self, learner: &Learner, step: u64) -> Result<Sampled, TrainError> {
+    async fn sample(
+        &self,
+        learner: &Learner,
+        curriculum: &mut Curriculum,
+        step: u64,
+    ) -> Result<Sampled, TrainError> {
         let mut sampled = Sampled { used: Vec::new(), left_out: Vec::new() };
         let enough = self.config.rl.prompts;
         for round in 0..self.config.groups.rounds() {
-            for group in self.rl.sample(learner.policy(), step, round).await? {
-                let rewarded = group.members.iter().filter(|member| !member.skipped);
-                let rewards: Vec<f64> = rewarded.map(|member| member.reward).collect();
-                let of_use = self.config.groups == GroupFilter::All || !has_no_spread(&rewards);
-                let used = of_use && sampled.used.len() < enough;
+            for group in self.rl.sample(learner.policy(), curriculum, (step, round)).await? {
+                let used = self.is_of_use(&group) && sampled.used.len() < enough;
                 if used { &mut sampled.used } else { &mut sampled.left_out }.push(group);
             }
             if sampled.used.len() >= enough {
@@ -65,6 +70,16 @@ impl Grpo<'_> {
             }
         }
         Ok(sampled)
+    }
+
+    /// Whether a group is one of those that are trained on.
+    fn is_of_use(&self, group: &Group<Scored>) -> bool {
+        let rewarded = group.members.iter().filter(|member| !member.skipped);
+        let rewards: Vec<f64> = rewarded.map(|member| member.reward).collect();
+        let outcomes = group.members.iter().filter_map(|member| member.success);
+        let groups = self.config.groups;
+        groups == GroupFilter::All
+            || (!has_no_spread(&rewards) && (!groups.reads_outcomes() || has_mixed_outcome(outcomes)))
     }
 
     /// Credits each member by comparison with the others of its group or of the step. Groups that are left out come

@@ -6,8 +6,10 @@ use pollster::block_on;
 use toolrl_grpo::{AdvantageKind, Reward};
 
 use super::*;
-use crate::RlConfig;
+use crate::ResampleBy::{Outcome, Reward as ByReward};
+use crate::score::Judge;
 use crate::test_fixtures::{Script, World, cut_off, group, learner, scored, skipped};
+use crate::{RlConfig, Success};
 
 fn config(groups: GroupFilter) -> GrpoConfig {
     GrpoConfig { rl: RlConfig { prompts: 2, ..RlConfig::default() }, groups, ..GrpoConfig::default() }
@@ -81,10 +83,10 @@ fn sampling_stops_when_enough_groups_are_of_use() {
     let cases = [
         (GroupFilter::All, 1, (2, 0)),
         (GroupFilter::WithSpread, 1, (0, 2)),
-        (GroupFilter::Resample { max_rounds: 1 }, 1, (0, 2)),
-        (GroupFilter::Resample { max_rounds: 2 }, 2, (1, 3)),
+        (GroupFilter::Resample { max_rounds: 1, by: ByReward }, 1, (0, 2)),
+        (GroupFilter::Resample { max_rounds: 2, by: ByReward }, 2, (1, 3)),
         // One of the third round's two is more than is needed.
-        (GroupFilter::Resample { max_rounds: 9 }, 3, (2, 4)),
+        (GroupFilter::Resample { max_rounds: 9, by: ByReward }, 3, (2, 4)),
     ];
     for (groups, rounds, (used, left_out)) in cases {
         let config = config(groups);
@@ -102,7 +104,8 @@ fn sampling_stops_when_enough_groups_are_of_use() {
         };
         let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
         let rl = Rl { sampler: &script, ..world.rl(&config.rl) };
-        let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), 1)).unwrap();
+        let mut curriculum = world.curriculum(&config.rl);
+        let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), &mut curriculum, 1)).unwrap();
         assert_eq!(script.asked.lock().unwrap().len(), rounds, "{groups:?}");
         assert_eq!((sampled.used.len(), sampled.left_out.len()), (used, left_out), "{groups:?}");
         let rewards = |group: &Group<Scored>| group.members.iter().map(|m| m.reward).collect::<Vec<_>>();
@@ -119,6 +122,30 @@ fn a_skipped_member_makes_no_group_of_use() {
     let says = |_, _, member: usize| if member == 0 { "1".to_owned() } else { "none".to_owned() };
     let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
     let rl = Rl { sampler: &script, ..world.rl(&config.rl) };
-    let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), 1)).unwrap();
+    let mut curriculum = world.curriculum(&config.rl);
+    let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), &mut curriculum, 1)).unwrap();
     assert_eq!((sampled.used.len(), sampled.left_out.len()), (0, 2));
+}
+
+/// In the first round all fail, with rewards that differ; in the second of two members one succeeds.
+#[test]
+fn groups_of_failures_alone_are_kept_by_their_spread_and_left_out_by_their_outcome() {
+    let world = World::new(20);
+    let cases = [
+        (GroupFilter::WithSpread, 1, (2, 0)),
+        (GroupFilter::MixedOutcome, 1, (0, 2)),
+        (GroupFilter::Resample { max_rounds: 3, by: ByReward }, 1, (2, 0)),
+        (GroupFilter::Resample { max_rounds: 3, by: Outcome }, 2, (2, 2)),
+    ];
+    for (groups, rounds, (used, left_out)) in cases {
+        let config = config(groups);
+        let says = |round: usize, _, member: usize| (2 * round + member).to_string();
+        let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
+        let judge = Some(Judge { success: Success::Reward(3.0), dialect: world.chat.dialect() });
+        let rl = Rl { sampler: &script, judge, ..world.rl(&config.rl) };
+        let grpo = Grpo { rl, config: &config };
+        let sampled = block_on(grpo.sample(&learner(), &mut world.curriculum(&config.rl), 1)).unwrap();
+        assert_eq!(script.asked.lock().unwrap().len(), rounds, "{groups:?}");
+        assert_eq!((sampled.used.len(), sampled.left_out.len()), (used, left_out), "{groups:?}");
+    }
 }

@@ -3,28 +3,45 @@
 use toolrl_rollout::{Stream, StreamKey};
 
 /// Names the stream of the order among the run's streams: no prompt has this index.
-const ORDER: u64 = u64::MAX;
+pub(crate) const ORDER: u64 = u64::MAX;
 /// The same of the order of a step's groups.
 const PASSES: u64 = u64::MAX - 1;
 
 /// Positions of the tasks of the step with this number (from 0), `batch` of them.
 pub(crate) fn batch(seed: u64, step: u64, batch: usize, tasks: usize) -> Vec<usize> {
-    let first = step as usize * batch;
-    let mut pass = (usize::MAX, Vec::new());
-    let positions = (first..first + batch).map(|i| {
-        let (epoch, at) = (i / tasks, i % tasks);
-        if pass.0 != epoch {
-            let stream = StreamKey { seed, step: epoch as u64 }.stream(ORDER, 0);
-            pass = (epoch, permutation(stream, tasks));
-        }
-        pass.1[at]
-    });
-    positions.collect()
+    let (first, mut passes) = (step * batch as u64, Passes::new(0, tasks));
+    (first..first + batch as u64).map(|i| passes.at(seed, i)).collect()
 }
 
 /// Positions of `n` groups of a step in the order of a pass over them.
 pub(crate) fn shuffled(seed: u64, step: u64, pass: usize, n: usize) -> Vec<usize> {
     permutation(StreamKey { seed, step }.stream(PASSES, pass as u64), n)
+}
+
+/// Passes over some tasks, one after the other without end.
+#[derive(Debug)]
+pub(crate) struct Passes {
+    /// Whose tasks they are: each source has an order of its own.
+    source: u64,
+    tasks: usize,
+    /// The pass that was asked for last.
+    pass: Option<(u64, Vec<usize>)>,
+}
+
+impl Passes {
+    /// Those over so many tasks of a source, of which there is one at least.
+    pub(crate) fn new(source: u64, tasks: usize) -> Self {
+        Self { source, tasks, pass: None }
+    }
+
+    /// The task that stands at this place of them all. A run asks with one seed alone.
+    pub(crate) fn at(&mut self, seed: u64, place: u64) -> usize {
+        let (epoch, at) = (place / self.tasks as u64, (place % self.tasks as u64) as usize);
+        let known = self.pass.take().filter(|(of, _)| *of == epoch);
+        let of_pass = || permutation(StreamKey { seed, step: epoch }.stream(ORDER, self.source), self.tasks);
+        let (_, order) = self.pass.insert(known.unwrap_or_else(|| (epoch, of_pass())));
+        order[at]
+    }
 }
 
 fn permutation(stream: Stream, n: usize) -> Vec<usize> {

@@ -5,6 +5,7 @@ use toolrl_record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
 use crate::critic::{CriticLearner, CriticUpdate, Target};
+use crate::curriculum::Curriculum;
 use crate::learner::Learner;
 use crate::pack::by_place;
 use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates};
@@ -25,10 +26,11 @@ impl Ppo<'_> {
         &self,
         learner: &mut Learner,
         critic: &mut CriticLearner,
+        curriculum: &mut Curriculum,
         step: u64,
     ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
-        let scored = self.rl.sample(learner.policy(), step, 0).await?;
+        let scored = self.rl.sample(learner.policy(), curriculum, (step, 0)).await?;
         laps.end("sample");
         let measured = self.rl.measure(learner, scored);
         let (targets, advantages) = self.returns(critic, &measured);
@@ -58,8 +60,8 @@ impl Ppo<'_> {
             explained_variance: explained,
             lr: critic.lr(step - 1, self.config.rl.steps),
         };
-        let detail =
-            StepDetail::Ppo(PpoMetrics { replies: self.rl.metrics(step, &credited, &updates), critic });
+        let replies = self.rl.metrics(step, &credited, &updates, curriculum.metrics(step));
+        let detail = StepDetail::Ppo(PpoMetrics { replies, critic });
         let row = self.rl.row((step, lr), learner, detail, &updates, laps);
         let skipped_updates = row.skipped_updates + of_critic.iter().filter(|u| u.update.skipped).count();
         Ok((StepMetrics { skipped_updates, ..row }, credited))

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use toolrl_eval::makes_gold_calls;
+use toolrl_grammar::Dialect;
 use toolrl_grpo::TermReward;
 use toolrl_reward::{Context, Part, Rubric, Score, parts};
 use toolrl_rollout::{Episode, Group};
 
-use crate::TrainError;
 use crate::task::Task;
+use crate::{Success, TrainError};
 
 /// An episode with its score.
 #[derive(Debug)]
@@ -24,13 +26,15 @@ pub(crate) struct Scored {
     pub failures: BTreeSet<String>,
     /// Whether such a failure leaves it out: it is not trained on, and the others are not compared with it.
     pub skipped: bool,
+    /// Whether it succeeded; none where the run does not ask for that, or it is left out.
+    pub success: Option<bool>,
 }
 
-/// Scores the last turn of every episode against its task's gold reply.
+/// Scores the last turn of every episode against its task's gold reply. Where `judge` is there, it says which succeeded.
 pub(crate) async fn score(
     groups: Vec<Group<Episode>>,
     tasks: &[Task],
-    rubric: &Rubric,
+    (rubric, judge): (&Rubric, Option<Judge>),
     (step, steps): (u64, u64),
 ) -> Result<Vec<Group<Scored>>, TrainError> {
     let context = Context::training(step, steps);
@@ -51,7 +55,9 @@ pub(crate) async fn score(
         let task = group.prompt.task;
         let failed = |source| TrainError::Reward { step, id: tasks[task].sample.id.clone(), source };
         let of_episode = |episode| match scores.next() {
-            Some((score, parts)) => Ok(Scored::of(episode, &score.map_err(failed)?, parts)),
+            Some((score, parts)) => {
+                Ok(Scored::of(episode, (&score.map_err(failed)?, parts), (judge, &tasks[task])))
+            }
             None => Err(TrainError::NoScore { step }),
         };
         group.try_map(of_episode)
@@ -59,21 +65,44 @@ pub(crate) async fn score(
     groups.into_iter().map(of_group).collect()
 }
 
+/// Who says whether a reply succeeded.
+#[derive(Clone, Copy)]
+pub(crate) struct Judge {
+    pub success: Success,
+    pub dialect: &'static dyn Dialect,
+}
+
+impl Judge {
+    fn succeeds(self, reply: &str, reward: f64, task: &Task) -> bool {
+        match self.success {
+            Success::Exact => makes_gold_calls(reply, (&task.sample.gold, &task.reference), self.dialect),
+            Success::Reward(least) => reward >= least,
+        }
+    }
+}
+
 impl Scored {
-    fn of(episode: Episode, score: &Score, parts: Vec<Part>) -> Self {
+    fn of(
+        episode: Episode,
+        (score, parts): (&Score, Vec<Part>),
+        (judge, task): (Option<Judge>, &Task),
+    ) -> Self {
         for (term, failure) in score.failures() {
             tracing::debug!(term, cause = %failure.cause, "a reward term failed");
         }
         let terms = score.terms.iter().map(|t| TermReward { weight: t.weight, value: t.score.value });
         let verdict = episode.outcome.map(|value| TermReward { weight: 1.0, value });
         let named = episode.outcome.map(|value| (Episode::OUTCOME.to_owned(), value));
+        let reward = score.total + episode.outcome.unwrap_or_default();
+        let judge = judge.filter(|_| !score.skipped);
         Self {
-            reward: score.total + episode.outcome.unwrap_or_default(),
+            reward,
             terms: terms.chain(verdict).collect(),
             parts,
             components: score.metrics().chain(named).collect(),
             failures: score.failures().map(|(id, _)| id.to_owned()).collect(),
             skipped: score.skipped,
+            success: judge.map(|judge| judge.succeeds(&episode.reply().text, reward, task)),
             episode,
         }
     }

@@ -14,7 +14,7 @@ fn groups(texts: [[&str; 2]; 2]) -> Vec<Group<Episode>> {
 }
 
 fn score_by(rubric: &Rubric, groups: Vec<Group<Episode>>) -> Result<Vec<Group<Scored>>, TrainError> {
-    block_on(score(groups, &World::new(2).tasks, rubric, (3, 9)))
+    block_on(score(groups, &World::new(2).tasks, (rubric, None), (3, 9)))
 }
 
 #[test]
@@ -76,4 +76,26 @@ fn failed_terms_are_counted_and_may_leave_a_member_out() {
         assert_eq!(count_failures(3, members()), BTreeMap::from([("number".to_owned(), 2)]));
         assert_eq!(count_failures(3, scored[0].members[..1].iter()), BTreeMap::new());
     }
+}
+
+#[test]
+fn success_is_asked_for_and_is_not_the_reward() {
+    let world = World::new(2);
+    let call = "<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>";
+    let rubric = numbers(OnFailure::SkipReply, |number, _| if number.is_nan() { 0.5 } else { number });
+    let judged = |success: Option<Success>| -> Vec<Option<bool>> {
+        let judge = success.map(|success| Judge { success, dialect: world.chat.dialect() });
+        let groups = groups([["1", "2"], ["3", call]]);
+        let scored = block_on(score(groups, &world.tasks, (&rubric, judge), (3, 9))).unwrap();
+        scored.iter().flat_map(|group| &group.members).map(|member| member.success).collect()
+    };
+    assert_eq!(judged(None), [None; 4]);
+    // Nothing is to be called.
+    assert_eq!(judged(Some(Success::Exact)), [Some(true), Some(true), Some(true), Some(false)]);
+    assert_eq!(judged(Some(Success::Reward(2.0))), [Some(false), Some(true), Some(true), Some(false)]);
+    let skipping = numbers(OnFailure::SkipReply, |number, _| number);
+    let judge = Some(Judge { success: Success::Reward(1.0), dialect: world.chat.dialect() });
+    let scored =
+        block_on(score(groups([["1", "none"], ["3", "4"]]), &world.tasks, (&skipping, judge), (3, 9)));
+    assert_eq!(scored.unwrap()[0].members[1].success, None, "what is left out");
 }

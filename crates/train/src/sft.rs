@@ -9,15 +9,18 @@ use toolrl_policy::{Derivatives, Policy};
 use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::{Environment, Prompt};
 
+use crate::curriculum::Sources;
 use crate::learner::{Learner, PackLoss};
 use crate::limit::{OverlongCounts, WithLength};
-use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, pack};
+use crate::task::{Data, Source};
 use crate::{SftConfig, TrainError};
 
 /// A prompt and the gold reply's tokens, the end of the turn included ([`TurnEnd`]).
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Demonstration {
+    /// Which of the run's sources it is of.
+    pub source: usize,
     /// Prompt, then reply.
     pub tokens: Vec<u32>,
     /// How many of them are the prompt's.
@@ -30,19 +33,31 @@ pub(crate) struct Sft<'a> {
     pub seed: u64,
     pub steps: u64,
     pub demonstrations: Vec<Demonstration>,
+    sources: Sources,
 }
 
 impl<'a> Sft<'a> {
-    pub(crate) fn new(config: &'a SftConfig, seed: u64, demonstrations: Vec<Demonstration>) -> Self {
+    /// After so many steps.
+    ///
+    /// # Errors
+    /// [`TrainError::NoTasks`] where a source has no demonstration.
+    pub(crate) fn new(
+        config: &'a SftConfig,
+        seed: u64,
+        (demonstrations, sources): (Vec<Demonstration>, &[Source]),
+        done: u64,
+    ) -> Result<Self, TrainError> {
+        let mut sources = Sources::of(sources, demonstrations.iter().map(|d| d.source))?;
+        sources.pass_over(done * config.batch as u64);
         let passes = config.epochs * demonstrations.len() as f64 / config.batch as f64;
         let steps = config.steps.unwrap_or(passes.ceil() as u64);
-        Self { config, seed, steps, demonstrations }
+        Ok(Self { config, seed, steps, demonstrations, sources })
     }
 
-    /// Step `step`, from 1.
-    pub(crate) fn step(&self, learner: &mut Learner, step: u64) -> Result<StepMetrics, TrainError> {
+    /// Step `step`, from 1: the next one.
+    pub(crate) fn step(&mut self, learner: &mut Learner, step: u64) -> Result<StepMetrics, TrainError> {
         let clock = Instant::now();
-        let chosen = batch(self.seed, step - 1, self.config.batch, self.demonstrations.len());
+        let chosen = self.sources.take(self.seed, self.config.batch);
         let chosen: Vec<_> = chosen.into_iter().map(|d| &self.demonstrations[d]).collect();
         let groups: Vec<_> = chosen.iter().enumerate().map(|(i, d)| self.group(i, d)).collect();
         let tokens: usize = chosen.iter().map(|d| d.tokens.len() - d.prompt).sum();
@@ -53,7 +68,11 @@ impl<'a> Sft<'a> {
         let epoch = (step as usize * self.config.batch) as f64 / self.demonstrations.len() as f64;
         Ok(StepMetrics {
             step,
-            detail: StepDetail::Sft(SftMetrics { epoch, replies: chosen.len() }),
+            detail: StepDetail::Sft(SftMetrics {
+                epoch,
+                replies: chosen.len(),
+                sources: self.sources.metrics(),
+            }),
             loss: update.loss,
             grad_norm: update.grad_norm,
             lr,
@@ -89,23 +108,23 @@ impl<'a> Sft<'a> {
 /// The samples' prompts and gold replies as tokens, in what becomes of those that are too long.
 pub(crate) fn demonstrations(
     config: &SftConfig,
-    samples: &[Sample],
+    data: &Data,
     (chat, environment): (&Chat, &dyn Environment),
     policy: &Policy,
 ) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
     let stop = TurnEnd::of(chat, &policy.generation().stop_tokens)?.taught;
-    let whole = |s: &Sample| {
-        let sample = demonstration(s, (chat, environment), stop)?;
+    let whole = |(source, s): (usize, &Sample)| {
+        let sample = demonstration((source, s), (chat, environment), stop)?;
         Ok(WithLength { id: s.id.clone(), tokens: sample.tokens.len(), sample })
     };
-    let whole = samples.iter().map(whole).collect::<Result<Vec<_>, TrainError>>()?;
+    let whole = data.source_of_each().zip(&data.train).map(whole).collect::<Result<Vec<_>, TrainError>>()?;
     let limit = config.limit(policy.config().max_positions);
     limit.apply(whole, |demonstration| Ok(demonstration.cut_to(limit.tokens)))
 }
 
 /// A sample's prompt and gold reply as tokens.
 fn demonstration(
-    sample: &Sample,
+    (source, sample): (usize, &Sample),
     (chat, environment): (&Chat, &dyn Environment),
     stop: u32,
 ) -> Result<Demonstration, TrainError> {
@@ -113,7 +132,7 @@ fn demonstration(
     let prompt = tokens.len();
     tokens.extend(chat.encode(&sample.gold)?);
     tokens.push(stop);
-    Ok(Demonstration { tokens, prompt })
+    Ok(Demonstration { source, tokens, prompt })
 }
 
 impl Demonstration {
@@ -133,11 +152,11 @@ mod tests {
 
     #[test]
     fn a_prompt_loses_its_beginning_before_a_reply_loses_its_end() {
-        let demonstration = Demonstration { tokens: (0..10).collect(), prompt: 6 };
+        let demonstration = Demonstration { source: 0, tokens: (0..10).collect(), prompt: 6 };
         let cut = |n| demonstration.clone().cut_to(n);
         assert_eq!(cut(10), demonstration);
-        assert_eq!(cut(7), Demonstration { tokens: (3..10).collect(), prompt: 3 });
-        assert_eq!(cut(5), Demonstration { tokens: (5..10).collect(), prompt: 1 });
-        assert_eq!(cut(3), Demonstration { tokens: (5..8).collect(), prompt: 1 });
+        assert_eq!(cut(7), Demonstration { source: 0, tokens: (3..10).collect(), prompt: 3 });
+        assert_eq!(cut(5), Demonstration { source: 0, tokens: (5..10).collect(), prompt: 1 });
+        assert_eq!(cut(3), Demonstration { source: 0, tokens: (5..8).collect(), prompt: 1 });
     }
 }

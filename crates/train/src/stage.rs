@@ -32,7 +32,7 @@ impl Stage {
         let context = start.config().max_positions;
         Ok(match &recipe.train {
             Method::Sft(config) => {
-                let (demonstrations, counts) = demonstrations(config, &data.train, with, start)?;
+                let (demonstrations, counts) = demonstrations(config, data, with, start)?;
                 (Self::Sft(config.clone(), demonstrations), counts)
             }
             Method::Grpo(config) => {

@@ -18,20 +18,64 @@ use crate::{DataSource, Recipe, TrainError, in_dialect};
 /// The samples of a run.
 #[derive(Clone, Debug)]
 pub struct Data {
-    /// To train on.
+    /// To train on, source after source.
     pub train: Vec<Sample>,
-    /// To evaluate on.
+    /// To evaluate on: of several sources evenly mixed, so that the first few are of each.
     pub held_out: Vec<Sample>,
     /// Training samples whose gold reply cannot be scored; RL leaves them out.
     pub gold: GoldReport,
+    /// Where they are from.
+    pub sources: Vec<Source>,
 }
 
-/// Reads or makes the samples of a run.
+/// One of the sources of a run's samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// What it is called: of the one source that is no mix's, nothing.
+    pub name: String,
+    /// Its share against the others'.
+    pub weight: f64,
+    /// How many of the training samples are its.
+    pub train: usize,
+}
+
+/// Reads or makes the samples of a run. Those of a mix have the name of their source before their ids.
 ///
 /// # Errors
-/// [`TrainError::Data`] naming file and row; [`TrainError::NoTasks`] when nothing is held out.
+/// [`TrainError::Data`] naming file and row; [`TrainError::NoTasks`] where a source has nothing to train on or, though it
+/// should, holds nothing out.
 pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
-    let (train, held_out) = match source {
+    let (mut train, mut held_out, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+    let mut add = |name: String, weight: f64, of: &DataSource| {
+        let (mut own, mut out) = split_of(of, seed)?;
+        for (what, part) in [("training data", &own), ("held-out data", &out)] {
+            if part.is_empty() && !(what == "held-out data" && of.holds_nothing_out()) {
+                let whose = if name.is_empty() { String::new() } else { format!("data.mix {name:?}: ") };
+                return Err(TrainError::NoTasks {
+                    what,
+                    why: format!("{whose}the split left nothing to this part"),
+                });
+            }
+        }
+        if !name.is_empty() {
+            own.iter_mut().chain(&mut out).for_each(|sample| sample.id = format!("{name}/{}", sample.id));
+        }
+        sources.push(Source { name, weight, train: own.len() });
+        train.extend(own);
+        held_out.push(out);
+        Ok(())
+    };
+    match source {
+        DataSource::Mix(parts) => parts.iter().try_for_each(|p| add(p.name(), p.weight, &p.source))?,
+        one => add(String::new(), 1.0, one)?,
+    }
+    let gold = GoldReport::of(&train);
+    Ok(Data { train, held_out: interleaved(held_out), gold, sources })
+}
+
+/// What is trained on and what is held out of a source that is no mix.
+fn split_of(source: &DataSource, seed: u64) -> Result<(Vec<Sample>, Vec<Sample>), TrainError> {
+    Ok(match source {
         DataSource::World(config) => {
             let tasks = World::generate(config)?;
             (tasks.train, tasks.held_out)
@@ -46,15 +90,20 @@ pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
                 }
             }
         }
+        DataSource::Mix(_) => return Err(TrainError::Recipe("data.mix: expected world or files".to_owned())),
+    })
+}
+
+/// Several lists as one, in which each is spread evenly.
+pub(crate) fn interleaved<T>(parts: Vec<Vec<T>>) -> Vec<T> {
+    let place = |at: usize, len: usize| (at as f64 + 0.5) / len as f64;
+    let placed = |part: Vec<T>| {
+        let len = part.len();
+        part.into_iter().enumerate().map(move |(at, item)| (place(at, len), item))
     };
-    let nothing_held_out = matches!(source, DataSource::Files(files) if files.holds_nothing_out());
-    for (what, part) in [("training data", &train), ("held-out data", &held_out)] {
-        if part.is_empty() && !(what == "held-out data" && nothing_held_out) {
-            return Err(TrainError::NoTasks { what, why: "the split left nothing to this part".to_owned() });
-        }
-    }
-    let gold = GoldReport::of(&train);
-    Ok(Data { train, held_out, gold })
+    let mut all: Vec<(f64, T)> = parts.into_iter().flat_map(placed).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all.into_iter().map(|(_, item)| item).collect()
 }
 
 impl Data {
@@ -63,7 +112,12 @@ impl Data {
         let (train, held_out) = (in_dialect(self.train, dialect)?, in_dialect(self.held_out, dialect)?);
         // The gold check is of ToolRL's text.
         let gold = if dialect.name() == ToolRl.name() { self.gold } else { GoldReport::default() };
-        Ok(Self { train, held_out, gold })
+        Ok(Self { train, held_out, gold, ..self })
+    }
+
+    /// The source of each training sample, by its position among the sources.
+    pub(crate) fn source_of_each(&self) -> impl Iterator<Item = usize> {
+        self.sources.iter().enumerate().flat_map(|(at, source)| std::iter::repeat_n(at, source.train))
     }
 }
 
@@ -97,6 +151,8 @@ pub fn held_out_of(run_dir: &Path, recipe: &Recipe) -> Result<Vec<Sample>, Train
 /// A training task of RL: a sample, its prompt, and what replies are scored against.
 #[derive(Debug)]
 pub(crate) struct Task {
+    /// Which of the run's sources it is of.
+    pub source: usize,
     pub sample: Sample,
     pub prompt: Arc<Prompt>,
     pub reference: Reference,
@@ -108,22 +164,30 @@ pub(crate) fn tasks(
     (chat, environment): (&Chat, &dyn Environment),
     limit: TokenLimit,
 ) -> Result<(Vec<Task>, OverlongCounts), TrainError> {
-    let scorable = data.gold.scorable(data.train.clone());
+    let scorable = data.gold.scorable(data.source_of_each().zip(data.train.iter().cloned()).collect());
     if scorable.is_empty() {
         let why = format!("{} samples have gold replies that cannot be scored", data.gold.unscorable.len());
         return Err(TrainError::NoTasks { what: "training data", why });
     }
-    let prompted = |sample: Sample| {
+    let prompted = |(source, sample): (usize, Sample)| {
         let prompt = Prompt::of_sample(chat, environment, &sample, 0)?;
-        Ok(WithLength { id: sample.id.clone(), tokens: prompt.tokens.len(), sample: (sample, prompt) })
+        let (id, tokens) = (sample.id.clone(), prompt.tokens.len());
+        Ok(WithLength { id, tokens, sample: (source, sample, prompt) })
     };
     let prompted = scorable.into_iter().map(prompted).collect::<Result<Vec<_>, TrainError>>()?;
-    let cut = |(sample, prompt): (Sample, Prompt)| Ok((sample, prompt.keep_last(chat, limit.tokens)?));
+    let cut = |(source, sample, prompt): (usize, Sample, Prompt)| {
+        Ok((source, sample, prompt.keep_last(chat, limit.tokens)?))
+    };
     let (prompted, counts) = limit.apply(prompted, cut)?;
-    let task = |(task, (sample, prompt)): (usize, (Sample, Prompt))| {
+    let task = |(task, (source, sample, prompt)): (usize, (usize, Sample, Prompt))| {
         let reference = reference(&sample, chat.dialect())
-            .map_err(|source| TrainError::Gold { id: sample.id.clone(), source })?;
-        Ok(Task { sample, prompt: Arc::new(Prompt { task, index: task as u64, ..prompt }), reference })
+            .map_err(|error| TrainError::Gold { id: sample.id.clone(), source: error })?;
+        let prompt = Arc::new(Prompt { task, index: task as u64, ..prompt });
+        Ok(Task { source, sample, prompt, reference })
     };
     Ok((prompted.into_iter().enumerate().map(task).collect::<Result<_, TrainError>>()?, counts))
 }
+
+#[cfg(test)]
+#[path = "task_tests.rs"]
+mod tests;

@@ -17,11 +17,12 @@ use toolrl_rollout::{
 };
 use toolrl_testing::device;
 
+use crate::curriculum::Curriculum;
 use crate::guard::Guard;
 use crate::learner::Learner;
 use crate::rl::{Credit, Credited, Divergence, Measured, Rl};
 use crate::score::Scored;
-use crate::task::Task;
+use crate::task::{Source, Task};
 use crate::{GuardConfig, LocalSampler, OptimizerConfig, Recipe, RlConfig, Setting, Truncated};
 
 /// All that steps are made with, but for what is trained.
@@ -54,7 +55,14 @@ impl World {
             sampler: &LocalSampler { slots: 2 },
             setting: Setting { environment: &GoldReply, max_turns: 1 },
             divergence: Divergence::default(),
+            judge: None,
         }
+    }
+
+    /// What steps of these settings take their tasks from.
+    pub(crate) fn curriculum(&self, config: &RlConfig) -> Curriculum {
+        let source = Source { name: String::new(), weight: 1.0, train: self.tasks.len() };
+        Curriculum::new(self.recipe.seed, config, &[source], &self.tasks).unwrap()
     }
 }
 
@@ -76,7 +84,7 @@ fn task(number: usize) -> Task {
         unseen_tools: false,
     };
     let reference = Reference::parse(&sample.gold).unwrap();
-    Task { sample, prompt: prompt(number), reference }
+    Task { source: 0, sample, prompt: prompt(number), reference }
 }
 
 fn prompt(task: usize) -> Arc<Prompt> {
@@ -125,7 +133,16 @@ pub(crate) fn scored(reward: f64, turns: &[usize]) -> Scored {
         outcome: None,
     };
     let (terms, parts, components) = (Vec::new(), Vec::new(), BTreeMap::new());
-    Scored { episode, reward, terms, parts, components, failures: BTreeSet::new(), skipped: false }
+    Scored {
+        episode,
+        reward,
+        terms,
+        parts,
+        components,
+        failures: BTreeSet::new(),
+        skipped: false,
+        success: None,
+    }
 }
 
 /// The same, cut off by the limit on new tokens.

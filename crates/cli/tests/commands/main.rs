@@ -18,6 +18,7 @@ mod resume;
 mod reward;
 mod settings;
 mod study;
+mod tasks;
 mod train;
 mod words;
 mod workbench;

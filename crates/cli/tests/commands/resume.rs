@@ -70,6 +70,19 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     killed_runs_end_alike(&settings(), 20);
 }
 
+/// Which tasks come next is decided by what became of earlier ones, several rounds a step.
+#[test]
+fn a_run_with_a_history_of_its_tasks_is_killed_and_ends_with_the_same_weights() {
+    let own = [
+        "data={ mix = [{ weight = 1, world = { train = 12, held_out = 4 } }, \
+         { name = \"b\", weight = 2, world = { seed = 9, train = 8, held_out = 4 } }] }",
+        "train.tasks={ difficulty = {}, rest = { solved = { steps = 2 }, failed = { steps = 1 } } }",
+        "train.groups.resample={ max_rounds = 2, by = \"outcome\" }",
+        "train.checkpoint_every=1",
+    ];
+    killed_runs_end_alike(&[&settings()[..], &own].concat(), 5);
+}
+
 /// Runs that are killed so many times in all end as one that is not.
 pub(crate) fn killed_runs_end_alike(settings: &[&str], times: usize) {
     let dir = tempfile::tempdir().unwrap();
@@ -308,10 +321,17 @@ fn a_save_that_fails_leaves_the_last_good_checkpoint() {
     assert_same(&run, &dir.path().join("whole"), "after a full disk");
 }
 
-/// PPO's critic, fine-tuning and adapters go on exactly too.
+/// PPO's critic, fine-tuning, adapters, and what became of tasks and sources go on exactly too.
 #[test]
 fn every_method_goes_on_exactly() {
-    let cases: [(&str, &[&str]); 4] = [
+    const MIX: &str = "data={ mix = [{ weight = 1, world = { train = 16, held_out = 4 } }, \
+                       { name = \"b\", weight = 2, world = { seed = 9, train = 8, held_out = 4 } }] }";
+    let cases: [(&str, &[&str]); 6] = [
+        ("tiny-sft", &["train.batch=2", MIX]),
+        (
+            "tiny-ppo",
+            &["train.prompts=4", "train.group_size=1", "train.tasks.rest={ failed = { steps = 1 } }", MIX],
+        ),
         ("tiny-ppo", &["train.prompts=4", "train.group_size=1", "train.critic.warmup_steps=1"]),
         ("tiny-sft", &["train.batch=2"]),
         ("tiny-grpo", &["train.prompts=2", "train.lora.rank=2", "train.loss.kl.coef=0.01"]),

@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use toolrl_grpo::Diagnostics;
 
 use super::svg::{Chart, Series};
-use crate::{AdaptiveKlMetrics, GrpoMetrics, StepMetrics};
+use crate::{AdaptiveKlMetrics, GrpoMetrics, StepMetrics, TaskMetrics};
 
 /// The curves of a run: those that have a point.
 pub(super) fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let mut charts = grpo_charts(metrics);
+    let shares = names(metrics.iter().flat_map(|row| row.detail.sources().keys()));
+    let share = |name: &String| all(metrics, name, |row| row.detail.sources().get(name).map(|s| s.share));
     charts.extend([
+        chart("Sources", "share of what was trained on so far", shares.into_iter().map(share).collect()),
         chart("Loss", "loss", vec![all(metrics, "", |m| Some(m.loss))]),
         chart("Gradient norm before clipping", "L2 norm", vec![all(metrics, "", |m| Some(m.grad_norm))]),
         chart("Learning rate", "learning rate", vec![all(metrics, "", |m| Some(m.lr))]),
@@ -27,6 +30,9 @@ pub(super) fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
 
 fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let line = |name: &str, value: fn(&GrpoMetrics) -> Option<f64>| grpo(metrics, name, value);
+    let tasks = |name: &str, value: fn(&TaskMetrics) -> Option<f64>| {
+        grpo(metrics, name, |g| g.tasks.as_ref().and_then(value))
+    };
     let terms =
         names(metrics.iter().filter_map(|row| row.detail.sampled()).flat_map(|g| g.components.keys()));
     let term = |name: &String| grpo(metrics, name, |g| g.components.get(name).copied());
@@ -52,6 +58,18 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
             "Groups without spread, which teach nothing",
             "share of groups",
             vec![line("", |g| Some(g.zero_variance_groups as f64 / g.groups.max(1) as f64))],
+        ),
+        chart("Replies that succeeded", "share of replies", vec![line("", |g| g.success_rate)]),
+        chart(
+            "Tasks",
+            "share of tasks",
+            vec![
+                tasks("not asked yet", |t| t.unseen),
+                tasks("resting", |t| t.resting),
+                tasks("solved when asked last", |t| t.solved),
+                tasks("failed when asked last", |t| t.failed),
+                tasks("estimated success", |t| t.estimate),
+            ],
         ),
         chart(
             "Gap between sampler and trainer",

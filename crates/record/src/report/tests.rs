@@ -141,7 +141,7 @@ fn leaves_out_what_a_run_does_not_have() {
     assert!(!empty.contains("<svg") && !empty.contains("<table") && !empty.contains("Sampled"));
     assert!(empty.contains("Configuration"));
 
-    let detail = StepDetail::Sft(SftMetrics { epoch: 0.1, replies: 4 });
+    let detail = StepDetail::Sft(SftMetrics { epoch: 0.1, replies: 4, ..SftMetrics::default() });
     let row = StepMetrics { detail, loss: f64::NAN, ..grpo_row(1) };
     let sft = page(&[row], None, &[]);
     assert!(!sft.contains("Mean reward") && !sft.contains("<figcaption>Loss"));

@@ -1,10 +1,13 @@
 //! What a run is trained and evaluated on.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use toolrl_data::world::WorldConfig;
 use toolrl_data::{Faulty, HeldOut, LoadConfig, Turns};
+
+use crate::TrainError;
 
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,11 +17,90 @@ pub enum DataSource {
     World(WorldConfig),
     /// Files of rows (docs/data.md).
     Files(FilesConfig),
+    /// Several of these, by weight.
+    Mix(Vec<MixPart>),
 }
 
 impl Default for DataSource {
     fn default() -> Self {
         Self::World(WorldConfig::default())
+    }
+}
+
+/// One of several sources.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MixPart {
+    /// What it is called in metrics, and before the ids of its samples. By default the name of its file without the
+    /// extension, or `world`.
+    pub name: Option<String>,
+    /// Its share of what is trained on, against the other sources' weights.
+    pub weight: f64,
+    /// Where its samples come from: `world` or `files`.
+    #[serde(flatten)]
+    pub source: DataSource,
+}
+
+impl MixPart {
+    /// What it is called.
+    pub fn name(&self) -> String {
+        let of_source = || match &self.source {
+            DataSource::Files(files) => {
+                files.train.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            DataSource::World(_) | DataSource::Mix(_) => "world".to_owned(),
+        };
+        self.name.clone().unwrap_or_else(of_source)
+    }
+}
+
+impl DataSource {
+    /// The files that it reads.
+    pub fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            Self::World(_) => Vec::new(),
+            Self::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
+            Self::Mix(parts) => parts.iter_mut().flat_map(|part| part.source.paths()).collect(),
+        }
+    }
+
+    /// Whether the recipe asks for no held-out tasks.
+    pub(crate) fn holds_nothing_out(&self) -> bool {
+        match self {
+            Self::World(_) => false,
+            Self::Files(files) => files.holds_nothing_out(),
+            Self::Mix(parts) => parts.iter().all(|part| part.source.holds_nothing_out()),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), TrainError> {
+        let Self::Mix(parts) = self else { return Ok(()) };
+        let wrong = |message: String| Err(TrainError::Recipe(message));
+        if parts.is_empty() {
+            return wrong("data.mix should have a source at least".to_owned());
+        }
+        let mut names = BTreeSet::new();
+        for (i, part) in parts.iter().enumerate() {
+            let name = part.name();
+            if !(part.weight > 0.0 && part.weight.is_finite()) {
+                return wrong(format!(
+                    "data.mix[{i}].weight = {} of {name:?} should be above 0",
+                    part.weight
+                ));
+            }
+            if matches!(part.source, Self::Mix(_)) {
+                return wrong(format!("data.mix[{i}].mix: expected world or files"));
+            }
+            if name.is_empty() || name.contains('/') {
+                return wrong(format!("data.mix[{i}].name = {name:?} should be a word without slashes"));
+            }
+            if !names.insert(name.clone()) {
+                return wrong(format!(
+                    "data.mix[{i}].name: another source is called {name:?} too: give it a name"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -62,4 +144,50 @@ impl FilesConfig {
 
 fn a_tenth() -> HeldOut {
     HeldOut::Fraction(0.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Recipe;
+
+    fn parse(data: &str) -> Result<Recipe, TrainError> {
+        Recipe::parse(&format!("name = \"a\"\n[train]\nmethod = \"sft\"\n{data}"), &[])
+    }
+
+    const MIX: &str = "[[data.mix]]\nweight = 3\nfiles = { train = \"in/mine.jsonl\", hold_out = { count = 2 } }\n\
+                       [[data.mix]]\nname = \"made\"\nweight = 1.5\nworld = { train = 8 }\n";
+
+    #[test]
+    fn a_mix_has_sources_with_names_and_weights() {
+        let mut recipe = parse(MIX).unwrap();
+        assert_eq!(Recipe::parse(&recipe.to_toml().unwrap(), &[]).unwrap(), recipe);
+        assert_eq!(recipe.data.paths(), [&PathBuf::from("in/mine.jsonl")]);
+        let DataSource::Mix(parts) = &recipe.data else { panic!("{:?}", recipe.data) };
+        let found: Vec<_> = parts.iter().map(|part| (part.name(), part.weight)).collect();
+        assert_eq!(found, [("mine".to_owned(), 3.0), ("made".to_owned(), 1.5)]);
+        assert!(matches!(&parts[1].source, DataSource::World(world) if world.train == 8));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_mix_is_named() {
+        let world = "[[data.mix]]\nweight = 1\nworld = {}\n";
+        for (text, part) in [
+            ("[data]\nmix = []\n".to_owned(), "data.mix should have a source"),
+            (MIX.replace("1.5", "0"), "data.mix[1].weight = 0 of \"made\" should be above 0"),
+            (MIX.replace("1.5", "-1"), "data.mix[1].weight = -1"),
+            (MIX.replace("1.5", "nan"), "data.mix[1].weight = NaN"),
+            (MIX.replace("weight = 1.5", "weight = 1.5\nwait = 2"), "wait"),
+            (MIX.replace("weight = 1.5\n", ""), "weight"),
+            (MIX.replace("world = { train = 8 }", "planet = 3"), "planet"),
+            (MIX.replace("world = { train = 8 }", "world = { trains = 8 }"), "trains"),
+            (MIX.replace("world = { train = 8 }", "mix = []"), "data.mix[1].mix"),
+            (MIX.replace("made", "mine"), "data.mix[1].name"),
+            (MIX.replace("made", "a/b"), "data.mix[1].name = \"a/b\""),
+            (world.repeat(2), "another source is called \"world\""),
+        ] {
+            let message = parse(&text).unwrap_err().to_string();
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
 }

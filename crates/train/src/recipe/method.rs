@@ -76,6 +76,15 @@ impl Method {
         }
     }
 
+    /// Whether tasks or groups are chosen by which replies succeeded.
+    pub(crate) fn reads_outcomes(&self) -> bool {
+        match self {
+            Self::Sft(_) => false,
+            Self::Grpo(grpo) => grpo.rl.tasks.reads_outcomes() || grpo.groups.reads_outcomes(),
+            Self::Ppo(ppo) => ppo.rl.tasks.reads_outcomes(),
+        }
+    }
+
     /// What happens when numbers go wrong.
     pub fn guards(&self) -> GuardConfig {
         match self {

@@ -13,6 +13,7 @@ mod reference;
 mod rl;
 mod rollout;
 mod sft;
+mod tasks;
 mod warnings;
 
 use std::path::PathBuf;
@@ -28,7 +29,7 @@ use crate::TrainError;
 
 pub use adapters::StartAdapters;
 pub use benchmark::BenchmarkConfig;
-pub use data::{DataSource, FilesConfig};
+pub use data::{DataSource, FilesConfig, MixPart};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
@@ -37,10 +38,12 @@ pub use policy::{AdaptersOn, FreshPolicy, PolicySource};
 pub use prompts::OverlongPrompts;
 pub use reference::{KlReference, Renewal};
 pub use rl::{
-    CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, RlConfig, Truncated,
+    CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, ResampleBy,
+    RlConfig, Truncated,
 };
 pub use rollout::{EnvironmentConfig, SamplerConfig};
 pub use sft::SftConfig;
+pub use tasks::{DifficultyConfig, RestConfig, RestLength, Success, TasksConfig};
 
 /// A whole run's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,10 +203,7 @@ impl Recipe {
             Some(PolicySource::Adapters(AdaptersOn { dir, base })) => vec![dir, base],
             _ => Vec::new(),
         };
-        let of_data = match &mut recipe.data {
-            DataSource::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
-            DataSource::World(_) => Vec::new(),
-        };
+        let of_data = recipe.data.paths();
         let mut of_prompt = PathBuf::from(&recipe.prompt);
         let is_file = ![NATIVE, TOOLRL, CHATML].contains(&recipe.prompt.as_str());
         let of_benchmarks = recipe.eval.benchmarks.iter_mut().flat_map(BenchmarkConfig::paths);
@@ -255,6 +255,7 @@ impl Recipe {
             named(&self.dialect).map_err(|e| TrainError::Recipe(format!("dialect: {e}, and {AUTO}")))?;
         }
         self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
+        self.data.check()?;
         self.train.check()?;
         Ok(self)
     }

@@ -6,7 +6,8 @@ use toolrl_policy::{Activations, LoraConfig};
 
 use crate::limit::TokenLimit;
 use crate::{
-    GuardConfig, KlReference, OptimizerConfig, OverlongPrompts, PassOrder, StartAdapters, TrainError,
+    GuardConfig, KlReference, OptimizerConfig, OverlongPrompts, PassOrder, StartAdapters, Success,
+    TasksConfig, TrainError,
 };
 
 /// What GRPO and PPO share. The defaults are ToolRL's, but for the numbers of prompts and steps and its
@@ -21,6 +22,10 @@ pub struct RlConfig {
     pub epochs: Option<f64>,
     /// Prompts a step.
     pub prompts: usize,
+    /// Which tasks they are of.
+    pub tasks: TasksConfig,
+    /// When a reply is a success; read where tasks or groups are chosen by it.
+    pub success: Success,
     /// Mini-batches of a pass over what a step sampled: its groups are dealt out to so many, each of which is an update.
     pub updates: usize,
     /// Passes over what a step sampled (PPO's epochs, verl's `ppo_epochs`, TRL's `num_iterations`), each with `updates`
@@ -69,6 +74,8 @@ impl Default for RlConfig {
             steps: 100,
             epochs: None,
             prompts: 16,
+            tasks: TasksConfig::default(),
+            success: Success::default(),
             updates: 1,
             passes: 1,
             pass_order: PassOrder::default(),
@@ -170,21 +177,43 @@ pub enum GroupFilter {
     All,
     /// Those whose rewards are not all equal; the others' tokens do not count.
     WithSpread,
-    /// The same, and further prompts are sampled until the step has its number of them (DAPO's dynamic sampling,
-    /// arXiv 2503.14476).
+    /// Of those, the ones in which some replies succeeded and some did not: a reward with a sense of style tells failures
+    /// apart too, and a comparison of failures alone teaches the style (verl-recipe's `gsm8k_outcome_gating`).
+    MixedOutcome,
+    /// The same as one of these two, and further prompts are sampled until the step has its number of such groups (DAPO's
+    /// dynamic sampling, arXiv 2503.14476).
     Resample {
         /// Times that a step samples, at most; it then makes do with the groups that it has.
         max_rounds: u64,
+        /// Which groups count.
+        #[serde(default)]
+        by: ResampleBy,
     },
+}
+
+/// What the replies of a group should differ in, for further prompts not to be sampled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResampleBy {
+    /// The reward, as of [`GroupFilter::WithSpread`].
+    #[default]
+    Reward,
+    /// The reward and whether they succeeded, as of [`GroupFilter::MixedOutcome`].
+    Outcome,
 }
 
 impl GroupFilter {
     /// Times that a step samples, at most.
     pub(crate) fn rounds(self) -> u64 {
         match self {
-            Self::All | Self::WithSpread => 1,
-            Self::Resample { max_rounds } => max_rounds,
+            Self::All | Self::WithSpread | Self::MixedOutcome => 1,
+            Self::Resample { max_rounds, .. } => max_rounds,
         }
+    }
+
+    /// Whether it asks which replies succeeded.
+    pub(crate) fn reads_outcomes(self) -> bool {
+        matches!(self, Self::MixedOutcome | Self::Resample { by: ResampleBy::Outcome, .. })
     }
 }
 
@@ -271,6 +300,8 @@ impl RlConfig {
         if let Some(epochs) = self.epochs.filter(|epochs| !(*epochs > 0.0 && epochs.is_finite())) {
             return wrong(format!("train.epochs = {epochs} should be above 0"));
         }
+        self.tasks.check()?;
+        self.success.check()?;
         self.guards.check()?;
         self.loss.validate().map_err(|e| TrainError::Recipe(format!("train.loss.{e}")))
     }
@@ -313,6 +344,12 @@ impl GrpoConfig {
         if self.groups.rounds() == 0 {
             return Err(TrainError::Recipe(
                 "train.groups.resample.max_rounds should be at least 1".to_owned(),
+            ));
+        }
+        if self.groups.reads_outcomes() && self.group_size == 1 {
+            return Err(TrainError::Recipe(
+                "train.groups: the outcome of train.group_size = 1 reply is never mixed: take 2 or more"
+                    .to_owned(),
             ));
         }
         if self.credit == CreditKind::Spans && self.advantage.scales(&[], 0.0).is_none() {

@@ -2,13 +2,13 @@
 
 use toolrl_grpo::AdvantageKind;
 
-use super::{Method, Recipe};
+use super::{GrpoConfig, Method, PpoConfig, Recipe, Success};
 
 impl Recipe {
     /// What is told at the beginning of a run.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let Method::Grpo(grpo) = &self.train else {
-            return self.of_truncation().into_iter().collect();
+            return self.of_truncation().into_iter().chain(self.of_success()).collect();
         };
         let alone = grpo.group_size == 1 && grpo.advantage != AdvantageKind::BatchNormalized;
         let alone = alone.then(|| {
@@ -16,7 +16,16 @@ impl Recipe {
              take 2 or more, or train.advantage = \"batch_normalized\""
                 .to_owned()
         });
-        alone.into_iter().chain(self.of_truncation()).collect()
+        alone.into_iter().chain(self.of_truncation()).chain(self.of_success()).collect()
+    }
+
+    /// A success that nothing asks for.
+    fn of_success(&self) -> Option<String> {
+        let (Method::Grpo(GrpoConfig { rl, .. }) | Method::Ppo(PpoConfig { rl, .. })) = &self.train else {
+            return None;
+        };
+        let unread = rl.success != Success::default() && !self.train.reads_outcomes();
+        unread.then(|| "train.success: nothing asks for it: see train.tasks and train.groups".to_owned())
     }
 
     fn of_truncation(&self) -> Option<String> {
@@ -47,5 +56,10 @@ mod tests {
         assert_eq!(warnings("grpo", &["train.group_size=1", "train.advantage=batch_normalized"]), [""; 0]);
         assert_eq!(warnings("ppo", &["train.group_size=1", "sampling.top_p=0.5"]).len(), 1);
         assert_eq!(warnings("sft", &["sampling.top_p=0.5"]), [""; 0]);
+        for method in ["grpo", "ppo"] {
+            assert!(warnings(method, &["train.success.reward=1.0"])[0].contains("train.success"));
+            let read = ["train.success.reward=1.0", "train.tasks.rest.solved.steps=3"];
+            assert_eq!(warnings(method, &read), [""; 0]);
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use toolrl_grpo::has_no_spread;
-use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics};
+use toolrl_grpo::{has_mixed_outcome, has_no_spread};
+use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, TaskMetrics};
 use toolrl_rollout::{FinishReason, Group};
 
 use super::{Credited, Rl, Updates};
@@ -31,7 +31,13 @@ impl Laps {
 
 impl Rl<'_> {
     /// What the step measures over all that it sampled.
-    pub(crate) fn metrics(&self, step: u64, credited: &[Group<Credited>], updates: &Updates) -> GrpoMetrics {
+    pub(crate) fn metrics(
+        &self,
+        step: u64,
+        credited: &[Group<Credited>],
+        updates: &Updates,
+        tasks: Option<TaskMetrics>,
+    ) -> GrpoMetrics {
         let members = || credited.iter().flat_map(|group| &group.members);
         let scored = || members().map(|member| &member.measured.scored);
         let rewarded = |scored: &&Scored| !scored.skipped;
@@ -45,6 +51,11 @@ impl Rl<'_> {
         let n = members().count().max(1) as f64;
         let tokens_sampled = lengths().sum::<usize>();
         let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();
+        let successes: Vec<f64> =
+            scored().filter_map(|s| s.success).map(|s| f64::from(u8::from(s))).collect();
+        let is_mixed = |group: &&Group<Credited>| {
+            has_mixed_outcome(group.members.iter().filter_map(|member| member.measured.scored.success))
+        };
         let left_out = |group: &&Group<Credited>| group.members.iter().all(|m| m.experience().is_none());
         GrpoMetrics {
             reward: Spread::of(&rewards),
@@ -59,6 +70,9 @@ impl Rl<'_> {
                 _ => credited.iter().filter(|group| !has_spread(group)).count(),
             },
             left_out_groups: credited.iter().filter(left_out).count(),
+            success_rate: self.judge.map(|_| Spread::of(&successes).mean),
+            mixed_outcome_groups: self.judge.map(|_| credited.iter().filter(is_mixed).count()),
+            tasks,
             update: updates.diagnostics,
             passes: if updates.by_pass.len() > 1 { updates.by_pass.clone() } else { Vec::new() },
             adaptive_kl: self.divergence.metrics(self.config, credited),

@@ -34,7 +34,7 @@ fn updates(by_update: Vec<Update>) -> Updates {
 fn a_step_is_measured_over_all_that_it_sampled() {
     let (world, config) = (World::new(1), RlConfig::default());
     let update = Update { tokens: 2, ..Update::default() };
-    let found = world.rl(&config).metrics(1, &step(), &updates(vec![update; 2]));
+    let found = world.rl(&config).metrics(1, &step(), &updates(vec![update; 2]), None);
     // Of rewards 1, 3, 2, 2 and 5: the skipped member has none.
     assert_eq!(found.reward, Spread::of(&[1.0, 3.0, 2.0, 2.0, 5.0]));
     assert_eq!((found.reward.mean, found.reward.max), (2.6, 5.0));
@@ -52,14 +52,14 @@ fn a_group_of_one_is_compared_with_nothing() {
     let (world, config) = (World::new(1), RlConfig::default());
     let rl = Rl { group_size: 1, ..world.rl(&config) };
     let step = [group(0, [credited(2, Credit::Reply(1.0))]), group(1, [credited(2, Credit::Reply(0.0))])];
-    let found = rl.metrics(1, &step, &Updates::default());
+    let found = rl.metrics(1, &step, &Updates::default(), None);
     assert_eq!((found.zero_variance_groups, found.left_out_groups, found.entropy), (0, 0, None));
 }
 
 #[test]
 fn a_step_of_nothing_has_no_nan() {
     let (world, config) = (World::new(1), RlConfig::default());
-    let found = world.rl(&config).metrics(1, &[], &Updates::default());
+    let found = world.rl(&config).metrics(1, &[], &Updates::default(), None);
     assert_eq!(found, GrpoMetrics::default());
 }
 

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
-use toolrl_data::random::GAMMA;
 use toolrl_policy::Policy;
 use toolrl_record::StepMetrics;
 use toolrl_reward::Rubric;
@@ -21,10 +20,10 @@ pub(crate) use member::{Credit, Credited, Measured};
 pub(crate) use metrics::Laps;
 pub(crate) use update::Updates;
 
+use crate::curriculum::Curriculum;
 use crate::learner::Learner;
-use crate::order::batch;
 use crate::pack::{Member, Pack, PackGroup, Place, by_place, pack};
-use crate::score::{Scored, score};
+use crate::score::{Judge, Scored, score};
 use crate::task::Task;
 use crate::{Recipe, RlConfig, Setting, TrainError};
 
@@ -40,19 +39,21 @@ pub(crate) struct Rl<'a> {
     pub setting: Setting<'a>,
     /// The reference, where the loss or the reward has a divergence, and how strongly it holds.
     pub divergence: Divergence,
+    /// Who says which replies succeeded, where anything is chosen by that.
+    pub judge: Option<Judge>,
 }
 
 impl Rl<'_> {
-    /// Plays a group for each prompt of a step (from 1) and scores it. Each round of a step takes other prompts.
+    /// Plays a group for each prompt of a step (from 1) and scores it; the curriculum learns what became of them. Each
+    /// round of a step takes other prompts.
     pub(crate) async fn sample(
         &self,
         policy: &Policy,
-        step: u64,
-        round: u64,
+        curriculum: &mut Curriculum,
+        (step, round): (u64, u64),
     ) -> Result<Vec<Group<Scored>>, TrainError> {
-        // Rounds are apart like seeds are, so that what a step samples depends on nothing but its number.
-        let seed = self.recipe.seed.wrapping_add(round.wrapping_mul(GAMMA));
-        let positions = batch(seed, step - 1, self.config.prompts, self.tasks.len());
+        let seed = curriculum.seed_of(round);
+        let positions = curriculum.draw(step, round);
         let prompts = prompts(&positions, self.tasks);
         let how = Play {
             chat: &self.chat,
@@ -66,7 +67,10 @@ impl Rl<'_> {
         let mut sampler = self.sampler.at(policy, step - 1).map_err(failed)?;
         let sample_of = |prompt: &Prompt| &self.tasks[prompt.task].sample;
         let groups = play(&mut *sampler, &prompts, sample_of, self.group_size, &how).await.map_err(failed)?;
-        score(groups, self.tasks, self.rubric, (step, self.config.steps)).await
+        let by = (self.rubric, self.judge);
+        let scored = score(groups, self.tasks, by, (step, self.config.steps)).await?;
+        curriculum.learn(step, &scored);
+        Ok(scored)
     }
 
     /// Adds what the update needs to know of each member before it is credited.

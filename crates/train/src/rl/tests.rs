@@ -29,7 +29,8 @@ fn rounds_of_a_step_are_apart() {
     let rl = Rl { sampler: &script, ..world.rl(&config) };
     let policy = policy(3);
     for (step, round) in [(4, 0), (4, 1), (4, 0), (5, 0)] {
-        let groups = block_on(rl.sample(&policy, step, round)).unwrap();
+        let mut curriculum = world.curriculum(&config);
+        let groups = block_on(rl.sample(&policy, &mut curriculum, (step, round))).unwrap();
         assert_eq!(groups.len(), 3);
         for group in &groups {
             let rewards: Vec<f64> = group.members.iter().map(|member| member.reward).collect();

@@ -12,15 +12,19 @@ use super::evaluations::Evaluations;
 use super::records::Records;
 use crate::checkpoint::{Checkpoints, State};
 use crate::critic::CriticLearner;
+use crate::curriculum::Curriculum;
 use crate::grpo::Grpo;
 use crate::guard::Guard;
 use crate::learner::Learner;
 use crate::ppo::Ppo;
 use crate::rl::{Divergence, Rl};
+use crate::score::Judge;
 use crate::sft::Sft;
 use crate::stage::Stage;
 use crate::task::Task;
-use crate::{GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, TrainError};
+use crate::{
+    Changes, GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, TrainError,
+};
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
@@ -36,12 +40,15 @@ pub(super) struct Trainer<'a, 'j> {
 struct Beside<'b> {
     critic: Option<&'b CriticLearner>,
     divergence: Option<&'b Divergence>,
+    tasks: Option<(&'b Curriculum, &'b [Task])>,
 }
 
 /// The trainer's state in a checkpoint.
 const TRAINER: &str = "trainer";
 const STATE: &str = "trainer/state.safetensors";
 const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
+/// What became of the tasks, where their order has a history.
+const TASKS: &str = "trainer/tasks.json";
 
 impl Trainer<'_, '_> {
     /// Trains what the run begins with, or goes on with what its checkpoint has.
@@ -64,7 +71,8 @@ impl Trainer<'_, '_> {
         match stage {
             Stage::Sft(config, demonstrations) => {
                 drop((start, trained));
-                let sft = Sft::new(&config, recipe.seed, demonstrations);
+                let demonstrations = (demonstrations, &self.evaluations.data.sources[..]);
+                let sft = Sft::new(&config, recipe.seed, demonstrations, self.first() - 1)?;
                 self.sft(sft, policy).await
             }
             Stage::Grpo(config, tasks) => {
@@ -78,7 +86,7 @@ impl Trainer<'_, '_> {
         }
     }
 
-    async fn sft(&mut self, sft: Sft<'_>, policy: Policy) -> Result<(Policy, u64), TrainError> {
+    async fn sft(&mut self, mut sft: Sft<'_>, policy: Policy) -> Result<(Policy, u64), TrainError> {
         let config = sft.config;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
         self.begin("sft", sft.steps, &learner).await?;
@@ -100,12 +108,14 @@ impl Trainer<'_, '_> {
         let rl = self.rl(&config.rl, config.group_size, tasks, divergence);
         let mut grpo = Grpo { rl, config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
+        let mut curriculum = self.curriculum(&config.rl, tasks)?;
         self.begin("grpo", steps, &learner).await?;
         for step in self.first()..=steps {
-            let (metrics, credited) = grpo.step(&mut learner, step).await?;
+            let (metrics, credited) = grpo.step(&mut learner, &mut curriculum, step).await?;
             grpo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            let beside = Beside { critic: None, divergence: Some(&grpo.rl.divergence) };
+            let tasks = Some((&curriculum, tasks));
+            let beside = Beside { critic: None, divergence: Some(&grpo.rl.divergence), tasks };
             self.record(&metrics, &learner, beside, ("grpo", steps)).await?;
         }
         self.observer.end();
@@ -127,12 +137,14 @@ impl Trainer<'_, '_> {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
         }
         let mut learner = self.rl_learner(policy, &config.rl)?;
+        let mut curriculum = self.curriculum(&config.rl, tasks)?;
         self.begin("ppo", steps, &learner).await?;
         for step in self.first()..=steps {
-            let (metrics, credited) = ppo.step(&mut learner, &mut critic, step).await?;
+            let (metrics, credited) = ppo.step(&mut learner, &mut critic, &mut curriculum, step).await?;
             ppo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            let beside = Beside { critic: Some(&critic), divergence: Some(&ppo.rl.divergence) };
+            let tasks = Some((&curriculum, tasks));
+            let beside = Beside { critic: Some(&critic), divergence: Some(&ppo.rl.divergence), tasks };
             self.record(&metrics, &learner, beside, ("ppo", steps)).await?;
         }
         self.observer.end();
@@ -172,7 +184,25 @@ impl Trainer<'_, '_> {
         let Parts { rubrics, sampler, .. } = self.job.parts;
         let (recipe, rubric, chat) = (self.job.recipe, &rubrics.training, self.chat.clone());
         let (sampler, setting) = (&**sampler, self.setting());
-        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, divergence }
+        let chooses = recipe.train.reads_outcomes();
+        let judge = chooses.then(|| Judge { success: config.success, dialect: chat.dialect() });
+        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, divergence, judge }
+    }
+
+    /// What the steps take their tasks from, as it was after the last one.
+    fn curriculum(&self, config: &RlConfig, tasks: &[Task]) -> Result<Curriculum, TrainError> {
+        let sources = &self.evaluations.data.sources;
+        let mut curriculum = Curriculum::new(self.job.recipe.seed, config, sources, tasks)?;
+        if let Some((resume, dir)) =
+            self.job.resume.and_then(|resume| Some((resume, resume.checkpoint.as_ref()?)))
+        {
+            let path = dir.join(TASKS);
+            // A run whose settings were changed may have had no use for a history until now.
+            if resume.changes == Changes::Refuse || path.exists() {
+                curriculum.restore(&path, tasks)?;
+            }
+        }
+        Ok(curriculum)
     }
 
     fn setting<'r>(&self) -> Setting<'r>
@@ -254,8 +284,10 @@ impl Trainer<'_, '_> {
             std::fs::create_dir_all(&folder)
                 .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
             learner.state().write(&dir.join(STATE))?;
-            beside.critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
-            beside.divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
+            let Beside { critic, divergence, tasks } = beside;
+            tasks.map_or(Ok(()), |(curriculum, tasks)| curriculum.write(&dir.join(TASKS), tasks))?;
+            critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
+            divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
         })?;
         let best = self.records.best(&checkpoints.steps());
         checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
