@@ -18,6 +18,9 @@ pub struct EvalReport {
     pub seen_tools: Option<Rates>,
     /// Over tasks whose tools are held out from training; none where there is no such task.
     pub unseen_tools: Option<Rates>,
+    /// By source, where the tasks are of several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_source: BTreeMap<String, Rates>,
 }
 
 impl EvalReport {
@@ -33,15 +36,29 @@ impl EvalReport {
             by_kind: kinds.into_iter().map(|k| (k.as_str().to_owned(), of_kind(k))).collect(),
             seen_tools: has_unseen.then(|| by_tools(false)),
             unseen_tools: has_unseen.then(|| by_tools(true)),
+            by_source: BTreeMap::new(),
         }
     }
 
-    /// Name and rates of every row of a table: all tasks, each kind, seen and unseen tools.
+    /// The same with the rates of each of these sources, whose names and a slash begin the ids of their tasks.
+    #[must_use]
+    pub fn with_sources(self, names: impl IntoIterator<Item = String>, outcomes: &[Outcome]) -> Self {
+        let of_source = |name: String| {
+            let is_its = |o: &&Outcome| o.id.strip_prefix(&name).is_some_and(|rest| rest.starts_with('/'));
+            let rates = Rates::of(outcomes.iter().filter(is_its));
+            (name, rates)
+        };
+        let by_source = names.into_iter().map(of_source).filter(|(_, rates)| rates.tasks > 0).collect();
+        Self { by_source, ..self }
+    }
+
+    /// Name and rates of every row of a table: all tasks, each kind, seen and unseen tools, each source.
     pub fn rows(&self) -> Vec<(String, &Rates)> {
         let mut rows = vec![("all tasks".to_owned(), &self.overall)];
         rows.extend(self.by_kind.iter().map(|(kind, rates)| (kind.clone(), rates)));
         rows.extend(self.seen_tools.iter().map(|rates| ("seen tools".to_owned(), rates)));
         rows.extend(self.unseen_tools.iter().map(|rates| ("unseen tools".to_owned(), rates)));
+        rows.extend(self.by_source.iter().map(|(source, rates)| (format!("source {source}"), rates)));
         rows
     }
 
@@ -115,6 +132,7 @@ mod tests {
             by_kind: BTreeMap::from([("one_call".to_owned(), rates.clone())]),
             seen_tools: None,
             unseen_tools: with_unseen.then(|| rates.clone()),
+            by_source: BTreeMap::new(),
             overall: rates,
         }
     }

@@ -71,14 +71,20 @@ fn sources_are_mixed_by_weight() {
             serde_json::from_slice(&std::fs::read(run.join("held_out.json")).unwrap()).unwrap();
         assert_eq!(held_out.iter().filter(|id| id.starts_with("mine/")).count(), 2, "{held_out:?}");
         assert_eq!(held_out.iter().filter(|id| id.starts_with("world/")).count(), 3);
-        assert!(std::fs::read_to_string(run.join("report.html")).unwrap().contains("Sources"));
+        let report = std::fs::read_to_string(run.join("report.html")).unwrap();
+        assert!(report.contains("Sources") && report.contains("source mine"));
+        let summary: Value =
+            serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+        let tasks = |source: &str| summary["after"]["by_source"][source]["tasks"].as_u64().unwrap();
+        assert_eq!(tasks("mine") + tasks("world"), 4);
     }
     assert_eq!(rows(&dir.path().join("sft"))[5]["sources"]["mine"]["epoch"], 18.0 / 8.0);
     let printed = train(dir.path(), &["grpo", "--dry-run"], &[mix]).ok();
     assert!(printed.contains("mix = [{ weight = 3.0, files = "), "{printed}");
     // What a run held out of each is what it is evaluated on later.
     let settings = ["--limit", "2", "--set", "eval.max_new_tokens=4"];
-    toolrl(dir.path(), &[&["eval", "--run", "sft"], &settings[..]].concat()).ok();
+    let table = toolrl(dir.path(), &[&["eval", "--run", "sft"], &settings[..]].concat()).ok();
+    assert!(table.contains("source world") && table.contains("source mine"), "{table}");
 }
 
 #[test]

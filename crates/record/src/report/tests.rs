@@ -51,6 +51,7 @@ fn summary() -> Summary {
             .into(),
         seen_tools: Some(rates(1.5 + shift, 0.5)),
         unseen_tools: Some(rates(0.5 - shift / 10.0, 0.2)),
+        ..EvalReport::default()
     };
     Summary {
         recipe: "quickstart".into(),

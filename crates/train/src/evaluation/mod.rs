@@ -7,7 +7,7 @@ use toolrl_data::Sample;
 use toolrl_eval::{Evaluation, HeldOut, evaluate};
 use toolrl_policy::Policy;
 
-use crate::{Observer, Parts, Recipe, TrainError};
+use crate::{MixPart, Observer, Parts, Recipe, TrainError};
 
 pub(crate) use benchmarks::{Evaluated, LoadedBenchmark};
 
@@ -73,5 +73,7 @@ pub async fn evaluate_policy(
             first.id
         );
     }
-    Ok(evaluation)
+    let sources = recipe.data.mix().iter().map(MixPart::name);
+    let report = evaluation.report.with_sources(sources, &evaluation.outcomes);
+    Ok(Evaluation { report, ..evaluation })
 }

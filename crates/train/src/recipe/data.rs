@@ -29,7 +29,7 @@ impl Default for DataSource {
 
 /// One of several sources.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "MixFields")]
 pub struct MixPart {
     /// What it is called in metrics, and before the ids of its samples. By default the name of its file without the
     /// extension, or `world`.
@@ -39,6 +39,29 @@ pub struct MixPart {
     /// Where its samples come from: `world` or `files`.
     #[serde(flatten)]
     pub source: DataSource,
+}
+
+/// A source as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixFields {
+    name: Option<String>,
+    weight: f64,
+    world: Option<WorldConfig>,
+    files: Option<FilesConfig>,
+}
+
+impl TryFrom<MixFields> for MixPart {
+    type Error = &'static str;
+
+    fn try_from(MixFields { name, weight, world, files }: MixFields) -> Result<Self, Self::Error> {
+        let source = match (world, files) {
+            (Some(world), None) => DataSource::World(world),
+            (None, Some(files)) => DataSource::Files(files),
+            _ => return Err("a source of data.mix should have either world or files"),
+        };
+        Ok(Self { name, weight, source })
+    }
 }
 
 impl MixPart {
@@ -64,6 +87,11 @@ impl DataSource {
         }
     }
 
+    /// The sources of a mix; none of another.
+    pub(crate) fn mix(&self) -> &[MixPart] {
+        if let Self::Mix(parts) = self { parts } else { &[] }
+    }
+
     /// Whether the recipe asks for no held-out tasks.
     pub(crate) fn holds_nothing_out(&self) -> bool {
         match self {
@@ -87,9 +115,6 @@ impl DataSource {
                     "data.mix[{i}].weight = {} of {name:?} should be above 0",
                     part.weight
                 ));
-            }
-            if matches!(part.source, Self::Mix(_)) {
-                return wrong(format!("data.mix[{i}].mix: expected world or files"));
             }
             if name.is_empty() || name.contains('/') {
                 return wrong(format!("data.mix[{i}].name = {name:?} should be a word without slashes"));
@@ -181,7 +206,9 @@ mod tests {
             (MIX.replace("weight = 1.5\n", ""), "weight"),
             (MIX.replace("world = { train = 8 }", "planet = 3"), "planet"),
             (MIX.replace("world = { train = 8 }", "world = { trains = 8 }"), "trains"),
-            (MIX.replace("world = { train = 8 }", "mix = []"), "data.mix[1].mix"),
+            (MIX.replace("world = { train = 8 }", "mix = []"), "unknown field `mix`"),
+            (MIX.replace("world = { train = 8 }", ""), "either world or files"),
+            (MIX.replace("weight = 3", "weight = 3\nworld = {}"), "either world or files"),
             (MIX.replace("made", "mine"), "data.mix[1].name"),
             (MIX.replace("made", "a/b"), "data.mix[1].name = \"a/b\""),
             (world.repeat(2), "another source is called \"world\""),
