@@ -105,9 +105,12 @@ Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second on
 cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it
 had not been.
 
-The run directory gets config.toml, metrics.jsonl, completions/*.parquet, events/ (TensorBoard),
-checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output gets the
-table of the evaluations before and after.";
+A run that is over goes on by --resume RUN --set train.steps=N, with more steps than it had, where it kept its last
+state (train.checkpoint_every above 0). eval.every with eval.stop.patience ends a run that gains nothing any more.
+
+The run directory gets config.toml, metrics.jsonl, completions/*.parquet, evaluations/ (each task's outcome),
+events/ (TensorBoard), checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output
+gets the table of the evaluations before and after.";
 
 /// Arguments of `toolrl train`.
 #[derive(Debug, Args)]
@@ -169,6 +172,9 @@ With --run they are those that a run held out of its data, with the run's recipe
 With --data every row of the file is a task: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and
 outcomes.jsonl, every reply with its score.
 
+With --samples 8 eight replies of each task are sampled beside the greedy one: avg@8 is the share of them that make the
+gold calls, pass@8 the share of tasks that one of them solves. The recipe's seed decides what is drawn (--set seed=N).
+
 The paper's benchmarks: toolrl eval bfcl --help, and likewise api-bank and bamboogle.";
 
 /// Arguments of `toolrl eval`.
@@ -178,7 +184,7 @@ pub struct EvalArgs {
     /// A benchmark of the paper, instead of held-out tasks
     #[command(subcommand)]
     pub benchmark: Option<BenchmarkCommand>,
-    /// What to evaluate on where it is no benchmark: held-out
+    /// What to evaluate on where it is no benchmark: held-out, or one of the recipe's eval.sets
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
     /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
@@ -205,6 +211,16 @@ pub struct EvalArgs {
     /// Evaluate on the first N tasks
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Sample N replies of each task beside the greedy one, for avg@N and pass@N [default: the recipe's, which is none]
+    #[arg(long, value_name = "N")]
+    pub samples: Option<usize>,
+    /// With --samples: divides the logits of sampled replies [default: the recipe's, which is 1]
+    #[arg(long, value_name = "T")]
+    pub temperature: Option<f32>,
+    /// With --samples: sample from the most probable tokens that together reach this probability [default: the
+    /// recipe's, which is 1]
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f32>,
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,

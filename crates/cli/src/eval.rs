@@ -5,7 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_record::TaskOutcomes;
-use toolrl_train::{Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data, worded};
+use toolrl_train::{
+    EvalConfig, EvalSet, Recipe, Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data,
+    load_set, worded,
+};
 
 use crate::args::EvalArgs;
 use crate::loaded::Loaded;
@@ -18,19 +21,21 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     if let Some(benchmark) = &args.benchmark {
         return benchmarks::evaluate(benchmark);
     }
-    if let Some(name) = args.names.iter().find(|name| *name != "held-out") {
-        bail!("no evaluation {name:?}: expected held-out, bfcl, api-bank or bamboogle");
-    }
     let of_run = args.run.as_ref().map(|run| run.join("config.toml").display().to_string());
     let named = of_run.as_ref().unwrap_or(&args.recipe);
-    let recipe = recipes::find(named, &device::among(&args.overrides, args.device))?;
+    let recipe = recipes::find(named, &device::among(&settings(args), args.device))?;
     let parts = recipe.parts(registry)?;
-    let samples = match (&args.data, &args.run) {
-        (Some(path), _) => toolrl_data::load(path)?.samples,
-        (None, Some(run)) => held_out_of(run, &recipe)?,
-        (None, None) => load_data(&recipe.data, recipe.seed)?.held_out,
+    let set = args.names.iter().find(|name| *name != EvalConfig::HELD_OUT);
+    let set = set.map(|name| named_set(name, &recipe)).transpose()?;
+    let samples = match (&args.data, set, &args.run) {
+        (Some(path), None, _) => toolrl_data::load(path)?.samples,
+        (Some(_), Some(set), _) => bail!("--data and the evaluation set {:?}: name one of them", set.name),
+        (None, Some(set), _) => load_set(set)?,
+        (None, None, Some(run)) => held_out_of(run, &recipe)?,
+        (None, None, None) => load_data(&recipe.data, recipe.seed)?.held_out,
     };
-    let n = args.limit.or(recipe.eval.limit).unwrap_or(usize::MAX).min(samples.len());
+    let limit = set.map_or(recipe.eval.limit, |set| set.limit);
+    let n = args.limit.or(limit).unwrap_or(usize::MAX).min(samples.len());
     let before = args.before.as_deref().map(read_report).transpose()?;
     let of_run = args.run.as_ref().map(|run| run.join("final"));
     let given = args.policy.clone().or(of_run).context("--policy is missing")?;
@@ -50,6 +55,24 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
         None => print!("{}", evaluation.report.table()),
     }
     Ok(())
+}
+
+/// What the command line sets of the recipe, in the recipe's own words.
+fn settings(args: &EvalArgs) -> Vec<String> {
+    let own = [
+        args.samples.map(|samples| format!("eval.samples={samples}")),
+        args.temperature.map(|temperature| format!("eval.temperature={temperature:?}")),
+        args.top_p.map(|top_p| format!("eval.top_p={top_p:?}")),
+    ];
+    args.overrides.iter().cloned().chain(own.into_iter().flatten()).collect()
+}
+
+fn named_set<'r>(name: &str, recipe: &'r Recipe) -> anyhow::Result<&'r EvalSet> {
+    let sets = &recipe.eval.sets;
+    let known: String = sets.iter().map(|set| format!("{}, ", set.name)).collect();
+    sets.iter().find(|set| set.name == name).with_context(|| {
+        format!("no evaluation {name:?}: expected held-out, {known}bfcl, api-bank or bamboogle")
+    })
 }
 
 fn read_report(path: &Path) -> anyhow::Result<EvalReport> {

@@ -115,6 +115,10 @@ fn finish(job: Job<'_>) -> anyhow::Result<()> {
     } else {
         println!("no evaluation: no task is held out");
     }
+    for set in &summary.sets {
+        print!("\n{}\n{}", set.name, EvalReport::comparison(&set.before, &set.after));
+    }
+    summary.ending().iter().for_each(|sentence| println!("{sentence}"));
     println!("policy {}", outcome.policy.display());
     println!("report {}", outcome.report.display());
     Ok(())

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use toolrl_data::{Sample, TaskKind};
 use toolrl_grammar::{Dialect, ReplyKind, ToolRl};
-use toolrl_reward::{Reference, Score};
-use toolrl_rollout::{Episode, FinishReason};
+use toolrl_reward::Score;
+use toolrl_rollout::FinishReason;
 
+use crate::score::Played;
 use crate::{is_exact, makes_gold_calls};
 
 /// A reply's reward.
@@ -82,8 +83,7 @@ pub struct Outcome {
 impl ReplyOutcome {
     /// One episode with its score.
     pub(crate) fn of(
-        (sample, episode): (&Sample, &Episode),
-        reference: Option<&Reference>,
+        Played { sample, episode, gold }: Played<'_>,
         dialect: &'static dyn Dialect,
         score: Result<TaskScore, ScoreError>,
     ) -> Self {
@@ -99,9 +99,9 @@ impl ReplyOutcome {
             score,
             error,
             well_formed: dialect.strict(reply.as_bytes(), kind).is_ok(),
-            exact: match reference {
-                Some(reference) => makes_gold_calls(reply, (&sample.gold, reference), dialect),
-                None => is_exact(reply, &sample.gold),
+            exact: match gold {
+                Ok(reference) => makes_gold_calls(reply, (&sample.gold, reference), dialect),
+                Err(_) => is_exact(reply, &sample.gold),
             },
             overlong: episode.replies.is_empty(),
             tokens: episode.sampled(),

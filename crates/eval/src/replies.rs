@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use toolrl_data::Sample;
-use toolrl_reward::Reference;
 use toolrl_rollout::{Episode, Group, Play, Prompt, RolloutError, Sampler, StreamKey, play};
 
-use crate::score::scores;
+use crate::score::{Played, scores};
 use crate::{Draws, EvalError, HeldOut, ReplyOutcome, reference};
 
 /// The replies to each of some tasks, the first of which is number `first` of all.
@@ -21,12 +20,14 @@ pub(crate) async fn replies(
     let references: Vec<_> = samples.iter().map(|sample| reference(sample, dialect)).collect();
     let tasks = samples.iter().zip(&references).zip(&groups);
     let played: Vec<_> = tasks
-        .flat_map(|((sample, gold), group)| group.members.iter().map(move |of| ((sample, of), gold)))
+        .flat_map(|((sample, gold), group)| {
+            group.members.iter().map(move |episode| Played { sample, episode, gold })
+        })
         .collect();
     let mut scores = scores(held_out.rubric, &played).await.into_iter();
-    let of_reply = |(of, gold): (_, &Result<Reference, _>)| {
+    let of_reply = |of: Played<'_>| {
         let score = scores.next().unwrap_or_else(|| Err("no score".into()));
-        ReplyOutcome::of(of, gold.as_ref().ok(), dialect, score)
+        ReplyOutcome::of(of, dialect, score)
     };
     let outcomes: Vec<_> = played.into_iter().map(of_reply).collect();
     Ok(outcomes.chunks(how.replies.max(1)).map(<[_]>::to_vec).collect())

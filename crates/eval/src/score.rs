@@ -6,24 +6,29 @@ use toolrl_rollout::Episode;
 
 use crate::{ScoreError, TaskScore};
 
+/// An episode of a task, and what it is held against.
+#[derive(Clone, Copy)]
+pub(crate) struct Played<'a> {
+    pub sample: &'a Sample,
+    pub episode: &'a Episode,
+    pub gold: &'a Result<Reference, RewardError>,
+}
+
 /// The rewards of some episodes, each by its last turn and by its environment's verdict. The rubric's context is the
 /// fixed one of evaluation, so no schedule moves them.
-pub(crate) async fn scores(
-    rubric: &Rubric,
-    played: &[((&Sample, &Episode), &Result<Reference, RewardError>)],
-) -> Vec<Result<TaskScore, ScoreError>> {
+pub(crate) async fn scores(rubric: &Rubric, played: &[Played<'_>]) -> Vec<Result<TaskScore, ScoreError>> {
     let readable: Vec<_> = played
         .iter()
-        .filter_map(|((_, episode), gold)| {
+        .filter_map(|Played { episode, gold, .. }| {
             let gold = gold.as_ref().ok()?;
             Some((gold.read(episode.reply().text.as_bytes()), gold))
         })
         .collect();
     let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
-    let score = |((_, episode), gold): &((&Sample, &Episode), &Result<Reference, RewardError>)| match gold {
+    let score = |of: &Played<'_>| match of.gold {
         Ok(_) => {
             let score = TaskScore::try_from(scores.next().ok_or("no score")??)?;
-            Ok(with_outcome(score, episode.outcome))
+            Ok(with_outcome(score, of.episode.outcome))
         }
         Err(error) => Err(error.to_string().into()),
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use toolrl_eval::Rates;
 
 use super::step_log::StepRow;
 
@@ -11,8 +12,8 @@ use super::step_log::StepRow;
 pub struct EvaluationRow {
     /// Steps done; 0 for the policy that the run began with.
     pub step: u64,
-    /// What it was evaluated on: `held-out`, `bfcl`, `api-bank`, `bamboogle`; with a number where a recipe names one
-    /// several times.
+    /// What it was evaluated on: `held-out`, an evaluation set's name, `bfcl`, `api-bank`, `bamboogle`; the last three with a
+    /// number where a recipe names one several times.
     pub evaluation: String,
     /// Cases asked.
     pub cases: usize,
@@ -29,6 +30,21 @@ impl StepRow for EvaluationRow {
 }
 
 impl EvaluationRow {
+    /// The scores of an evaluation on tasks: of the greedy replies, and of sampled ones where there are some.
+    pub fn scores_of(rates: &Rates) -> BTreeMap<String, f64> {
+        let greedy = [
+            ("mean reward", rates.mean_reward),
+            ("format rate", rates.format_rate),
+            ("exact-call rate", rates.exact_call_rate),
+        ];
+        let mut scores: BTreeMap<_, _> = greedy.map(|(name, value)| (name.to_owned(), value)).into();
+        if let Some(sampled) = &rates.sampled {
+            scores.extend(sampled.exact_calls.clone());
+            scores.insert(format!("mean reward@{}", sampled.samples), sampled.mean_reward);
+        }
+        scores
+    }
+
     /// What TensorBoard's names of scores begin with.
     pub const GROUP: &str = "evaluation/";
 

@@ -10,6 +10,7 @@
 //! of what was read.
 
 mod completions;
+mod course;
 mod error;
 mod evaluation_row;
 mod events;
@@ -23,6 +24,7 @@ mod summary;
 pub mod report;
 
 pub use completions::{Completion, completions_path, read_completions, write_completions};
+pub use course::Course;
 pub use error::RecordError;
 pub use evaluation_row::EvaluationRow;
 pub use events::EventWriter;
@@ -34,4 +36,4 @@ pub use metrics::{
 pub use outcomes::{TaskOutcomes, evaluations_dir, outcomes_path};
 pub use standstill::{Cause, Standstill};
 pub use step_log::{StepLog, StepRow, read_rows};
-pub use summary::Summary;
+pub use summary::{SetSummary, StoppedEarly, Summary};

@@ -48,6 +48,16 @@ fn is_default(on_failure: &OnFailure) -> bool {
     *on_failure == OnFailure::default()
 }
 
+impl RubricConfig {
+    /// Whether a length target of it grows with the share of a run's steps that is done, and so depends on their number.
+    pub fn grows_over_the_run(&self) -> bool {
+        let grows = |target: &toml::Value| {
+            target.as_str() == Some("dynamic_paper") || target.get("growing_words").is_some()
+        };
+        self.terms.iter().any(|term| term.settings.get("target").is_some_and(grows))
+    }
+}
+
 impl TermConfig {
     /// The term of this id with weight 1 and its default settings.
     pub fn new(id: impl Into<String>) -> Self {

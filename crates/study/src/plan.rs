@@ -187,7 +187,15 @@ by = "reward"
             ..EvalReport::default()
         };
         let [before, after] = rewards.map(report);
-        Summary { recipe: "r".to_owned(), seed, steps: 2, seconds: seconds as f64, before, after }
+        Summary {
+            recipe: "r".to_owned(),
+            seed,
+            steps: 2,
+            seconds: seconds as f64,
+            before,
+            after,
+            ..Summary::default()
+        }
     }
 
     #[test]

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use toolrl_eval::EvalReport;
-use toolrl_record::Summary;
-use toolrl_train::{Changes, DataSource, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run};
+use toolrl_eval::Evaluation;
+use toolrl_record::{Summary, TaskOutcomes, outcomes_path};
+use toolrl_train::{
+    Changes, DataSource, EvalConfig, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run,
+};
 
 use crate::plan::same_settings;
 use crate::{Plan, PlannedRun, StudyError};
@@ -161,7 +163,7 @@ impl PlannedRun {
     async fn run(
         &self,
         registry: &Registry,
-        before: Option<EvalReport>,
+        before: Option<Evaluation>,
         stop: &Stop,
         observer: &mut dyn Observer,
     ) -> Result<Summary, StudyError> {
@@ -186,17 +188,26 @@ impl PlannedRun {
 
 /// Evaluations that are known already: the same policy over the same tasks by the same reward.
 #[derive(Default)]
-struct Evaluated(HashMap<String, EvalReport>);
+struct Evaluated(HashMap<String, Evaluation>);
 
 impl Evaluated {
-    fn of(&self, recipe: &Recipe) -> Option<EvalReport> {
+    fn of(&self, recipe: &Recipe) -> Option<Evaluation> {
         self.0.get(&key(recipe)).cloned()
     }
 
     fn keep(&mut self, planned: &PlannedRun, summary: &Summary) {
-        self.0.insert(key(&planned.recipe), summary.before.clone());
         let last = PolicySource::Dir(planned.dir.join("final"));
-        self.0.insert(key(&Recipe { policy: Some(last), ..planned.recipe.clone() }), summary.after.clone());
+        let last = Recipe { policy: Some(last), ..planned.recipe.clone() };
+        let of_final = summary.final_step.unwrap_or(summary.steps);
+        for (recipe, report, step) in
+            [(&planned.recipe, &summary.before, 0), (&last, &summary.after, of_final)]
+        {
+            // A run of an earlier version has none.
+            let path = outcomes_path(&planned.dir, step, EvalConfig::HELD_OUT);
+            if let Ok(TaskOutcomes { tasks }) = TaskOutcomes::read(&path) {
+                self.0.insert(key(recipe), Evaluation { report: report.clone(), outcomes: tasks });
+            }
+        }
     }
 }
 

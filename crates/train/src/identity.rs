@@ -1,13 +1,16 @@
 //! What decides a run's results beside its recipe.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use toolrl_data::Sample;
 use toolrl_record::write_whole;
 
 use crate::TrainError;
+use crate::evaluation::LoadedSet;
 use crate::limit::OverlongCounts;
 use crate::stage::Stage;
 use crate::start::Start;
@@ -35,6 +38,9 @@ pub(crate) struct Identity {
     /// Training samples that were too long.
     #[serde(default)]
     pub overlong: OverlongCounts,
+    /// Checksums of the further evaluation sets, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sets: BTreeMap<String, String>,
 }
 
 /// What runs were computed on that do not say.
@@ -49,17 +55,22 @@ impl Identity {
     /// That of a run on these samples, which begins with this policy.
     pub(crate) fn of(
         (data, stage, overlong): (&Data, &Stage, OverlongCounts),
+        sets: &[LoadedSet],
         start: &Start,
         device: &str,
     ) -> Result<Self, TrainError> {
         Ok(Self {
             program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
-            data: format!("{:08x}", of_samples(data)),
+            data: format!("{:08x}", of_samples(data.train.iter().chain(&data.held_out))),
             prompts: Some(format!("{:08x}", stage.checksum())),
             policy: Some(of_start(start)?),
             cpu: toolrl_policy::vector_instructions().to_owned(),
             device: device.to_owned(),
             overlong,
+            sets: sets
+                .iter()
+                .map(|set| (set.name.clone(), format!("{:08x}", of_samples(&set.samples))))
+                .collect(),
         })
     }
 
@@ -93,19 +104,25 @@ impl Identity {
             ("vector instructions", (self.cpu.clone(), now.cpu.clone())),
             ("device", (self.device.clone(), now.device.clone())),
         ];
-        let differ = fields.into_iter().filter(|(_, (old, new))| old != new);
+        let fields = fields.into_iter().map(|(what, values)| (what.to_owned(), values));
+        // One that was added or left out is a setting's change.
+        let of_sets = self.sets.iter().filter_map(|(name, old)| {
+            let what = format!("data of the evaluation set {name}, by its checksum");
+            Some((what, (old.clone(), now.sets.get(name)?.clone())))
+        });
+        let differ = fields.chain(of_sets).filter(|(_, (old, new))| old != new);
         differ.map(|(what, (old, new))| format!("{what}: {old} -> {new}")).collect()
     }
 }
 
 /// CRC-32C of the samples' texts.
-fn of_samples(data: &Data) -> u32 {
+fn of_samples<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> u32 {
     let mut crc = 0;
     let mut add = |text: &str| {
         crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
         crc = crc32c::crc32c_append(crc, text.as_bytes());
     };
-    for sample in data.train.iter().chain(&data.held_out) {
+    for sample in samples {
         sample.messages.iter().for_each(|message| add(&message.content));
         add(&sample.gold);
     }
@@ -164,6 +181,11 @@ mod tests {
         assert_eq!(differences[0], "data, by its checksum: 00 -> 01");
         assert!(differences[1].starts_with("files of the policy"), "{differences:?}");
         assert_eq!(differences.len(), 2);
+        let sets = |crc: &str| [("mine".to_owned(), crc.to_owned())].into();
+        let (old, new) =
+            (Identity { sets: sets("5"), ..a.clone() }, Identity { sets: sets("6"), ..a.clone() });
+        assert_eq!(old.differences(&new), ["data of the evaluation set mine, by its checksum: 5 -> 6"]);
+        assert_eq!(old.differences(&a), [""; 0], "a set fewer is a setting's change");
         let older = Identity { prompts: None, policy: None, ..a.clone() };
         assert_eq!(older.differences(&a), [""; 0], "an older run does not say");
         let dir = tempfile::tempdir().unwrap();

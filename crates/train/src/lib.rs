@@ -52,15 +52,16 @@ pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    AdaptersOn, BenchmarkConfig, CreditKind, CriticConfig, DataSource, DifficultyConfig, EnvironmentConfig,
-    EvalConfig, FilesConfig, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method, MixPart,
-    OnFault, OptimizerConfig, Overlong, OverlongPrompts, PassOrder, PolicySource, PpoAdvantage, PpoConfig,
-    Recipe, Renewal, ResampleBy, RestConfig, RestLength, RlConfig, Rubrics, SamplerConfig, SftConfig,
-    StartAdapters, Success, TasksConfig, Truncated,
+    AdaptersOn, BenchmarkConfig, BestBy, CreditKind, CriticConfig, DataSource, DifficultyConfig, EarlyStop,
+    EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet, FilesConfig, FinalPolicy, FreshPolicy, GroupFilter,
+    GrpoConfig, GuardConfig, KlReference, Method, MixPart, OnFault, OptimizerConfig, Overlong,
+    OverlongPrompts, PassOrder, PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy,
+    RestConfig, RestLength, RlConfig, Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig,
+    Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};
 pub use run::{Job, RunOutcome, refuse_used, run};
 pub use stop::Stop;
-pub use task::{Data, Source, held_out_of, load_data};
+pub use task::{Data, Source, held_out_of, load_data, load_set};
 pub use words::{in_dialect, worded};

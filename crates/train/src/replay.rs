@@ -8,7 +8,7 @@ use toolrl_record::{Completion, StepMetrics, completions_path, read_completions,
 use crate::checkpoint::Checkpoints;
 use crate::identity::Identity;
 use crate::resume::copy_files;
-use crate::{Changes, Job, Observer, Recipe, Registry, Resume, Stop, TrainError, run};
+use crate::{Changes, EvalConfig, Job, Observer, Recipe, Registry, Resume, Stop, TrainError, run};
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +41,14 @@ pub async fn replay(
     let config = run_dir.join("config.toml");
     let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
     let mut recipe = Recipe::parse(&text, &[])?;
-    // A replay compares steps: evaluations between them change none.
-    (recipe.eval.every, recipe.eval.benchmarks) = (0, Vec::new());
+    // A replay compares steps: evaluations change none.
+    recipe.eval = EvalConfig { limit: Some(0), ..EvalConfig::default() };
     recipe.device = device.unwrap_or(recipe.device);
     let checkpoints = Checkpoints::of(run_dir);
     let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
     let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);
     let scratch = run_dir.join(format!("replay-step-{step:05}"));
-    copy_files(run_dir, &scratch, &["config.toml", Identity::NAME, "before.json"])?;
+    copy_files(run_dir, &scratch, &["config.toml", Identity::NAME])?;
     let from = from.unwrap_or(0);
     let resume = Resume::at(recipe, from, checkpoint, Changes::Refuse);
     let parts = resume.recipe.parts(registry)?;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use toolrl_record::write_whole;
+use toolrl_record::{Summary, write_whole};
 
 use crate::checkpoint::Checkpoints;
 use crate::identity::Identity;
@@ -30,7 +30,17 @@ pub struct Resume {
     pub(crate) changes: Changes,
     /// Whether policies are evaluated as they were when the run began.
     pub(crate) same_evaluation: bool,
+    /// Whether the run was over, and is to be longer than it was.
+    is_extended: bool,
     changed: Vec<String>,
+}
+
+/// What was set anew.
+struct Differences {
+    /// What would change results.
+    refused: Vec<String>,
+    /// A number of steps that was raised, where no step depends on it.
+    longer: Vec<String>,
 }
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
@@ -38,11 +48,13 @@ pub struct Resume {
 const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap"];
 
 impl Resume {
-    /// Looks for the last checkpoint of a run, or that of a step, and verifies every file of it.
+    /// Looks for the last checkpoint of a run, or that of a step, and verifies every file of it. A run that is over goes on
+    /// from its last step where `overrides` raise the number of its steps, or where its evaluations ended it and they
+    /// change `eval.stop`.
     ///
     /// # Errors
-    /// [`TrainError::NoRun`], [`TrainError::Finished`], [`TrainError::NoCheckpoint`], [`TrainError::Damaged`] with the
-    /// last whole one, [`TrainError::Changed`] for overrides that would change results.
+    /// [`TrainError::NoRun`], [`TrainError::Finished`], [`TrainError::NoLastState`], [`TrainError::NoCheckpoint`],
+    /// [`TrainError::Damaged`] with the last whole one, [`TrainError::Changed`] for overrides that would change results.
     pub fn of(
         run_dir: &Path,
         overrides: &[String],
@@ -52,30 +64,48 @@ impl Resume {
         let config = run_dir.join("config.toml");
         let text =
             std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: run_dir.to_owned() })?;
-        if run_dir.join("summary.json").exists() {
-            return Err(TrainError::Finished { dir: run_dir.to_owned() });
-        }
+        let summary = run_dir.join("summary.json");
+        let over = summary.exists().then(|| Summary::read(&summary)).transpose()?;
         let (before, recipe) = (Recipe::parse(&text, &[])?, Recipe::parse(&text, overrides)?);
-        let changed = differences(&before, &recipe)?;
-        let same_evaluation = before.eval == recipe.eval;
-        if changes == Changes::Refuse && !changed.is_empty() {
-            return Err(TrainError::Changed { dir: run_dir.to_owned(), what: changed });
+        let done = over.as_ref().map(|over| over.steps);
+        if let Some(over) = over.as_ref().filter(|over| !goes_on(over, &before, &recipe)) {
+            return Err(finished(run_dir, over, &before));
         }
+        let Differences { refused, longer } = differences(&before, &recipe, done)?;
+        if changes == Changes::Refuse && !refused.is_empty() {
+            return Err(TrainError::Changed { dir: run_dir.to_owned(), what: refused });
+        }
+        let same_evaluation = before.eval.evaluates_as(&recipe.eval);
+        let changed = [refused, longer].concat();
         let checkpoints = Checkpoints::of(run_dir);
-        if step.is_none() && checkpoints.steps().is_empty() {
-            return Ok(Self { recipe, step: 0, checkpoint: None, changes, same_evaluation, changed });
-        }
-        let (step, dir) = checkpoints.verified(step)?;
-        Ok(Self { recipe, step, checkpoint: Some(dir), changes, same_evaluation, changed })
+        let is_extended = over.is_some();
+        let (step, checkpoint) = match (step, done) {
+            (None, Some(done)) => match checkpoints.of_last(done)? {
+                Some(last) => (done, Some(last)),
+                None => return Err(TrainError::NoLastState { dir: run_dir.to_owned() }),
+            },
+            (None, None) if checkpoints.steps().is_empty() => (0, None),
+            (step, _) => checkpoints.verified(step).map(|(step, dir)| (step, Some(dir)))?,
+        };
+        Ok(Self { recipe, step, checkpoint, changes, same_evaluation, is_extended, changed })
     }
 
     /// A recipe that goes on at a step that is known.
     pub(crate) fn at(recipe: Recipe, step: u64, checkpoint: Option<PathBuf>, changes: Changes) -> Self {
-        Self { recipe, step, checkpoint, changes, same_evaluation: true, changed: Vec::new() }
+        Self {
+            recipe,
+            step,
+            checkpoint,
+            changes,
+            same_evaluation: true,
+            is_extended: false,
+            changed: Vec::new(),
+        }
     }
 
-    /// Compares what else decides the results with what it was, and records the resume.
-    pub(crate) fn check(&self, run_dir: &Path, now: &Identity) -> Result<(), TrainError> {
+    /// Compares what else decides the results with what it was, and records the resume. A run that was over is one under
+    /// way from then on. Gives the resume, from the checkpoint where that lies now.
+    pub(crate) fn checked(&self, run_dir: &Path, now: &Identity) -> Result<Self, TrainError> {
         let before = Identity::read(run_dir)?;
         let what = before.differences(now);
         if self.changes == Changes::Refuse && !what.is_empty() {
@@ -91,8 +121,40 @@ impl Resume {
             Err(source) => return Err(failed(source)),
         };
         rows += &format!("{row}\n");
-        Ok(write_whole(&path, rows.as_bytes())?)
+        write_whole(&path, rows.as_bytes())?;
+        if before.sets != now.sets {
+            Identity { sets: now.sets.clone(), ..before }.write(run_dir)?;
+        }
+        if self.is_extended { self.reopened(run_dir) } else { Ok(self.clone()) }
     }
+
+    /// Takes a run up again that was over. Its last state has a place among its checkpoints before the summary goes, so
+    /// that whatever cuts this off leaves a run that is over, or one that goes on; its final policy stays until there is
+    /// another.
+    fn reopened(&self, run_dir: &Path) -> Result<Self, TrainError> {
+        let last = Checkpoints::of(run_dir).take_up_last(self.step)?;
+        let path = run_dir.join("summary.json");
+        std::fs::remove_file(&path).map_err(|source| TrainError::Write { path, source })?;
+        Ok(Self { checkpoint: Some(last), ..self.clone() })
+    }
+}
+
+/// Whether a run that is over has something to do by a recipe.
+fn goes_on(over: &Summary, before: &Recipe, recipe: &Recipe) -> bool {
+    match over.stopped_early {
+        Some(_) => before.eval.stop != recipe.eval.stop,
+        None => recipe.is_longer_than(before, Some(over.steps)),
+    }
+}
+
+fn finished(run_dir: &Path, over: &Summary, before: &Recipe) -> TrainError {
+    let steps = || format!("--set train.steps=N, with more than its {} steps,", over.steps);
+    let way_on = match (&over.stopped_early, before.train.epochs()) {
+        (Some(_), _) => "--set eval.stop.patience=N, with more than it had,".to_owned(),
+        (None, Some(epochs)) => format!("--set train.epochs=N, with more than its {epochs},"),
+        (None, None) => steps(),
+    };
+    TrainError::Finished { dir: run_dir.to_owned(), early: over.stopped_early.is_some(), way_on }
 }
 
 /// Copies those files of a run that are there into a new directory, in the place of an older one.
@@ -108,8 +170,8 @@ pub(crate) fn copy_files(run_dir: &Path, to: &Path, names: &[&str]) -> Result<()
     Ok(())
 }
 
-/// The settings that differ, but for the harmless ones: `key: old -> new`.
-fn differences(before: &Recipe, after: &Recipe) -> Result<Vec<String>, TrainError> {
+/// The settings that differ, but for the harmless ones: `key: old -> new`. `done` are the steps of a run that is over.
+fn differences(before: &Recipe, after: &Recipe, done: Option<u64>) -> Result<Differences, TrainError> {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     for (recipe, settings) in [(before, &mut old), (after, &mut new)] {
         let table: toml::Table =
@@ -119,9 +181,19 @@ fn differences(before: &Recipe, after: &Recipe) -> Result<Vec<String>, TrainErro
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let harmless = |key: &str| HARMLESS.iter().any(|start| key.starts_with(start));
     let shown = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
-    let differ = |key: &&&String| old.get(**key) != new.get(**key) && !harmless(key);
-    let keys = keys.iter().filter(differ);
-    Ok(keys.map(|key| format!("{key}: {} -> {}", shown(old.get(*key)), shown(new.get(*key)))).collect())
+    let is_longer = after.is_longer_than(before, done);
+    let follows = [before.follows_its_length(), after.follows_its_length()].concat();
+    let mut found = Differences { refused: Vec::new(), longer: Vec::new() };
+    for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key) && !harmless(key)) {
+        let what = format!("{key}: {} -> {}", shown(old.get(key)), shown(new.get(key)));
+        let is_length = ["train.steps", "train.epochs"].contains(&key.as_str()) && is_longer;
+        match follows.first() {
+            None if is_length => found.longer.push(what),
+            Some(by) if is_length => found.refused.push(format!("{what}, on which {by} depends")),
+            _ => found.refused.push(what),
+        }
+    }
+    Ok(found)
 }
 
 fn flatten(path: &str, value: &toml::Value, settings: &mut BTreeMap<String, String>) {
@@ -145,8 +217,13 @@ mod tests {
         let text = "name = \"a\"\n[train]\nmethod = \"grpo\"\nsteps = 3\n";
         let with = |set: &[&str]| {
             let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
-            differences(&Recipe::parse(text, &[]).unwrap(), &Recipe::parse(text, &set).unwrap()).unwrap()
+            let (before, after) = (Recipe::parse(text, &[]).unwrap(), Recipe::parse(text, &set).unwrap());
+            differences(&before, &after, None).unwrap().refused
         };
+        assert_eq!(with(&["train.steps=4"]), [""; 0], "more steps, of which none depends on their number");
+        assert_eq!(with(&["train.steps=2"]), ["train.steps: 3 -> 2"]);
+        let decays = with(&["train.steps=4", "train.optimizer.schedule.decay=linear"]);
+        assert!(decays[1].contains("3 -> 4, on which train.optimizer.schedule depends"), "{decays:?}");
         assert_eq!(with(&["train.checkpoint_every=5", "eval.limit=3", "name=b"]), [""; 0]);
         assert_eq!(with(&["train.guards.max_logprob_gap=0.5"]), [""; 0], "it stops a run, and changes none");
         assert_eq!(with(&["train.guards.on_fault=skip"]), ["train.guards.on_fault: \"stop\" -> \"skip\""]);

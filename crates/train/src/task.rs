@@ -13,7 +13,7 @@ use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::limit::{OverlongCounts, TokenLimit, WithLength};
-use crate::{DataSource, Recipe, TrainError, in_dialect};
+use crate::{DataSource, EvalSet, Recipe, TrainError, in_dialect};
 
 /// The samples of a run.
 #[derive(Clone, Debug)]
@@ -104,6 +104,19 @@ pub(crate) fn interleaved<T>(parts: Vec<Vec<T>>) -> Vec<T> {
     let mut all: Vec<(f64, T)> = parts.into_iter().flat_map(placed).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     all.into_iter().map(|(_, item)| item).collect()
+}
+
+/// Reads the tasks of an evaluation set.
+///
+/// # Errors
+/// [`TrainError::Data`] naming file and row; [`TrainError::NoTasks`] for a file without one.
+pub fn load_set(set: &EvalSet) -> Result<Vec<Sample>, TrainError> {
+    let samples = load_with(&set.data, set.load())?.samples;
+    if samples.is_empty() {
+        let why = format!("{} has none that can be read", set.data.display());
+        return Err(TrainError::NoTasks { what: "an evaluation set", why });
+    }
+    Ok(samples)
 }
 
 impl Data {

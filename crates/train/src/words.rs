@@ -34,8 +34,8 @@ pub fn worded<'s>(
             chat.with_template(Path::new(file), std::fs::read_to_string(file).map_err(failed)?)?
         }
     };
-    if has_tools && !told && !chat.shows_tools()? {
-        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
+    if has_tools {
+        check_tools(recipe, &chat)?;
     }
     let dialect: &'static dyn Dialect = match recipe.dialect.as_str() {
         // Where nothing is ever called, any dialect in which words are words will do.
@@ -50,6 +50,18 @@ pub fn worded<'s>(
     };
     let chat = chat.with_dialect(dialect);
     if told { Ok(chat.with_tool_prompt(ToolPrompt::built_in()?)) } else { Ok(chat) }
+}
+
+/// Refuses samples with tools that the chat would not show.
+pub(crate) fn check_tools_shown(recipe: &Recipe, samples: &[Sample], chat: &Chat) -> Result<(), TrainError> {
+    if samples.iter().any(|sample| !sample.tools.is_empty()) { check_tools(recipe, chat) } else { Ok(()) }
+}
+
+fn check_tools(recipe: &Recipe, chat: &Chat) -> Result<(), TrainError> {
+    if recipe.prompt != TOOLRL && !chat.shows_tools()? {
+        return Err(TrainError::ToolsNotShown { dir: chat.dir().to_owned() });
+    }
+    Ok(())
 }
 
 /// Whether a turn is an answer without thoughts and calls, as chats without tools have them. (ToolRL's replies think.)

@@ -98,3 +98,85 @@ fn a_benchmark_that_cannot_be_read_is_named_before_anything_is_trained() {
         assert!(!dir.path().join("bad/metrics.jsonl").exists());
     }
 }
+
+/// Rows of a user's own, each a task.
+const OWN: &str = r#"{"instruction": "Answer.", "input": "Hello", "output": "<think> a </think>\n<response> b </response>"}
+{"instruction": "Answer.", "input": "Good day", "output": "<think> a </think>\n<response> c </response>"}
+{"instruction": "Answer.", "input": "Weather?", "output": "<think> a </think>\n<tool_call>\n{\"name\": \"f\", \"parameters\": {}}\n</tool_call>"}
+"#;
+
+#[test]
+fn sets_and_sampled_replies_are_evaluated_beside_the_held_out_tasks() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::file(dir.path(), "mine.jsonl", OWN);
+    let sets = "eval.sets=[{ name = 'mine', data = 'mine.jsonl', limit = 2 }, { name = 'all', data = 'mine.jsonl' }]";
+    let own = [
+        sets,
+        "eval.samples=3",
+        "eval.every=1",
+        "eval.temperature=0.9",
+        "eval.final=best",
+        "eval.best.by=all",
+    ];
+    let settings = [&TINY_GRPO[..], &own].concat();
+    let said = train(dir.path(), &["--run-dir", "run"], &settings).ok();
+    assert!(said.contains("avg@3") && said.contains("\nmine\n") && said.contains("\nall\n"), "{said}");
+    let run = dir.path().join("run");
+    let rows = rows(&run);
+    let names: Vec<_> = rows.iter().map(|(step, name, _)| (*step, name.as_str())).collect();
+    let expected: Vec<_> =
+        [0, 1, 2].into_iter().flat_map(|step| ["held-out", "mine", "all"].map(|name| (step, name))).collect();
+    assert_eq!(names, expected);
+    let scores: Vec<_> = rows[0].2.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        scores,
+        ["avg@3", "exact-call rate", "format rate", "mean reward", "mean reward@3", "pass@2", "pass@3"]
+    );
+
+    let outcomes = |path: &Path| json_lines(&std::fs::read_to_string(path).unwrap());
+    let mine = outcomes(&run.join("evaluations/step-00001/mine.jsonl"));
+    assert_eq!(mine.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["mine:0", "mine:1"]);
+    assert!(mine.iter().all(|row| row["samples"].as_array().unwrap().len() == 3), "{mine:?}");
+    let identity: Value = serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(identity["sets"]["mine"], identity["sets"]["all"]);
+    let report = std::fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(report.contains("<h3>mine</h3>") && report.contains("Exact calls, pass@3"));
+    let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
+    assert_eq!(summary["sets"][1]["after"]["tasks"], 3);
+
+    // Of the run's own policy the command gives the run's own figures, whatever is batched with what.
+    let of_final = summary["final_step"].as_u64().unwrap_or(2);
+    let again = ["eval", "all", "--run", "run", "--out", "again", "--set", "slots=3"];
+    toolrl(dir.path(), &again).ok();
+    let of_run = run.join(format!("evaluations/step-{of_final:05}/all.jsonl"));
+    assert_eq!(outcomes(&dir.path().join("again/outcomes.jsonl")), outcomes(&of_run));
+    let greedy = ["eval", "--run", "run", "--samples", "0", "--out", "greedy"];
+    let table = toolrl(dir.path(), &greedy).ok();
+    assert!(!table.contains("avg@"), "{table}");
+
+    // Whether it is evaluated changes nothing of a run.
+    train(dir.path(), &["--run-dir", "plain"], &TINY_GRPO).ok();
+    let metrics = |run: &str| {
+        let mut rows = outcomes(&dir.path().join(run).join("metrics.jsonl"));
+        rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
+        rows
+    };
+    assert_eq!(metrics("run"), metrics("plain"));
+}
+
+#[test]
+fn a_set_that_cannot_be_read_is_named_before_anything_is_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    crate::file(dir.path(), "broken.jsonl", format!("{OWN}{{\"instruction\": 3}}\n"));
+    for (data, expected) in [("nowhere.jsonl", "nowhere.jsonl"), ("broken.jsonl", "broken.jsonl:4")] {
+        let set = format!("eval.sets=[{{ name = 'mine', data = '{data}' }}]");
+        let message = train(dir.path(), &["--run-dir", "bad"], &[&TINY_GRPO[..], &[&set]].concat()).error();
+        assert!(message.contains(expected), "{expected}: {message}");
+        assert!(!dir.path().join("bad").exists());
+    }
+    let message = toolrl(dir.path(), &["eval", "yours", "--policy", "x"]).error();
+    assert!(message.contains("no evaluation \"yours\": expected held-out, bfcl"), "{message}");
+    let message =
+        toolrl(dir.path(), &["eval", "--policy", "x", "--samples", "2", "--temperature", "0"]).error();
+    assert!(message.contains("eval.temperature = 0"), "{message}");
+}

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use toolrl_eval::{EvalReport, Rates};
+use toolrl_eval::{EvalReport, Rates, SampledRates};
 use toolrl_rollout::FinishReason;
 
 use super::*;
-use crate::{GrpoMetrics, LogprobGap, ReplyLength, SftMetrics, Spread, StepDetail};
+use crate::{GrpoMetrics, LogprobGap, ReplyLength, SetSummary, SftMetrics, Spread, StepDetail, StoppedEarly};
 
 fn grpo_row(step: u64) -> StepMetrics {
     let x = step as f64;
@@ -60,6 +60,7 @@ fn summary() -> Summary {
         seconds: 431.0,
         before: report("fixtures/start", 0.0),
         after: report("runs/quickstart/policy", 1.3),
+        ..Summary::default()
     }
 }
 
@@ -147,6 +148,35 @@ fn leaves_out_what_a_run_does_not_have() {
     let sft = page(&[row], None, &[]);
     assert!(!sft.contains("Mean reward") && !sft.contains("<figcaption>Loss"));
     assert!(sft.contains("Gradient norm"));
+}
+
+#[test]
+fn tells_of_other_sets_of_sampled_replies_and_of_an_early_end() {
+    let whole = summary();
+    let with = |report: &EvalReport, avg: f64| {
+        let exact_calls = [("avg@4".to_owned(), avg), ("pass@4".to_owned(), 0.75)].into();
+        let sampled = Some(SampledRates { samples: 4, mean_reward: 1.0, exact_calls });
+        EvalReport { overall: Rates { sampled, ..report.overall.clone() }, ..report.clone() }
+    };
+    let set =
+        SetSummary { name: "mine".into(), before: with(&whole.before, 0.25), after: with(&whole.after, 0.5) };
+    let stopped =
+        StoppedEarly { by: "mine".into(), score: "avg@4".into(), without_gain: 2, best_step: 8, best: 0.5 };
+    let page = page(
+        &[],
+        Some(&Summary { sets: vec![set], stopped_early: Some(stopped), final_step: Some(8), ..whole }),
+        &[],
+    );
+    for expected in [
+        "<h3>mine</h3>",
+        "Exact calls, avg@4",
+        "25.0% <i>&rarr;</i> 50.0%",
+        "Stopped early after step 120",
+        "after step 8, the best",
+    ] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    assert_eq!(page.matches("Exact calls, pass@4").count(), 2, "of one set alone");
 }
 
 #[test]

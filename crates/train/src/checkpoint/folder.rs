@@ -7,10 +7,12 @@ use super::Manifest;
 use super::manifest::files_below;
 use crate::TrainError;
 
-/// The folder of a run's checkpoints.
+/// The checkpoints of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoints {
     dir: PathBuf,
+    /// That of the last step of a run that is over, which stands apart: none of the others gives way to it.
+    last: PathBuf,
 }
 
 /// What is written aside has this after its name.
@@ -19,7 +21,7 @@ const PARTIAL: &str = "writing";
 impl Checkpoints {
     /// Those of a run directory.
     pub(crate) fn of(run_dir: &Path) -> Self {
-        Self { dir: run_dir.join("checkpoints") }
+        Self { dir: run_dir.join("checkpoints"), last: run_dir.join("last") }
     }
 
     fn path(&self, step: u64) -> PathBuf {
@@ -33,38 +35,43 @@ impl Checkpoints {
         step: u64,
         fill: impl FnOnce(&Path) -> Result<(), TrainError>,
     ) -> Result<PathBuf, TrainError> {
-        let partial = self.dir.join(format!("step-{step:05}.{PARTIAL}"));
-        remove(&partial)?;
-        let written = self.write(step, &partial, fill);
-        if written.is_err() {
-            // The disk may be full: what cannot be finished should not take room. The first error is the one to tell.
-            let _ = remove(&partial);
-        }
-        written
+        let to = self.path(step);
+        put(step, &to, fill)?;
+        Ok(to)
     }
 
-    fn write(
+    /// Writes that of the last step, apart from the others.
+    pub(crate) fn save_last(
         &self,
         step: u64,
-        partial: &Path,
         fill: impl FnOnce(&Path) -> Result<(), TrainError>,
-    ) -> Result<PathBuf, TrainError> {
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| TrainError::Write { path, source }
-        };
-        std::fs::create_dir_all(partial).map_err(failed(partial))?;
-        fill(partial)?;
-        let manifest = Manifest::of(partial, step)?;
-        let json = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
-        let path = partial.join(Manifest::NAME);
-        std::fs::write(&path, json).map_err(failed(&path))?;
-        sync(partial).map_err(failed(partial))?;
+    ) -> Result<(), TrainError> {
+        put(step, &self.last, fill)
+    }
+
+    /// The checkpoint of the last step of a run that is over, verified; none where it kept none.
+    pub(crate) fn of_last(&self, step: u64) -> Result<Option<PathBuf>, TrainError> {
+        if !self.last.exists() {
+            // A run that was about to go on may have been cut off when it had a place among the others.
+            let there = self.steps().contains(&step);
+            return there.then(|| Ok(self.verified(Some(step))?.1)).transpose();
+        }
+        match Manifest::verified(&self.last) {
+            Ok(manifest) => Ok((manifest.step == step).then(|| self.last.clone())),
+            Err(what) => Err(TrainError::Damaged { dir: self.last.clone(), what, previous: None }),
+        }
+    }
+
+    /// Gives the checkpoint of the last step its place among the others: the run goes on from it.
+    pub(crate) fn take_up_last(&self, step: u64) -> Result<PathBuf, TrainError> {
         let to = self.path(step);
-        // One of the same step is of a run that went back to an earlier one.
-        remove(&to)?;
-        std::fs::rename(partial, &to).map_err(failed(&to))?;
-        sync_dir(&self.dir).map_err(failed(&self.dir))?;
+        if self.last.exists() {
+            let failed = |source| TrainError::Write { path: to.clone(), source };
+            remove(&to)?;
+            std::fs::create_dir_all(&self.dir).map_err(failed)?;
+            std::fs::rename(&self.last, &to).map_err(failed)?;
+            sync_dir(&self.dir).map_err(failed)?;
+        }
         Ok(to)
     }
 
@@ -94,12 +101,52 @@ impl Checkpoints {
         }
     }
 
+    /// Removes those of later steps: they are of a run that went back to an earlier one.
+    pub(crate) fn drop_after(&self, step: u64) -> Result<(), TrainError> {
+        self.steps().into_iter().filter(|of| *of > step).try_for_each(|of| remove(&self.path(of)))
+    }
+
     /// Removes all but the last `keep`, and `also`.
     pub(crate) fn prune(&self, keep: usize, also: Option<u64>) -> Result<(), TrainError> {
         let steps = self.steps();
         let old = &steps[..steps.len().saturating_sub(keep)];
         old.iter().filter(|step| Some(**step) != also).try_for_each(|&step| remove(&self.path(step)))
     }
+}
+
+/// Puts a checkpoint in its place, whole.
+fn put(step: u64, to: &Path, fill: impl FnOnce(&Path) -> Result<(), TrainError>) -> Result<(), TrainError> {
+    let partial = to.with_extension(PARTIAL);
+    remove(&partial)?;
+    let written = write(step, (&partial, to), fill);
+    if written.is_err() {
+        // The disk may be full: what cannot be finished should not take room. The first error is the one to tell.
+        let _ = remove(&partial);
+    }
+    written
+}
+
+fn write(
+    step: u64,
+    (partial, to): (&Path, &Path),
+    fill: impl FnOnce(&Path) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| TrainError::Write { path, source }
+    };
+    std::fs::create_dir_all(partial).map_err(failed(partial))?;
+    fill(partial)?;
+    let manifest = Manifest::of(partial, step)?;
+    let json = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+    let path = partial.join(Manifest::NAME);
+    std::fs::write(&path, json).map_err(failed(&path))?;
+    sync(partial).map_err(failed(partial))?;
+    // One of the same step is of a run that went back to an earlier one.
+    remove(to)?;
+    std::fs::rename(partial, to).map_err(failed(to))?;
+    let folder = to.parent().unwrap_or(to);
+    sync_dir(folder).map_err(failed(folder))
 }
 
 fn remove(dir: &Path) -> Result<(), TrainError> {
@@ -183,6 +230,34 @@ mod tests {
         }
         assert_eq!(checkpoints.verified(Some(1)).unwrap().0, 1);
         assert!(matches!(checkpoints.verified(Some(7)), Err(TrainError::NoCheckpoint { .. })));
+    }
+
+    #[test]
+    fn that_of_the_last_step_stands_apart_until_the_run_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::of(dir.path());
+        save(&checkpoints, 4).unwrap();
+        assert_eq!(checkpoints.of_last(6).unwrap(), None);
+        let fill = |dir: &Path| {
+            std::fs::write(dir.join("weights"), "6")
+                .map_err(|source| TrainError::Write { path: dir.to_owned(), source })
+        };
+        checkpoints.save_last(6, fill).unwrap();
+        assert_eq!(
+            (checkpoints.steps(), checkpoints.of_last(6).unwrap()),
+            (vec![4], Some(dir.path().join("last")))
+        );
+        let place = checkpoints.take_up_last(6).unwrap();
+        assert!(place.ends_with("checkpoints/step-00006") && !dir.path().join("last").exists());
+        // Cut off here, it is found there.
+        assert_eq!(checkpoints.of_last(6).unwrap(), Some(place.clone()));
+        assert_eq!(checkpoints.take_up_last(6).unwrap(), place);
+        assert_eq!(checkpoints.verified(None).unwrap().0, 6);
+        checkpoints.drop_after(4).unwrap();
+        assert_eq!(checkpoints.steps(), [4]);
+        checkpoints.save_last(6, fill).unwrap();
+        std::fs::write(dir.path().join("last/weights"), "7").unwrap();
+        assert!(matches!(checkpoints.of_last(6), Err(TrainError::Damaged { .. })));
     }
 
     #[test]

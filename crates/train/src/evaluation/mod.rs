@@ -1,6 +1,7 @@
 //! Evaluation of a policy on held-out tasks, by the recipe's rubric at its fixed context.
 
 mod benchmarks;
+mod sets;
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
@@ -10,6 +11,7 @@ use toolrl_policy::Policy;
 use crate::{MixPart, Observer, Parts, Recipe, TrainError};
 
 pub(crate) use benchmarks::{Evaluated, LoadedBenchmark};
+pub(crate) use sets::LoadedSet;
 
 /// What observers hear of as the stage of an evaluation.
 pub(crate) const EVALUATE: &str = "evaluate";
@@ -27,7 +29,7 @@ pub struct Subject<'a> {
     pub version: u64,
 }
 
-/// Greedy episodes of the samples, scored, as a recipe evaluates.
+/// Greedy and sampled episodes of the samples, scored, as a recipe evaluates.
 ///
 /// # Errors
 /// [`TrainError::Eval`].
@@ -49,7 +51,7 @@ pub async fn evaluate_policy(
         context,
         cut_prompts_to: recipe.train.cut_prompts_to(context),
         batch_size: recipe.slots * 4,
-        sampled: None,
+        sampled: recipe.eval.draws(recipe.seed),
     };
     let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);

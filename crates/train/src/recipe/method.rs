@@ -32,6 +32,14 @@ impl Method {
         }
     }
 
+    /// Passes over the data, where they fix the number of steps.
+    pub fn epochs(&self) -> Option<f64> {
+        match self {
+            Self::Sft(sft) => sft.steps.is_none().then_some(sft.epochs),
+            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => rl.epochs,
+        }
+    }
+
     /// AdamW's settings.
     pub fn optimizer(&self) -> &OptimizerConfig {
         match self {

@@ -3,7 +3,9 @@
 mod adapters;
 mod benchmark;
 mod data;
+mod eval;
 mod guards;
+mod length;
 mod method;
 mod optimizer;
 mod passes;
@@ -30,6 +32,7 @@ use crate::TrainError;
 pub use adapters::StartAdapters;
 pub use benchmark::BenchmarkConfig;
 pub use data::{DataSource, FilesConfig, MixPart};
+pub use eval::{BestBy, EarlyStop, EvalConfig, EvalMeasure, EvalSet, FinalPolicy};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
 pub use optimizer::OptimizerConfig;
@@ -100,29 +103,6 @@ pub struct Recipe {
     /// The evaluation before, during and after.
     #[serde(default)]
     pub eval: EvalConfig,
-}
-
-/// The evaluation before, during and after training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EvalConfig {
-    /// The limit on new tokens of a reply.
-    pub max_new_tokens: usize,
-    /// Evaluate on the first so many held-out tasks; all of them by default.
-    pub limit: Option<usize>,
-    /// Evaluate after every so many steps as well; 0 for before and after alone.
-    pub every: u64,
-    /// The reward that evaluations report; the one that is trained by, without its schedules, by default.
-    pub reward: Option<RubricConfig>,
-    /// Benchmarks, or parts of them, that the policy is evaluated on too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub benchmarks: Vec<BenchmarkConfig>,
-}
-
-impl Default for EvalConfig {
-    fn default() -> Self {
-        Self { max_new_tokens: 256, limit: None, every: 0, reward: None, benchmarks: Vec::new() }
-    }
 }
 
 /// What replies are scored by.
@@ -207,8 +187,10 @@ impl Recipe {
         let mut of_prompt = PathBuf::from(&recipe.prompt);
         let is_file = ![NATIVE, TOOLRL, CHATML].contains(&recipe.prompt.as_str());
         let of_benchmarks = recipe.eval.benchmarks.iter_mut().flat_map(BenchmarkConfig::paths);
+        let of_sets = recipe.eval.sets.iter_mut().map(|set| &mut set.data);
+        let of_eval = of_sets.chain(of_benchmarks);
         let of_prompt_file = is_file.then_some(&mut of_prompt);
-        for path in of_policy.into_iter().chain(of_data).chain(of_benchmarks).chain(of_prompt_file) {
+        for path in of_policy.into_iter().chain(of_data).chain(of_eval).chain(of_prompt_file) {
             let shown = path.display();
             *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
         }
@@ -238,7 +220,6 @@ impl Recipe {
         let positive = [
             ("slots", self.slots),
             ("sampling.max_new_tokens", self.sampling.max_new_tokens),
-            ("eval.max_new_tokens", self.eval.max_new_tokens),
             ("environment.max_turns", self.environment.max_turns),
         ];
         for (key, value) in positive.into_iter().chain(self.train.positive()) {
@@ -246,11 +227,7 @@ impl Recipe {
                 return Err(TrainError::Recipe(format!("{key} should be at least 1")));
             }
         }
-        if self.eval.benchmarks.iter().any(|benchmark| benchmark.max_new_tokens() == 0) {
-            return Err(TrainError::Recipe(
-                "eval.benchmarks: max_new_tokens should be at least 1".to_owned(),
-            ));
-        }
+        self.eval.check()?;
         if self.dialect != AUTO {
             named(&self.dialect).map_err(|e| TrainError::Recipe(format!("dialect: {e}, and {AUTO}")))?;
         }

@@ -5,19 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use toolrl_chat::Chat;
-use toolrl_eval::EvalReport;
+use toolrl_data::Sample;
+use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_policy::Policy;
-use toolrl_record::EvaluationRow;
+use toolrl_record::{EvaluationRow, SetSummary, TaskOutcomes, evaluations_dir, outcomes_path};
 
 use super::records::Records;
-use crate::evaluation::{Evaluated, LoadedBenchmark};
+use crate::evaluation::{Evaluated, LoadedBenchmark, LoadedSet};
 use crate::task::Data;
-use crate::{Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
-
-/// The name of the evaluation on held-out tasks.
-pub(super) const HELD_OUT: &str = "held-out";
-/// The name of its first score.
-pub(super) const MEAN_REWARD: &str = "mean reward";
+use crate::{EvalConfig, Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
 
 /// What a run's policies are evaluated on.
 pub(super) struct Evaluations<'a> {
@@ -26,81 +22,108 @@ pub(super) struct Evaluations<'a> {
     pub parts: &'a Parts,
     pub chat: &'a Arc<Chat>,
     pub run_dir: &'a Path,
+    pub sets: Vec<LoadedSet>,
     pub benchmarks: Vec<LoadedBenchmark>,
 }
 
 impl Evaluations<'_> {
-    /// The held-out tasks. A report of no task where none is held out, or `eval.limit` is 0.
-    pub(super) async fn held_out(
-        &self,
-        (policy, version): (&Policy, u64),
-        name: &str,
-        observer: &mut dyn Observer,
-    ) -> Result<EvalReport, TrainError> {
-        let Self { recipe, data, parts, chat, .. } = self;
-        let n = recipe.eval.limit.unwrap_or(usize::MAX).min(data.held_out.len());
-        if n == 0 {
-            return Ok(EvalReport::of(name, &[]));
-        }
-        let subject = Subject { name, policy, chat, version };
-        Ok(evaluate_policy(subject, &data.held_out[..n], (recipe, parts), observer).await?.report)
-    }
-
-    /// Whether there are held-out tasks that are evaluated on.
-    pub(super) fn has_held_out(&self) -> bool {
-        !self.data.held_out.is_empty() && self.recipe.eval.limit != Some(0)
-    }
-
     /// Whether the policy is evaluated after this step, one between the first and the last.
     pub(super) fn is_due(&self, step: u64) -> bool {
         let every = self.recipe.eval.every;
         every > 0 && step > 0 && step.is_multiple_of(every)
     }
 
-    /// Everything, after a step in the middle of a run; what is recorded of it already is left as it is.
-    pub(super) async fn in_training(
+    /// The policy that so many steps made.
+    pub(super) fn subject<'s>(&'s self, policy: &'s Policy, version: u64, name: &'s str) -> Subject<'s> {
+        Subject { name, policy, chat: self.chat, version }
+    }
+
+    /// Everything; what is recorded of the policy already is left as it is. Gives the reports on the sets of tasks: first
+    /// that on the held-out ones, of no task where none is held out or `eval.limit` is 0, then those of the recipe's sets.
+    pub(super) async fn all(
         &self,
-        step: u64,
-        policy: &Policy,
+        of: Subject<'_>,
         records: &mut Records,
         observer: &mut dyn Observer,
-    ) -> Result<(), TrainError> {
-        if self.has_held_out() && !records.is_evaluated(step, HELD_OUT) {
-            let clock = Instant::now();
-            let report = self.held_out((policy, step), &format!("step {step}"), observer).await?;
-            records.evaluation(held_out_row(step, &report, clock.elapsed().as_secs_f64()))?;
+    ) -> Result<Vec<EvalReport>, TrainError> {
+        let limit = self.recipe.eval.limit.unwrap_or(usize::MAX).min(self.data.held_out.len());
+        let held_out = (EvalConfig::HELD_OUT, &self.data.held_out[..limit]);
+        let sets = self.sets.iter().map(|set| (set.name.as_str(), set.tasks()));
+        let mut reports = Vec::new();
+        for set in std::iter::once(held_out).chain(sets) {
+            reports.push(self.on_set(of, set, records, observer).await?);
         }
-        self.on_benchmarks(step, policy, records, observer).await
+        self.on_benchmarks(of, records, observer).await?;
+        Ok(reports)
+    }
+
+    /// One set of tasks, unless it is recorded.
+    async fn on_set(
+        &self,
+        of: Subject<'_>,
+        (set, tasks): (&str, &[Sample]),
+        records: &mut Records,
+        observer: &mut dyn Observer,
+    ) -> Result<EvalReport, TrainError> {
+        if tasks.is_empty() {
+            return Ok(EvalReport::of(of.name, &[]));
+        }
+        let path = outcomes_path(self.run_dir, of.version, set);
+        if records.is_evaluated(of.version, set) && path.exists() {
+            return Ok(EvalReport::of(of.name, &TaskOutcomes::read(&path)?.tasks));
+        }
+        let clock = Instant::now();
+        let evaluation = evaluate_policy(of, tasks, (self.recipe, self.parts), observer).await?;
+        self.record((set, of.version), &evaluation, clock.elapsed().as_secs_f64(), records)?;
+        Ok(evaluation.report)
+    }
+
+    /// The reports before and after: on the held-out tasks, and on each of the recipe's sets.
+    pub(super) fn compared(
+        &self,
+        before: Vec<EvalReport>,
+        after: Vec<EvalReport>,
+    ) -> (EvalReport, EvalReport, Vec<SetSummary>) {
+        let (mut before, mut after) = (before.into_iter(), after.into_iter());
+        let held_out = (before.next().unwrap_or_default(), after.next().unwrap_or_default());
+        let of_set =
+            |(set, (before, after)): (&LoadedSet, _)| SetSummary { name: set.name.clone(), before, after };
+        let sets = self.sets.iter().zip(before.zip(after)).map(of_set).collect();
+        (held_out.0, held_out.1, sets)
+    }
+
+    /// Writes down the outcomes of an evaluation, then its row, unless that is there.
+    pub(super) fn record(
+        &self,
+        (set, step): (&str, u64),
+        evaluation: &Evaluation,
+        seconds: f64,
+        records: &mut Records,
+    ) -> Result<(), TrainError> {
+        TaskOutcomes::write(&outcomes_path(self.run_dir, step, set), &evaluation.outcomes)?;
+        if records.is_evaluated(step, set) {
+            return Ok(());
+        }
+        let rates = &evaluation.report.overall;
+        let (evaluation, cases, scores) = (set.to_owned(), rates.tasks, EvaluationRow::scores_of(rates));
+        records.evaluation(EvaluationRow { step, evaluation, cases, seconds, scores })
     }
 
     /// The benchmarks; those that are recorded already are left as they are.
-    pub(super) async fn on_benchmarks(
+    async fn on_benchmarks(
         &self,
-        step: u64,
-        policy: &Policy,
+        of: Subject<'_>,
         records: &mut Records,
         observer: &mut dyn Observer,
     ) -> Result<(), TrainError> {
-        let folder = self.run_dir.join(format!("evaluations/step-{step:05}"));
-        let (chat, sampler) = (self.chat, &*self.parts.sampler);
+        let (policy, step, chat) = (of.policy, of.version, of.chat);
+        let folder = evaluations_dir(self.run_dir, step);
         for benchmark in &self.benchmarks {
             if !records.is_evaluated(step, &benchmark.name) {
-                let of = Evaluated { policy, chat, sampler, step, folder: &folder };
+                let of = Evaluated { policy, chat, sampler: &*self.parts.sampler, step, folder: &folder };
                 records.evaluation(benchmark.evaluate(of, observer).await?)?;
             }
         }
         Ok(())
     }
-}
-
-/// The row of an evaluation on held-out tasks.
-pub(super) fn held_out_row(step: u64, report: &EvalReport, seconds: f64) -> EvaluationRow {
-    let rates = &report.overall;
-    let scores = [
-        (MEAN_REWARD, rates.mean_reward),
-        ("format rate", rates.format_rate),
-        ("exact-call rate", rates.exact_call_rate),
-    ];
-    let scores = scores.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    EvaluationRow { step, evaluation: HELD_OUT.to_owned(), cases: rates.tasks, seconds, scores }
 }

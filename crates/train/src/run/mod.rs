@@ -1,6 +1,7 @@
 //! A whole run: evaluation, training, evaluation, report, all in one directory.
 
 mod evaluations;
+mod finish;
 mod prepared;
 mod records;
 mod trainer;
@@ -8,15 +9,15 @@ mod trainer;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use toolrl_eval::EvalReport;
-use toolrl_record::{Summary, write_whole};
+use toolrl_eval::Evaluation;
+use toolrl_record::Summary;
 
-use crate::checkpoint::sync;
 use crate::identity::Identity;
 use crate::lock::RunLock;
 use crate::task::write_held_out;
-use crate::{Observer, Parts, Recipe, Resume, Stop, TrainError};
-use evaluations::{Evaluations, held_out_row};
+use crate::{EvalConfig, Observer, Parts, Recipe, Resume, Stop, TrainError};
+use evaluations::Evaluations;
+use finish::{FINAL, Finish, Finished};
 use prepared::Prepared;
 use records::Records;
 use trainer::Trainer;
@@ -30,8 +31,8 @@ pub struct Job<'a> {
     pub parts: &'a Parts,
     /// Where its files go.
     pub run_dir: &'a Path,
-    /// The evaluation of the policy that the run begins with, where it is known already.
-    pub before: Option<EvalReport>,
+    /// The evaluation on held-out tasks of the policy that the run begins with, where it is known already.
+    pub before: Option<Evaluation>,
     /// Where the run goes on, if it is one that was cut off.
     pub resume: Option<&'a Resume>,
     /// Asked after every step.
@@ -73,14 +74,17 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         refuse_used(run_dir)?;
     }
     let prepared = Prepared::of(&job)?;
-    let Prepared { recipe, place, data, start, trained, stage, benchmarks, identity } = prepared;
+    let Prepared { recipe, place, data, start, trained, stage, sets, benchmarks, identity } = prepared;
     let (recipe, parts) = (&recipe, job.parts);
-    let job = Job { recipe, ..job };
     // From here on the directory is written to.
-    match job.resume {
-        Some(resume) => resume.check(run_dir, &identity)?,
-        None => identity.write(run_dir)?,
+    let resume = match job.resume {
+        Some(resume) => Some(resume.checked(run_dir, &identity)?),
+        None => None,
+    };
+    if resume.is_none() {
+        identity.write(run_dir)?;
     }
+    let job = Job { recipe, resume: resume.as_ref(), ..job };
     write_held_out(run_dir, &data)?;
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(
@@ -94,38 +98,35 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         "starting"
     );
     let chat = start.chat.clone();
-    let evaluations = Evaluations { recipe, data: &data, parts, chat: &chat, run_dir, benchmarks };
-    // One that lies there is of this run only where this run goes on, and evaluates as it did.
-    let goes_on = job.resume.is_some_and(|resume| resume.same_evaluation);
-    let before = match job.before.clone().or_else(|| goes_on.then(|| known(run_dir)).flatten()) {
-        Some(known) => known,
-        None => evaluations.held_out((&start.policy, 0), &start.dir.display().to_string(), observer).await?,
+    let evaluations = Evaluations { recipe, data: &data, parts, chat: &chat, run_dir, sets, benchmarks };
+    if let Some(known) = job.before.as_ref().filter(|_| !records.is_evaluated(0, EvalConfig::HELD_OUT)) {
+        evaluations.record((EvalConfig::HELD_OUT, 0), known, 0.0, &mut records)?;
+    }
+    let name = start.dir.display().to_string();
+    let begun = evaluations.subject(&start.policy, 0, &name);
+    let before = evaluations.all(begun, &mut records, observer).await?;
+    if let Some(held_out) = before.first().filter(|report| report.overall.tasks > 0) {
+        tracing::info!("before training\n{}", held_out.table());
+    }
+    let stop_tokens = start.policy.generation().stop_tokens.clone();
+    let trainer = Trainer::new(&job, &chat, &mut records, &evaluations, observer);
+    let trained = trainer.train(stage, (start.policy, trained), &place.device).await?;
+    let finish = Finish { evaluations: &evaluations, device: &place.device, stop_tokens };
+    let Finished { after, final_step } = finish.leave(&trained, &mut records, observer).await?;
+    let mut summary = Summary {
+        recipe: recipe.name.clone(),
+        seed: recipe.seed,
+        steps: trained.steps,
+        seconds: clock.elapsed().as_secs_f64(),
+        stopped_early: trained.stopped_early,
+        final_step,
+        ..Summary::default()
     };
-    let json = serde_json::to_vec_pretty(&before).unwrap_or_default();
-    write_whole(&run_dir.join(BEFORE), &json)?;
-    if evaluations.has_held_out() {
-        tracing::info!("before training\n{}", before.table());
-        records.first_evaluation(held_out_row(0, &before, 0.0))?;
-    }
-    evaluations.on_benchmarks(0, &start.policy, &mut records, observer).await?;
-
-    let trainer =
-        Trainer { job: &job, chat: chat.clone(), records: &mut records, evaluations: &evaluations, observer };
-    let (policy, steps) = trainer.train(stage, (start.policy, trained), &place.device).await?;
-    let final_dir = run_dir.join("final");
-    policy.save(&final_dir, |dir| chat.save_files(dir))?;
-    sync(&final_dir).map_err(|source| TrainError::Write { path: final_dir.clone(), source })?;
-    let after = evaluations.held_out((&policy, steps), &final_dir.display().to_string(), observer).await?;
-    if evaluations.has_held_out() {
-        records.evaluation(held_out_row(steps, &after, 0.0))?;
-    }
-    evaluations.on_benchmarks(steps, &policy, &mut records, observer).await?;
-    let seconds = clock.elapsed().as_secs_f64();
-    let summary = Summary { recipe: recipe.name.clone(), seed: recipe.seed, steps, seconds, before, after };
+    (summary.before, summary.after, summary.sets) = evaluations.compared(before, after);
     let report = records.report(recipe, &summary, (&parts.rubrics.training, chat.dialect()))?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;
-    Ok(RunOutcome { summary, policy: final_dir, report })
+    Ok(RunOutcome { summary, policy: run_dir.join(FINAL), report })
 }
 
 /// Refuses a directory that holds a run, before anything is written there.
@@ -137,12 +138,4 @@ pub fn refuse_used(run_dir: &Path) -> Result<(), TrainError> {
         return Err(TrainError::RunDirInUse { dir: run_dir.to_owned() });
     }
     Ok(())
-}
-
-/// The evaluation of the policy that a run begins with.
-const BEFORE: &str = "before.json";
-
-/// The evaluation that this run made before it was cut off.
-fn known(run_dir: &Path) -> Option<EvalReport> {
-    serde_json::from_slice(&std::fs::read(run_dir.join(BEFORE)).ok()?).ok()
 }

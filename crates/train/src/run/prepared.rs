@@ -2,12 +2,12 @@
 
 use toolrl_policy::{Place, Policy};
 
-use crate::evaluation::LoadedBenchmark;
+use crate::evaluation::{LoadedBenchmark, LoadedSet};
 use crate::identity::Identity;
 use crate::stage::Stage;
 use crate::start::Start;
 use crate::task::{Data, load_data};
-use crate::{Recipe, TrainError};
+use crate::{EvalConfig, Recipe, TrainError};
 
 use super::Job;
 
@@ -22,6 +22,7 @@ pub(super) struct Prepared {
     /// What is trained.
     pub trained: Policy,
     pub stage: Stage,
+    pub sets: Vec<LoadedSet>,
     pub benchmarks: Vec<LoadedBenchmark>,
     pub identity: Identity,
 }
@@ -37,11 +38,19 @@ impl Prepared {
         let dialect = start.chat.dialect();
         let data = data.in_dialect(dialect)?;
         recipe.dialect = dialect.name().to_owned();
+        let sets = LoadedSet::all(&recipe, &start.chat)?;
+        if recipe.eval.saves_the_best()
+            && recipe.eval.best.by == EvalConfig::HELD_OUT
+            && data.held_out.is_empty()
+        {
+            let why = "eval.best.by = \"held-out\", and none is held out".to_owned();
+            return Err(TrainError::NoTasks { what: "held-out data", why });
+        }
         let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots, dialect)?;
         let setting = job.parts.setting(&recipe);
         let (stage, overlong) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;
-        let identity = Identity::of((&data, &stage, overlong), &start, &place.name)?;
-        Ok(Self { recipe, place, data, start, trained, stage, benchmarks, identity })
+        let identity = Identity::of((&data, &stage, overlong), &sets, &start, &place.name)?;
+        Ok(Self { recipe, place, data, start, trained, stage, sets, benchmarks, identity })
     }
 }

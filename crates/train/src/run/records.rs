@@ -6,17 +6,16 @@ use toolrl_chat::Chat;
 use toolrl_grammar::Dialect;
 use toolrl_record::report::{ReportInput, render};
 use toolrl_record::{
-    EvaluationRow, EventWriter, Standstill, StepLog, StepMetrics, Summary, completions_path, read_rows,
-    write_completions, write_whole,
+    Course, EvaluationRow, EventWriter, Standstill, StepLog, StepMetrics, StoppedEarly, Summary,
+    completions_path, read_rows, write_completions, write_whole,
 };
 use toolrl_reward::{Context, Rubric};
 use toolrl_rollout::{Group, Prompt};
 
-use super::evaluations::{HELD_OUT, MEAN_REWARD};
 use crate::examples::{completion, examples};
 use crate::rl::Credited;
 use crate::task::Task;
-use crate::{Recipe, Resume, TrainError};
+use crate::{EvalConfig, Recipe, Resume, TrainError};
 
 /// The files of a run that grow with it.
 pub(super) struct Records {
@@ -42,6 +41,9 @@ impl Records {
             Some(resume) if resume.same_evaluation => StepLog::resume(&of_evaluations, resume.step)?,
             _ => StepLog::create(&of_evaluations)?,
         };
+        if resume.is_some_and(|resume| !resume.same_evaluation) {
+            forget(&dir.join("evaluations"))?;
+        }
         let (rows, evaluated) = (read_rows(&path)?, read_rows(&of_evaluations)?);
         let events = dir.join("events");
         let events = match resume {
@@ -59,11 +61,6 @@ impl Records {
         self.events.append_scalars(row.step, &row.scalars())?;
         self.evaluated.push(row);
         Ok(())
-    }
-
-    /// Writes down that of the policy that the run began with, unless it is there.
-    pub(super) fn first_evaluation(&mut self, row: EvaluationRow) -> Result<(), TrainError> {
-        if self.is_evaluated(0, &row.evaluation) { Ok(()) } else { self.evaluation(row) }
     }
 
     /// Whether an evaluation after a step is written down.
@@ -98,25 +95,46 @@ impl Records {
         Ok(write_completions(&completions_path(&self.dir, step), &rows)?)
     }
 
-    /// The best of these checkpoints: that with the highest mean reward on the held-out tasks, where any was evaluated
-    /// (`eval.every`). Otherwise of SFT that with the lowest mean loss over the steps since the one before it; the
-    /// rewards of training are of other tasks each step, and schedules move them.
-    pub(super) fn best(&self, checkpoints: &[u64]) -> Option<u64> {
-        let evaluated = |&step: &u64| {
-            let of = |row: &&EvaluationRow| row.step == step && row.evaluation == HELD_OUT;
-            Some((*self.evaluated.iter().find(of)?.scores.get(MEAN_REWARD)?, step))
-        };
-        let by_loss = |after: u64, until: u64| {
+    /// The best of these checkpoints: by evaluation ([`Records::best_evaluated`]), where any was evaluated. Otherwise of SFT
+    /// that with the lowest mean loss over the steps since the one before it; the rewards of training are of other tasks
+    /// each step, and schedules move them.
+    pub(super) fn best(&self, eval: &EvalConfig, checkpoints: &[u64]) -> Option<u64> {
+        let by_loss = |(after, &until): (u64, &u64)| {
             let rows = self.rows.iter().filter(|row| after < row.step && row.step <= until);
             let losses: Vec<f64> =
                 rows.filter(|row| row.detail.sampled().is_none()).map(|row| row.loss).collect();
             (!losses.is_empty()).then(|| (-losses.iter().sum::<f64>() / losses.len() as f64, until))
         };
-        let highest = |a: &(f64, u64), b: &(f64, u64)| a.0.total_cmp(&b.0);
         let before = std::iter::once(0).chain(checkpoints.iter().copied());
-        let by_training = before.zip(checkpoints).filter_map(|(after, &until)| by_loss(after, until));
-        let best = checkpoints.iter().filter_map(evaluated).max_by(highest);
-        best.or_else(|| by_training.max_by(highest)).map(|(_, step)| step)
+        let by_training = before.zip(checkpoints).filter_map(by_loss);
+        let best = || by_training.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, step)| step);
+        self.best_evaluated(eval, checkpoints).or_else(best)
+    }
+
+    /// Of these steps that with the highest figure of `eval.best`, of equals the first; none where none was evaluated.
+    pub(super) fn best_evaluated(&self, eval: &EvalConfig, steps: &[u64]) -> Option<u64> {
+        self.course(eval, |step| steps.contains(&step)).best.map(|(step, _)| step)
+    }
+
+    /// Whether the policy of this step is better than those that were evaluated in the course of the run before it.
+    pub(super) fn is_best_so_far(&self, eval: &EvalConfig, step: u64) -> bool {
+        self.course(eval, |of| of % eval.every.max(1) == 0).best.is_some_and(|(best, _)| best == step)
+    }
+
+    /// Why the run ends now, where its evaluations end it: those that `eval.every` asks for count.
+    pub(super) fn stops_early(&self, eval: &EvalConfig) -> Option<StoppedEarly> {
+        let stop = eval.stop?;
+        let course = self.course(eval, |of| of % eval.every.max(1) == 0);
+        let (best_step, best) = course.best?;
+        let (by, score, without_gain) = (eval.best.by.clone(), eval.best_score(), course.without_gain);
+        (without_gain >= stop.patience).then_some(StoppedEarly { by, score, without_gain, best_step, best })
+    }
+
+    /// The figure of `eval.best` over the steps that count.
+    fn course(&self, eval: &EvalConfig, counts: impl Fn(u64) -> bool) -> Course {
+        let rows = self.evaluated.iter().filter(|row| counts(row.step));
+        let min_delta = eval.stop.map_or(0.0, |stop| stop.min_delta);
+        Course::of(rows, (&eval.best.by, &eval.best_score()), min_delta)
     }
 
     pub(super) fn report(
@@ -142,6 +160,16 @@ impl Records {
         let path = self.dir.join("report.html");
         write_whole(&path, render(&input)?.as_bytes())?;
         Ok(path)
+    }
+}
+
+/// Removes what evaluations of another kind left.
+fn forget(folder: &Path) -> Result<(), TrainError> {
+    match std::fs::remove_dir_all(folder) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::Write { path: folder.to_owned(), source })
+        }
+        _ => Ok(()),
     }
 }
 

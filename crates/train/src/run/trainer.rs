@@ -1,11 +1,12 @@
 //! The steps of a run, with their checkpoints.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use toolrl_chat::Chat;
 use toolrl_policy::{Activations, Policy};
-use toolrl_record::StepMetrics;
+use toolrl_record::{StepMetrics, StoppedEarly};
 
 use super::Job;
 use super::evaluations::Evaluations;
@@ -28,11 +29,33 @@ use crate::{
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
-    pub job: &'a Job<'j>,
-    pub chat: Arc<Chat>,
-    pub records: &'a mut Records,
-    pub evaluations: &'a Evaluations<'a>,
-    pub observer: &'a mut dyn Observer,
+    job: &'a Job<'j>,
+    chat: Arc<Chat>,
+    records: &'a mut Records,
+    evaluations: &'a Evaluations<'a>,
+    observer: &'a mut dyn Observer,
+    /// Steps that are done.
+    done: u64,
+    /// What observers hear of as the stage, and its steps.
+    stage: (&'static str, u64),
+    stopped_early: Option<StoppedEarly>,
+}
+
+/// Whether the policy's state has a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Saved {
+    Yes,
+    No,
+}
+
+/// What training made.
+pub(super) struct Trained {
+    /// The policy of the last step.
+    pub policy: Policy,
+    /// Steps that are done.
+    pub steps: u64,
+    /// Why there are no more, where evaluations ended it.
+    pub stopped_early: Option<StoppedEarly>,
 }
 
 /// What of a run's state stands beside the policy in training.
@@ -43,6 +66,13 @@ struct Beside<'b> {
     tasks: Option<(&'b Curriculum, &'b [Task])>,
 }
 
+impl<'b> Beside<'b> {
+    /// What reinforcement learning has.
+    fn of(rl: &'b Rl<'b>, curriculum: &'b Curriculum) -> Self {
+        Self { critic: None, divergence: Some(&rl.divergence), tasks: Some((curriculum, rl.tasks)) }
+    }
+}
+
 /// The trainer's state in a checkpoint.
 const TRAINER: &str = "trainer";
 const STATE: &str = "trainer/state.safetensors";
@@ -50,14 +80,25 @@ const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
 /// What became of the tasks, where their order has a history.
 const TASKS: &str = "trainer/tasks.json";
 
-impl Trainer<'_, '_> {
+impl<'a, 'j> Trainer<'a, 'j> {
+    pub(super) fn new(
+        job: &'a Job<'j>,
+        chat: &Arc<Chat>,
+        records: &'a mut Records,
+        evaluations: &'a Evaluations<'a>,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        let (done, chat) = (job.resume.map_or(0, |resume| resume.step), chat.clone());
+        Self { job, chat, records, evaluations, observer, done, stage: ("", 0), stopped_early: None }
+    }
+
     /// Trains what the run begins with, or goes on with what its checkpoint has.
     pub(super) async fn train(
         mut self,
         stage: Stage,
         (start, trained): (Policy, Policy),
         device: &Device,
-    ) -> Result<(Policy, u64), TrainError> {
+    ) -> Result<Trained, TrainError> {
         let recipe = self.job.recipe;
         let checkpoint = self.job.resume.and_then(|resume| resume.checkpoint.clone());
         let policy = match &checkpoint {
@@ -68,34 +109,35 @@ impl Trainer<'_, '_> {
             }
             None => trained.clone(),
         };
-        match stage {
+        let policy = match stage {
             Stage::Sft(config, demonstrations) => {
                 drop((start, trained));
                 let demonstrations = (demonstrations, &self.evaluations.data.sources[..]);
-                let sft = Sft::new(&config, recipe.seed, demonstrations, self.first() - 1)?;
-                self.sft(sft, policy).await
+                let sft = Sft::new(&config, recipe.seed, demonstrations, self.done)?;
+                self.sft(sft, policy).await?
             }
             Stage::Grpo(config, tasks) => {
                 let divergence = self.divergence(&config.rl, start, trained)?;
-                self.grpo((&config, &tasks), divergence, policy).await
+                self.grpo((&config, &tasks), divergence, policy).await?
             }
             Stage::Ppo(config, tasks) => {
                 let divergence = self.divergence(&config.rl, start, trained)?;
-                self.ppo((&config, &tasks), divergence, policy).await
+                self.ppo((&config, &tasks), divergence, policy).await?
             }
-        }
+        };
+        self.observer.end();
+        Ok(Trained { policy, steps: self.done, stopped_early: self.stopped_early })
     }
 
-    async fn sft(&mut self, mut sft: Sft<'_>, policy: Policy) -> Result<(Policy, u64), TrainError> {
+    async fn sft(&mut self, mut sft: Sft<'_>, policy: Policy) -> Result<Policy, TrainError> {
         let config = sft.config;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
-        self.begin("sft", sft.steps, &learner).await?;
-        for step in self.first()..=sft.steps {
+        self.begin("sft", sft.steps, &learner, Beside::default()).await?;
+        while let Some(step) = self.next_step() {
             let metrics = sft.step(&mut learner, step)?;
-            self.record(&metrics, &learner, Beside::default(), ("sft", sft.steps)).await?;
+            self.record(&metrics, &learner, Beside::default()).await?;
         }
-        self.observer.end();
-        Ok((learner.into_policy(), sft.steps))
+        Ok(learner.into_policy())
     }
 
     async fn grpo(
@@ -103,23 +145,20 @@ impl Trainer<'_, '_> {
         (config, tasks): (&GrpoConfig, &[Task]),
         divergence: Divergence,
         policy: Policy,
-    ) -> Result<(Policy, u64), TrainError> {
-        let (chat, steps) = (self.chat.clone(), config.rl.steps);
-        let rl = self.rl(&config.rl, config.group_size, tasks, divergence);
-        let mut grpo = Grpo { rl, config };
+    ) -> Result<Policy, TrainError> {
+        let chat = self.chat.clone();
+        let mut grpo = Grpo { rl: self.rl(&config.rl, config.group_size, tasks, divergence), config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
         let mut curriculum = self.curriculum(&config.rl, tasks)?;
-        self.begin("grpo", steps, &learner).await?;
-        for step in self.first()..=steps {
+        let beside = Beside::of(&grpo.rl, &curriculum);
+        self.begin("grpo", config.rl.steps, &learner, beside).await?;
+        while let Some(step) = self.next_step() {
             let (metrics, credited) = grpo.step(&mut learner, &mut curriculum, step).await?;
             grpo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            let tasks = Some((&curriculum, tasks));
-            let beside = Beside { critic: None, divergence: Some(&grpo.rl.divergence), tasks };
-            self.record(&metrics, &learner, beside, ("grpo", steps)).await?;
+            self.record(&metrics, &learner, Beside::of(&grpo.rl, &curriculum)).await?;
         }
-        self.observer.end();
-        Ok((learner.into_policy(), steps))
+        Ok(learner.into_policy())
     }
 
     async fn ppo(
@@ -127,10 +166,9 @@ impl Trainer<'_, '_> {
         (config, tasks): (&PpoConfig, &[Task]),
         divergence: Divergence,
         policy: Policy,
-    ) -> Result<(Policy, u64), TrainError> {
-        let (chat, steps) = (self.chat.clone(), config.rl.steps);
-        let rl = self.rl(&config.rl, config.group_size, tasks, divergence);
-        let mut ppo = Ppo { rl, config };
+    ) -> Result<Policy, TrainError> {
+        let chat = self.chat.clone();
+        let mut ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, divergence), config };
         let guard = Guard::of_critic(config.rl.guards, self.job.run_dir);
         let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
@@ -138,23 +176,22 @@ impl Trainer<'_, '_> {
         }
         let mut learner = self.rl_learner(policy, &config.rl)?;
         let mut curriculum = self.curriculum(&config.rl, tasks)?;
-        self.begin("ppo", steps, &learner).await?;
-        for step in self.first()..=steps {
+        let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, &curriculum) };
+        self.begin("ppo", config.rl.steps, &learner, beside).await?;
+        while let Some(step) = self.next_step() {
             let (metrics, credited) = ppo.step(&mut learner, &mut critic, &mut curriculum, step).await?;
             ppo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            let tasks = Some((&curriculum, tasks));
-            let beside = Beside { critic: Some(&critic), divergence: Some(&ppo.rl.divergence), tasks };
-            self.record(&metrics, &learner, beside, ("ppo", steps)).await?;
+            let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, &curriculum) };
+            self.record(&metrics, &learner, beside).await?;
         }
-        self.observer.end();
         critic.critic().save(&self.job.run_dir.join("critic"), |to| self.chat.save_files(to))?;
-        Ok((learner.into_policy(), steps))
+        Ok(learner.into_policy())
     }
 
-    /// The number of the first step to do.
-    fn first(&self) -> u64 {
-        self.job.resume.map_or(0, |resume| resume.step) + 1
+    /// The number of the next step to do.
+    fn next_step(&self) -> Option<u64> {
+        (self.done < self.stage.1 && self.stopped_early.is_none()).then_some(self.done + 1)
     }
 
     /// What the run's policy is held to, as it was at the checkpoint.
@@ -234,10 +271,16 @@ impl Trainer<'_, '_> {
     }
 
     /// Begins the steps, with the evaluation that a run lacks which was cut off between a checkpoint and it.
-    async fn begin(&mut self, stage: &str, steps: u64, learner: &Learner) -> Result<(), TrainError> {
-        let done = self.first() - 1;
-        if self.evaluations.is_due(done) {
-            self.evaluations.in_training(done, learner.policy(), self.records, self.observer).await?;
+    async fn begin(
+        &mut self,
+        stage: &'static str,
+        steps: u64,
+        learner: &Learner,
+        beside: Beside<'_>,
+    ) -> Result<(), TrainError> {
+        self.stage = (stage, steps);
+        if self.evaluations.is_due(self.done) {
+            self.evaluate(learner, beside, Saved::Yes).await?;
         }
         self.observer.begin(stage, steps);
         Ok(())
@@ -249,20 +292,21 @@ impl Trainer<'_, '_> {
         metrics: &StepMetrics,
         learner: &Learner,
         beside: Beside<'_>,
-        (stage, steps): (&str, u64),
     ) -> Result<(), TrainError> {
-        let step = metrics.step;
+        let (step, (stage, steps)) = (metrics.step, self.stage);
         self.check_gap(metrics)?;
         self.records.step(metrics)?;
+        self.done = step;
         self.observer.progress(step, &message(metrics));
         self.records.warn_of_standstill(&self.job.parts.rubrics.training, steps);
         if step == steps {
-            return Ok(());
+            return self.keep_last(learner, beside);
         }
         let every = self.job.recipe.train.checkpoint_every();
         let stops = self.job.stop.is_requested() || self.job.last_step == Some(step);
-        if stops || (every > 0 && step.is_multiple_of(every)) {
-            self.checkpoint(step, learner, beside)?;
+        let saves = stops || (every > 0 && step.is_multiple_of(every));
+        if saves {
+            self.checkpoint(learner, beside)?;
         }
         if stops {
             self.observer.end();
@@ -270,27 +314,65 @@ impl Trainer<'_, '_> {
         }
         if self.evaluations.is_due(step) {
             self.observer.end();
-            self.evaluations.in_training(step, learner.policy(), self.records, self.observer).await?;
+            self.evaluate(learner, beside, if saves { Saved::Yes } else { Saved::No }).await?;
             self.observer.begin(stage, steps);
         }
         Ok(())
     }
 
-    fn checkpoint(&self, step: u64, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
+    /// Evaluates the policy in the course of the run, saves it where it is the best that is to be kept, and ends the run
+    /// where that is due.
+    async fn evaluate(
+        &mut self,
+        learner: &Learner,
+        beside: Beside<'_>,
+        saved: Saved,
+    ) -> Result<(), TrainError> {
+        let (step, eval) = (self.done, &self.job.recipe.eval);
+        let name = format!("step {step}");
+        let of = self.evaluations.subject(learner.policy(), step, &name);
+        self.evaluations.all(of, self.records, self.observer).await?;
+        if step >= self.stage.1 {
+            return Ok(());
+        }
+        if eval.saves_the_best() && saved == Saved::No && self.records.is_best_so_far(eval, step) {
+            self.checkpoint(learner, beside)?;
+        }
+        self.stopped_early = self.records.stops_early(eval);
+        if let Some(why) = &self.stopped_early {
+            tracing::info!("stopping early after step {step}: {why}");
+            self.keep_last(learner, beside)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&self, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
         let checkpoints = Checkpoints::of(self.job.run_dir);
-        checkpoints.save(step, |dir| {
-            learner.policy().save(dir, |to| self.chat.save_files(to))?;
-            let folder = dir.join("trainer/critic");
-            std::fs::create_dir_all(&folder)
-                .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
-            learner.state().write(&dir.join(STATE))?;
-            let Beside { critic, divergence, tasks } = beside;
-            tasks.map_or(Ok(()), |(curriculum, tasks)| curriculum.write(&dir.join(TASKS), tasks))?;
-            critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
-            divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
-        })?;
-        let best = self.records.best(&checkpoints.steps());
+        checkpoints.save(self.done, |dir| self.fill(dir, learner, beside))?;
+        checkpoints.drop_after(self.done)?;
+        let best = self.records.best(&self.job.recipe.eval, &checkpoints.steps());
         checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
+    }
+
+    /// Keeps what a run takes that goes on from its last step, of a run with checkpoints.
+    fn keep_last(&self, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
+        if self.job.recipe.train.checkpoint_every() == 0 {
+            return Ok(());
+        }
+        Checkpoints::of(self.job.run_dir).save_last(self.done, |dir| self.fill(dir, learner, beside))
+    }
+
+    /// Writes the files of a checkpoint.
+    fn fill(&self, dir: &Path, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
+        learner.policy().save(dir, |to| self.chat.save_files(to))?;
+        let folder = dir.join("trainer/critic");
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
+        learner.state().write(&dir.join(STATE))?;
+        let Beside { critic, divergence, tasks } = beside;
+        tasks.map_or(Ok(()), |(curriculum, tasks)| curriculum.write(&dir.join(TASKS), tasks))?;
+        critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
+        divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
     }
 
     /// The sampler holds the trainer's weights where it gives the sampled tokens the trainer's log-probabilities.
