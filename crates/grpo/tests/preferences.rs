@@ -17,6 +17,7 @@
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+#![allow(clippy::excessive_precision, reason = "as PyTorch prints them")]
 
 use toolrl_grpo::*;
 
