@@ -48,7 +48,8 @@ impl CriticLearner {
     /// All that a checkpoint needs beside the critic's directory.
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.optimizer.state();
-        State { values: self.critic.trained_values(), moments, updates, norms: self.guard.norms() }
+        let (values, norms) = (self.critic.trained_values(), self.guard.norms());
+        State { values, moments, updates, norms, weights: None }
     }
 
     /// Puts it back.

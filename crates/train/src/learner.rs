@@ -75,7 +75,7 @@ impl Learner {
         &self.policy
     }
 
-    /// The checksum of the trained values after the last update of this process.
+    /// The checksum of the trained values after the last update.
     pub(crate) fn weights(&self) -> Option<u32> {
         self.weights
     }
@@ -84,7 +84,7 @@ impl Learner {
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.optimizer.state();
         let (values, norms) = (self.policy.trained_values(), self.guard.norms());
-        State { values, moments, updates, norms }
+        State { values, moments, updates, norms, weights: self.weights }
     }
 
     /// Puts it back.
@@ -92,6 +92,7 @@ impl Learner {
         self.policy.set_trained_values(&state.values)?;
         self.optimizer.restore(state.moments, state.updates);
         self.guard.restore(state.norms);
+        self.weights = state.weights;
         Ok(())
     }
 

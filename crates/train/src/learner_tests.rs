@@ -61,7 +61,11 @@ fn updates_add_up_their_packs() {
     let second = update(&mut learner, 2);
     assert!(second.loss < first.loss && (first.loss + second.loss - seen).abs() < 1e-12, "{second:?}");
     let state = learner.state();
-    assert_eq!((state.updates, state.norms), (2, vec![first.grad_norm, second.grad_norm]));
+    assert_eq!((state.updates, &state.norms), (2, &vec![first.grad_norm, second.grad_norm]));
+    // A step without an update tells the same weights as before it, in a run that goes on too.
+    let mut again = self::learner(Path::new(""));
+    again.restore(state).unwrap();
+    assert_eq!((again.weights().is_some(), again.weights()), (true, learner.weights()));
     // One pack or two: the gradient is the batch's.
     let mut whole = self::learner(Path::new(""));
     let packs = pack(&groups(), usize::MAX);

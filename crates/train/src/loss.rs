@@ -13,7 +13,7 @@ pub(crate) struct Experience<'a> {
     pub old_logp: &'a [f32],
     /// The sampler's, where it is not that policy to the last bit.
     pub sampler_logp: Option<&'a [f32]>,
-    /// The frozen reference's, where there is one.
+    /// The reference's, where there is one.
     pub ref_logp: Option<&'a [f32]>,
     pub advantage: Advantage<'a>,
 }

@@ -316,7 +316,8 @@ fn passes_and_references() -> Vec<(&'static str, Check)> {
         ),
         (
             // The second step is held to the policy that the first left: in its first update there is no divergence.
-            "train={ method = \"grpo\", kl_penalty = { coef = 10.0 }, reference = { every = 1 } }",
+            "train={ method = \"grpo\", steps = 2, prompts = 4, updates = 2, max_prompt_tokens = 512, optimizer = { lr = 1e-5 }, \
+             kl_penalty = { coef = 10.0 }, reference = { every = 1 } }",
             Box::new(|_, run| {
                 let cost = |replies: &[Completion]| {
                     replies.iter().map(|r| r.components["kl_penalty"].abs()).sum::<f64>()

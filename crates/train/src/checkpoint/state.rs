@@ -20,6 +20,8 @@ pub(crate) struct State {
     pub updates: u32,
     /// The norms of the last updates' gradients.
     pub norms: Vec<f64>,
+    /// The checksum of the values after the last update, where it is kept.
+    pub weights: Option<u32>,
 }
 
 impl State {
@@ -31,10 +33,11 @@ impl State {
         let means = self.moments.iter().enumerate().map(|(i, (m, _))| named("mean", i, m));
         let squares = self.moments.iter().enumerate().map(|(i, (_, s))| named("mean_square", i, s));
         let norms: Vec<String> = self.norms.iter().map(|norm| format!("{:016x}", norm.to_bits())).collect();
-        let metadata = HashMap::from([
+        let mut metadata = HashMap::from([
             ("updates".to_owned(), self.updates.to_string()),
             ("norms".to_owned(), norms.join(" ")),
         ]);
+        metadata.extend(self.weights.map(|crc| ("weights".to_owned(), crc.to_string())));
         let tensors: Vec<(String, Floats<'_>)> = values.chain(means).chain(squares).collect();
         safetensors::serialize_to_file(tensors, Some(metadata), path)
             .map_err(|e| failed(std::io::Error::other(e)))
@@ -51,6 +54,8 @@ impl State {
         let norm = |bits| u64::from_str_radix(bits, 16).ok().map(f64::from_bits);
         let norms = text("norms").and_then(|norms| norms.split_whitespace().map(norm).collect());
         let norms = norms.ok_or_else(|| broken("the gradients' norms are missing".to_owned()))?;
+        // Checkpoints of earlier versions have none.
+        let weights = text("weights").and_then(|crc| crc.parse().ok());
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| broken(e.to_string()))?;
         let all = |kind: &str| -> Vec<Vec<f32>> {
             let of = |i: usize| tensors.tensor(&format!("{kind}.{i:05}")).ok();
@@ -64,7 +69,7 @@ impl State {
             let counts = format!("{} values, {} and {} moments", values.len(), means.len(), squares.len());
             return Err(broken(counts));
         }
-        Ok(Self { values, moments: means.into_iter().zip(squares).collect(), updates, norms })
+        Ok(Self { values, moments: means.into_iter().zip(squares).collect(), updates, norms, weights })
     }
 }
 
@@ -104,8 +109,14 @@ mod tests {
         let values = vec![vec![1.5, -0.0, f32::MIN_POSITIVE / 2.0], vec![], vec![3.0e38]];
         let moments = values.iter().map(|v| (v.iter().map(|x| x * 0.1).collect(), v.clone())).collect();
         for state in [
-            State { values: values.clone(), moments, updates: 7, norms: vec![0.1, 1e-300] },
-            State { values, moments: Vec::new(), updates: 0, norms: vec![] },
+            State {
+                values: values.clone(),
+                moments,
+                updates: 7,
+                norms: vec![0.1, 1e-300],
+                weights: Some(u32::MAX),
+            },
+            State { values, ..State::default() },
         ] {
             state.write(&path).unwrap();
             let read = State::read(&path).unwrap();
