@@ -135,7 +135,7 @@ async fn rates_count_replies_by_kind_and_by_tools() {
 async fn sampled_replies_are_counted_beside_the_greedy_one() {
     let dir = tempfile::tempdir().unwrap();
     let (chat, samples, rubric) = (chat(dir.path()).unwrap(), samples(), Rubric::toolrl());
-    let params = SamplingParams { temperature: 1.0, top_p: 0.9, max_new_tokens: 7 };
+    let params = SamplingParams { temperature: 1.0, top_p: 0.9, ..SamplingParams::greedy(7) };
     let mut found = Vec::new();
     for batch_size in [1, 2, 100] {
         let mut sampler = Prepared::new(&chat, &TEXTS);

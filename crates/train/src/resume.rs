@@ -39,13 +39,16 @@ pub struct Resume {
 struct Differences {
     /// What would change results.
     refused: Vec<String>,
-    /// A number of steps that was raised, where no step depends on it.
-    longer: Vec<String>,
+    /// What changes no step, but when the run ends or which policy it leaves: it is recorded.
+    told: Vec<String>,
 }
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
 const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap"];
+
+/// Settings that change no step, but when a run ends or which policy it leaves.
+const ENDING: [&str; 4] = ["eval.every", "eval.stop", "eval.best", "eval.final"];
 
 impl Resume {
     /// Looks for the last checkpoint of a run, or that of a step, and verifies every file of it. A run that is over goes on
@@ -71,12 +74,12 @@ impl Resume {
         if let Some(over) = over.as_ref().filter(|over| !goes_on(over, &before, &recipe)) {
             return Err(finished(run_dir, over, &before));
         }
-        let Differences { refused, longer } = differences(&before, &recipe, done)?;
+        let Differences { refused, told } = differences(&before, &recipe, done)?;
         if changes == Changes::Refuse && !refused.is_empty() {
             return Err(TrainError::Changed { dir: run_dir.to_owned(), what: refused });
         }
         let same_evaluation = before.eval.evaluates_as(&recipe.eval);
-        let changed = [refused, longer].concat();
+        let changed = [refused, told].concat();
         let checkpoints = Checkpoints::of(run_dir);
         let is_extended = over.is_some();
         let (step, checkpoint) = match (step, done) {
@@ -132,10 +135,14 @@ impl Resume {
     /// that whatever cuts this off leaves a run that is over, or one that goes on; its final policy stays until there is
     /// another.
     fn reopened(&self, run_dir: &Path) -> Result<Self, TrainError> {
-        let last = Checkpoints::of(run_dir).take_up_last(self.step)?;
+        let checkpoints = Checkpoints::of(run_dir);
+        let checkpoint = match &self.checkpoint {
+            Some(dir) if checkpoints.is_last(dir) => Some(checkpoints.take_up_last(self.step)?),
+            earlier => earlier.clone(),
+        };
         let path = run_dir.join("summary.json");
         std::fs::remove_file(&path).map_err(|source| TrainError::Write { path, source })?;
-        Ok(Self { checkpoint: Some(last), ..self.clone() })
+        Ok(Self { checkpoint, ..self.clone() })
     }
 }
 
@@ -183,12 +190,14 @@ fn differences(before: &Recipe, after: &Recipe, done: Option<u64>) -> Result<Dif
     let shown = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
     let is_longer = after.is_longer_than(before, done);
     let follows = [before.follows_its_length(), after.follows_its_length()].concat();
-    let mut found = Differences { refused: Vec::new(), longer: Vec::new() };
-    for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key) && !harmless(key)) {
+    let mut found = Differences { refused: Vec::new(), told: Vec::new() };
+    for key in keys.into_iter().filter(|key| old.get(*key) != new.get(*key)) {
         let what = format!("{key}: {} -> {}", shown(old.get(key)), shown(new.get(key)));
         let is_length = ["train.steps", "train.epochs"].contains(&key.as_str()) && is_longer;
         match follows.first() {
-            None if is_length => found.longer.push(what),
+            _ if ENDING.iter().any(|start| key.starts_with(start)) => found.told.push(what),
+            _ if harmless(key) => {}
+            None if is_length => found.told.push(what),
             Some(by) if is_length => found.refused.push(format!("{what}, on which {by} depends")),
             _ => found.refused.push(what),
         }
@@ -220,6 +229,7 @@ mod tests {
             let (before, after) = (Recipe::parse(text, &[]).unwrap(), Recipe::parse(text, &set).unwrap());
             differences(&before, &after, None).unwrap().refused
         };
+        assert_eq!(with(&["eval.every=2", "eval.stop.patience=1"]), [""; 0], "it is told and not refused");
         assert_eq!(with(&["train.steps=4"]), [""; 0], "more steps, of which none depends on their number");
         assert_eq!(with(&["train.steps=2"]), ["train.steps: 3 -> 2"]);
         let decays = with(&["train.steps=4", "train.optimizer.schedule.decay=linear"]);

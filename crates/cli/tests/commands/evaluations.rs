@@ -168,11 +168,11 @@ fn sets_and_sampled_replies_are_evaluated_beside_the_held_out_tasks() {
 fn a_set_that_cannot_be_read_is_named_before_anything_is_trained() {
     let dir = tempfile::tempdir().unwrap();
     crate::file(dir.path(), "broken.jsonl", format!("{OWN}{{\"instruction\": 3}}\n"));
-    for (data, expected) in [("nowhere.jsonl", "nowhere.jsonl"), ("broken.jsonl", "broken.jsonl:4")] {
+    for (data, expected) in [("nowhere.jsonl", "nowhere.jsonl"), ("broken.jsonl", "broken.jsonl: line 4")] {
         let set = format!("eval.sets=[{{ name = 'mine', data = '{data}' }}]");
         let message = train(dir.path(), &["--run-dir", "bad"], &[&TINY_GRPO[..], &[&set]].concat()).error();
         assert!(message.contains(expected), "{expected}: {message}");
-        assert!(!dir.path().join("bad").exists());
+        assert!(!dir.path().join("bad/run.json").exists());
     }
     let message = toolrl(dir.path(), &["eval", "yours", "--policy", "x"]).error();
     assert!(message.contains("no evaluation \"yours\": expected held-out, bfcl"), "{message}");

@@ -8,6 +8,7 @@ mod calls;
 mod data;
 mod eval;
 mod evaluations;
+mod extended;
 mod following;
 mod gpu;
 mod guards;

@@ -21,7 +21,7 @@ pub(crate) fn settings() -> Vec<&'static str> {
 }
 
 /// The command of a run, to be killed.
-fn start(dir: &Path, args: &[&str], settings: &[&str]) -> Child {
+pub(crate) fn start(dir: &Path, args: &[&str], settings: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolrl"));
     command.arg("train").args(args).args(settings.iter().flat_map(|s| ["--set", s])).current_dir(dir);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
@@ -47,7 +47,7 @@ fn results(run: &Path) -> Results {
     }
 }
 
-fn assert_same(run: &Path, whole: &Path, what: &str) {
+pub(crate) fn assert_same(run: &Path, whole: &Path, what: &str) {
     let (a, b) = (results(run), results(whole));
     assert_eq!(a.rows, b.rows, "{what}: metrics");
     assert!(a.completions == b.completions, "{what}: completions");
@@ -55,7 +55,7 @@ fn assert_same(run: &Path, whole: &Path, what: &str) {
 }
 
 /// Numbers that look random and are the same each time.
-fn moments(seed: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn moments(seed: u64) -> impl Iterator<Item = u64> {
     let mut state = seed;
     std::iter::from_fn(move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -391,130 +391,4 @@ fn a_run_goes_on_from_another_working_directory() {
     std::fs::write(&settings_file, before).unwrap();
     toolrl(&elsewhere, &["train", "--resume", "../run"]).ok();
     assert!(run.join("summary.json").exists());
-}
-
-/// A run that was over and is to be longer ends as the longer run does, though it is killed on the way.
-#[test]
-fn a_finished_run_goes_on_to_the_longer_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let grpo = settings();
-    let ppo = [
-        &grpo[..],
-        &["train.method=ppo", "train.group_size=2", "train.critic.warmup_steps=1", "train.updates=1"],
-    ];
-    let mut moments = moments(11);
-    for (name, settings) in [("grpo", grpo.clone()), ("ppo", ppo.concat())] {
-        let (whole, short) = (format!("{name}-whole"), format!("{name}-short"));
-        let clock = std::time::Instant::now();
-        train(dir.path(), &["--run-dir", &whole], &settings).ok();
-        let length = clock.elapsed().as_millis() as u64;
-        train(dir.path(), &["--run-dir", &short], &[&settings[..], &["train.steps=4"]].concat()).ok();
-        let run = dir.path().join(&short);
-        let more = ["--resume", &short, "--set", "train.steps=6"];
-        let resume = |args: &[&str]| toolrl(dir.path(), &[&["train"], args].concat());
-
-        let message = resume(&["--resume", &short]).error();
-        let way_on = "is finished: its policy is in final, and there is nothing to resume; --set train.steps=N, with more than its 4";
-        assert!(message.contains(way_on), "{message}");
-        let message =
-            resume(&[&more[..], &["--set", "train.optimizer.schedule.decay=linear"]].concat()).error();
-        assert!(
-            message.contains("train.steps: 4 -> 6, on which train.optimizer.schedule depends"),
-            "{message}"
-        );
-        let aside = dir.path().join("aside");
-        std::fs::rename(run.join("last"), &aside).unwrap();
-        let message = resume(&more).error();
-        assert!(message.contains("no state of its last step") || name == "ppo", "{message}");
-        std::fs::rename(&aside, run.join("last")).unwrap();
-        assert!(run.join("summary.json").exists(), "what is refused changes nothing");
-
-        for _ in 0..3 {
-            let mut child = start(dir.path(), &more, &[]);
-            std::thread::sleep(Duration::from_millis(moments.next().unwrap() % length));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            assert!(run.join("final/model.safetensors").exists(), "there is a policy at any time");
-        }
-        if !std::fs::read_to_string(run.join("summary.json")).is_ok_and(|text| text.contains("\"steps\": 6"))
-        {
-            resume(&more).ok();
-        }
-        assert_same(&run, &dir.path().join(&whole), name);
-        let critic = |run: &str| std::fs::read(dir.path().join(run).join("critic/model.safetensors")).ok();
-        assert!(critic(&short) == critic(&whole) && critic(&whole).is_some() == (name == "ppo"));
-        let rows = std::fs::read_to_string(run.join("resumes.jsonl")).unwrap();
-        assert!(rows.contains("train.steps: 4 -> 6"), "{rows}");
-    }
-}
-
-/// What evaluations decided: when a run ended, and which policy it left.
-fn decided(run: &Path) -> (Value, Value, Vec<Value>) {
-    let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
-    let mut rows = json_lines(&std::fs::read_to_string(run.join("evaluations.jsonl")).unwrap());
-    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds").unwrap()));
-    (summary["stopped_early"].clone(), summary["final_step"].clone(), rows)
-}
-
-#[test]
-fn a_run_that_stops_early_stops_alike_when_it_is_killed() {
-    let dir = tempfile::tempdir().unwrap();
-    // No gain is that large: it ends with the third evaluation, at step 3 of 6.
-    let own = [
-        "train.checkpoint_every=2",
-        "eval.every=1",
-        "eval.stop={ patience = 3, min_delta = 100.0 }",
-        "eval.samples=2",
-    ];
-    let settings = [&settings()[..], &own].concat();
-    let clock = std::time::Instant::now();
-    let said = train(dir.path(), &["--run-dir", "whole"], &settings).ok();
-    let length = clock.elapsed().as_millis() as u64;
-    assert!(
-        said.contains("Stopped early after step 3: 3 evaluations without a gain in mean reward"),
-        "{said}"
-    );
-    let whole = dir.path().join("whole");
-    let (stopped, final_step, rows) = decided(&whole);
-    assert_eq!((stopped["by"].as_str(), rows.len()), (Some("held-out"), 4));
-    assert!(
-        std::fs::read_to_string(whole.join("report.html")).unwrap().contains("Stopped early after step 3")
-    );
-    // The policy that is left is the one of the best step.
-    let best = final_step.as_u64().unwrap_or(3);
-    assert_eq!(stopped["best_step"], best);
-    if best < 3 {
-        let saved = whole.join(format!("checkpoints/step-{best:05}/model.safetensors"));
-        assert!(
-            std::fs::read(saved).unwrap() == std::fs::read(whole.join("final/model.safetensors")).unwrap()
-        );
-    }
-    let mut moments = moments(3);
-    let run = dir.path().join("killed");
-    for _ in 0..4 {
-        let begun = run.join("config.toml").exists();
-        let args: &[&str] = if begun { &["--resume", "killed"] } else { &["--run-dir", "killed"] };
-        let mut child = start(dir.path(), args, if begun { &[] } else { &settings });
-        std::thread::sleep(Duration::from_millis(moments.next().unwrap() % length));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if run.join("summary.json").exists() {
-            break;
-        }
-    }
-    if !run.join("summary.json").exists() {
-        let begun = run.join("config.toml").exists();
-        let args: &[&str] = if begun { &["--resume", "killed"] } else { &["--run-dir", "killed"] };
-        train(dir.path(), args, if begun { &[] } else { &settings }).ok();
-    }
-    assert_eq!(decided(&run), decided(&whole));
-    assert_same(&run, &whole, "stopped early");
-
-    // More patience is a reason to go on, and more steps are none.
-    let resume = |set: &str| toolrl(dir.path(), &["train", "--resume", "killed", "--set", set]);
-    let message = resume("train.steps=9").error();
-    assert!(message.contains("is finished early") && message.contains("eval.stop.patience=N"), "{message}");
-    resume("eval.stop.patience=5").ok();
-    let rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
-    assert_eq!(rows.len(), 5);
 }

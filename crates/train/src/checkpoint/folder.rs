@@ -62,6 +62,11 @@ impl Checkpoints {
         }
     }
 
+    /// Whether this is the checkpoint of the last step, apart from the others.
+    pub(crate) fn is_last(&self, dir: &Path) -> bool {
+        dir == self.last
+    }
+
     /// Gives the checkpoint of the last step its place among the others: the run goes on from it.
     pub(crate) fn take_up_last(&self, step: u64) -> Result<PathBuf, TrainError> {
         let to = self.path(step);

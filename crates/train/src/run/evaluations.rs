@@ -29,8 +29,7 @@ pub(super) struct Evaluations<'a> {
 impl Evaluations<'_> {
     /// Whether the policy is evaluated after this step, one between the first and the last.
     pub(super) fn is_due(&self, step: u64) -> bool {
-        let every = self.recipe.eval.every;
-        every > 0 && step > 0 && step.is_multiple_of(every)
+        step > 0 && self.recipe.eval.is_due(step)
     }
 
     /// The policy that so many steps made.

@@ -43,8 +43,8 @@ impl Finish<'_> {
             return Ok(Finished { after: last, final_step: None });
         }
         let checkpoints = Checkpoints::of(self.evaluations.run_dir);
-        let candidates = [checkpoints.steps(), vec![trained.steps]].concat();
-        let best = records.best_evaluated(&recipe.eval, &candidates).filter(|step| *step != trained.steps);
+        let best = records.best_evaluated(&recipe.eval, &checkpoints.steps(), Some(trained.steps));
+        let best = best.filter(|step| *step != trained.steps);
         let Some(step) = best else { return Ok(Finished { after: last, final_step: None }) };
         let (_, dir) = checkpoints.verified(Some(step))?;
         let policy = Policy::load(&dir, recipe.precision, self.device)?.stopping_at(self.stop_tokens.clone());

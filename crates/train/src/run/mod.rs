@@ -3,6 +3,7 @@
 mod evaluations;
 mod finish;
 mod prepared;
+mod recording;
 mod records;
 mod trainer;
 

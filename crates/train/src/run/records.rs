@@ -108,23 +108,30 @@ impl Records {
         let before = std::iter::once(0).chain(checkpoints.iter().copied());
         let by_training = before.zip(checkpoints).filter_map(by_loss);
         let best = || by_training.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, step)| step);
-        self.best_evaluated(eval, checkpoints).or_else(best)
+        self.best_evaluated(eval, checkpoints, None).or_else(best)
     }
 
-    /// Of these steps that with the highest figure of `eval.best`, of equals the first; none where none was evaluated.
-    pub(super) fn best_evaluated(&self, eval: &EvalConfig, steps: &[u64]) -> Option<u64> {
-        self.course(eval, |step| steps.contains(&step)).best.map(|(step, _)| step)
+    /// Of these checkpoints that with the highest figure of `eval.best` at an evaluation in the course of the run, or the
+    /// run's last step; of equals the first; none where none was evaluated.
+    pub(super) fn best_evaluated(
+        &self,
+        eval: &EvalConfig,
+        checkpoints: &[u64],
+        last: Option<u64>,
+    ) -> Option<u64> {
+        let counts = |step| Some(step) == last || (eval.is_due(step) && checkpoints.contains(&step));
+        self.course(eval, counts).best.map(|(step, _)| step)
     }
 
     /// Whether the policy of this step is better than those that were evaluated in the course of the run before it.
     pub(super) fn is_best_so_far(&self, eval: &EvalConfig, step: u64) -> bool {
-        self.course(eval, |of| of % eval.every.max(1) == 0).best.is_some_and(|(best, _)| best == step)
+        self.course(eval, |of| eval.is_due(of)).best.is_some_and(|(best, _)| best == step)
     }
 
     /// Why the run ends now, where its evaluations end it: those that `eval.every` asks for count.
     pub(super) fn stops_early(&self, eval: &EvalConfig) -> Option<StoppedEarly> {
         let stop = eval.stop?;
-        let course = self.course(eval, |of| of % eval.every.max(1) == 0);
+        let course = self.course(eval, |of| eval.is_due(of));
         let (best_step, best) = course.best?;
         let (by, score, without_gain) = (eval.best.by.clone(), eval.best_score(), course.without_gain);
         (without_gain >= stop.patience).then_some(StoppedEarly { by, score, without_gain, best_step, best })

@@ -1,17 +1,17 @@
-//! The steps of a run, with their checkpoints.
+//! The steps of a run, method by method.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use toolrl_chat::Chat;
 use toolrl_policy::{Activations, Policy};
-use toolrl_record::{StepMetrics, StoppedEarly};
+use toolrl_record::StoppedEarly;
 
 use super::Job;
 use super::evaluations::Evaluations;
+use super::recording::Beside;
 use super::records::Records;
-use crate::checkpoint::{Checkpoints, State};
+use crate::checkpoint::State;
 use crate::critic::CriticLearner;
 use crate::curriculum::Curriculum;
 use crate::grpo::Grpo;
@@ -29,23 +29,16 @@ use crate::{
 
 /// A run in training.
 pub(super) struct Trainer<'a, 'j> {
-    job: &'a Job<'j>,
-    chat: Arc<Chat>,
-    records: &'a mut Records,
-    evaluations: &'a Evaluations<'a>,
-    observer: &'a mut dyn Observer,
+    pub(super) job: &'a Job<'j>,
+    pub(super) chat: Arc<Chat>,
+    pub(super) records: &'a mut Records,
+    pub(super) evaluations: &'a Evaluations<'a>,
+    pub(super) observer: &'a mut dyn Observer,
     /// Steps that are done.
-    done: u64,
+    pub(super) done: u64,
     /// What observers hear of as the stage, and its steps.
-    stage: (&'static str, u64),
-    stopped_early: Option<StoppedEarly>,
-}
-
-/// Whether the policy's state has a checkpoint.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Saved {
-    Yes,
-    No,
+    pub(super) stage: (&'static str, u64),
+    pub(super) stopped_early: Option<StoppedEarly>,
 }
 
 /// What training made.
@@ -58,27 +51,12 @@ pub(super) struct Trained {
     pub stopped_early: Option<StoppedEarly>,
 }
 
-/// What of a run's state stands beside the policy in training.
-#[derive(Clone, Copy, Default)]
-struct Beside<'b> {
-    critic: Option<&'b CriticLearner>,
-    divergence: Option<&'b Divergence>,
-    tasks: Option<(&'b Curriculum, &'b [Task])>,
-}
-
-impl<'b> Beside<'b> {
-    /// What reinforcement learning has.
-    fn of(rl: &'b Rl<'b>, curriculum: &'b Curriculum) -> Self {
-        Self { critic: None, divergence: Some(&rl.divergence), tasks: Some((curriculum, rl.tasks)) }
-    }
-}
-
 /// The trainer's state in a checkpoint.
-const TRAINER: &str = "trainer";
-const STATE: &str = "trainer/state.safetensors";
-const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
+pub(super) const TRAINER: &str = "trainer";
+pub(super) const STATE: &str = "trainer/state.safetensors";
+pub(super) const CRITIC_STATE: &str = "trainer/critic/state.safetensors";
 /// What became of the tasks, where their order has a history.
-const TASKS: &str = "trainer/tasks.json";
+pub(super) const TASKS: &str = "trainer/tasks.json";
 
 impl<'a, 'j> Trainer<'a, 'j> {
     pub(super) fn new(
@@ -268,128 +246,5 @@ impl<'a, 'j> Trainer<'a, 'j> {
             learner.restore(State::read(&dir.join(STATE))?)?;
         }
         Ok(learner)
-    }
-
-    /// Begins the steps, with the evaluation that a run lacks which was cut off between a checkpoint and it.
-    async fn begin(
-        &mut self,
-        stage: &'static str,
-        steps: u64,
-        learner: &Learner,
-        beside: Beside<'_>,
-    ) -> Result<(), TrainError> {
-        self.stage = (stage, steps);
-        if self.evaluations.is_due(self.done) {
-            self.evaluate(learner, beside, Saved::Yes).await?;
-        }
-        self.observer.begin(stage, steps);
-        Ok(())
-    }
-
-    /// Writes a step's numbers, with a checkpoint and evaluations where they are due; stops where that was asked for.
-    async fn record(
-        &mut self,
-        metrics: &StepMetrics,
-        learner: &Learner,
-        beside: Beside<'_>,
-    ) -> Result<(), TrainError> {
-        let (step, (stage, steps)) = (metrics.step, self.stage);
-        self.check_gap(metrics)?;
-        self.records.step(metrics)?;
-        self.done = step;
-        self.observer.progress(step, &message(metrics));
-        self.records.warn_of_standstill(&self.job.parts.rubrics.training, steps);
-        if step == steps {
-            return self.keep_last(learner, beside);
-        }
-        let every = self.job.recipe.train.checkpoint_every();
-        let stops = self.job.stop.is_requested() || self.job.last_step == Some(step);
-        let saves = stops || (every > 0 && step.is_multiple_of(every));
-        if saves {
-            self.checkpoint(learner, beside)?;
-        }
-        if stops {
-            self.observer.end();
-            return Err(TrainError::Stopped { step, dir: self.job.run_dir.to_owned() });
-        }
-        if self.evaluations.is_due(step) {
-            self.observer.end();
-            self.evaluate(learner, beside, if saves { Saved::Yes } else { Saved::No }).await?;
-            self.observer.begin(stage, steps);
-        }
-        Ok(())
-    }
-
-    /// Evaluates the policy in the course of the run, saves it where it is the best that is to be kept, and ends the run
-    /// where that is due.
-    async fn evaluate(
-        &mut self,
-        learner: &Learner,
-        beside: Beside<'_>,
-        saved: Saved,
-    ) -> Result<(), TrainError> {
-        let (step, eval) = (self.done, &self.job.recipe.eval);
-        let name = format!("step {step}");
-        let of = self.evaluations.subject(learner.policy(), step, &name);
-        self.evaluations.all(of, self.records, self.observer).await?;
-        if step >= self.stage.1 {
-            return Ok(());
-        }
-        if eval.saves_the_best() && saved == Saved::No && self.records.is_best_so_far(eval, step) {
-            self.checkpoint(learner, beside)?;
-        }
-        self.stopped_early = self.records.stops_early(eval);
-        if let Some(why) = &self.stopped_early {
-            tracing::info!("stopping early after step {step}: {why}");
-            self.keep_last(learner, beside)?;
-        }
-        Ok(())
-    }
-
-    fn checkpoint(&self, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
-        let checkpoints = Checkpoints::of(self.job.run_dir);
-        checkpoints.save(self.done, |dir| self.fill(dir, learner, beside))?;
-        checkpoints.drop_after(self.done)?;
-        let best = self.records.best(&self.job.recipe.eval, &checkpoints.steps());
-        checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
-    }
-
-    /// Keeps what a run takes that goes on from its last step, of a run with checkpoints.
-    fn keep_last(&self, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
-        if self.job.recipe.train.checkpoint_every() == 0 {
-            return Ok(());
-        }
-        Checkpoints::of(self.job.run_dir).save_last(self.done, |dir| self.fill(dir, learner, beside))
-    }
-
-    /// Writes the files of a checkpoint.
-    fn fill(&self, dir: &Path, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
-        learner.policy().save(dir, |to| self.chat.save_files(to))?;
-        let folder = dir.join("trainer/critic");
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| TrainError::Write { path: folder.clone(), source })?;
-        learner.state().write(&dir.join(STATE))?;
-        let Beside { critic, divergence, tasks } = beside;
-        tasks.map_or(Ok(()), |(curriculum, tasks)| curriculum.write(&dir.join(TASKS), tasks))?;
-        critic.map_or(Ok(()), |critic| critic.state().write(&dir.join(CRITIC_STATE)))?;
-        divergence.map_or(Ok(()), |divergence| divergence.save(&dir.join(TRAINER)))
-    }
-
-    /// The sampler holds the trainer's weights where it gives the sampled tokens the trainer's log-probabilities.
-    fn check_gap(&self, metrics: &StepMetrics) -> Result<(), TrainError> {
-        let most = self.job.recipe.train.guards().max_logprob_gap;
-        let gap = metrics.detail.sampled().map_or(0.0, |replies| replies.logprob_gap.mean);
-        let step = metrics.step;
-        if gap <= most { Ok(()) } else { Err(TrainError::LogprobGap { step, gap, most }) }
-    }
-}
-
-/// A step in a few words.
-fn message(metrics: &StepMetrics) -> String {
-    match metrics.detail.sampled() {
-        None => format!("loss {:.3}", metrics.loss),
-        Some(replies) => {
-            format!("reward {:.2}, length {:.0}", replies.reward.mean, replies.reply_length.mean)
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Settings of evaluations: on what, how often, by which replies, and what follows from them.
 
+mod check;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use toolrl_eval::Draws;
 use toolrl_reward::RubricConfig;
 use toolrl_rollout::SamplingParams;
 
-use crate::{BenchmarkConfig, TrainError};
+use crate::BenchmarkConfig;
 
 /// The evaluation before, during and after training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -150,8 +152,14 @@ impl EvalConfig {
     /// How the sampled replies are drawn; none where there are none.
     pub(crate) fn draws(&self, seed: u64) -> Option<Draws> {
         let Self { temperature, top_p, max_new_tokens, .. } = *self;
-        let params = SamplingParams { temperature, top_p, max_new_tokens };
+        let params = SamplingParams { temperature, top_p, ..SamplingParams::greedy(max_new_tokens) };
         (self.samples > 0).then_some(Draws { replies: self.samples, params, seed })
+    }
+
+    /// Whether an evaluation after this step is one that `every` asks for; that before the first step is with them. (A run
+    /// that goes on after its end has others.)
+    pub(crate) fn is_due(&self, step: u64) -> bool {
+        self.every > 0 && step.is_multiple_of(self.every)
     }
 
     /// Whether `final` is the best policy.
@@ -188,113 +196,5 @@ impl EvalConfig {
             ..of.clone()
         };
         figures(self) == figures(other)
-    }
-
-    /// Refuses what makes no sense.
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
-        let names: Vec<&str> = self.sets.iter().map(|set| set.name.as_str()).collect();
-        let is_sampled = matches!(self.best.measure, EvalMeasure::Avg | EvalMeasure::Pass);
-        let wrong = |message: String| Err(TrainError::Recipe(format!("eval.{message}")));
-        if self.max_new_tokens == 0 {
-            return wrong("max_new_tokens should be at least 1".to_owned());
-        }
-        if self.benchmarks.iter().any(|benchmark| benchmark.max_new_tokens() == 0) {
-            return wrong("benchmarks: max_new_tokens should be at least 1".to_owned());
-        }
-        if !(self.temperature > 0.0 && self.temperature.is_finite()) {
-            let why = "the greedy reply is always there beside the sampled ones";
-            return wrong(format!("temperature = {} should be above 0: {why}", self.temperature));
-        }
-        if !(self.top_p > 0.0 && self.top_p <= 1.0) {
-            return wrong(format!("top_p = {} should be above 0 and at most 1", self.top_p));
-        }
-        if let Some((place, fault)) =
-            (0..).zip(&self.sets).find_map(|(i, set)| Some((i, set.fault(&names[..i])?)))
-        {
-            return wrong(format!("sets[{place}].{fault}"));
-        }
-        if self.best.by != Self::HELD_OUT && !names.contains(&self.best.by.as_str()) {
-            let known = [&[Self::HELD_OUT], &names[..]].concat().join(", ");
-            return wrong(format!("best.by = {:?} is no evaluation set: expected {known}", self.best.by));
-        }
-        if is_sampled && self.samples == 0 {
-            return wrong("best.measure is of sampled replies: set eval.samples".to_owned());
-        }
-        if let Some(stop) = self.stop {
-            if stop.patience == 0 {
-                return wrong("stop.patience should be at least 1".to_owned());
-            }
-            if !(stop.min_delta >= 0.0 && stop.min_delta.is_finite()) {
-                return wrong(format!("stop.min_delta = {} should be 0 or more", stop.min_delta));
-            }
-        }
-        if self.saves_the_best() && self.every == 0 {
-            let what = if self.stop.is_some() { "stop" } else { "final = \"best\"" };
-            return wrong(format!("{what} needs evaluations in the course of the run: set eval.every"));
-        }
-        if self.saves_the_best() && self.best.by == Self::HELD_OUT && self.limit == Some(0) {
-            return wrong("best.by = \"held-out\" is not evaluated on: eval.limit = 0".to_owned());
-        }
-        Ok(())
-    }
-}
-
-impl EvalSet {
-    /// What is wrong with it, with its key; `before` are the names of those before it.
-    fn fault(&self, before: &[&str]) -> Option<String> {
-        let name = self.name.as_str();
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let of_benchmark = ["bfcl", "api-bank", "bamboogle"].iter().any(|benchmark| {
-            name.strip_prefix(benchmark)
-                .is_some_and(|rest| rest.trim_matches(|c| c == '-' || char::is_numeric(c)).is_empty())
-        });
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
-            return Some(format!(
-                "name = {name:?} should be letters, digits, -, _ and ., and not begin with one"
-            ));
-        }
-        if name == EvalConfig::HELD_OUT || of_benchmark || before.contains(&name) {
-            return Some(format!("name = {name:?} is another evaluation's"));
-        }
-        (self.limit == Some(0)).then(|| "limit should be at least 1".to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::Recipe;
-
-    #[test]
-    fn what_makes_no_sense_is_refused_by_its_key() {
-        let parse = |set: &[&str]| {
-            let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
-            Recipe::parse("name = \"a\"\n[train]\nmethod = \"grpo\"\n", &set)
-        };
-        let cases: [(&[&str], &str); 14] = [
-            (&["eval.max_new_tokens=0"], "eval.max_new_tokens should be"),
-            (&["eval.temperature=0"], "eval.temperature = 0"),
-            (&["eval.top_p=1.5"], "eval.top_p = 1.5"),
-            (&["eval.samples=-1"], "-1"),
-            (&["eval.stop={ patience = 3 }"], "eval.stop needs"),
-            (&["eval.final=best"], "eval.final = \"best\" needs"),
-            (&["eval.every=1", "eval.stop={ patience = 0 }"], "eval.stop.patience"),
-            (&["eval.every=1", "eval.stop={ patience = 1, min_delta = -1.0 }"], "eval.stop.min_delta = -1"),
-            (&["eval.every=1", "eval.stop={ patience = 1, delta = 1.0 }"], "delta"),
-            (&["eval.every=1", "eval.stop.patience=1", "eval.limit=0"], "eval.limit = 0"),
-            (&["eval.best.by=mine"], "eval.best.by = \"mine\" is no evaluation set: expected held-out"),
-            (&["eval.best.measure=pass"], "set eval.samples"),
-            (
-                &["eval.sets=[{ name = 'a', data = 'x' }, { name = 'a', data = 'y' }]"],
-                "eval.sets[1].name = \"a\"",
-            ),
-            (&["eval.sets=[{ name = 'bfcl-2', data = 'x' }]"], "eval.sets[0].name = \"bfcl-2\""),
-        ];
-        for (set, expected) in cases {
-            let message = parse(set).unwrap_err().to_string();
-            assert!(message.contains(expected), "{set:?}: {message}");
-        }
-        let best = |set: &[&str]| parse(set).unwrap().eval.leaves_the_best();
-        assert!(!best(&[]) && best(&["eval.every=1", "eval.stop.patience=2"]));
-        assert!(!best(&["eval.every=1", "eval.stop.patience=2", "eval.final=last"]));
     }
 }
