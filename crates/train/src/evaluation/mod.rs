@@ -5,7 +5,7 @@ mod sets;
 
 use toolrl_chat::Chat;
 use toolrl_data::Sample;
-use toolrl_eval::{Evaluation, HeldOut, evaluate};
+use toolrl_eval::{EvalReport, Evaluation, HeldOut, Outcome, evaluate};
 use toolrl_policy::Policy;
 
 use crate::{MixPart, Observer, Parts, Recipe, TrainError};
@@ -75,7 +75,12 @@ pub async fn evaluate_policy(
             first.id
         );
     }
-    let sources = recipe.data.mix().iter().map(MixPart::name);
-    let report = evaluation.report.with_sources(sources, &evaluation.outcomes);
+    let report = report_of(subject.name, &evaluation.outcomes, recipe);
     Ok(Evaluation { report, ..evaluation })
+}
+
+/// The report on a policy with these outcomes: by source too, where the recipe's data has several.
+pub(crate) fn report_of(policy: &str, outcomes: &[Outcome], recipe: &Recipe) -> EvalReport {
+    let sources = recipe.data.mix().iter().map(MixPart::name);
+    EvalReport::of(policy, outcomes).with_sources(sources, outcomes)
 }

@@ -11,7 +11,7 @@ use toolrl_policy::Policy;
 use toolrl_record::{EvaluationRow, SetSummary, TaskOutcomes, evaluations_dir, outcomes_path};
 
 use super::records::Records;
-use crate::evaluation::{Evaluated, LoadedBenchmark, LoadedSet};
+use crate::evaluation::{Evaluated, LoadedBenchmark, LoadedSet, report_of};
 use crate::task::Data;
 use crate::{EvalConfig, Observer, Parts, Recipe, Subject, TrainError, evaluate_policy};
 
@@ -69,7 +69,7 @@ impl Evaluations<'_> {
         }
         let path = outcomes_path(self.run_dir, of.version, set);
         if records.is_evaluated(of.version, set) && path.exists() {
-            return Ok(EvalReport::of(of.name, &TaskOutcomes::read(&path)?.tasks));
+            return Ok(report_of(of.name, &TaskOutcomes::read(&path)?.tasks, self.recipe));
         }
         let clock = Instant::now();
         let evaluation = evaluate_policy(of, tasks, (self.recipe, self.parts), observer).await?;
