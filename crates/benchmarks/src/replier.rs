@@ -155,7 +155,7 @@ impl Replier for LocalPolicy<'_> {
             let fits = |dialogue: &&mut Dialogue| dialogue.request().tokens.len() < context;
             let Some(dialogue) = talk.dialogue.as_mut().filter(fits) else { return Some(Ok(Reply::NONE)) };
             let turn = turns.next()?;
-            Some(dialogue.push_turn(chat, turn).cloned().map_err(BenchmarkError::from))
+            Some(dialogue.push_turn(chat, turn, &settings.params).cloned().map_err(BenchmarkError::from))
         };
         Ok(talks.iter_mut().filter_map(&mut reply).collect())
     }
@@ -182,7 +182,11 @@ impl Endpoint {
             messages: messages.map(|message| serde_json::to_value(message).unwrap_or(Value::Null)).collect(),
             tools: talk.opening.tools.clone(),
             temperature: params.temperature,
+            top_k: params.top_k,
             top_p: params.top_p,
+            min_p: params.min_p,
+            stop: params.stop.clone(),
+            include_stop_str_in_output: params.include_stop_str_in_output,
             max_tokens: params.max_new_tokens,
             seed: (params.temperature > 0.0).then_some(settings.seed),
         }

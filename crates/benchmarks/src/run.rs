@@ -10,7 +10,7 @@ use crate::fingerprint::of_text;
 use crate::{Benchmark, BenchmarkError, Case, OutcomeLog, Replier, Talk};
 
 /// How cases are run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunSettings {
     /// How tokens are drawn: greedy, and at most 1,024 of them.
     pub params: SamplingParams,
@@ -33,12 +33,26 @@ impl Default for RunSettings {
 impl RunSettings {
     /// How tokens are drawn, in words.
     pub(crate) fn sampling(&self) -> String {
-        let SamplingParams { temperature, top_p, max_new_tokens } = self.params;
+        let SamplingParams { temperature, top_k, top_p, min_p, max_new_tokens, .. } = self.params;
+        let limits = [
+            (top_k > 0).then(|| format!(", top-k {top_k}")),
+            (min_p > 0.0).then(|| format!(", min-p {min_p}")),
+        ];
         let how = match temperature {
             0.0 => "greedy".to_owned(),
-            _ => format!("temperature {temperature}, top-p {top_p}, seed {}", self.seed),
+            _ => {
+                let limits: String = limits.into_iter().flatten().collect();
+                format!("temperature {temperature}, top-p {top_p}{limits}, seed {}", self.seed)
+            }
         };
-        format!("{how}, at most {max_new_tokens} tokens a reply")
+        let stop = match self.params.stop.as_slice() {
+            [] => String::new(),
+            strings if self.params.include_stop_str_in_output => {
+                format!(", up to and with one of {strings:?}")
+            }
+            strings => format!(", up to one of {strings:?}"),
+        };
+        format!("{how}, at most {max_new_tokens} tokens a reply{stop}")
     }
 }
 

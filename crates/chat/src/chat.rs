@@ -231,6 +231,11 @@ impl Chat {
         self.tokenizer.token_to_id(token)
     }
 
+    /// Whether an id is a token's: others give no text.
+    pub fn has_token(&self, id: u32) -> bool {
+        self.tokenizer.id_to_token(id).is_some()
+    }
+
     /// The id of the token that begins a text.
     pub fn bos_token_id(&self) -> Option<u32> {
         self.bos

@@ -5,6 +5,7 @@ mod benchmarks;
 mod data;
 mod doctor;
 mod gpu;
+mod sampling;
 mod study;
 mod template;
 
@@ -21,6 +22,7 @@ pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, Mod
 pub use data::{DataBuildArgs, DataCommand, DataConvertArgs, DataInspectArgs, FileAndCount, Target};
 pub use doctor::DoctorArgs;
 pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
+pub use sampling::SamplingArgs;
 pub use study::StudyArgs;
 pub use template::TemplateArgs;
 
@@ -255,15 +257,9 @@ pub struct GenerateArgs {
     /// The limit on new tokens of a reply
     #[arg(long, value_name = "N")]
     pub max_new_tokens: usize,
-    /// Divides the logits; 0 takes the most probable token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    pub temperature: f32,
-    /// Sample from the most probable tokens that together reach this probability
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub top_p: f32,
-    /// Where the random numbers come from
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// How replies are drawn
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Replies computed together, at most
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub slots: usize,

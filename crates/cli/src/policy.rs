@@ -12,7 +12,7 @@ use toolrl_chat::{Chat, Message, TemplateVariables};
 use toolrl_engine::Engine;
 use toolrl_grammar::json::{self, Value as Row};
 use toolrl_policy::{Ids, Packing, Pass, Policy, Precision};
-use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, SamplingParams, StreamKey};
+use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
 use crate::lines::Lines;
@@ -28,19 +28,19 @@ pub(crate) fn generate(args: &GenerateArgs) -> anyhow::Result<()> {
     let device = device::open(args.device)?;
     let loaded = Loaded::of(&args.policy, precision(args.bf16), &device, args.template.variables())?;
     let Loaded { policy, chat, .. } = &loaded;
-    let params = SamplingParams {
-        temperature: args.temperature,
-        top_p: args.top_p,
-        max_new_tokens: args.max_new_tokens,
-    };
-    let key = StreamKey { seed: args.seed, step: 0 };
+    let params = args.sampling.params(args.max_new_tokens)?;
+    let key = StreamKey { seed: args.sampling.seed, step: 0 };
     let prompts = prompts(&args.rows, chat.as_ref())?;
     let mut engine = Engine::new(policy, args.slots.max(1));
+    if let Some(chat) = chat {
+        engine = engine.with_chat(chat);
+    }
     for prompts in prompts.chunks(ROWS) {
         let requests: Vec<_> = prompts.iter().map(|prompt| Request::first(prompt, 1)).collect();
         let turns = block_on(engine.sample(&requests, &params, key))?;
         let row = |turn: &Sampled| {
             let text = chat.as_ref().map_or(Ok(String::new()), |chat| chat.decode(&turn.tokens, true))?;
+            let text = params.cut(text, turn.finish);
             anyhow::Ok(json!({ "output_ids": turn.tokens, "text": text, "finish": turn.finish }))
         };
         let rows: Vec<Value> = turns.iter().flatten().map(row).collect::<Result<_, _>>()?;

@@ -6,7 +6,7 @@ use toolrl_layout::{Draws, Sampling};
 
 use crate::launch::{divide, grid, plane_size, vector_size};
 use crate::reduce::{team_max, team_sum, vector_total};
-use crate::search::{above, find, logit_of, measure, weights};
+use crate::search::{Of, above, find, key_of, logit_of, measure, weights};
 use crate::{Buffer, CubeError, Dtype, Indices};
 
 /// The token of each row, on the device.
@@ -49,8 +49,19 @@ enum Mode {
     /// Nothing.
     Full,
     /// The least probable tokens.
-    Truncated,
+    Truncated(Limits),
 }
+
+/// Which limits leave tokens out: what is off costs a kernel nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Limits {
+    top_k: bool,
+    top_p: bool,
+    min_p: bool,
+}
+
+/// More tokens than there are with one logit.
+const ALL_TIES: f32 = 1e8;
 
 /// How a workgroup goes through a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,10 +91,12 @@ impl Walk {
 /// batch nor the device: an f64 must be rounded down, not to 1.
 ///
 /// # Cost
-/// Reads the logits twice; with `top_p` some 38 times, from the cache, since thresholds are found two bits at a time.
+/// Reads the logits twice; with `top_k`, `top_p` or `min_p` some 20 times, from the cache, since the threshold of the draw
+/// is found two bits at a time, and some 17 times more for each of `top_k` and `top_p`.
 ///
 /// # Errors
-/// [`CubeError::Setting`] for a temperature that is negative or not finite or a `top_p` outside of (0, 1],
+/// [`CubeError::Setting`] for a temperature that is negative or not finite, a `top_p` outside of (0, 1] or a `min_p`
+/// outside of [0, 1],
 /// [`CubeError::Size`] or [`CubeError::Length`] when the buffers do not fit each other or there are more than 2^24
 /// tokens.
 pub fn sample(
@@ -108,7 +121,6 @@ pub fn sample(
     if vocabulary == 0 || vocabulary > MOST_TOKENS || walk.pieces() > PIECES {
         return Err(CubeError::Size { what: "the vocabulary", value: vocabulary, of: MOST_TOKENS });
     }
-    let inverse = if mode == Mode::Greedy { 1.0 } else { 1.0 / sampling.temperature };
     // SAFETY: a workgroup takes one row and leaves out columns beyond its end.
     unsafe {
         draw::launch_unchecked(
@@ -120,8 +132,10 @@ pub fn sample(
             uniform_n.arg(),
             draws.token_n.arg(),
             draws.logprob_n.arg(),
-            inverse,
+            sampling.inverse_temperature(),
+            sampling.top_k.min(MOST_TOKENS as u32) as f32,
             sampling.top_p,
+            sampling.min_p_offset().max(f32::MIN),
             mode,
             walk,
             logits_nv.dtype().elem(),
@@ -131,16 +145,19 @@ pub fn sample(
 }
 
 fn mode(sampling: &Sampling) -> Result<Mode, CubeError> {
-    let Sampling { temperature, top_p } = *sampling;
-    if !(temperature.is_finite() && temperature >= 0.0) {
-        return Err(CubeError::Setting { what: "temperature", value: f64::from(temperature) });
+    let Sampling { temperature, top_k, top_p, min_p } = *sampling;
+    let in_range = [
+        ("temperature", temperature, temperature.is_finite() && temperature >= 0.0),
+        ("top_p", top_p, top_p > 0.0 && top_p <= 1.0),
+        ("min_p", min_p, (0.0..=1.0).contains(&min_p)),
+    ];
+    if let Some(&(what, value, _)) = in_range.iter().find(|(_, _, is_in_range)| !is_in_range) {
+        return Err(CubeError::Setting { what, value: f64::from(value) });
     }
-    if !(top_p > 0.0 && top_p <= 1.0) {
-        return Err(CubeError::Setting { what: "top_p", value: f64::from(top_p) });
-    }
-    Ok(match temperature {
-        0.0 => Mode::Greedy,
-        _ if top_p < 1.0 => Mode::Truncated,
+    let limits = Limits { top_k: top_k > 0, top_p: top_p < 1.0, min_p: min_p > 0.0 };
+    Ok(match sampling {
+        greedy if greedy.is_greedy() => Mode::Greedy,
+        limited if limited.truncates() => Mode::Truncated(limits),
         _ => Mode::Full,
     })
 }
@@ -152,7 +169,9 @@ fn draw<F: Float, N: Size>(
     token: &mut [u32],
     logprob: &mut [f32],
     inverse_temperature: f32,
+    top_k: f32,
     top_p: f32,
+    min_p_offset: f32,
     #[comptime] mode: Mode,
     #[comptime] walk: Walk,
     #[define(F)] _storage: ElemType,
@@ -216,15 +235,37 @@ fn draw<F: Float, N: Size>(
             find(logits, start, target, top, inverse_temperature, 0, &mut pieces, &mut scratch, false, walk);
         z = at(logits, start, drawn);
     }
-    if comptime!(mode == Mode::Truncated) {
-        let wanted = top_p * total;
-        let lowest = above(logits, start, wanted, top, inverse_temperature, &mut scratch, false, walk);
-        let mass = measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, walk);
-        let weight = weight_of(lowest, top, inverse_temperature);
-        // Of the tokens with the lowest key that is kept, how many.
-        let ties = max(((wanted - mass) / weight).ceil(), f32::new(1.0));
-        let target = uniform[row] * (mass + ties * weight);
-        let reached = above(logits, start, target, top, inverse_temperature, &mut scratch, true, walk);
+    if let Mode::Truncated(limits) = comptime!(mode) {
+        // Tokens whose keys reach `lowest` are kept, but of those that have it no more than `ties`.
+        let mut lowest = 0u32;
+        let mut ties = f32::new(ALL_TIES);
+        let mut kept = total;
+        if comptime!(limits.top_k) {
+            lowest =
+                above(logits, start, top_k, top, inverse_temperature, &mut scratch, false, Of::Count, walk);
+            kept = measure(logits, start, lowest, top, inverse_temperature, &mut scratch, walk);
+        }
+        if comptime!(limits.top_p) {
+            let wanted = top_p * kept;
+            lowest =
+                above(logits, start, wanted, top, inverse_temperature, &mut scratch, false, Of::Mass, walk);
+            let mass = measure(logits, start, lowest + 1, top, inverse_temperature, &mut scratch, walk);
+            let weight = weight_of(lowest, top, inverse_temperature);
+            ties = max(((wanted - mass) / weight).ceil(), f32::new(1.0));
+            kept = mass + ties * weight;
+        }
+        if comptime!(limits.min_p) {
+            let least = key_of(top + min_p_offset);
+            let mass = measure(logits, start, least, top, inverse_temperature, &mut scratch, walk);
+            if least > lowest {
+                lowest = least;
+                ties = f32::new(ALL_TIES);
+                kept = mass;
+            }
+        }
+        let target = uniform[row] * kept;
+        let reached =
+            above(logits, start, target, top, inverse_temperature, &mut scratch, true, Of::Mass, walk);
         let key = max(reached, lowest);
         let mass = measure(logits, start, key + 1, top, inverse_temperature, &mut scratch, walk);
         let mut rank =

@@ -30,7 +30,16 @@ pub(crate) fn weights<N: Size>(z: Vector<f32, N>, top: f32, inverse_temperature:
     max((z - Vector::new(top)) * Vector::new(inverse_temperature), Vector::new(-1e30f32)).exp()
 }
 
-/// The mass of the tokens of a row whose keys reach each of some thresholds.
+/// What of the tokens of a row is added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Of {
+    /// Their weights.
+    Mass,
+    /// Their number.
+    Count,
+}
+
+/// The mass, or the number, of the tokens of a row whose keys reach each of some thresholds.
 #[cube]
 fn reaching<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -40,6 +49,7 @@ fn reaching<F: Float, N: Size>(
     top: f32,
     inverse_temperature: f32,
     scratch: &mut Shared<[f32]>,
+    #[comptime] of: Of,
     #[comptime] walk: Walk,
 ) {
     let many = thresholds.len();
@@ -50,7 +60,10 @@ fn reaching<F: Float, N: Size>(
     let mut column = UNIT_POS as usize;
     while column < walk.vectors {
         let z = Vector::<f32, N>::cast_from(logits[start + column]);
-        let weight = weights(z, top, inverse_temperature);
+        let mut weight = Vector::<f32, N>::new(1.0f32);
+        if comptime!(of == Of::Mass) {
+            weight = weights(z, top, inverse_temperature);
+        }
         #[unroll]
         for i in 0..N::value() {
             let key = key_of(z.extract(i));
@@ -81,11 +94,11 @@ pub(crate) fn measure<F: Float, N: Size>(
     let mut thresholds = Array::<u32>::new(1usize);
     let mut sums = Array::<f32>::new(1usize);
     thresholds[0] = threshold;
-    reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, walk);
+    reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, Of::Mass, walk);
     sums[0]
 }
 
-/// The largest key such that the mass of the tokens that reach it is at least `target`, or more than it.
+/// The largest key such that the mass, or the number, of the tokens that reach it is at least `target`, or more than it.
 #[cube]
 pub(crate) fn above<F: Float, N: Size>(
     logits: &[Vector<F, N>],
@@ -95,6 +108,7 @@ pub(crate) fn above<F: Float, N: Size>(
     inverse_temperature: f32,
     scratch: &mut Shared<[f32]>,
     #[comptime] strictly: bool,
+    #[comptime] of: Of,
     #[comptime] walk: Walk,
 ) -> u32 {
     let mut found = 0u32;
@@ -106,7 +120,7 @@ pub(crate) fn above<F: Float, N: Size>(
         for t in 0..3usize {
             thresholds[t] = found + (comptime!(t as u32 + 1) << shift);
         }
-        reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, walk);
+        reaching(logits, start, &thresholds, &mut sums, top, inverse_temperature, scratch, of, walk);
         let mut step = 0u32;
         #[unroll]
         for t in 0..3usize {

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_kernels::{CacheSpans, Packing, StepNumbers, is_cpu, together};
+use toolrl_kernels::{CacheSpans, Packing, Sampling, StepNumbers, is_cpu, together};
 use toolrl_policy::{JoinedProjections, KvCache, Policy};
-use toolrl_rollout::{FinishReason, Request, RolloutError, Sampled, SamplingParams, Stream, StreamKey};
+use toolrl_rollout::{
+    FinishReason, Request, RolloutError, Sampled, SamplingParams, StopStrings, Stream, StreamKey,
+};
 
-use crate::draw::{Draw, draw};
+use crate::draw::{Draw, draw, of_params};
 use crate::graphs::Graphs;
 use crate::slots::{Layout, Regions, Resident};
 
@@ -48,6 +50,8 @@ pub(crate) struct Batch<'a> {
     version: u64,
     requests: &'a [Request<'a>],
     params: &'a SamplingParams,
+    sampling: Sampling,
+    stop: Option<StopStrings<'a>>,
     key: StreamKey,
     /// Steps on a GPU; none where this process's threads compute them.
     graphs: Option<Graphs<'a>>,
@@ -64,7 +68,7 @@ impl<'a> Batch<'a> {
     pub(crate) fn new(
         (policy, version): (&'a Policy, u64),
         requests: &'a [Request<'a>],
-        params: &'a SamplingParams,
+        (params, stop): (&'a SamplingParams, Option<StopStrings<'a>>),
         key: StreamKey,
         slots: usize,
     ) -> Self {
@@ -76,13 +80,16 @@ impl<'a> Batch<'a> {
         let members = requests.iter().map(|r| r.members.len()).max().unwrap_or(0);
         let layout = Layout { slots, prompt: longest, reply: room };
         let on_cpu = is_cpu(&policy.decoder().head().device());
+        let sampling = of_params(params);
         Self {
             policy,
             version,
             requests,
             params,
+            sampling,
+            stop,
             key,
-            graphs: (!on_cpu).then(|| Graphs::new(policy, layout, members, params)),
+            graphs: (!on_cpu).then(|| Graphs::new(policy, layout, members, sampling)),
             layout,
             cache: KvCache::new(policy, layout.rows()),
             regions: Regions::new(slots),
@@ -199,36 +206,58 @@ impl<'a> Batch<'a> {
         let logits = together(|| decoder.logits(decoder.decode(&step, &joined, &mut self.cache)));
         let logits = floats(logits);
         let rows = logits.par_chunks_exact(logits.len() / uniforms.len());
-        uniforms.par_iter().zip(rows).map(|(&uniform, logits)| draw(logits, self.params, uniform)).collect()
+        uniforms
+            .par_iter()
+            .zip(rows)
+            .map(|(&uniform, logits)| draw(logits, &self.sampling, uniform))
+            .collect()
     }
 
     fn draw(&self, a: &Active, logits: &[f32]) -> Option<Draw> {
-        draw(logits, self.params, a.uniform())
+        draw(logits, &self.sampling, a.uniform())
     }
 
     /// Appends the drawn tokens; replies that end leave, the others go on.
-    fn take(&mut self, replies: Vec<Active>, draws: Vec<Option<Draw>>) -> Result<(), RolloutError> {
-        for (mut reply, drawn) in replies.into_iter().zip(draws) {
+    fn take(&mut self, mut replies: Vec<Active>, draws: Vec<Option<Draw>>) -> Result<(), RolloutError> {
+        for (reply, drawn) in replies.iter_mut().zip(draws) {
             let Some(Draw { token, logprob }) = drawn else {
                 let prompt = self.requests[reply.request].index;
                 return Err(RolloutError::NotFinite { prompt, position: reply.tokens.len() });
             };
             reply.tokens.push(token);
             reply.logprobs.push(logprob);
-            let stop = self.policy.generation().stop_tokens.contains(&token);
-            let limit = turn_limit(self.policy, &self.requests[reply.request], self.params);
-            if !stop && reply.tokens.len() < limit {
+        }
+        let ends = match self.stop {
+            Some(_) => replies.par_iter().map(|reply| self.end_of(reply)).collect::<Result<Vec<_>, _>>()?,
+            None => replies.iter().map(|reply| self.end_of(reply)).collect::<Result<_, _>>()?,
+        };
+        for (reply, end) in replies.into_iter().zip(ends) {
+            let Some(finish) = end else {
                 self.active.push(reply);
                 continue;
-            }
+            };
             self.free_slots.push(reply.slot);
             self.regions.finish_member(reply.region);
             let Active { request, member, tokens, logprobs, .. } = reply;
-            let finish = if stop { FinishReason::Stop } else { FinishReason::Length };
             let turn = Sampled { tokens, logprobs, finish, version: self.version };
             self.finished.push(Finished { request, member, turn });
         }
         Ok(())
+    }
+
+    /// Why a reply ends with its last token, where it does.
+    fn end_of(&self, reply: &Active) -> Result<Option<FinishReason>, RolloutError> {
+        let stops_at = |token| self.policy.generation().stop_tokens.contains(token);
+        if reply.tokens.last().is_some_and(stops_at) {
+            return Ok(Some(FinishReason::Stop));
+        }
+        if let Some(stop) = &self.stop
+            && stop.end_at(&reply.tokens)?
+        {
+            return Ok(Some(FinishReason::StopString));
+        }
+        let limit = turn_limit(self.policy, &self.requests[reply.request], self.params);
+        Ok((reply.tokens.len() >= limit).then_some(FinishReason::Length))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drawing one token from logits.
 
-use toolrl_kernels::Categorical;
+use toolrl_kernels::{Categorical, Sampling};
 use toolrl_rollout::SamplingParams;
 
 /// A drawn token.
@@ -13,32 +13,37 @@ pub struct Draw {
     pub logprob: f32,
 }
 
-/// Draws a token by inverting the cumulative distribution at `uniform` (in [0, 1)), tokens in the
-/// order of their ids. Temperature 0 takes the most probable token, the first on ties. `None` when
-/// the logits are not finite numbers.
-pub fn draw(logits: &[f32], params: &SamplingParams, uniform: f64) -> Option<Draw> {
-    let greedy = params.temperature == 0.0;
-    let distribution = Categorical::new(logits, if greedy { 1.0 } else { 1.0 / params.temperature })?;
-    let token = if greedy {
+/// Draws a token by inverting the cumulative distribution at `uniform` (in [0, 1)), tokens in the order of their ids, and
+/// where some are left out the others from the most probable on. Temperature 0 takes the most probable token, the first on
+/// ties. `None` when the logits are not finite numbers.
+pub fn draw(logits: &[f32], sampling: &Sampling, uniform: f64) -> Option<Draw> {
+    let distribution = Categorical::new(logits, sampling.inverse_temperature())?;
+    let token = if sampling.is_greedy() {
         distribution.most_probable()
-    } else if params.top_p < 1.0 {
-        distribution.invert_nucleus(f64::from(params.top_p), uniform)
+    } else if sampling.truncates() {
+        distribution.invert_kept(sampling, uniform)
     } else {
         distribution.invert(uniform)
     };
     Some(Draw { token: token as u32, logprob: distribution.logprob(token) as f32 })
 }
 
+/// The part of the settings that a draw follows.
+pub(crate) fn of_params(params: &SamplingParams) -> Sampling {
+    let SamplingParams { temperature, top_k, top_p, min_p, .. } = *params;
+    Sampling { temperature, top_k, top_p, min_p }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn params(temperature: f32, top_p: f32) -> SamplingParams {
-        SamplingParams { temperature, top_p, max_new_tokens: 1 }
+    fn params(temperature: f32, top_p: f32) -> Sampling {
+        Sampling { temperature, top_p, ..Sampling::default() }
     }
 
     /// Frequencies over an even grid of uniforms are the probabilities.
-    fn frequencies(logits: &[f32], params: &SamplingParams) -> Vec<f64> {
+    fn frequencies(logits: &[f32], params: &Sampling) -> Vec<f64> {
         let n = 20_000;
         let mut counts = vec![0.0; logits.len()];
         for i in 0..n {

@@ -1,13 +1,17 @@
 //! The engine: a policy behind the `Sampler` trait.
 
+use toolrl_chat::Chat;
 use toolrl_policy::Policy;
-use toolrl_rollout::{Request, RolloutError, Sampled, Sampler, Sampling, SamplingParams, StreamKey};
+use toolrl_rollout::{
+    Request, RolloutError, Sampled, Sampler, Sampling, SamplingParams, StopStrings, StreamKey,
+};
 
 use crate::batch::Batch;
 
 /// Samples from a policy in this process.
 pub struct Engine<'a> {
     policy: &'a Policy,
+    chat: Option<&'a Chat>,
     version: u64,
     slots: usize,
     progress: Box<dyn FnMut(usize) + 'a>,
@@ -16,12 +20,17 @@ pub struct Engine<'a> {
 impl<'a> Engine<'a> {
     /// An engine over a policy. At most `slots` turns are decoded at a time.
     pub fn new(policy: &'a Policy, slots: usize) -> Self {
-        Self { policy, version: 0, slots, progress: Box::new(|_| ()) }
+        Self { policy, chat: None, version: 0, slots, progress: Box::new(|_| ()) }
     }
 
     /// Names the policy's version in what it samples.
     pub fn with_version(self, version: u64) -> Self {
         Self { version, ..self }
+    }
+
+    /// Finds stop strings in the text of this tokenizer.
+    pub fn with_chat(self, chat: &'a Chat) -> Self {
+        Self { chat: Some(chat), ..self }
     }
 
     /// Calls `progress` with the number of tokens of every turn as it ends.
@@ -32,14 +41,9 @@ impl<'a> Engine<'a> {
 
     fn check(&self, requests: &[Request<'_>], params: &SamplingParams) -> Result<(), RolloutError> {
         let wrong = |message: String| Err(RolloutError::Params(message));
-        if !(params.temperature >= 0.0 && params.temperature.is_finite()) {
-            return wrong(format!("temperature {} should be 0 or more", params.temperature));
-        }
-        if !(params.top_p > 0.0 && params.top_p <= 1.0) {
-            return wrong(format!("top_p {} should be above 0 and at most 1", params.top_p));
-        }
-        if params.max_new_tokens == 0 {
-            return wrong("max_new_tokens should be at least 1".to_owned());
+        params.check()?;
+        if !params.stop.is_empty() && self.chat.is_none() {
+            return wrong("stop: there is no tokenizer that tells the text".to_owned());
         }
         let config = self.policy.config();
         for &Request { index: prompt, tokens, .. } in requests {
@@ -67,7 +71,8 @@ impl<'a> Engine<'a> {
         key: StreamKey,
     ) -> Result<Vec<Vec<Sampled>>, RolloutError> {
         self.check(requests, params)?;
-        let batch = Batch::new((self.policy, self.version), requests, params, key, self.slots);
+        let stop = self.chat.and_then(|chat| StopStrings::new(chat, params));
+        let batch = Batch::new((self.policy, self.version), requests, (params, stop), key, self.slots);
         let progress = &mut self.progress;
         let mut finished = batch.run(&mut |done| progress(done.turn.tokens.len()))?;
         finished.sort_by_key(|done| (done.request, done.member));

@@ -2,7 +2,6 @@
 
 use toolrl_kernels::{DecodeRoom, Mirrored, RopeTable, Sampling, StepGraph, StepNumbers, StepRoom};
 use toolrl_policy::{JoinedProjections, KvCache, Policy};
-use toolrl_rollout::SamplingParams;
 
 use crate::draw::Draw;
 use crate::slots::Layout;
@@ -22,13 +21,12 @@ pub(crate) struct Graphs<'a> {
 
 impl<'a> Graphs<'a> {
     /// No graphs yet, of a batch whose groups have so many members.
-    pub(crate) fn new(policy: &'a Policy, layout: Layout, members: usize, params: &SamplingParams) -> Self {
-        let SamplingParams { temperature, top_p, .. } = *params;
+    pub(crate) fn new(policy: &'a Policy, layout: Layout, members: usize, sampling: Sampling) -> Self {
         Self {
             policy,
             layout,
             members,
-            sampling: Sampling { temperature, top_p },
+            sampling,
             table: policy.decoder().first_angles(layout.prompt + layout.reply),
             joined: policy.decoder().joined_projections(),
             last: None,

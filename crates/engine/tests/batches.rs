@@ -96,7 +96,7 @@ impl Subscriber for NoWarnings {
 }
 
 /// The replies to five prompts, one of which is longer than a part of decoding attention's work.
-fn replies(policy: &Policy, slots: usize, params: SamplingParams) -> Vec<Sampled> {
+fn replies(policy: &Policy, slots: usize, params: &SamplingParams) -> Vec<Sampled> {
     let tokens = |(index, length): (usize, usize)| -> Vec<u32> {
         (0..length).map(|i| ((i * 37 + index * 11) % VOCABULARY) as u32).collect()
     };
@@ -110,11 +110,11 @@ fn sample(
     policy: &Policy,
     slots: usize,
     requests: &[Request<'_>],
-    params: SamplingParams,
+    params: &SamplingParams,
 ) -> Vec<Vec<Sampled>> {
     let mut engine = Engine::new(policy, slots);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(engine.sample(requests, &params, StreamKey { seed: 3, step: 1 })).unwrap()
+    runtime.block_on(engine.sample(requests, params, StreamKey { seed: 3, step: 1 })).unwrap()
 }
 
 #[track_caller]
@@ -129,17 +129,21 @@ fn assert_same(found: &[Sampled], expected: &[Sampled]) {
     }
 }
 
-const SETTINGS: [SamplingParams; 3] = [
-    SamplingParams { temperature: 1.0, top_p: 1.0, max_new_tokens: 24 },
-    SamplingParams { temperature: 0.7, top_p: 0.8, max_new_tokens: 9 },
-    SamplingParams { temperature: 0.0, top_p: 1.0, max_new_tokens: 5 },
-];
+fn settings() -> [SamplingParams; 4] {
+    let tempered = SamplingParams { temperature: 0.7, top_p: 0.8, ..SamplingParams::default() };
+    [
+        SamplingParams { max_new_tokens: 24, ..SamplingParams::default() },
+        SamplingParams { max_new_tokens: 9, ..tempered.clone() },
+        SamplingParams { max_new_tokens: 12, top_k: 9, min_p: 0.05, ..tempered },
+        SamplingParams::greedy(5),
+    ]
+}
 
 #[test]
 fn a_reply_does_not_depend_on_its_batch() {
     let _no_warnings = tracing::subscriber::set_default(NoWarnings);
     let policy = &policies(&device())[0];
-    for params in SETTINGS {
+    for params in &settings() {
         let alone = replies(policy, 1, params);
         let lengths: Vec<usize> = alone.iter().map(|reply| reply.tokens.len()).collect();
         assert!(params.temperature == 0.0 || lengths.iter().max() > lengths.iter().min(), "{lengths:?}");
@@ -154,7 +158,7 @@ fn a_reply_does_not_depend_on_its_batch() {
 fn a_device_samples_what_the_cpu_does() {
     let _no_warnings = tracing::subscriber::set_default(NoWarnings);
     for (here, there) in policies(&Device::flex()).iter().zip(&policies(&device())) {
-        for params in SETTINGS {
+        for params in &settings() {
             assert_same(&replies(there, 7, params), &replies(here, 3, params));
         }
     }
@@ -164,17 +168,17 @@ fn a_device_samples_what_the_cpu_does() {
 #[test]
 fn an_episode_goes_on_where_it_was_left() {
     let policy = &policies(&Device::flex())[0];
-    let params = SamplingParams { max_new_tokens: 12, ..SETTINGS[0] };
+    let params = SamplingParams { max_new_tokens: 12, ..SamplingParams::default() };
     let prompt = [5, 9, 40];
     let whole = |members| Request { index: 7, tokens: &prompt, members, drawn: 0 };
-    let all = sample(policy, 4, &[whole(0..4)], params).concat();
-    assert_same(&sample(policy, 4, &[whole(2..4)], params).concat(), &all[2..]);
+    let all = sample(policy, 4, &[whole(0..4)], &params).concat();
+    assert_same(&sample(policy, 4, &[whole(2..4)], &params).concat(), &all[2..]);
     let longest = all.iter().max_by_key(|turn| turn.tokens.len()).unwrap();
     let (turn, cut) = (all.iter().position(|turn| turn == longest).unwrap(), longest.tokens.len() / 2);
     assert!(cut > 1, "{} tokens", longest.tokens.len());
     let context: Vec<u32> = prompt.iter().chain(&longest.tokens[..cut]).copied().collect();
     let rest = Request { index: 7, tokens: &context, members: turn..turn + 1, drawn: cut };
     let max_new_tokens = longest.tokens.len() - cut;
-    let rest = sample(policy, 4, &[rest], SamplingParams { max_new_tokens, ..params }).concat();
+    let rest = sample(policy, 4, &[rest], &SamplingParams { max_new_tokens, ..params }).concat();
     assert_eq!(rest[0].tokens, longest.tokens[cut..]);
 }

@@ -9,7 +9,7 @@ use crate::replies::replies;
 use crate::{EvalError, EvalReport, Outcome};
 
 /// What a policy is evaluated on.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct HeldOut<'a> {
     /// The policy's directory, for the report.
     pub policy: &'a str,
@@ -21,8 +21,8 @@ pub struct HeldOut<'a> {
     pub samples: &'a [Sample],
     /// The reward.
     pub rubric: &'a Rubric,
-    /// The limit on new tokens of a turn.
-    pub max_new_tokens: usize,
+    /// What ends a turn; tokens are drawn greedily, whatever it says of that.
+    pub sampling: &'a SamplingParams,
     /// The limit on turns.
     pub max_turns: usize,
     /// Tokens that the policy's context holds.
@@ -36,7 +36,7 @@ pub struct HeldOut<'a> {
 }
 
 /// Replies to a task.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Draws {
     /// How many.
     pub replies: usize,
@@ -45,13 +45,6 @@ pub struct Draws {
     /// Their random numbers follow from it, the task, the reply and the position: each policy has the same ones, after
     /// whatever step it is evaluated.
     pub seed: u64,
-}
-
-impl Draws {
-    /// The one greedy reply, which draws no random number.
-    fn greedy(max_new_tokens: usize) -> Self {
-        Self { replies: 1, params: SamplingParams::greedy(max_new_tokens), seed: 0 }
-    }
 }
 
 /// The report and what it is made of.
@@ -79,7 +72,9 @@ pub async fn evaluate(
     if samples.is_empty() {
         return Err(EvalError::NoTasks);
     }
-    let greedy = Draws::greedy(held_out.max_new_tokens);
+    // Greedy decoding draws no random number, so any seed does.
+    let params = held_out.sampling.greedily(held_out.sampling.max_new_tokens);
+    let greedy = Draws { replies: 1, params, seed: 0 };
     let mut outcomes = Vec::with_capacity(samples.len());
     for batch in samples.chunks(held_out.batch_size.max(1)) {
         let tasks = (batch, outcomes.len());

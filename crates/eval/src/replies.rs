@@ -49,6 +49,6 @@ async fn episodes(
     let prompts = samples.iter().enumerate().map(prompt).collect::<Result<Vec<_>, RolloutError>>()?;
     // No step of training, which begin with 1, draws by this key.
     let key = StreamKey { seed: how.seed, step: 0 };
-    let how_played = Play { chat, environment, params: how.params, key, max_turns, context };
+    let how_played = Play { chat, environment, params: &how.params, key, max_turns, context };
     Ok(play(sampler, &prompts, |prompt| &samples[prompt.task], how.replies, &how_played).await?)
 }

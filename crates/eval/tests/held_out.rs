@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers")]
 
+use std::sync::LazyLock;
+
 use toolrl_chat::{Chat, ChatError, train_bpe};
 use toolrl_data::{Message, Sample, TaskKind};
 use toolrl_eval::*;
@@ -39,7 +41,7 @@ impl Sampler for Prepared<'_> {
         key: StreamKey,
     ) -> Sampling<'a> {
         assert_eq!(key.step, 0, "no step of training reaches an evaluation");
-        self.params.push(*params);
+        self.params.push(params.clone());
         let turns = |request: &Request<'_>| {
             assert_eq!(request.members.end, if params.temperature > 0.0 { 4 } else { 1 });
             let turn =
@@ -79,13 +81,18 @@ const TEXTS: [&str; 5] = [CALL, ANSWER, ANSWER, "no form, and no call either", "
 
 /// The tasks by the paper's rubric, in batches of so many.
 fn held_out<'a>(chat: &'a Chat, samples: &'a [Sample], rubric: &'a Rubric, batch_size: usize) -> HeldOut<'a> {
+    static SAMPLING: LazyLock<SamplingParams> = LazyLock::new(|| SamplingParams {
+        max_new_tokens: 7,
+        stop: vec!["zz".to_owned()],
+        ..SamplingParams::default()
+    });
     HeldOut {
         policy: "some/dir",
         chat,
         environment: &GoldReply,
         samples,
         rubric,
-        max_new_tokens: 7,
+        sampling: &SAMPLING,
         max_turns: 1,
         context: 4096,
         cut_prompts_to: None,
@@ -106,7 +113,8 @@ async fn rates_count_replies_by_kind_and_by_tools() {
         let held_out = held_out(&chat, &samples, &rubric, batch_size);
         let found = evaluate(&mut sampler, &held_out, progress).await.unwrap();
         assert_eq!(seen.last(), Some(&(5, 5)));
-        assert!(sampler.params.iter().all(|p| *p == SamplingParams::greedy(7)));
+        let greedy = SamplingParams { stop: vec!["zz".to_owned()], ..SamplingParams::greedy(7) };
+        assert!(sampler.params.iter().all(|p| *p == greedy), "what ends a turn is kept");
         reports.push(found);
     }
     assert!(reports.iter().all(|r| *r == reports[0]), "the batch size changes nothing");
@@ -139,7 +147,7 @@ async fn sampled_replies_are_counted_beside_the_greedy_one() {
     let mut found = Vec::new();
     for batch_size in [1, 2, 100] {
         let mut sampler = Prepared::new(&chat, &TEXTS);
-        let sampled = Some(Draws { replies: 4, params, seed: 5 });
+        let sampled = Some(Draws { replies: 4, params: params.clone(), seed: 5 });
         let of = HeldOut { sampled, ..held_out(&chat, &samples, &rubric, batch_size) };
         found.push(evaluate(&mut sampler, &of, |_, _| ()).await.unwrap());
     }

@@ -119,7 +119,7 @@ fn steps(sampling: Sampling, forward: impl Fn(&mut Model, &DecodeStep) -> Tensor
 
 #[test]
 fn replayed_steps_are_those_of_the_cpu() {
-    for sampling in [Sampling { temperature: 1.0, top_p: 1.0 }, Sampling { temperature: 0.0, top_p: 1.0 }] {
+    for sampling in [Sampling::default(), Sampling { temperature: 0.0, ..Sampling::default() }] {
         let graph = steps(sampling, |model, step| model.forward(step));
         assert!(graph.is_none_or(|graph| graph.is_recorded()), "the device records");
     }
@@ -127,7 +127,7 @@ fn replayed_steps_are_those_of_the_cpu() {
 
 #[test]
 fn what_cannot_be_recorded_is_computed_all_the_same() {
-    let sampling = Sampling { temperature: 1.0, top_p: 1.0 };
+    let sampling = Sampling::default();
     // CUDA records an upload by burn with the same numbers each time.
     steps(sampling, |model, step| {
         let logits = model.forward(step);

@@ -127,11 +127,10 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
             .map(|(name, values)| (name.clone(), values.value(i)))
             .collect(),
         advantage: advantage.value(i),
-        finish: if finish.value(i) == finish_name(FinishReason::Stop) {
-            FinishReason::Stop
-        } else {
-            FinishReason::Length
-        },
+        finish: FINISHES
+            .into_iter()
+            .find(|&f| finish.value(i) == finish_name(f))
+            .unwrap_or(FinishReason::Length),
         tokens: tokens.value(i) as usize,
         logprob_sum: logprob_sum.value(i),
     };
@@ -167,9 +166,12 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
     columns
 }
 
+const FINISHES: [FinishReason; 3] = [FinishReason::Stop, FinishReason::StopString, FinishReason::Length];
+
 fn finish_name(finish: FinishReason) -> &'static str {
     match finish {
         FinishReason::Stop => "stop",
+        FinishReason::StopString => "stop_string",
         FinishReason::Length => "length",
     }
 }
@@ -214,7 +216,7 @@ mod tests {
             reward: 1.5,
             components: components.iter().map(|(k, v)| ((*k).to_owned(), *v)).collect(),
             advantage: -0.25,
-            finish: if member == 0 { FinishReason::Stop } else { FinishReason::Length },
+            finish: if member == 0 { FinishReason::StopString } else { FinishReason::Length },
             tokens: 12,
             logprob_sum: -3.5,
         }

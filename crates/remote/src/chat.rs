@@ -20,8 +20,17 @@ pub struct ChatRequest {
     pub tools: Vec<Value>,
     /// Divides the logits; 0 takes the most probable token.
     pub temperature: f32,
+    /// So many of the most probable tokens are kept; 0 keeps all. OpenAI's own servers do not know it.
+    pub top_k: u32,
     /// The smallest set of tokens whose probability reaches this is kept; 1 keeps all.
     pub top_p: f32,
+    /// Tokens of at least this share of the most probable one's probability are kept; 0 keeps all. OpenAI's own servers do
+    /// not know it.
+    pub min_p: f32,
+    /// The reply ends where its text has one of these.
+    pub stop: Vec<String>,
+    /// Whether that one belongs to the text: vLLM's setting, which few others know.
+    pub include_stop_str_in_output: bool,
     /// The limit on new tokens.
     pub max_tokens: usize,
     /// The seed of the server's random numbers, where it takes one.
@@ -55,8 +64,19 @@ pub struct FunctionCall {
 impl ChatRequest {
     /// A request for the most probable reply.
     pub fn greedy(model: impl Into<String>, messages: Vec<Value>, max_tokens: usize) -> Self {
-        let model = model.into();
-        Self { model, messages, tools: Vec::new(), temperature: 0.0, top_p: 1.0, max_tokens, seed: None }
+        Self {
+            model: model.into(),
+            messages,
+            tools: Vec::new(),
+            temperature: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            stop: Vec::new(),
+            include_stop_str_in_output: false,
+            max_tokens,
+            seed: None,
+        }
     }
 
     fn body(&self) -> Value {
@@ -66,6 +86,18 @@ impl ChatRequest {
         });
         if *top_p < 1.0 {
             body["top_p"] = decimal(*top_p);
+        }
+        if self.top_k > 0 {
+            body["top_k"] = self.top_k.into();
+        }
+        if self.min_p > 0.0 {
+            body["min_p"] = decimal(self.min_p);
+        }
+        if !self.stop.is_empty() {
+            body["stop"] = self.stop.as_slice().into();
+        }
+        if self.include_stop_str_in_output {
+            body["include_stop_str_in_output"] = true.into();
         }
         if !self.tools.is_empty() {
             body["tools"] = Value::Array(self.tools.clone());
@@ -198,5 +230,11 @@ mod tests {
         (request.temperature, request.top_p, request.seed) = (0.7, 0.9, Some(3));
         let body = request.body().to_string();
         assert!(body.contains(r#""temperature":0.7,"top_p":0.9,"seed":3"#), "{body}");
+        assert!(["top_k", "min_p", "stop"].iter().all(|key| !body.contains(key)), "{body}");
+        (request.top_k, request.min_p, request.stop) = (20, 0.05, vec!["</a>".into()]);
+        request.include_stop_str_in_output = true;
+        let body = request.body().to_string();
+        let set = r#""top_k":20,"min_p":0.05,"stop":["</a>"],"include_stop_str_in_output":true"#;
+        assert!(body.contains(set), "{body}");
     }
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Once};
 
 use toolrl_chat::{Chat, Message};
 
-use crate::{Ended, Episode, FinishReason, Prompt, Reply, Request, RolloutError, Sampled, Segment};
+use crate::{
+    Ended, Episode, FinishReason, Prompt, Reply, Request, RolloutError, Sampled, SamplingParams, Segment,
+};
 
 /// Stands for the assistant's turn where only what surrounds it is looked for.
 const TURN: &str = "toolrl7turn";
@@ -50,12 +52,17 @@ impl Dialogue {
         &self.replies
     }
 
-    /// Appends a turn, and reads it.
+    /// Appends a turn that was sampled by these settings, and reads it.
     ///
     /// # Errors
     /// When the tokenizer's decoder fails.
-    pub fn push_turn(&mut self, chat: &Chat, turn: Sampled) -> Result<&Reply, RolloutError> {
-        let reply = Reply::of_turn(chat, &self.prompt, &turn)?;
+    pub fn push_turn(
+        &mut self,
+        chat: &Chat,
+        turn: Sampled,
+        params: &SamplingParams,
+    ) -> Result<&Reply, RolloutError> {
+        let reply = Reply::of_turn(chat, &self.prompt, &turn, params)?;
         let Sampled { tokens, logprobs, finish, version } = turn;
         self.segments.push(Segment::Sampled { len: tokens.len(), version, finish });
         self.context.extend(tokens);

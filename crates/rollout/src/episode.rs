@@ -76,7 +76,7 @@ impl Episode {
     pub fn of_turn(member: usize, turn: Sampled, reply: Reply) -> Self {
         let Sampled { tokens, logprobs, finish, version } = turn;
         let segments = vec![Segment::Sampled { len: tokens.len(), version, finish }];
-        let ended = if finish == FinishReason::Stop { Ended::Closed } else { Ended::Cut };
+        let ended = if finish == FinishReason::Length { Ended::Cut } else { Ended::Closed };
         Self { member, tokens, segments, logprobs, replies: vec![reply], ended, outcome: None }
     }
 

@@ -13,10 +13,12 @@ mod environment;
 mod episode;
 mod error;
 mod group;
+mod params;
 mod play;
 mod prompt;
 mod reply;
 mod sampler;
+mod stop;
 mod stream;
 
 pub use dialogue::Dialogue;
@@ -24,8 +26,10 @@ pub use environment::{Answer, Answering, Beginning, Closing, Environment, GoldRe
 pub use episode::{Ended, Episode, Segment};
 pub use error::{Cause, RolloutError};
 pub use group::Group;
+pub use params::SamplingParams;
 pub use play::{Play, play};
 pub use prompt::{Opening, Prompt};
 pub use reply::{Reply, ReplyEnd, ServedCall};
-pub use sampler::{FinishReason, Request, Sampled, Sampler, SamplerSource, Sampling, SamplingParams};
+pub use sampler::{FinishReason, Request, Sampled, Sampler, SamplerSource, Sampling};
+pub use stop::StopStrings;
 pub use stream::{Stream, StreamKey};

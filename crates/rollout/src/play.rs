@@ -19,7 +19,7 @@ pub struct Play<'a> {
     /// What answers.
     pub environment: &'a dyn Environment,
     /// How tokens are drawn.
-    pub params: SamplingParams,
+    pub params: &'a SamplingParams,
     /// Where the random numbers come from.
     pub key: StreamKey,
     /// Turns of the policy in an episode, at most.
@@ -93,7 +93,7 @@ async fn sampled(
     if requests.is_empty() {
         return Ok(Vec::new());
     }
-    let turns = sampler.sample(requests, &how.params, how.key).await?;
+    let turns = sampler.sample(requests, how.params, how.key).await?;
     let asked = requests.iter().map(|request| request.members.len()).sum();
     let given = turns.iter().map(Vec::len).sum();
     let fits = turns.len() == requests.len()
@@ -128,11 +128,11 @@ async fn begin<'s>(
 async fn answer<'a>(mut open: Open<'a>, turn: Sampled, how: &Play<'_>) -> Result<Next<'a>, RolloutError> {
     let failed = |id: &str, source| RolloutError::Environment { id: id.to_owned(), source };
     let finish = turn.finish;
-    let reply = open.dialogue.push_turn(how.chat, turn)?;
+    let reply = open.dialogue.push_turn(how.chat, turn, how.params)?;
     let answer = open.session.answer(reply).await.map_err(|source| failed(open.id, source))?;
     let ended = match answer {
-        Answer::End if finish == FinishReason::Stop => Ended::Closed,
-        Answer::End => Ended::Cut,
+        Answer::End if finish == FinishReason::Length => Ended::Cut,
+        Answer::End => Ended::Closed,
         Answer::Retold(_) => return Err(RolloutError::Retold { id: open.id.to_owned() }),
         Answer::Messages(_) if open.dialogue.replies().len() >= how.max_turns => Ended::OutOfTurns,
         Answer::Messages(messages) => {

@@ -3,7 +3,7 @@
 use toolrl_chat::{Chat, ChatError};
 use toolrl_grammar::ScoredText;
 
-use crate::{FinishReason, Prompt, Sampled};
+use crate::{FinishReason, Prompt, Sampled, SamplingParams};
 
 /// A policy's turn as its readers take it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,16 +54,23 @@ impl Reply {
         Self { text, shift, ..Self::default() }
     }
 
-    /// A sampled turn. The token that ends it is no text; other special tokens are, as tags may be such.
+    /// A turn that was sampled by these settings. The token that ends it is no text; other special tokens are, as tags
+    /// may be such. The text ends before the stop string that ended the turn, or behind it, as the settings say.
     ///
     /// # Errors
     /// When the tokenizer's decoder fails.
-    pub fn of_turn(chat: &Chat, prompt: &Prompt, turn: &Sampled) -> Result<Self, ChatError> {
+    pub fn of_turn(
+        chat: &Chat,
+        prompt: &Prompt,
+        turn: &Sampled,
+        params: &SamplingParams,
+    ) -> Result<Self, ChatError> {
         let (tokens, end) = match turn.finish {
             FinishReason::Stop => (turn.tokens.len().saturating_sub(1), ReplyEnd::Stopped),
+            FinishReason::StopString => (turn.tokens.len(), ReplyEnd::Stopped),
             FinishReason::Length => (turn.tokens.len(), ReplyEnd::Cut),
         };
-        let written = chat.decode(&turn.tokens[..tokens], false)?;
+        let written = params.cut(chat.decode(&turn.tokens[..tokens], false)?, turn.finish);
         let (text, shift) = scored(&prompt.opened, &written);
         Ok(Self { text, shift, calls: Vec::new(), tokens: turn.tokens.len(), end })
     }

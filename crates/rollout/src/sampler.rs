@@ -4,32 +4,9 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 
-use crate::{Prompt, RolloutError, StreamKey};
+use toolrl_chat::Chat;
 
-/// How tokens are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SamplingParams {
-    /// Divides the logits; 0 takes the most probable token (greedy).
-    pub temperature: f32,
-    /// Smallest set of tokens whose probability reaches this is kept; 1 keeps all.
-    pub top_p: f32,
-    /// The limit on new tokens of a turn.
-    pub max_new_tokens: usize,
-}
-
-impl Default for SamplingParams {
-    fn default() -> Self {
-        Self { temperature: 1.0, top_p: 1.0, max_new_tokens: 256 }
-    }
-}
-
-impl SamplingParams {
-    /// Greedy decoding of at most `max_new_tokens`.
-    pub fn greedy(max_new_tokens: usize) -> Self {
-        Self { temperature: 0.0, max_new_tokens, ..Self::default() }
-    }
-}
+use crate::{Prompt, RolloutError, SamplingParams, StreamKey};
 
 /// What is to be continued by a turn: one context, by some members of its group.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +34,8 @@ impl<'a> Request<'a> {
 pub enum FinishReason {
     /// A stop token was sampled; it is the last token of the turn.
     Stop,
+    /// A stop string was written ([`SamplingParams::stop`]); the last token of the turn completes it.
+    StopString,
     /// The limit on new tokens was reached first.
     Length,
 }
@@ -67,7 +46,7 @@ pub struct Sampled {
     /// The sampled token ids, a final stop token included; never empty.
     pub tokens: Vec<u32>,
     /// Log-probability in nats of each token under the policy at the sampling temperature, before
-    /// any truncation by top-p; at temperature 0 under the policy as it is. One per token.
+    /// anything was left out by top-k, top-p or min-p; at temperature 0 under the policy as it is. One per token.
     pub logprobs: Vec<f32>,
     /// Why it ended.
     pub finish: FinishReason,
@@ -95,9 +74,15 @@ pub trait Sampler {
 
 /// Where a training run's samplers come from: one for every version of its policy, of type `P`.
 pub trait SamplerSource<P: ?Sized>: Sync {
-    /// A sampler that holds these weights, which `version` training steps have made.
+    /// A sampler that holds these weights, which `version` training steps have made. The policy's tokenizer tells the
+    /// text in which stop strings are found.
     ///
     /// # Errors
     /// [`RolloutError::Sampler`] when the weights cannot be brought to where it samples.
-    fn at<'a>(&'a self, policy: &'a P, version: u64) -> Result<Box<dyn Sampler + 'a>, RolloutError>;
+    fn at<'a>(
+        &'a self,
+        policy: &'a P,
+        chat: &'a Chat,
+        version: u64,
+    ) -> Result<Box<dyn Sampler + 'a>, RolloutError>;
 }

@@ -106,7 +106,7 @@ fn played(
     let prompt = Arc::new(Prompt::new(chat, environment.opening(&sample), 0).unwrap());
     let mut sampler = Script { chat, turns: turns.to_vec(), asked: Vec::new() };
     let (params, key) = (SamplingParams::default(), StreamKey { seed: 0, step: 1 });
-    let how = Play { chat, environment, params, key, max_turns, context: 4096 };
+    let how = Play { chat, environment, params: &params, key, max_turns, context: 4096 };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let groups = runtime.block_on(play(&mut sampler, &[prompt], |_| &sample, 2, &how));
     (groups.map(|mut groups| groups.remove(0)), sampler.asked)
@@ -208,7 +208,7 @@ fn a_reply_is_what_the_released_code_cuts_out() {
             let whole = prompt.text.clone() + &chat.decode(&tokens, false).unwrap();
             let logprobs = vec![0.0; tokens.len()];
             let turn = Sampled { tokens, logprobs, finish: FinishReason::Stop, version: 0 };
-            let reply = Reply::of_turn(&chat, &prompt, &turn).unwrap();
+            let reply = Reply::of_turn(&chat, &prompt, &turn, &SamplingParams::default()).unwrap();
             let released = extract_reply(&whole, Template::Qwen).unwrap();
             assert_eq!(reply.text.as_bytes(), released, "{opening:?} {text:?}");
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use toolrl_chat::Chat;
 use toolrl_engine::Engine;
 use toolrl_policy::Policy;
 use toolrl_rollout::{Environment, GoldReply, RolloutError, Sampler, SamplerSource};
@@ -118,8 +119,13 @@ pub struct LocalSampler {
 }
 
 impl SamplerSource<Policy> for LocalSampler {
-    fn at<'a>(&'a self, policy: &'a Policy, version: u64) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
-        Ok(Box::new(Engine::new(policy, self.slots).with_version(version)))
+    fn at<'a>(
+        &'a self,
+        policy: &'a Policy,
+        chat: &'a Chat,
+        version: u64,
+    ) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
+        Ok(Box::new(Engine::new(policy, self.slots).with_version(version).with_chat(chat)))
     }
 }
 

@@ -183,7 +183,12 @@ pub(crate) struct Script<F> {
 struct Saying<'a, F>(&'a Script<F>, u64);
 
 impl<F: Fn(usize, u64, usize) -> String + Sync> SamplerSource<Policy> for Script<F> {
-    fn at<'a>(&'a self, _: &'a Policy, version: u64) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
+    fn at<'a>(
+        &'a self,
+        _: &'a Policy,
+        _: &'a Chat,
+        version: u64,
+    ) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
         Ok(Box::new(Saying(self, version)))
     }
 }

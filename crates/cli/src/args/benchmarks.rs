@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use toolrl_policy::DeviceChoice;
 
-use super::TemplateArgs;
+use super::{SamplingArgs, TemplateArgs};
 
 /// The benchmarks of the paper.
 #[derive(Debug, Subcommand)]
@@ -100,15 +100,9 @@ pub struct ModelArgs {
     /// The limit on new tokens of a reply
     #[arg(long, value_name = "N", default_value_t = 1024)]
     pub max_new_tokens: usize,
-    /// Divides the logits; 0 takes the most probable token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
-    pub temperature: f32,
-    /// Sample from the most probable tokens that together reach this probability
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
-    pub top_p: f32,
-    /// Where the random numbers come from
-    #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    /// How replies are drawn
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
     /// Replies that a policy computes together, at most
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub slots: usize,

@@ -12,7 +12,6 @@ use toolrl_benchmarks::{
 use toolrl_chat::TemplateVariables;
 use toolrl_engine::Engine;
 use toolrl_remote::{Client, Key, Settings};
-use toolrl_rollout::SamplingParams;
 use toolrl_train::Observer;
 
 use crate::args::{ModelArgs, RunArgs};
@@ -47,18 +46,11 @@ pub(super) fn run(
 }
 
 fn settings(args: &RunArgs, model: &ModelArgs) -> anyhow::Result<RunSettings> {
-    if model.max_new_tokens == 0 {
-        bail!("--max-new-tokens should be at least 1");
-    }
-    let (temperature, top_p) = (model.temperature, model.top_p);
-    let is_possible = temperature >= 0.0 && temperature.is_finite() && top_p > 0.0 && top_p <= 1.0;
-    if !is_possible {
-        bail!("--temperature {temperature} should be 0 or more, --top-p {top_p} above 0 and at most 1");
-    }
+    let params = model.sampling.params(model.max_new_tokens)?;
     let together = if model.policy.is_some() { model.slots } else { model.threads };
     Ok(RunSettings {
-        params: SamplingParams { temperature, top_p, max_new_tokens: model.max_new_tokens },
-        seed: model.seed,
+        params,
+        seed: model.sampling.seed,
         open_cases: 4 * together.max(1),
         threads: model.threads.max(1),
         limit: args.limit,
@@ -82,7 +74,7 @@ fn by_policy(
     let in_bf16 = if args.bf16 { " in bf16" } else { "" };
     let asked = asked(&variables, chat.tells_date());
     let name = format!("{} {}{in_bf16}{asked}", place.display(), of_policy(dir)?);
-    let engine = Engine::new(policy, args.slots.max(1));
+    let engine = Engine::new(policy, args.slots.max(1)).with_chat(chat);
     let mut replier = LocalPolicy::new(Box::new(engine), chat, policy.config().max_positions);
     run_logged(benchmark, &name, &mut replier, out, settings)
 }

@@ -45,7 +45,7 @@ fn seconds(
 ) -> anyhow::Result<f64> {
     let prompts: Vec<_> = (0..batch).map(|i| any_tokens(i, prompt, policy.config().vocab_size)).collect();
     let requests = alone(&prompts);
-    let params = SamplingParams { temperature: 1.0, top_p: 1.0, max_new_tokens: tokens };
+    let params = SamplingParams { max_new_tokens: tokens, ..SamplingParams::default() };
     let mut engine = Engine::new(policy, batch);
     context.seconds(0, 1, || {
         block_on(engine.sample(&requests, &params, StreamKey { seed: 0, step: 0 }))?;

@@ -21,7 +21,7 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
     let policy = Policy::untrained(shape.config.clone(), precision(context), context.device());
     let settings = BenchSettings {
         group_size: 4,
-        sampling: SamplingParams { temperature: 1.0, top_p: 1.0, max_new_tokens: reply },
+        sampling: SamplingParams { max_new_tokens: reply, ..SamplingParams::default() },
         micro_tokens: 8192,
         activations: Activations::Keep,
         layout: Layout::Shared,

@@ -109,7 +109,7 @@ fn prompts(vocabulary: usize) -> Vec<Vec<u32>> {
 }
 
 fn greedy(policy: &Policy, prompts: &[Vec<u32>]) -> anyhow::Result<Vec<Vec<u32>>> {
-    let params = SamplingParams { temperature: 0.0, top_p: 1.0, max_new_tokens: 24 };
+    let params = SamplingParams::greedy(24);
     let mut engine = Engine::new(policy, 3);
     let requests = super::decoding::alone(prompts);
     let turns = block_on(engine.sample(&requests, &params, StreamKey { seed: 0, step: 0 }))?;

@@ -39,6 +39,8 @@ fn rows() {
     let settings = [
         ("--temperature=-1", "temperature -1"),
         ("--top-p=0", "top_p 0"),
+        ("--min-p=1.5", "min_p 1.5"),
+        ("--stop=", "stop has an empty string"),
         ("--max-new-tokens=0", "max_new_tokens"),
     ];
     for (setting, part) in settings {

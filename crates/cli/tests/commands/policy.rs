@@ -52,6 +52,42 @@ fn sampled_replies_follow_the_seed() {
     assert_ne!(sample("1"), sample("2"));
 }
 
+/// The draws are the same up to the string, whether it is in the text then or not.
+#[test]
+fn a_reply_ends_at_its_stop_string() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = rows(dir.path());
+    let whole = generate(dir.path(), POLICY, &rows, &[]);
+    let text = |row: &Value| row["text"].as_str().unwrap().to_owned();
+    assert!(text(&whole[0]).starts_with("<think> I need to "), "{}", whole[0]);
+    // Across two tokens, and not at their ends.
+    for (more, left) in [(&[][..], "<think> I ne"), (&["--include-stop-str-in-output"], "<think> I need t")] {
+        let stop = [&["--stop", "ed t", "--stop", "nowhere"], more].concat();
+        let replies = generate(dir.path(), POLICY, &rows, &stop);
+        for reply in &replies[..2] {
+            assert_eq!((text(reply).as_str(), &reply["finish"]), (left, &"stop_string".into()));
+            assert!(ids(reply).len() < 12 && ids(&whole[0]).starts_with(&ids(reply)), "{reply}");
+        }
+        assert_eq!(replies[2], whole[2]);
+        assert_eq!(generate(dir.path(), POLICY, &rows, &[&stop[..], &["--slots", "1"]].concat()), replies);
+    }
+}
+
+/// One token is left: the most probable.
+#[test]
+fn tokens_are_left_out_of_draws() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = rows(dir.path());
+    let greedy = generate(dir.path(), POLICY, &rows, &[]);
+    let hot =
+        |more: &[&str]| generate(dir.path(), POLICY, &rows, &[&["--temperature", "1.5"], more].concat());
+    assert_ne!(hot(&[]), greedy);
+    for one in [["--top-k", "1"], ["--min-p", "1"], ["--top-p", "1e-9"]] {
+        assert_eq!(hot(&one), greedy, "{one:?}");
+    }
+    assert_eq!(hot(&["--top-k", "0", "--min-p", "0", "--top-p", "1"]), hot(&[]));
+}
+
 #[test]
 fn token_ids_need_no_tokenizer() {
     let dir = tempfile::tempdir().unwrap();

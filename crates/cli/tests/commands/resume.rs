@@ -336,6 +336,10 @@ fn every_method_goes_on_exactly() {
         ("tiny-sft", &["train.batch=2"]),
         ("tiny-grpo", &["train.prompts=2", "train.lora.rank=2", "train.loss.kl.coef=0.01"]),
         ("tiny-grpo", &["train.prompts=2", "precision=bf16"]),
+        (
+            "tiny-grpo",
+            &["train.prompts=2", "sampling.top_k=50", "sampling.min_p=0.01", "sampling.stop=[\"e\"]"],
+        ),
     ];
     for (recipe, own) in cases {
         let dir = tempfile::tempdir().unwrap();

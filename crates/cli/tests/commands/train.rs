@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use serde_json::Value;
+use toolrl_record::{Completion, completions_path, read_completions};
+use toolrl_rollout::FinishReason;
 
-use crate::{POLICY, TINY_GRPO, contents, json_lines, nan_policy, toolrl, train};
+use crate::{POLICY, TINY_GRPO, contents, json_lines, nan_policy, toolrl, toolrl_in, train};
 
 /// The rows of a run's `metrics.jsonl`.
 fn metrics(run: &Path) -> Vec<Value> {
@@ -204,6 +206,41 @@ fn ppo_trains_a_policy_and_its_critic() {
         assert_eq!(rows[0]["grad_norm"].as_f64().unwrap() == 0.0, warm_up, "{choice:?}: {rows:?}");
         assert!(rows[1]["grad_norm"].as_f64().unwrap() > 0.0, "{choice:?}: {rows:?}");
         assert!(run.join("critic/model.safetensors").exists());
+    }
+}
+
+/// Of both methods, by one thread and by two: turns end at the string, are scored without it, and count as ended.
+#[test]
+fn turns_end_at_stop_strings_and_unlikely_tokens_are_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let sampling = [
+        "sampling.top_k=40",
+        "sampling.min_p=0.01",
+        "sampling.stop=[\"</think>\", \"never written\"]",
+        "train.truncated=mask",
+    ];
+    for method in ["train.method=grpo", "train.method=ppo"] {
+        let settings = [&TINY_GRPO[..], &sampling, &[method]].concat();
+        let of_threads = |threads: &str| {
+            let run = format!("{method}-{threads}");
+            let set = settings.iter().flat_map(|s| ["--set", *s]);
+            let args: Vec<&str> = ["train", "--run-dir", &run].into_iter().chain(set).collect();
+            let ran = toolrl_in(&[("RAYON_NUM_THREADS", threads)], dir.path(), &args);
+            assert!(ran.stderr.contains("sampling.top_k = 40, sampling.min_p = 0.01"), "{}", ran.stderr);
+            ran.ok();
+            dir.path().join(run)
+        };
+        let [run, again] = ["1", "2"].map(of_threads);
+        let replies = read_completions(&completions_path(&run, 1)).unwrap();
+        assert_eq!(read_completions(&completions_path(&again, 1)).unwrap(), replies);
+        let stopped = |reply: &&Completion| reply.finish == FinishReason::StopString;
+        assert!(replies.iter().filter(stopped).count() > 2, "{replies:?}");
+        assert!(replies.iter().all(|reply| !reply.completion.contains("</think>")), "{replies:?}");
+        let ended = replies.iter().filter(|reply| reply.finish != FinishReason::Length).count();
+        let rate = metrics(&run)[0]["stop_rate"].as_f64().unwrap();
+        assert!((rate - ended as f64 / replies.len() as f64).abs() < 1e-9, "{rate}");
+        let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
+        assert!(config.contains("stop = [\"</think>\", \"never written\"]"), "{config}");
     }
 }
 

@@ -184,8 +184,10 @@ fn head(client: &Client, dtype: Dtype, vocabulary: usize) -> Result<(), CubeErro
     let stats = logprob_entropy(client, &logits, &targets, 1.0)?;
     read_all(client, &[&stats.logprob_n, &stats.entropy_n])?;
     let by = zeros(client, 2, Dtype::F32);
-    for (temperature, top_p) in [(0.0, 1.0), (1.0, 1.0), (1.0, 0.9)] {
-        let drawn = sample(client, &logits, &by, &Sampling { temperature, top_p })?;
+    for (temperature, top_k, top_p, min_p) in
+        [(0.0, 0, 1.0, 0.0), (1.0, 0, 1.0, 0.0), (1.0, 0, 0.9, 0.0), (1.0, 50, 0.9, 0.05)]
+    {
+        let drawn = sample(client, &logits, &by, &Sampling { temperature, top_k, top_p, min_p })?;
         read_all(client, &[&drawn.logprob_n])?;
     }
     logprob_entropy_grad(client, &logits, &targets, &stats, [&by, &by], 1.0)?;

@@ -11,18 +11,22 @@ fn reference(logits: &[f32], params: &Sampling, uniform: f64) -> (usize, f64, f6
     let mut order: Vec<usize> = (0..logits.len()).collect();
     let by_rank = |&a: &usize, &b: &usize| logits[b].total_cmp(&logits[a]).then(a.cmp(&b));
     let best = *order.iter().min_by(|a, b| by_rank(a, b)).unwrap();
-    let inverse = if params.temperature == 0.0 { 1.0 } else { 1.0 / f64::from(params.temperature) };
+    let inverse = f64::from(params.inverse_temperature());
     let weight = |i: usize| ((f64::from(logits[i]) - f64::from(logits[best])) * inverse).exp();
     let total: f64 = (0..logits.len()).map(weight).sum();
     let logprob = |i: usize| weight(i).ln() - total.ln();
-    if params.temperature == 0.0 {
+    if params.is_greedy() {
         let first = logits.iter().position(|&z| z == logits[best]).unwrap();
         return (first, logprob(first), 1.0);
     }
-    let mut kept = order.len();
+    order.sort_by(by_rank);
     let mut margin: f64 = 1.0;
+    if (1..order.len()).contains(&(params.top_k as usize)) {
+        let kth = logits[order[params.top_k as usize - 1]];
+        order.retain(|&i| logits[i] >= kth);
+    }
+    let mut kept = order.len();
     if params.top_p < 1.0 {
-        order.sort_by(by_rank);
         let wanted = f64::from(params.top_p) * order.iter().map(|&i| weight(i)).sum::<f64>();
         let (mut n, mut mass) = (0, 0.0);
         while n < kept && (n == 0 || mass < wanted) {
@@ -31,6 +35,10 @@ fn reference(logits: &[f32], params: &Sampling, uniform: f64) -> (usize, f64, f6
             n += 1;
         }
         kept = n;
+    }
+    if params.min_p > 0.0 {
+        let probable = |&&i: &&usize| logits[i] >= logits[best] + params.min_p_offset();
+        kept = kept.min(order.iter().filter(probable).count());
     }
     let target = uniform * order[..kept].iter().map(|&i| weight(i)).sum::<f64>();
     let mut sum = 0.0;
@@ -47,16 +55,21 @@ fn reference(logits: &[f32], params: &Sampling, uniform: f64) -> (usize, f64, f6
 }
 
 const fn params(temperature: f32, top_p: f32) -> Sampling {
-    Sampling { temperature, top_p }
+    Sampling { temperature, top_k: 0, top_p, min_p: 0.0 }
 }
 
-const WAYS: [Sampling; 6] = [
+const WAYS: [Sampling; 11] = [
     params(0.0, 1.0),
     params(1.0, 1.0),
     params(0.6, 1.0),
     params(1.0, 0.9),
     params(0.8, 0.5),
     params(1.5, 1e-6),
+    Sampling { top_k: 1, ..params(1.0, 1.0) },
+    Sampling { top_k: 7, ..params(1.3, 1.0) },
+    Sampling { min_p: 0.02, ..params(2.0, 1.0) },
+    Sampling { top_k: 30, min_p: 0.001, ..params(1.5, 0.95) },
+    Sampling { min_p: 1.0, ..params(1.0, 0.99) },
 ];
 
 /// Holds the draws of rows against the reference, and returns how many lay too near to a boundary to tell.
@@ -138,7 +151,11 @@ fn what_is_no_distribution_has_no_token() {
             assert_eq!(tokens[..3], [u32::MAX; 3], "{params:?}");
             assert_eq!(tokens[3], 0);
         }
-        for (params, what) in [(params(-1.0, 1.0), "temperature"), (params(1.0, 0.0), "top_p")] {
+        for (params, what) in [
+            (params(-1.0, 1.0), "temperature"),
+            (params(1.0, 0.0), "top_p"),
+            (Sampling { min_p: 1.1, ..params(1.0, 1.0) }, "min_p"),
+        ] {
             let refused = sample(client, &logits, &put(client, &[0.3; 4], Dtype::F32), &params).unwrap_err();
             assert!(matches!(refused, CubeError::Setting { what: found, .. } if found == what), "{refused}");
         }

@@ -1,5 +1,7 @@
 //! The distribution of the next token, in two vectorised passes over its logits.
 
+use toolrl_layout::Sampling;
+
 use super::math::{exp, max, sum2, vectorized};
 
 /// Logits whose weights are summed at a time.
@@ -62,26 +64,45 @@ impl<'a> Categorical<'a> {
         self.most_probable()
     }
 
-    /// As [`Categorical::invert`], within the smallest set of most probable tokens that reaches probability `top_p`
-    /// (Holtzman et al., "The Curious Case of Neural Text Degeneration", arXiv 1904.09751).
-    pub fn invert_nucleus(&self, top_p: f64, uniform: f64) -> usize {
-        // All tokens below this have less than 1 - top_p between them, so that the set is among the others; half of
-        // it leaves room for rounding.
-        let least = 0.5 * (1.0 - top_p) * self.total / self.logits.len() as f64;
+    /// As [`Categorical::invert`] over what `sampling` keeps, from the most probable token on, lower ids first on ties.
+    /// The temperature is that of the distribution.
+    pub fn invert_kept(&self, sampling: &Sampling, uniform: f64) -> usize {
         let mut weights = self.logits.to_vec();
         vectorized(
             #[inline(always)]
             || weights.iter_mut().for_each(|z| *z = exp((*z - self.top) * self.inverse_temperature)),
         );
-        let candidates = weights.into_iter().map(f64::from).enumerate();
-        let mut candidates: Vec<_> = candidates.filter(|&(_, weight)| weight >= least).collect();
+        let kth = self.kth_largest(sampling.top_k as usize);
+        let reaches = |floor: f32| move |id: usize| self.logits[id] >= floor;
+        let all = weights.into_iter().map(f64::from).enumerate();
+        let of_k = |&(id, _): &(usize, f64)| kth.is_none_or(|kth| reaches(kth)(id));
+        let within = match kth {
+            Some(_) => all.clone().filter(of_k).map(|(_, weight)| weight).sum(),
+            None => self.total,
+        };
+        let top_p = f64::from(sampling.top_p);
+        // All tokens below this have less than 1 - top_p between them, so that the set is among the others; half of
+        // it leaves room for rounding.
+        let least = 0.5 * (1.0 - top_p) * within / self.logits.len() as f64;
+        let wanted = if top_p < 1.0 { top_p * within } else { f64::INFINITY };
+        let of_min_p = reaches(self.top + sampling.min_p_offset());
+        let candidates = all.filter(of_k).filter(|&(id, weight)| weight >= least && of_min_p(id));
+        let mut candidates: Vec<_> = candidates.collect();
         candidates.sort_by(|a, b| self.logits[b.0].total_cmp(&self.logits[a.0]).then(a.0.cmp(&b.0)));
         let (mut kept, mut mass) = (0, 0.0);
-        while kept < candidates.len() && (kept == 0 || mass < top_p * self.total) {
+        while kept < candidates.len() && (kept == 0 || mass < wanted) {
             mass += candidates[kept].1;
             kept += 1;
         }
         first_above(candidates.into_iter().take(kept), uniform * mass).unwrap_or_else(|| self.most_probable())
+    }
+
+    /// The logit with so many at or above it, from 1; none where there are no more, and for 0.
+    fn kth_largest(&self, k: usize) -> Option<f32> {
+        (1..self.logits.len()).contains(&k).then(|| {
+            let mut logits = self.logits.to_vec();
+            *logits.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a)).1
+        })
     }
 
     fn weight(&self, id: usize) -> f64 {
@@ -163,7 +184,11 @@ mod tests {
                 let uniform = (sum + 0.5 * p[id]) / mass;
                 sum += p[id];
                 if p[id] / mass > 1e-5 {
-                    assert_eq!(d.invert_nucleus(top_p, uniform), id, "{n} {top_p}");
+                    assert_eq!(
+                        d.invert_kept(&Sampling { top_p: top_p as f32, ..Sampling::default() }, uniform),
+                        id,
+                        "{n} {top_p}"
+                    );
                 }
             }
         }

@@ -13,9 +13,9 @@ use toolrl_chat::Chat;
 use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_policy::Policy;
 use toolrl_record::EvaluationRow;
-use toolrl_rollout::{SamplerSource, SamplingParams};
+use toolrl_rollout::SamplerSource;
 
-use crate::{BenchmarkConfig, Observer, TrainError};
+use crate::{BenchmarkConfig, Observer, Recipe, TrainError};
 
 /// A benchmark with its data in memory.
 pub(crate) struct LoadedBenchmark {
@@ -36,21 +36,17 @@ pub(crate) struct Evaluated<'a> {
 }
 
 impl LoadedBenchmark {
-    /// Reads the data of every benchmark.
-    pub(crate) fn all(
-        configs: &[BenchmarkConfig],
-        slots: usize,
-        dialect: &'static dyn Dialect,
-    ) -> Result<Vec<Self>, TrainError> {
+    /// Reads the data of every benchmark of a recipe.
+    pub(crate) fn all(recipe: &Recipe, dialect: &'static dyn Dialect) -> Result<Vec<Self>, TrainError> {
         let mut loaded: Vec<Self> = Vec::new();
-        for config in configs {
+        for config in &recipe.eval.benchmarks {
             let benchmark = load(config, dialect)?;
             let own = benchmark.name();
             let before = loaded.iter().filter(|other| other.benchmark.name() == own).count();
             let name = if before == 0 { own.to_owned() } else { format!("{own}-{}", before + 1) };
             let settings = RunSettings {
-                params: SamplingParams::greedy(config.max_new_tokens()),
-                open_cases: 4 * slots,
+                params: recipe.sampling.greedily(config.max_new_tokens()),
+                open_cases: 4 * recipe.slots,
                 limit: config.limit(),
                 ..RunSettings::default()
             };
@@ -73,7 +69,7 @@ impl LoadedBenchmark {
         let benchmark = self.benchmark.as_ref();
         let header = Header::new(benchmark, format!("step {} of a run", of.step), &self.settings);
         let mut log = OutcomeLog::open(&path, &header)?;
-        let sampler = of.sampler.at(of.policy, of.step)?;
+        let sampler = of.sampler.at(of.policy, of.chat, of.step)?;
         let mut replier = LocalPolicy::new(sampler, of.chat, of.policy.config().max_positions);
         let cases = benchmark.cases().len().min(self.settings.limit.unwrap_or(usize::MAX));
         observer.begin(&self.name, cases as u64);

@@ -46,14 +46,14 @@ pub async fn evaluate_policy(
         environment: &*parts.environment,
         samples,
         rubric: parts.rubrics.of_evaluation(),
-        max_new_tokens: recipe.eval.max_new_tokens,
+        sampling: &recipe.sampling.greedily(recipe.eval.max_new_tokens),
         max_turns: recipe.environment.max_turns,
         context,
         cut_prompts_to: recipe.train.cut_prompts_to(context),
         batch_size: recipe.slots * 4,
-        sampled: recipe.eval.draws(recipe.seed),
+        sampled: recipe.eval.draws(&recipe.sampling, recipe.seed),
     };
-    let mut sampler = parts.sampler.at(subject.policy, subject.version)?;
+    let mut sampler = parts.sampler.at(subject.policy, subject.chat, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);
     let evaluation = evaluate(&mut *sampler, &held_out, |done, _| observer.progress(done as u64, "")).await;
     observer.end();

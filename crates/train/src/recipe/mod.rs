@@ -217,17 +217,16 @@ impl Recipe {
     }
 
     fn checked(self) -> Result<Self, TrainError> {
-        let positive = [
-            ("slots", self.slots),
-            ("sampling.max_new_tokens", self.sampling.max_new_tokens),
-            ("environment.max_turns", self.environment.max_turns),
-        ];
+        let positive = [("slots", self.slots), ("environment.max_turns", self.environment.max_turns)];
         for (key, value) in positive.into_iter().chain(self.train.positive()) {
             if value == 0 {
                 return Err(TrainError::Recipe(format!("{key} should be at least 1")));
             }
         }
         self.eval.check()?;
+        if let Some(problem) = self.sampling.problem() {
+            return Err(TrainError::Recipe(format!("sampling.{problem}")));
+        }
         if self.dialect != AUTO {
             named(&self.dialect).map_err(|e| TrainError::Recipe(format!("dialect: {e}, and {AUTO}")))?;
         }
@@ -302,6 +301,11 @@ mod tests {
             ("nothing", "key=value"),
             ("name.x=1", "not a table"),
             ("slots=0", "slots"),
+            ("sampling.min_p=2", "sampling.min_p 2 should be"),
+            ("sampling.top_p=0.0", "sampling.top_p 0 should be"),
+            ("sampling.top_k=-1", "top_k"),
+            ("sampling.stop=[\"\"]", "sampling.stop has an empty string"),
+            ("sampling.topk=3", "topk"),
             ("reward=starr", "unknown reward preset"),
         ] {
             let message = set(&[bad]).unwrap_err().to_string();

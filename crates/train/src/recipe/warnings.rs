@@ -1,6 +1,7 @@
 //! Settings that do what they say, and seldom what is wanted.
 
 use toolrl_grpo::AdvantageKind;
+use toolrl_rollout::SamplingParams;
 
 use super::{GrpoConfig, Method, PpoConfig, Recipe, Success};
 
@@ -29,11 +30,18 @@ impl Recipe {
     }
 
     fn of_truncation(&self) -> Option<String> {
-        let top_p = self.sampling.top_p;
-        (top_p < 1.0 && !matches!(self.train, Method::Sft(_))).then(|| {
+        let SamplingParams { top_k, top_p, min_p, .. } = self.sampling;
+        let set = [
+            (top_k > 0, format!("sampling.top_k = {top_k}")),
+            (top_p < 1.0, format!("sampling.top_p = {top_p}")),
+            (min_p > 0.0, format!("sampling.min_p = {min_p}")),
+        ];
+        let set: Vec<_> = set.into_iter().filter_map(|(is_set, text)| is_set.then_some(text)).collect();
+        (self.sampling.truncates() && !matches!(self.train, Method::Sft(_))).then(|| {
             format!(
-                "sampling.top_p = {top_p}: replies are drawn from the most probable tokens alone, while ratios and \
-                 divergences are of all tokens, as in the paper's code; 1 has both the same"
+                "{}: replies are drawn from the most probable tokens alone, while ratios and divergences are of all \
+                 tokens, as in the paper's code; without it both are the same",
+                set.join(", ")
             )
         })
     }
@@ -55,6 +63,8 @@ mod tests {
         assert!(told[0].contains("group_size = 1") && told[1].contains("top_p = 0.9"), "{told:?}");
         assert_eq!(warnings("grpo", &["train.group_size=1", "train.advantage=batch_normalized"]), [""; 0]);
         assert_eq!(warnings("ppo", &["train.group_size=1", "sampling.top_p=0.5"]).len(), 1);
+        let told = warnings("ppo", &["sampling.top_k=20", "sampling.min_p=0.1"]);
+        assert!(told[0].starts_with("sampling.top_k = 20, sampling.min_p = 0.1: "), "{told:?}");
         assert_eq!(warnings("sft", &["sampling.top_p=0.5"]), [""; 0]);
         for method in ["grpo", "ppo"] {
             assert!(warnings(method, &["train.success.reward=1.0"])[0].contains("train.success"));

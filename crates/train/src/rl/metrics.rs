@@ -47,7 +47,7 @@ impl Rl<'_> {
             !has_no_spread(&scored.filter(rewarded).map(|s| s.reward).collect::<Vec<f64>>())
         };
         let lengths = || scored().map(|s| s.episode.sampled());
-        let stopped = scored().filter(|s| s.episode.finish() == FinishReason::Stop).count();
+        let stopped = scored().filter(|s| s.episode.finish() != FinishReason::Length).count();
         let n = members().count().max(1) as f64;
         let tokens_sampled = lengths().sum::<usize>();
         let tokens_trained = updates.by_update.iter().map(|u| u.tokens).sum::<u64>();

@@ -58,13 +58,13 @@ impl Rl<'_> {
         let how = Play {
             chat: &self.chat,
             environment: self.setting.environment,
-            params: self.recipe.sampling,
+            params: &self.recipe.sampling,
             key: StreamKey { seed, step },
             max_turns: self.setting.max_turns,
             context: policy.config().max_positions,
         };
         let failed = |source| TrainError::Sample { step, source };
-        let mut sampler = self.sampler.at(policy, step - 1).map_err(failed)?;
+        let mut sampler = self.sampler.at(policy, &self.chat, step - 1).map_err(failed)?;
         let sample_of = |prompt: &Prompt| &self.tasks[prompt.task].sample;
         let groups = play(&mut *sampler, &prompts, sample_of, self.group_size, &how).await.map_err(failed)?;
         let by = (self.rubric, self.judge);

@@ -1,6 +1,6 @@
 //! Where tokens start in what the reward has read, and which parts of it they answer for.
 
-use toolrl_rollout::{Prompt, Reply, Segment};
+use toolrl_rollout::{Prompt, Reply, SamplingParams, Segment};
 
 use super::*;
 use crate::score::Scored;
@@ -14,7 +14,7 @@ fn episode(chat: &Chat, opened: &str, turns: &[&str]) -> Episode {
     (whole.tokens, whole.segments, whole.logprobs, whole.replies) = Default::default();
     for text in turns {
         let said = turn(chat, text, 0);
-        let reply = Reply::of_turn(chat, &prompt, &said).unwrap();
+        let reply = Reply::of_turn(chat, &prompt, &said, &SamplingParams::default()).unwrap();
         let one = Episode::of_turn(0, said, reply);
         if !tokens.is_empty() {
             tokens.extend([1, 2]);

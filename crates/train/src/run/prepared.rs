@@ -46,7 +46,7 @@ impl Prepared {
             let why = "eval.best.by = \"held-out\", and none is held out".to_owned();
             return Err(TrainError::NoTasks { what: "held-out data", why });
         }
-        let benchmarks = LoadedBenchmark::all(&recipe.eval.benchmarks, recipe.slots, dialect)?;
+        let benchmarks = LoadedBenchmark::all(&recipe, dialect)?;
         let setting = job.parts.setting(&recipe);
         let (stage, overlong) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;

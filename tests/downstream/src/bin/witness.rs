@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::ExitCode;
 
+use toolrl_chat::Chat;
 use toolrl_engine::Engine;
 use toolrl_policy::Policy;
 use toolrl_rollout::{Request, RolloutError, Sampler, SamplerSource, Sampling, SamplingParams, StreamKey};
@@ -20,8 +21,13 @@ struct Watched<'a> {
 }
 
 impl SamplerSource<Policy> for Witness {
-    fn at<'a>(&'a self, policy: &'a Policy, version: u64) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
-        let engine = Engine::new(policy, 8).with_version(version);
+    fn at<'a>(
+        &'a self,
+        policy: &'a Policy,
+        chat: &'a Chat,
+        version: u64,
+    ) -> Result<Box<dyn Sampler + 'a>, RolloutError> {
+        let engine = Engine::new(policy, 8).with_version(version).with_chat(chat);
         Ok(Box::new(Watched { engine, version, file: self.0 }))
     }
 }

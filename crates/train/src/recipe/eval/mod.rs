@@ -149,10 +149,10 @@ impl EvalConfig {
     /// The name of the evaluation on held-out tasks.
     pub const HELD_OUT: &'static str = "held-out";
 
-    /// How the sampled replies are drawn; none where there are none.
-    pub(crate) fn draws(&self, seed: u64) -> Option<Draws> {
+    /// How the sampled replies are drawn, whose turns end as those of training do; none where there are none.
+    pub(crate) fn draws(&self, training: &SamplingParams, seed: u64) -> Option<Draws> {
         let Self { temperature, top_p, max_new_tokens, .. } = *self;
-        let params = SamplingParams { temperature, top_p, ..SamplingParams::greedy(max_new_tokens) };
+        let params = SamplingParams { temperature, top_p, ..training.greedily(max_new_tokens) };
         (self.samples > 0).then_some(Draws { replies: self.samples, params, seed })
     }
 
