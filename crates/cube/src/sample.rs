@@ -61,7 +61,7 @@ struct Limits {
 }
 
 /// More tokens than there are with one logit.
-const ALL_TIES: f32 = 1e8;
+const ALL_TIES: f64 = 1e8;
 
 /// How a workgroup goes through a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! AdamW on flat slices, with PyTorch's arithmetic.
 
-use crate::GrpoError;
+use crate::{BLOCK, BlocksMut, DynamicMap, GrpoError};
 
 /// Settings of AdamW ("Decoupled Weight Decay Regularization", arXiv 1711.05101).
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -91,6 +91,48 @@ pub fn adamw_step(
         *m = s.beta1 * *m + s.one_minus_beta1 * g;
         *v = s.beta2 * *v + s.one_minus_beta2 * (g * g);
         *p = s.keep * *p - s.step_size * (*m / (v.sqrt() * s.inverse_root_correction + s.epsilon));
+    }
+    Ok(())
+}
+
+/// [`adamw_step`] of moments in 8 bits, as bitsandbytes' `AdamW8bit`: a block's moments are read, the step is made with
+/// them in f32, and they are quantised again.
+///
+/// # Arguments
+/// - `mean`: of [`DynamicMap::signed`].
+/// - `mean_square`: of [`DynamicMap::unsigned`].
+///
+/// # Errors
+/// [`GrpoError::LengthMismatch`] when the slices, or the numbers of blocks, do not fit; nothing is changed then.
+pub fn adamw_step_blockwise(
+    param: &mut [f32],
+    grad: &[f32],
+    mean: BlocksMut<'_>,
+    mean_square: BlocksMut<'_>,
+    step: &AdamWStep,
+) -> Result<(), GrpoError> {
+    let (len, blocks) = (param.len(), param.len().div_ceil(BLOCK));
+    let lengths = [
+        ("grad", grad.len(), len),
+        ("mean", mean.codes.len(), len),
+        ("mean_square", mean_square.codes.len(), len),
+        ("mean's scales", mean.scales.len(), blocks),
+        ("mean_square's scales", mean_square.scales.len(), blocks),
+    ];
+    if let Some(&(what, found, expected)) = lengths.iter().find(|(_, found, expected)| found != expected) {
+        return Err(GrpoError::LengthMismatch { what, sequence: 0, expected, found });
+    }
+    let (signed, unsigned) = (DynamicMap::signed(), DynamicMap::unsigned());
+    let means = mean.codes.chunks_mut(BLOCK).zip(mean.scales);
+    let squares = mean_square.codes.chunks_mut(BLOCK).zip(mean_square.scales);
+    let (mut m, mut v) = ([0.0; BLOCK], [0.0; BLOCK]);
+    for (((p, g), mean), square) in param.chunks_mut(BLOCK).zip(grad.chunks(BLOCK)).zip(means).zip(squares) {
+        let (m, v) = (&mut m[..p.len()], &mut v[..p.len()]);
+        signed.dequantize(mean.0, *mean.1, m);
+        unsigned.dequantize(square.0, *square.1, v);
+        adamw_step(p, g, m, v, step)?;
+        *mean.1 = signed.quantize(m, mean.0);
+        *square.1 = unsigned.quantize(v, square.0);
     }
     Ok(())
 }

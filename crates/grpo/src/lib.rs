@@ -25,6 +25,7 @@ mod adamw;
 mod adaptive_kl;
 mod advantage;
 mod aggregate;
+mod blockwise;
 mod diagnostics;
 mod difficulty;
 mod dpo;
@@ -41,13 +42,14 @@ mod shaping;
 mod surrogate;
 mod value;
 
-pub use adamw::{AdamWConfig, AdamWStep, adamw_step};
+pub use adamw::{AdamWConfig, AdamWStep, adamw_step, adamw_step_blockwise};
 pub use adaptive_kl::AdaptiveKl;
 pub use advantage::{
     AdvantageKind, Reward, TermReward, batch_normalized, batch_scaled, batch_whitened, group_normalized,
     has_no_spread, leave_one_out, max_variance, mean_centered, reward_decoupled,
 };
 pub use aggregate::{Aggregation, BatchExtent};
+pub use blockwise::{BLOCK, BlocksMut, Blockwise, DynamicMap};
 pub use diagnostics::Diagnostics;
 pub use difficulty::{SuccessRate, draw_probabilities, has_mixed_outcome, learnability, without_replacement};
 pub use dpo::{DpoConfig, LogRatio, PairReply, Preference, PreferenceExtent, PreferenceLoss, dpo_loss};

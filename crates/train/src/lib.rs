@@ -23,6 +23,7 @@ mod learner;
 mod limit;
 mod lock;
 mod loss;
+mod moments;
 mod observer;
 mod optimizer;
 mod order;
@@ -54,7 +55,7 @@ pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
     AdaptersOn, BenchmarkConfig, BestBy, CreditKind, CriticConfig, DataSource, DifficultyConfig, EarlyStop,
     EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet, FilesConfig, FinalPolicy, FreshPolicy, GroupFilter,
-    GrpoConfig, GuardConfig, KlReference, Method, MixPart, OnFault, OptimizerConfig, Overlong,
+    GrpoConfig, GuardConfig, KlReference, Method, MixPart, MomentStorage, OnFault, OptimizerConfig, Overlong,
     OverlongPrompts, PassOrder, PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy,
     RestConfig, RestLength, RlConfig, Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig,
     Truncated,

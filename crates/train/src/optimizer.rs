@@ -2,17 +2,11 @@
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
-use toolrl_grpo::{AdamWConfig, adamw_step, clip_factor, squared_norm};
+use toolrl_grpo::{AdamWConfig, clip_factor, squared_norm};
 use toolrl_policy::{AdamWStep, Critic, DeviceMoments, ParameterGradients, Policy, norm};
 
-use crate::OptimizerConfig;
-use crate::TrainError;
-
-/// Elements that one thread takes at a time.
-const PART: usize = 1 << 16;
-
-/// AdamW's two moments of a parameter: of its gradient, and of the gradient's square.
-pub(crate) type Moments = (Vec<f32>, Vec<f32>);
+use crate::moments::{Moments, PART};
+use crate::{OptimizerConfig, TrainError};
 
 /// A model whose parameters an optimiser changes: a policy, or a critic.
 pub(crate) trait Optimized {
@@ -66,7 +60,7 @@ impl Optimized for Critic {
     }
 }
 
-/// The optimiser's state: two moments a parameter, in f32, where the gradients are.
+/// The optimiser's state: two moments a parameter, where the gradients are.
 #[derive(Debug)]
 pub(crate) struct Optimizer {
     config: OptimizerConfig,
@@ -145,8 +139,9 @@ impl Optimizer {
         model: &mut impl Optimized,
     ) -> Result<Stepped, Refused> {
         let norm = accepted(norm(&gradients), limit)?;
-        if let StoredMoments::Numbers(moments) = &self.moments {
-            self.moments = StoredMoments::Tensors(DeviceMoments::new(moments, &gradients));
+        if let StoredMoments::Numbers(moments) = &mut self.moments {
+            let moments: Vec<_> = std::mem::take(moments).into_iter().map(Moments::into_full).collect();
+            self.moments = StoredMoments::Tensors(DeviceMoments::new(&moments, &gradients));
         }
         self.updates += 1;
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config.adamw;
@@ -171,22 +166,15 @@ impl Optimizer {
         let norm = accepted(squares.iter().sum::<f64>().sqrt(), limit)?;
         let mut moments = std::mem::take(&mut self.moments).into_values();
         if moments.is_empty() {
-            moments = gradients.iter().map(|g| (vec![0.0; g.len()], vec![0.0; g.len()])).collect();
+            moments = gradients.iter().map(|g| Moments::zeros(g.len(), self.config.moments)).collect();
         }
         self.updates += 1;
         let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
         let (mut fits, mut checksum) = (true, 0);
         model.update(|i, values| {
-            let (mean, mean_square) = &mut moments[i];
-            let state = mean.par_chunks_mut(PART).zip(mean_square.par_chunks_mut(PART));
-            let parts = values.par_chunks_mut(PART).zip(gradients[i].par_chunks(PART)).zip(state);
-            let updated = parts.map(|((p, g), (m, v))| {
-                let fits = adamw_step(p, g, m, v, &step).is_ok();
-                (fits, checksum_of_part(p))
-            });
-            for (part_fits, crc) in updated.collect::<Vec<_>>() {
-                fits &= part_fits;
-                checksum = crc32c::crc32c_append(checksum, &crc.to_le_bytes());
+            for part in moments[i].step(values, &gradients[i], &step, checksum_of_part) {
+                fits &= part.is_some();
+                checksum = crc32c::crc32c_append(checksum, &part.unwrap_or_default().to_le_bytes());
             }
         });
         self.moments = StoredMoments::Numbers(moments);
@@ -217,7 +205,7 @@ impl Optimizer {
     pub(crate) fn state(&self) -> (Vec<Moments>, u32) {
         let moments = match &self.moments {
             StoredMoments::Numbers(moments) => moments.clone(),
-            StoredMoments::Tensors(moments) => moments.values(),
+            StoredMoments::Tensors(moments) => of_device(moments),
         };
         (moments, self.updates)
     }
@@ -239,9 +227,13 @@ impl StoredMoments {
     fn into_values(self) -> Vec<Moments> {
         match self {
             Self::Numbers(moments) => moments,
-            Self::Tensors(moments) => moments.values(),
+            Self::Tensors(moments) => of_device(&moments),
         }
     }
+}
+
+fn of_device(moments: &DeviceMoments) -> Vec<Moments> {
+    moments.values().into_iter().map(|(mean, square)| Moments::Full(mean, square)).collect()
 }
 
 /// A norm that an update may have.

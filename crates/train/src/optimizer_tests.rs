@@ -3,6 +3,7 @@
 use toolrl_grpo::{Decay, LrSchedule};
 
 use super::*;
+use crate::moments::MomentStorage;
 
 struct Model([Vec<f32>; 2]);
 
@@ -56,6 +57,34 @@ fn steps_follow_the_published_algorithm_on_clipped_gradients() {
         assert!((f64::from(*found) - p).abs() < 1e-5, "{found} for {p}");
     }
     assert_eq!(optimizer.state().1, 3);
+}
+
+/// The same steps with moments in 8 bits: near those in f32, and exact in everything else.
+#[test]
+fn moments_in_8_bits_follow_those_in_f32() {
+    let in_8_bits = || {
+        let mut optimizer = optimizer();
+        optimizer.config.moments = MomentStorage::EightBit;
+        optimizer
+    };
+    let (mut full, mut model_full) = (optimizer(), model());
+    let (mut first, mut model) = (in_8_bits(), model());
+    for t in 1..=3 {
+        full.step_numbers(&gradients(t), 1e-2, f64::INFINITY, &mut model_full).unwrap();
+        first.step_numbers(&gradients(t), 1e-2, f64::INFINITY, &mut model).unwrap();
+    }
+    let farthest = model.0.concat().into_iter().zip(model_full.0.concat()).map(|(a, b)| (a - b).abs());
+    let farthest = farthest.fold(0.0, f32::max);
+    assert!(farthest > 0.0 && farthest < 3e-3, "{farthest} after steps of 0.01");
+    assert_eq!(model.0[1], model_full.0[1], "a small tensor's moments are in f32");
+    let (moments, updates) = first.state();
+    assert!(matches!(moments[..], [Moments::Blockwise(..), Moments::Full(..)]));
+    let (mut second, mut copy) = (in_8_bits(), Model(model.0.clone()));
+    second.restore(moments, updates);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let a = first.step_numbers(&gradients(4), 1e-2, f64::INFINITY, &mut model);
+    let b = pool.install(|| second.step_numbers(&gradients(4), 1e-2, f64::INFINITY, &mut copy));
+    assert!(a == b && model.0 == copy.0 && first.state() == second.state());
 }
 
 #[test]

@@ -326,13 +326,22 @@ fn a_save_that_fails_leaves_the_last_good_checkpoint() {
 fn every_method_goes_on_exactly() {
     const MIX: &str = "data={ mix = [{ weight = 1, world = { train = 16, held_out = 4 } }, \
                        { name = \"b\", weight = 2, world = { seed = 9, train = 8, held_out = 4 } }] }";
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 7] = [
         ("tiny-sft", &["train.batch=2", MIX]),
         (
             "tiny-ppo",
             &["train.prompts=4", "train.group_size=1", "train.tasks.rest={ failed = { steps = 1 } }", MIX],
         ),
-        ("tiny-ppo", &["train.prompts=4", "train.group_size=1", "train.critic.warmup_steps=1"]),
+        (
+            "tiny-ppo",
+            &[
+                "train.prompts=4",
+                "train.group_size=1",
+                "train.critic.warmup_steps=1",
+                "train.critic.optimizer.moments=8bit",
+                "train.optimizer.moments=8bit",
+            ],
+        ),
         ("tiny-sft", &["train.batch=2"]),
         ("tiny-grpo", &["train.prompts=2", "train.lora.rank=2", "train.loss.kl.coef=0.01"]),
         ("tiny-grpo", &["train.prompts=2", "precision=bf16"]),

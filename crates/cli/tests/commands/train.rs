@@ -209,6 +209,26 @@ fn ppo_trains_a_policy_and_its_critic() {
     }
 }
 
+/// Values take 4 bytes, and moments 2 in place of 8; the weights are near those that moments in f32 lead to.
+#[test]
+fn moments_in_8_bits_take_a_quarter() {
+    let dir = tempfile::tempdir().unwrap();
+    let common = ["train.steps=3", "train.batch=2", "train.checkpoint_every=2", "data.world.train=8"];
+    let [(full, full_loss), (small, small_loss)] = ["f32", "8bit"].map(|moments| {
+        let own = format!("train.optimizer.moments={moments}");
+        let rest =
+            [own.as_str(), "train.optimizer.lr=1e-3", "data.world.held_out=2", "eval.max_new_tokens=4"];
+        train(dir.path(), &["tiny-sft", "--run-dir", moments], &[&common[..], &rest].concat()).ok();
+        let run = dir.path().join(moments);
+        let state = run.join("checkpoints/step-00002/trainer/state.safetensors");
+        (state.metadata().unwrap().len(), metrics(&run)[2]["loss"].as_f64().unwrap())
+    });
+    assert!(small < full * 11 / 20 && small > full / 2, "{small} of {full}");
+    assert!(full_loss != small_loss && (full_loss - small_loss).abs() < 0.05, "{full_loss} {small_loss}");
+    let message = train(dir.path(), &["tiny-sft", "--dry-run"], &["train.optimizer.moments=4bit"]).error();
+    assert!(message.contains("4bit") && message.contains("8bit"), "{message}");
+}
+
 /// Of both methods, by one thread and by two: turns end at the string, are scored without it, and count as ended.
 #[test]
 fn turns_end_at_stop_strings_and_unlikely_tokens_are_left_out() {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use toolrl_grpo::KlPenalty;
-use toolrl_policy::LoraConfig;
+use toolrl_policy::{LoraConfig, Place};
 
 use crate::{
-    GrpoConfig, GuardConfig, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig, SftConfig,
-    StartAdapters, TrainError,
+    GrpoConfig, GuardConfig, MomentStorage, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig,
+    SftConfig, StartAdapters, TrainError,
 };
 
 /// A training method.
@@ -149,6 +149,23 @@ impl Method {
             ("train.max_prompt_tokens", rl.max_prompt_tokens),
             ("train.checkpoint_keep", rl.checkpoint_keep),
         ]
+    }
+
+    /// Refuses what is not computed there.
+    pub(crate) fn check_on(&self, place: &Place) -> Result<(), TrainError> {
+        let critic = match self {
+            Self::Ppo(ppo) => Some(("train.critic.optimizer", &ppo.critic.optimizer)),
+            _ => None,
+        };
+        let mut optimizers = [("train.optimizer", self.optimizer())].into_iter().chain(critic);
+        let in_8_bits = optimizers.find(|(_, optimizer)| optimizer.moments == MomentStorage::EightBit);
+        match in_8_bits {
+            Some((key, _)) if place.name != Place::cpu().name => Err(TrainError::Recipe(format!(
+                "{key}.moments = \"8bit\" is computed on the CPU alone, and this run is on {}",
+                place.name
+            ))),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn check(&self) -> Result<(), TrainError> {

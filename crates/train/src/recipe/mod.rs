@@ -35,7 +35,7 @@ pub use data::{DataSource, FilesConfig, MixPart};
 pub use eval::{BestBy, EarlyStop, EvalConfig, EvalMeasure, EvalSet, FinalPolicy};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{MomentStorage, OptimizerConfig};
 pub use passes::PassOrder;
 pub use policy::{AdaptersOn, FreshPolicy, PolicySource};
 pub use prompts::OverlongPrompts;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_grpo::{AdamWConfig, LrSchedule};
 
 use crate::TrainError;
+pub use crate::moments::MomentStorage;
 
 /// AdamW, its learning rate, and clipping.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,11 +18,19 @@ pub struct OptimizerConfig {
     pub adamw: AdamWConfig,
     /// Gradients are scaled down to this global norm.
     pub max_grad_norm: f64,
+    /// How the two moments are stored, on the CPU.
+    pub moments: MomentStorage,
 }
 
 impl Default for OptimizerConfig {
     fn default() -> Self {
-        Self { lr: 1e-6, schedule: LrSchedule::default(), adamw: AdamWConfig::default(), max_grad_norm: 1.0 }
+        Self {
+            lr: 1e-6,
+            schedule: LrSchedule::default(),
+            adamw: AdamWConfig::default(),
+            max_grad_norm: 1.0,
+            moments: MomentStorage::default(),
+        }
     }
 }
 

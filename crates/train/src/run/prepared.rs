@@ -34,6 +34,7 @@ impl Prepared {
         recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let data = load_data(&recipe.data, recipe.seed)?;
         let place = recipe.device.open()?;
+        recipe.train.check_on(&place)?;
         let start = Start::of(&recipe, &data, job.run_dir, &place.device)?;
         let dialect = start.chat.dialect();
         let data = data.in_dialect(dialect)?;
