@@ -103,7 +103,7 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The workspace's own crates; others speak from `warn` on.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "toolrl_benchmarks",
     "toolrl_cli",
     "toolrl_data",
@@ -111,6 +111,7 @@ const CRATES: [&str; 9] = [
     "toolrl_engine",
     "toolrl_policy",
     "toolrl_remote",
+    "toolrl_scorers",
     "toolrl_study",
     "toolrl_train",
 ];

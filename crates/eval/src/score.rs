@@ -4,7 +4,7 @@ use toolrl_data::Sample;
 use toolrl_reward::{Context, Reference, RewardError, Rubric};
 use toolrl_rollout::Episode;
 
-use crate::{ScoreError, TaskScore};
+use crate::{ScoreError, TaskScore, asked};
 
 /// An episode of a task, and what it is held against.
 #[derive(Clone, Copy)]
@@ -17,13 +17,12 @@ pub(crate) struct Played<'a> {
 /// The rewards of some episodes, each by its last turn and by its environment's verdict. The rubric's context is the
 /// fixed one of evaluation, so no schedule moves them.
 pub(crate) async fn scores(rubric: &Rubric, played: &[Played<'_>]) -> Vec<Result<TaskScore, ScoreError>> {
-    let readable: Vec<_> = played
+    let told: Vec<_> = played
         .iter()
-        .filter_map(|Played { episode, gold, .. }| {
-            let gold = gold.as_ref().ok()?;
-            Some((gold.read(episode.reply().text.as_bytes()), gold))
-        })
+        .filter_map(|of| Some((of.episode, asked(of.gold.as_ref().ok()?, of.sample, rubric))))
         .collect();
+    let readable: Vec<_> =
+        told.iter().map(|(episode, gold)| (gold.read(episode.reply().text.as_bytes()), &**gold)).collect();
     let mut scores = rubric.score_batch(&readable, &Context::evaluation()).await.into_iter();
     let score = |of: &Played<'_>| match of.gold {
         Ok(_) => {

@@ -1,7 +1,7 @@
 //! Requests with time-outs and retries.
 
 use std::io::Read;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use ureq::{Agent, Proxy};
@@ -24,9 +24,9 @@ pub struct Client {
 
 /// What came of one attempt.
 enum Attempt {
-    Answer(Value),
+    Answer(Vec<u8>),
     /// It may work later, perhaps after the wait that the server asks for.
-    Again(RemoteError, Option<std::time::Duration>),
+    Again(RemoteError, Option<Duration>),
     Failed(RemoteError),
 }
 
@@ -44,7 +44,6 @@ impl Client {
         let proxy = settings.proxy.as_deref().map(Proxy::new).transpose();
         let proxy = proxy.map_err(|error| fail(format!("the proxy: {error}")))?;
         let config = Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
             .timeout_connect(Some(settings.connect_timeout))
             .http_status_as_error(false)
             // A redirected POST would lose its body, or take the key elsewhere.
@@ -55,6 +54,13 @@ impl Client {
             .build();
         settings.base_url.truncate(settings.base_url.trim_end_matches('/').len());
         Ok(Self { agent: config.into(), settings })
+    }
+
+    /// The same client, its connections shared, with another time for an attempt.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
     }
 
     /// The settings.
@@ -76,6 +82,21 @@ impl Client {
     /// # Errors
     /// [`RemoteError`] when it is refused, or still gets no answer after the last attempt.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, RemoteError> {
+        let answer = self.post_text(path, &body.to_string())?;
+        let wrong = |error: serde_json::Error| self.form(path, error);
+        serde_json::from_slice(&answer).map_err(wrong)
+    }
+
+    /// The error of an answer that is not what it should be.
+    pub fn form(&self, path: &str, problem: impl ToString) -> RemoteError {
+        RemoteError::Form { url: self.url(path), problem: problem.to_string() }
+    }
+
+    /// The same with JSON as text, for numbers and texts that a [`Value`] does not hold.
+    ///
+    /// # Errors
+    /// As [`Client::post`], but that the answer may be anything.
+    pub fn post_text(&self, path: &str, body: &str) -> Result<Vec<u8>, RemoteError> {
         let url = self.url(path);
         let retries = &self.settings.retries;
         let mut attempts = 1;
@@ -98,17 +119,21 @@ impl Client {
         }
     }
 
-    fn attempt(&self, url: &str, body: &Value, attempts: u32) -> Attempt {
+    fn attempt(&self, url: &str, body: &str, attempts: u32) -> Attempt {
         let failed = |source: ureq::Error| {
             let passing = may_pass(&source);
             let error = RemoteError::Transport { url: url.into(), attempts, source: Box::new(source) };
             if passing { Attempt::Again(error, None) } else { Attempt::Failed(error) }
         };
-        let mut request = self.agent.post(url);
+        let timeout = Some(self.settings.timeout);
+        let mut request = self.agent.post(url).config().timeout_global(timeout).build();
         if let Some(key) = &self.settings.key {
             request = request.header("authorization", key.bearer());
         }
-        let mut response = match request.send_json(body) {
+        for (name, value) in &self.settings.headers {
+            request = request.header(name, value.secret());
+        }
+        let mut response = match request.content_type("application/json").send(body) {
             Ok(response) => response,
             Err(source) => return failed(source),
         };
@@ -126,12 +151,7 @@ impl Client {
             return Attempt::Failed(RemoteError::Form { url: url.into(), problem });
         }
         if (200..300).contains(&status) {
-            return match serde_json::from_slice(&answer) {
-                Ok(answer) => Attempt::Answer(answer),
-                Err(error) => {
-                    Attempt::Failed(RemoteError::Form { url: url.into(), problem: error.to_string() })
-                }
-            };
+            return Attempt::Answer(answer);
         }
         let message = complaint(&answer);
         if !is_passing(status) && says_too_long(&message) {

@@ -85,6 +85,20 @@ pub enum RemoteError {
     NotAsked,
 }
 
+impl RemoteError {
+    /// Whether the last attempt took longer than it may.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Transport { source, .. } => match &**source {
+                ureq::Error::Timeout(_) => true,
+                ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::TimedOut,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 /// What a user can do about an answer of the Hub.
 fn advice(status: u16, code: &str, key: bool) -> &'static str {
     match (status, code, key) {

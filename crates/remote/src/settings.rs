@@ -10,6 +10,8 @@ pub struct Settings {
     pub base_url: String,
     /// Sent as a bearer token; none by default.
     pub key: Option<Key>,
+    /// Further headers of every request, as secret as the key; none by default.
+    pub headers: Vec<(String, Key)>,
     /// The longest that one attempt may take, its reply included: 10 minutes.
     pub timeout: Duration,
     /// The longest that a connection may take: 20 seconds.
@@ -44,6 +46,7 @@ impl Settings {
         Self {
             base_url: base_url.into(),
             key: None,
+            headers: Vec::new(),
             timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(20),
             retries: Retries::default(),
@@ -72,6 +75,10 @@ impl Key {
     /// A secret without the white space around it, which files often end in.
     pub fn new(secret: &str) -> Self {
         Self(secret.trim().to_owned())
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.0
     }
 
     pub(crate) fn bearer(&self) -> String {

@@ -26,10 +26,11 @@ pub struct TermConfig {
     /// What a reply counts for on which it fails.
     #[serde(default, skip_serializing_if = "is_default")]
     pub on_failure: OnFailure,
-    /// Seconds that one score of an asynchronous term may take; 30 when left out.
+    /// Seconds that one score of an asynchronous term may take, or that one of batches may wait for its next answer; 30
+    /// when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<f64>,
-    /// Scores of an asynchronous term under way at a time; 16 when left out.
+    /// Scores of an asynchronous term under way at a time, or batches; 16 scores when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<usize>,
     /// Every other key: the term's own settings, which the term checks.
@@ -72,10 +73,10 @@ impl TermConfig {
     }
 
     /// The term with the limits that are stated here.
-    pub(crate) fn with_limits(&self, term: AnyTerm) -> Result<AnyTerm, RewardError> {
+    pub(crate) fn with_limits(&self, mut term: AnyTerm) -> Result<AnyTerm, RewardError> {
         let refused = |message: String| RewardError::Settings { id: self.id.clone(), source: message.into() };
-        let (term, mut limits) = match term {
-            AnyTerm::Async(term, limits) => (term, limits),
+        let limits = match &mut term {
+            AnyTerm::Async(_, limits) | AnyTerm::Batch(_, limits) => limits,
             AnyTerm::Sync(_) if self.timeout_seconds.is_none() && self.concurrency.is_none() => {
                 return Ok(term);
             }
@@ -97,7 +98,7 @@ impl TermConfig {
             }
             limits.concurrency = concurrency;
         }
-        Ok(AnyTerm::Async(term, limits))
+        Ok(term)
     }
 }
 

@@ -20,9 +20,11 @@
 //! ```
 //!
 //! A term of one's own is a closure ([`Registry::register_fn`]), a type that implements [`Term`], or one that
-//! has to be waited for ([`AsyncTerm`]); `docs/rewards.md` shows each whole.
+//! has to be waited for ([`AsyncTerm`]); `docs/rewards.md` shows each whole. One that scores many replies at once is a
+//! [`BatchTerm`]: those of other programs, in the crate toolrl-scorers, are.
 
 mod asynchronous;
+mod batch;
 mod binary;
 mod breakdown;
 mod call;
@@ -53,6 +55,7 @@ pub mod released;
 pub mod rows;
 
 pub use asynchronous::{AsyncTerm, Limits, ScoreFuture};
+pub use batch::{BatchFuture, BatchTerm};
 pub use binary::{Binary, BinarySettings, CallOrder, Form};
 pub use breakdown::{
     Breakdown, CallCheck, CallPoints, CallScore, CallSimilarity, Comparison, Defect, Loss, Outcome, Points,
@@ -70,7 +73,7 @@ pub use format::{Format, FormatSettings};
 pub use length::{Length, LengthSettings, LengthTarget};
 pub use parts::{Part, PartId, parts};
 pub use preset::PRESETS;
-pub use reference::Reference;
+pub use reference::{Asked, Reference};
 pub use registry::{Registry, settings};
 pub use rouge_values::{RougeValues, RougeValuesSettings};
 pub use rubric::{AnyTerm, Reply, Rubric, WeightedTerm};

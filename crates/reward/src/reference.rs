@@ -19,6 +19,16 @@ pub struct Reference {
     calls: Option<Vec<AnyCall<'static>>>,
     reading: Reading,
     tools: Option<Arc<Tools>>,
+    asked: Option<Arc<Asked>>,
+}
+
+/// What a task asks, for terms that look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The task's id.
+    pub id: String,
+    /// Its messages, as one line of JSON: a list of objects with `role` and `content`.
+    pub messages: String,
 }
 
 /// How a reply's parts are found when it is held against a reference.
@@ -56,6 +66,7 @@ impl Reference {
             calls,
             reading: Reading::Released,
             tools: None,
+            asked: None,
         })
     }
 
@@ -104,7 +115,7 @@ impl Reference {
         let calls = (!turn.calls.is_empty())
             .then(|| turn.calls.iter().map(|call| AnyCall::of(call).into_owned()).collect());
         let reading = Reading::Dialect(dialect, Arc::new(types));
-        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading, tools: None }
+        Self { text: text.as_ref().to_vec(), kind: turn.kind(), calls, reading, tools: None, asked: None }
     }
 
     /// The same for a task that lists these tools, as [`Tools::of`] reads them. Their schemas are made ready once,
@@ -132,6 +143,17 @@ impl Reference {
     /// The tools that the task lists; `None` where it lists none.
     pub fn tools(&self) -> Option<&Tools> {
         self.tools.as_deref()
+    }
+
+    /// The same for a task of which terms are told what it asks.
+    #[must_use]
+    pub fn with_asked(self, asked: Asked) -> Self {
+        Self { asked: Some(Arc::new(asked)), ..self }
+    }
+
+    /// What the task asks, where it was told.
+    pub fn asked(&self) -> Option<&Asked> {
+        self.asked.as_deref()
     }
 
     /// A reply that is held against this reference, read in its dialect.

@@ -9,8 +9,8 @@ use toolrl_grammar::Parsed;
 
 use crate::closure::AnyError;
 use crate::{
-    AnyTerm, AsyncFnTerm, AsyncTerm, Binary, Context, Correctness, FnTerm, Format, Length, Limits, Reference,
-    RewardError, RougeValues, Schema, Term, TermScore,
+    AnyTerm, AsyncFnTerm, AsyncTerm, BatchTerm, Binary, Context, Correctness, FnTerm, Format, Length, Limits,
+    Reference, RewardError, RougeValues, Schema, Term, TermScore,
 };
 
 /// Builds a term from its settings in a recipe.
@@ -62,6 +62,16 @@ impl Registry {
         F: Fn(&toml::Table) -> Result<Box<dyn AsyncTerm>, RewardError> + Send + Sync + 'static,
     {
         let factory = move |table: &toml::Table| Ok(AnyTerm::Async(factory(table)?, Limits::default()));
+        self.factories.insert(id.into(), Box::new(factory));
+        self
+    }
+
+    /// Registers a term that scores many replies at once, with the limits that hold where a recipe states none.
+    pub fn register_batch<F>(&mut self, id: impl Into<String>, limits: Limits, factory: F) -> &mut Self
+    where
+        F: Fn(&toml::Table) -> Result<Box<dyn BatchTerm>, RewardError> + Send + Sync + 'static,
+    {
+        let factory = move |table: &toml::Table| Ok(AnyTerm::Batch(factory(table)?, limits));
         self.factories.insert(id.into(), Box::new(factory));
         self
     }

@@ -4,9 +4,10 @@ use futures_util::future::join_all;
 use toolrl_grammar::Parsed;
 
 use crate::asynchronous::{bounded, call};
+use crate::batch;
 use crate::failure::guarded;
 use crate::{
-    AsyncTerm, Context, Correctness, FailureCause, Format, Limits, OnFailure, Reference, Registry,
+    AsyncTerm, BatchTerm, Context, Correctness, FailureCause, Format, Limits, OnFailure, Reference, Registry,
     RewardError, RubricConfig, Score, ScoredTerm, Term, TermConfig, TermFailure, TermScore,
 };
 
@@ -32,12 +33,14 @@ impl WeightedTerm {
     }
 }
 
-/// A term of either kind.
+/// A term of any kind.
 pub enum AnyTerm {
     /// One that answers at once.
     Sync(Box<dyn Term>),
     /// One that is waited for.
     Async(Box<dyn AsyncTerm>, Limits),
+    /// One that scores many replies at once.
+    Batch(Box<dyn BatchTerm>, Limits),
 }
 
 impl AnyTerm {
@@ -46,6 +49,7 @@ impl AnyTerm {
         match self {
             Self::Sync(term) => term.id(),
             Self::Async(term, _) => term.id(),
+            Self::Batch(term, _) => term.id(),
         }
     }
 
@@ -54,6 +58,7 @@ impl AnyTerm {
         match self {
             Self::Sync(term) => term.range(context),
             Self::Async(term, _) => term.range(context),
+            Self::Batch(term, _) => term.range(context),
         }
     }
 }
@@ -122,6 +127,19 @@ impl Rubric {
         &self.terms
     }
 
+    /// Whether a term looks at what was asked ([`Reference::asked`]).
+    pub fn reads_questions(&self) -> bool {
+        self.terms.iter().any(|weighted| matches!(weighted.term, AnyTerm::Batch(..)))
+    }
+
+    /// What decides the scores beside the terms' settings ([`BatchTerm::fingerprint`]), by term.
+    pub fn fingerprints(&self) -> impl Iterator<Item = (&str, String)> {
+        self.terms.iter().filter_map(|weighted| match &weighted.term {
+            AnyTerm::Batch(term, _) => Some((term.id(), term.fingerprint()?)),
+            AnyTerm::Sync(_) | AnyTerm::Async(..) => None,
+        })
+    }
+
     /// The least and the greatest total in this context.
     pub fn range(&self, context: &Context) -> (f64, f64) {
         let weighted = self.terms.iter().filter(|weighted| weighted.weight != 0.0);
@@ -162,6 +180,10 @@ impl Rubric {
             AnyTerm::Async(term, limits) => {
                 pollster::block_on(call(&**term, *limits, parsed, reference, context))
             }
+            AnyTerm::Batch(term, limits) => {
+                let reply = [(parsed, reference)];
+                pollster::block_on(batch::call(&**term, *limits, &reply, context)).swap_remove(0)
+            }
         };
         self.sum(self.terms.iter().map(outcome), context)
     }
@@ -181,6 +203,13 @@ impl Rubric {
                 AnyTerm::Async(term, limits) => {
                     let calls = replies.iter().map(|(p, r)| call(&**term, *limits, p, r, context));
                     bounded(calls, limits.concurrency).await
+                }
+                AnyTerm::Batch(term, limits) => {
+                    let replies: Vec<_> =
+                        replies.iter().map(|(parsed, reference)| (parsed, *reference)).collect();
+                    let batches = replies.chunks(term.size().max(1));
+                    let calls = batches.map(|batch| batch::call(&**term, *limits, batch, context));
+                    bounded(calls, limits.concurrency).await.into_iter().flatten().collect()
                 }
             }
         });

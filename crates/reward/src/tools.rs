@@ -44,6 +44,11 @@ impl Tools {
         any.then(|| Self { text: serde_json::to_string(tools).unwrap_or_default(), read: OnceLock::new() })
     }
 
+    /// The whole list as it was given, as one line of JSON.
+    pub fn json(&self) -> &str {
+        &self.text
+    }
+
     /// The tool of this name.
     pub fn get(&self, name: &[u8]) -> Option<&Tool> {
         let read = || {

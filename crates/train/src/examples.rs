@@ -1,8 +1,11 @@
 //! Which sampled replies a report shows: the best and the worst of evenly spread steps.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use toolrl_chat::Chat;
+use toolrl_data::Sample;
+use toolrl_eval::asked;
 use toolrl_grammar::Dialect;
 use toolrl_record::report::Example;
 use toolrl_record::{Completion, completions_path, read_completions};
@@ -16,11 +19,13 @@ use crate::task::Task;
 /// Steps that the report shows replies of.
 const STEPS: u64 = 6;
 
-/// The best and the worst reply of every so many steps of a run, first and last included, from what it wrote down.
+/// The best and the worst reply of every so many steps of a run on these samples, first and last included, from what it
+/// wrote down.
 pub(crate) fn examples(
     run_dir: &Path,
     steps: u64,
     (rubric, dialect): (&Rubric, &'static dyn Dialect),
+    samples: &[Sample],
 ) -> Result<Vec<Example>, TrainError> {
     let every = steps.div_ceil(STEPS).max(1);
     let shown = (1..=steps).filter(|&step| step == 1 || step == steps || step.is_multiple_of(every));
@@ -34,7 +39,8 @@ pub(crate) fn examples(
         let by_reward = |a: &&Completion, b: &&Completion| a.reward.total_cmp(&b.reward);
         let (best, worst) = (rows.iter().max_by(by_reward), rows.iter().min_by(by_reward));
         for row in best.into_iter().chain(worst) {
-            let explanation = explanation(row, (rubric, dialect), &Context::training(step, steps));
+            let sample = samples.iter().find(|sample| sample.id == row.sample_id);
+            let explanation = explanation(row, sample, (rubric, dialect), &Context::training(step, steps));
             examples.push(Example { completion: row.clone(), explanation });
         }
     }
@@ -44,11 +50,16 @@ pub(crate) fn examples(
 /// Why a reply has its score, as text.
 fn explanation(
     row: &Completion,
+    sample: Option<&Sample>,
     (rubric, dialect): (&Rubric, &'static dyn Dialect),
     context: &Context,
 ) -> String {
-    // A record holds no tools.
-    let explained = Reference::of_task(&row.gold, dialect, &[]).and_then(|reference| {
+    let tools = sample.map_or(&[][..], |sample| &sample.tools);
+    let explained = Reference::of_task(&row.gold, dialect, tools).and_then(|reference| {
+        let reference = match sample {
+            Some(sample) => asked(&reference, sample, rubric),
+            None => Cow::Borrowed(&reference),
+        };
         let parsed = reference.read(row.completion.as_bytes());
         let score = rubric.score(&parsed, &reference, context)?;
         Ok(explain(&parsed, &reference, &score))

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use toolrl_data::Sample;
 use toolrl_record::write_whole;
+use toolrl_reward::Rubric;
 
 use crate::TrainError;
 use crate::evaluation::LoadedSet;
@@ -30,6 +31,9 @@ pub(crate) struct Identity {
     /// Checksum of the files of the policy that the run began with: weights, tokenizer, templates, settings.
     #[serde(default)]
     pub policy: Option<String>,
+    /// Checksums of the programs that the reward asks, by term; none where it asks none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rewards: Option<String>,
     /// The vector instructions that sums are made with: they decide how a sum is rounded.
     pub cpu: String,
     /// What it is computed on.
@@ -52,18 +56,20 @@ impl Identity {
     /// The name of its file.
     pub(crate) const NAME: &'static str = "run.json";
 
-    /// That of a run on these samples, which begins with this policy.
+    /// That of a run on these samples by this reward, which begins with this policy.
     pub(crate) fn of(
         (data, stage, overlong): (&Data, &Stage, OverlongCounts),
-        sets: &[LoadedSet],
+        (sets, rubric): (&[LoadedSet], &Rubric),
         start: &Start,
         device: &str,
     ) -> Result<Self, TrainError> {
+        let rewards: Vec<_> = rubric.fingerprints().map(|(id, print)| format!("{id} {print}")).collect();
         Ok(Self {
             program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
             data: format!("{:08x}", of_samples(data.train.iter().chain(&data.held_out))),
             prompts: Some(format!("{:08x}", stage.checksum())),
             policy: Some(of_start(start)?),
+            rewards: (!rewards.is_empty()).then(|| rewards.join(", ")),
             cpu: toolrl_policy::vector_instructions().to_owned(),
             device: device.to_owned(),
             overlong,
@@ -100,6 +106,10 @@ impl Identity {
             (
                 "files of the policy that the run began with, by their checksum",
                 known(&self.policy, &now.policy).unwrap_or_else(same),
+            ),
+            (
+                "programs of the reward, by their checksums",
+                known(&self.rewards, &now.rewards).unwrap_or_else(same),
             ),
             ("vector instructions", (self.cpu.clone(), now.cpu.clone())),
             ("device", (self.device.clone(), now.device.clone())),
@@ -176,17 +186,19 @@ mod tests {
         let known = |text: &str| Some(text.to_owned());
         let a =
             Identity { data: "00".into(), prompts: known("1"), policy: known("2"), ..Identity::default() };
-        let b = Identity { data: "01".into(), policy: known("3"), ..a.clone() };
+        let a = Identity { rewards: known("judge 4"), ..a };
+        let b = Identity { data: "01".into(), policy: known("3"), rewards: known("judge 5"), ..a.clone() };
         let differences = a.differences(&b);
         assert_eq!(differences[0], "data, by its checksum: 00 -> 01");
         assert!(differences[1].starts_with("files of the policy"), "{differences:?}");
-        assert_eq!(differences.len(), 2);
+        assert_eq!(differences[2], "programs of the reward, by their checksums: judge 4 -> judge 5");
+        assert_eq!(differences.len(), 3);
         let sets = |crc: &str| [("mine".to_owned(), crc.to_owned())].into();
         let (old, new) =
             (Identity { sets: sets("5"), ..a.clone() }, Identity { sets: sets("6"), ..a.clone() });
         assert_eq!(old.differences(&new), ["data of the evaluation set mine, by its checksum: 5 -> 6"]);
         assert_eq!(old.differences(&a), [""; 0], "a set fewer is a setting's change");
-        let older = Identity { prompts: None, policy: None, ..a.clone() };
+        let older = Identity { prompts: None, policy: None, rewards: None, ..a.clone() };
         assert_eq!(older.differences(&a), [""; 0], "an older run does not say");
         let dir = tempfile::tempdir().unwrap();
         a.write(dir.path()).unwrap();

@@ -13,9 +13,9 @@ use crate::{Recipe, Rubrics, TrainError};
 /// A source of samplers that can be shared.
 pub type SharedSampler = Arc<dyn SamplerSource<Policy> + Send>;
 
-/// What recipes can name. The built-in parts are always there: the reward terms of [`toolrl_reward::Registry`], the
-/// sampler `local` and the environment `gold`.
-#[derive(Clone, Default)]
+/// What recipes can name. The built-in parts are always there: the reward terms of [`toolrl_reward::Registry`], those of
+/// other programs ([`toolrl_scorers::register`]), the sampler `local` and the environment `gold`.
+#[derive(Clone)]
 pub struct Registry {
     /// Reward terms.
     pub rewards: Arc<toolrl_reward::Registry>,
@@ -24,8 +24,15 @@ pub struct Registry {
 }
 
 impl From<toolrl_reward::Registry> for Registry {
-    fn from(rewards: toolrl_reward::Registry) -> Self {
-        Self { rewards: Arc::new(rewards), ..Self::default() }
+    fn from(mut rewards: toolrl_reward::Registry) -> Self {
+        toolrl_scorers::register(&mut rewards);
+        Self { rewards: Arc::new(rewards), samplers: BTreeMap::new(), environments: BTreeMap::new() }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        toolrl_reward::Registry::builtin().into()
     }
 }
 

@@ -1,11 +1,12 @@
 //! From groups of episodes to scores.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use toolrl_eval::makes_gold_calls;
+use toolrl_eval::{asked, makes_gold_calls};
 use toolrl_grammar::Dialect;
 use toolrl_grpo::TermReward;
-use toolrl_reward::{Context, Part, Rubric, Score, parts};
+use toolrl_reward::{Context, Part, Reference, Rubric, Score, parts};
 use toolrl_rollout::{Episode, Group};
 
 use crate::task::Task;
@@ -38,9 +39,15 @@ pub(crate) async fn score(
     (step, steps): (u64, u64),
 ) -> Result<Vec<Group<Scored>>, TrainError> {
     let context = Context::training(step, steps);
+    let references = groups.iter().map(|group| {
+        let task = &tasks[group.prompt.task];
+        asked(&task.reference, &task.sample, rubric)
+    });
+    let references: Vec<Cow<'_, Reference>> = references.collect();
     let replies: Vec<_> = groups
         .iter()
-        .flat_map(|group| group.members.iter().map(|episode| (episode, &tasks[group.prompt.task].reference)))
+        .zip(&references)
+        .flat_map(|(group, reference)| group.members.iter().map(move |episode| (episode, &**reference)))
         .map(|(episode, reference)| (reference.read(episode.reply().text.as_bytes()), reference))
         .collect();
     let scores = rubric.score_batch(&replies, &context).await;

@@ -82,6 +82,11 @@ impl Reward {
         Self { name: name.into(), rule, dialect: &ToolRl }
     }
 
+    /// Whether it is the released reward in the variant that each row names.
+    pub fn is_per_row(&self) -> bool {
+        matches!(self.rule, Rule::PerRow)
+    }
+
     /// The rubric, where it is one for all rows.
     pub fn rubric(&self) -> Option<&Rubric> {
         match &self.rule {
@@ -109,7 +114,9 @@ impl Reward {
 
     /// What a row's reply is held against.
     fn reference(&self, row: &Row) -> Result<Reference, RewardError> {
-        Reference::of_task(&row.gold, self.dialect, &row.tools)
+        let reference = Reference::of_task(&row.gold, self.dialect, &row.tools)?;
+        let is_told = self.rubric().is_some_and(Rubric::reads_questions);
+        Ok(if is_told { reference.with_asked(row.asked()) } else { reference })
     }
 
     /// The scores of some rows, in their order. Terms that have to be waited for are asked about neighbours of

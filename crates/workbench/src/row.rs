@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use toolrl_grammar::ScoredText;
-use toolrl_grammar::json::{self, Object, PyInt, Value};
+use toolrl_grammar::json::{self, Object, PyInt, Unicode, Value};
 use toolrl_reward::released::Variant;
 use toolrl_reward::rows::Row as ReleasedRow;
-use toolrl_reward::{RewardError, released};
+use toolrl_reward::{Asked, RewardError, released};
 
 use crate::WorkbenchError;
 
@@ -30,6 +30,8 @@ pub struct Row {
     pub key: GroupKey,
     /// The tools that its task lists, where it has them, as [`toolrl_reward::Tools::of`] reads them.
     pub tools: Vec<serde_json::Value>,
+    /// The messages that its task asks by, where it has them, as one line of JSON.
+    pub messages: Option<String>,
 }
 
 /// What rows of one group share.
@@ -62,6 +64,7 @@ impl Row {
         };
         row.step = row.step.filter(|_| fields.contains_key(&b"step"[..]));
         row.tools = tools(fields)?;
+        row.messages = fields.get(&b"messages"[..]).map(|messages| Unicode(messages).to_string());
         row.id = fields.get(&b"id"[..]).or(fields.get(&b"sample_id"[..])).map(ToString::to_string);
         row.key.named = match group_by {
             Some(field) => match fields.get(field.as_bytes()) {
@@ -85,6 +88,7 @@ impl Row {
             variant: Variant::default(),
             key,
             tools: Vec::new(),
+            messages: None,
         }
     }
 
@@ -106,6 +110,7 @@ impl Row {
             variant: row.variant,
             key,
             tools: Vec::new(),
+            messages: None,
         })
     }
 
@@ -121,7 +126,18 @@ impl Row {
             variant: Variant::default(),
             key: GroupKey { named: None, prompt: hash(&[prompt.as_bytes(), gold]) },
             tools: Vec::new(),
+            messages: None,
         })
+    }
+
+    /// What its task asks, as far as it says so.
+    pub(crate) fn asked(&self) -> Asked {
+        let id = self.id.as_deref().unwrap_or_default();
+        let id = match json::parse(id) {
+            Ok(Value::Str(text)) => text.lossy().into_owned(),
+            _ => id.to_owned(),
+        };
+        Asked { id, messages: self.messages.clone().unwrap_or_else(|| "null".to_owned()) }
     }
 
     /// What to call it.

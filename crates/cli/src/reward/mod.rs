@@ -19,6 +19,7 @@ use toolrl_reward::Registry;
 #[derive(Debug, Subcommand)]
 pub enum RewardCommand {
     /// Score each row; one JSON line a row
+    #[command(after_help = choice::HELP)]
     Score(score::ScoreArgs),
     /// Say for each row what was matched with what and what cost each point
     #[command(after_help = choice::HELP)]
@@ -53,7 +54,7 @@ pub(crate) fn run(command: &RewardCommand, registry: &Registry) -> anyhow::Resul
     let runtime = crate::train::runtime()?;
     let entered = runtime.enter();
     let done = match command {
-        RewardCommand::Score(args) => score::score(args),
+        RewardCommand::Score(args) => score::score(args, registry),
         RewardCommand::Explain(args) => explain::explain(args, registry),
         RewardCommand::Diff(args) => diff::diff(args, registry),
         RewardCommand::Fuzz(args) => fuzz::fuzz(args, registry),

@@ -26,6 +26,7 @@ use toolrl_grammar::dialect::named;
 use toolrl_policy::{DeviceChoice, Precision};
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
+use toolrl_scorers::settle;
 
 use crate::TrainError;
 
@@ -195,6 +196,10 @@ impl Recipe {
             *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
         }
         recipe.prompt = of_prompt.display().to_string();
+        let of_evaluation = recipe.eval.reward.iter_mut().flat_map(|reward| &mut reward.terms);
+        for term in recipe.reward.terms.iter_mut().chain(of_evaluation) {
+            settle(term).map_err(|e| TrainError::Recipe(format!("reward {:?}: {e}", term.id)))?;
+        }
         Ok(recipe)
     }
 
@@ -331,7 +336,8 @@ mod tests {
     fn every_path_of_a_resolved_recipe_is_absolute() {
         let text = "name = \"a\"\n[policy]\ndir = \"some/model\"\n[data.files]\ntrain = \"rows.jsonl\"\n\
                     eval = \"../other.jsonl\"\n[train]\nmethod = \"sft\"\n\
-                    [[eval.benchmarks]]\nbenchmark = \"bamboogle\"\ndata = \"b\"\ndocuments = \"/d\"\n";
+                    [[eval.benchmarks]]\nbenchmark = \"bamboogle\"\ndata = \"b\"\ndocuments = \"/d\"\n\
+                    [[reward]]\nid = \"python\"\npython = \"reward.py:score\"\n";
         let here = std::env::current_dir().unwrap();
         let recipe = Recipe::parse(text, &[]).unwrap().resolved().unwrap();
         assert_eq!(recipe.policy, Some(PolicySource::Dir(here.join("some/model"))));
@@ -343,6 +349,7 @@ mod tests {
         let paths: Vec<_> =
             recipe.eval.benchmarks[0].clone().paths().into_iter().map(|p| p.clone()).collect();
         assert_eq!(paths, [here.join("b"), "/d".into()]);
+        assert_eq!(recipe.reward.terms[0].settings["directory"].as_str(), here.to_str());
         // Neither the working directory nor the day is asked for again.
         assert!(recipe.template.date.is_some());
         assert_eq!(recipe.resolved().unwrap(), recipe);

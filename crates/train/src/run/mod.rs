@@ -124,7 +124,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         ..Summary::default()
     };
     (summary.before, summary.after, summary.sets) = evaluations.compared(before, after);
-    let report = records.report(recipe, &summary, (&parts.rubrics.training, chat.dialect()))?;
+    let report = records.report(recipe, &summary, (&parts.rubrics.training, chat.dialect()), &data.train)?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;
     Ok(RunOutcome { summary, policy: run_dir.join(FINAL), report })

@@ -51,7 +51,8 @@ impl Prepared {
         let setting = job.parts.setting(&recipe);
         let (stage, overlong) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;
-        let identity = Identity::of((&data, &stage, overlong), &sets, &start, &place.name)?;
+        let decisive = (&sets[..], &job.parts.rubrics.training);
+        let identity = Identity::of((&data, &stage, overlong), decisive, &start, &place.name)?;
         Ok(Self { recipe, place, data, start, trained, stage, sets, benchmarks, identity })
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_chat::Chat;
+use toolrl_data::Sample;
 use toolrl_grammar::Dialect;
 use toolrl_record::report::{ReportInput, render};
 use toolrl_record::{
@@ -149,12 +150,13 @@ impl Records {
         recipe: &Recipe,
         summary: &Summary,
         (rubric, dialect): (&Rubric, &'static dyn Dialect),
+        samples: &[Sample],
     ) -> Result<PathBuf, TrainError> {
         let config = recipe.to_toml()?;
         let run = self.dir.display().to_string();
         let standstills = Standstill::all(&self.rows, least(rubric, summary.steps));
         let notes: Vec<String> = standstills.iter().map(|still| still.advice(&run)).collect();
-        let examples = examples(&self.dir, summary.steps, (rubric, dialect))?;
+        let examples = examples(&self.dir, summary.steps, (rubric, dialect), samples)?;
         let input = ReportInput {
             title: &recipe.name,
             metrics: &self.rows,
