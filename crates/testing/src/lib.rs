@@ -63,6 +63,21 @@ pub fn long_context() -> Option<PathBuf> {
     found(named("TOOLRL_BFCL_LONG_CONTEXT", "long_context.py")?)
 }
 
+/// Whether a program such as `python3` can be run; told where it cannot.
+///
+/// # Panics
+/// Where it cannot and `TOOLRL_REQUIRE_SHARED` is 1.
+pub fn has_program(name: &str) -> bool {
+    let ran = std::process::Command::new(name).arg("--version").output();
+    let is_there = ran.is_ok_and(|ran| ran.status.success());
+    let required = variable("TOOLRL_REQUIRE_SHARED").is_some_and(|value| value == "1");
+    assert!(is_there || !required, "{name} is required and cannot be run");
+    if !is_there {
+        eprintln!("skipped: {name} cannot be run");
+    }
+    is_there
+}
+
 /// The CPU; in builds for any GPU by Vulkan the one that is there, which may be a software one, unless
 /// `TOOLRL_TEST_DEVICE` is `cpu`.
 #[cfg(feature = "burn")]

@@ -76,7 +76,7 @@ fn line(id: Option<&str>, score: Result<Score, RewardError>) -> Value {
             line.insert("score".to_owned(), if score.skipped { Value::Null } else { score.total.into() });
             line.insert(
                 "components".to_owned(),
-                score.metrics().map(|(name, value)| (name, value.into())).collect(),
+                score.metrics().map(|(name, value)| (name, Value::from(value))).collect(),
             );
             let failures: serde_json::Map<_, _> = score
                 .failures()

@@ -9,6 +9,7 @@ use serde_json::Value;
 /// What a server is asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    #[allow(dead_code, reason = "not every test needs it")]
     pub path: String,
     /// The lines between the first and the body, in lower case.
     #[allow(dead_code, reason = "not every test needs it")]

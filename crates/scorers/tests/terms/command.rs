@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use toolrl_reward::Context;
 
-use crate::{outcomes, refusal, rubric, runs, scores, values, write};
+use crate::{outcomes, python, refusal, rubric, runs, scores, values, write};
 
 /// A script that answers each batch with what a function `score(reply)` says of its replies.
 fn script(body: &str) -> String {
@@ -19,7 +19,7 @@ const TERM: &str = "id = \"command\"\nrun = [\"python3\", \"score.py\"]\nname = 
 
 #[test]
 fn any_program_that_reads_and_writes_lines_is_a_reward() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     // The number of calls, without a parser of JSON.
     let shell = "while read -r line; do n=$(grep -o '\"faults\"' <<< \"$line\" | wc -l)\n\
                  echo \"[$(yes 0.5 | head -n $n | paste -sd,)]\"; done";
@@ -31,7 +31,7 @@ fn any_program_that_reads_and_writes_lines_is_a_reward() {
 
 #[test]
 fn a_batch_goes_to_one_process_that_stays() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(
         dir.path(),
         "score.py",
@@ -57,7 +57,7 @@ fn a_batch_goes_to_one_process_that_stays() {
 
 #[test]
 fn what_cannot_run_is_refused_before_any_reply() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(dir.path(), "broken.py", "def score(:\n");
     write(dir.path(), "dumb.py", "import sys\nfor line in sys.stdin: print('[]')\n");
     write(dir.path(), "silly.py", "import sys\nfor line in sys.stdin: print('ready', flush=True)\n");
@@ -87,7 +87,7 @@ fn what_cannot_run_is_refused_before_any_reply() {
 
 #[test]
 fn each_bad_answer_is_the_failure_of_its_reply() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(
         dir.path(),
         "score.py",
@@ -116,7 +116,7 @@ fn each_bad_answer_is_the_failure_of_its_reply() {
 /// A batch fails and the next one is scored by a new process.
 #[test]
 fn a_process_that_dies_hangs_or_babbles_is_replaced() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(
         dir.path(),
         "score.py",
@@ -154,7 +154,7 @@ fn a_process_that_dies_hangs_or_babbles_is_replaced() {
 
 #[test]
 fn answers_may_come_in_parts_and_those_that_came_count() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(
         dir.path(),
         "score.py",
@@ -175,7 +175,7 @@ fn answers_may_come_in_parts_and_those_that_came_count() {
 
 #[test]
 fn several_batches_are_several_processes_at_a_time() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(
         dir.path(),
         "score.py",
@@ -190,7 +190,7 @@ fn several_batches_are_several_processes_at_a_time() {
 
 #[test]
 fn what_was_started_ends_with_the_term() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     write(dir.path(), "score.sh", "sleep 300 & echo $! >> pids\nwhile read -r line; do echo '[]'; done");
     drop(rubric(dir.path(), "id = \"command\"\nrun = [\"bash\", \"score.sh\"]").unwrap());
     let pids = std::fs::read_to_string(dir.path().join("pids")).unwrap();
@@ -200,7 +200,7 @@ fn what_was_started_ends_with_the_term() {
 
 #[test]
 fn a_changed_script_has_another_fingerprint() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let print =
         || rubric(dir.path(), TERM).unwrap().fingerprints().next().map(|(id, print)| (id.to_owned(), print));
     write(dir.path(), "score.py", script("def score(r): return 0"));

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod command;
+mod docs;
 mod http;
 mod python;
 
@@ -14,6 +15,11 @@ use toolrl_grammar::dialect::named;
 use toolrl_reward::{
     Asked, Context, Reference, Registry, RewardError, Rubric, RubricConfig, Score, TermConfig,
 };
+
+/// A directory for scripts; none where there is no Python.
+fn python() -> Option<tempfile::TempDir> {
+    toolrl_testing::has_program("python3").then(|| tempfile::tempdir().unwrap())
+}
 
 /// The rubric of one term, whose paths start in a directory.
 fn rubric(dir: &Path, term: &str) -> Result<Rubric, RewardError> {

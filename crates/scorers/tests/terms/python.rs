@@ -5,7 +5,7 @@ use std::path::Path;
 use toolrl_grammar::dialect::named;
 use toolrl_reward::{Context, Reference, Rubric};
 
-use crate::{outcomes, refusal, rubric, scores, values, write};
+use crate::{outcomes, python, refusal, rubric, scores, values, write};
 
 fn of(dir: &Path, file: &str, more: &str) -> Rubric {
     write(dir, "reward.py", file);
@@ -14,7 +14,7 @@ fn of(dir: &Path, file: &str, more: &str) -> Rubric {
 
 #[test]
 fn a_function_is_told_what_it_names() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "def score(calls, gold, thoughts, response, *, step, steps, messages, tools, id, **rest):\n    \
@@ -44,7 +44,7 @@ fn a_function_is_told_what_it_names() {
 
 #[test]
 fn a_reward_function_of_trl_is_asked_by_the_batch() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "def score(prompts, completions, ground_truth, trainer_state, **columns):\n    \
@@ -63,7 +63,7 @@ fn a_reward_function_of_trl_is_asked_by_the_batch() {
 
 #[test]
 fn asynchronous_functions_wait_together() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "import asyncio\nnow = most = 0\nasync def score(reply):\n    global now, most\n    now += 1\n    \
@@ -77,7 +77,7 @@ fn asynchronous_functions_wait_together() {
 
 #[test]
 fn what_the_function_prints_or_reads_touches_no_answer() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "import os, subprocess, sys\nprint('[1]')\n\
@@ -90,7 +90,7 @@ fn what_the_function_prints_or_reads_touches_no_answer() {
 
 #[test]
 fn neighbours_and_tables_are_found_beside_the_file() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let sub = dir.path().join("rewards");
     std::fs::create_dir(&sub).unwrap();
     write(&sub, "words.py", "KNOWN = {'a': 0.5}");
@@ -111,7 +111,7 @@ fn neighbours_and_tables_are_found_beside_the_file() {
 
 #[test]
 fn an_exception_is_the_failure_of_its_reply() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "import sys\ndef score(reply):\n    if reply == 'raise':\n        raise ValueError('so bad')\n    \
@@ -144,7 +144,7 @@ fn an_exception_is_the_failure_of_its_reply() {
 
 #[test]
 fn a_batch_of_the_wrong_length_fails_as_a_whole() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(dir.path(), "def score(completions, **_):\n    return [1.0]\n", "batch = 2");
     let outcomes = outcomes(&rubric, &["a", "b", "c"]);
     assert!(outcomes[1].as_ref().unwrap_err().contains("1 values for 2 completions"), "{outcomes:?}");
@@ -153,7 +153,7 @@ fn a_batch_of_the_wrong_length_fails_as_a_whole() {
 
 #[test]
 fn a_function_that_hangs_or_dies_takes_only_its_batch_along() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let rubric = of(
         dir.path(),
         "import os, time\ndef score(reply):\n    if reply == 'hang': time.sleep(60)\n    \
@@ -169,7 +169,7 @@ fn a_function_that_hangs_or_dies_takes_only_its_batch_along() {
 
 #[test]
 fn what_cannot_be_loaded_is_refused_with_its_line() {
-    let dir = tempfile::tempdir().unwrap();
+    let Some(dir) = python() else { return };
     let term = |python: &str, more: &str| format!("id = \"python\"\npython = \"{python}\"\n{more}");
     let files = [
         ("def score(x:\n    pass\n", "SyntaxError"),
