@@ -8,6 +8,7 @@ mod gpu;
 mod sampling;
 mod study;
 mod template;
+mod track;
 
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use sampling::SamplingArgs;
 pub use study::StudyArgs;
 pub use template::TemplateArgs;
+pub use track::{TrackArgs, TrackerName};
 
 /// Trains language models to call tools by reinforcement learning.
 #[derive(Debug, Parser)]
@@ -61,6 +63,9 @@ pub enum Command {
     Eval(Box<EvalArgs>),
     /// Compute a step of a run again, and compare it with what was written down
     Replay(ReplayArgs),
+    /// Send what a tracker lacks of a run: MLflow, Trackio, a folder for Weights & Biases
+    #[command(after_help = track::HELP)]
+    Track(TrackArgs),
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),
@@ -111,7 +116,8 @@ A run that is over goes on by --resume RUN --set train.steps=N, with more steps 
 state (train.checkpoint_every above 0). eval.every with eval.stop.patience ends a run that gains nothing any more.
 
 The run directory gets config.toml, metrics.jsonl, completions/*.parquet, evaluations/ (each task's outcome),
-events/ (TensorBoard), checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. Standard output
+events/ (TensorBoard), checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. [[trackers]] in the
+recipe sends the same numbers to MLflow, Trackio or a folder for Weights & Biases (docs/trackers.md). Standard output
 gets the table of the evaluations before and after.";
 
 /// Arguments of `toolrl train`.

@@ -39,6 +39,7 @@ mod run_dir;
 mod signals;
 mod starter;
 mod study;
+mod track;
 mod train;
 
 use std::io::IsTerminal;
@@ -73,6 +74,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Train(args) => train::train(&args, registry),
         Command::Eval(args) => eval::eval(&args, registry),
         Command::Replay(args) => replay::replay(&args, registry),
+        Command::Track(args) => track::track(&args),
         Command::Study(args) => study::study(&args, registry),
         Command::Reward(command) => reward::run(&command, &registry.rewards),
         Command::Data(DataCommand::Build(args)) => data::build(&args),
@@ -113,6 +115,7 @@ const CRATES: [&str; 10] = [
     "toolrl_remote",
     "toolrl_scorers",
     "toolrl_study",
+    "toolrl_trackers",
     "toolrl_train",
 ];
 

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{RecordError, write_whole};
-
-const WIRE_VARINT: u64 = 0;
-const WIRE_FIXED64: u64 = 1;
-const WIRE_BYTES: u64 = 2;
-const WIRE_FIXED32: u64 = 5;
+use crate::protobuf::{
+    WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT, put_bytes, put_double, put_key, put_number,
+};
 
 /// Appends scalars to an event file that TensorBoard reads.
 #[derive(Debug)]
@@ -85,8 +83,7 @@ impl EventWriter {
             put_bytes(&mut summary, 1, &entry);
         }
         let mut event = event_at(seconds_since_epoch());
-        put_key(&mut event, 2, WIRE_VARINT);
-        put_varint(&mut event, step);
+        put_number(&mut event, 2, step);
         put_bytes(&mut event, 5, &summary);
         self.append(&event)
     }
@@ -104,27 +101,8 @@ fn seconds_since_epoch() -> f64 {
 /// The start of an `Event`: its wall time in seconds.
 fn event_at(wall_time: f64) -> Vec<u8> {
     let mut event = Vec::new();
-    put_key(&mut event, 1, WIRE_FIXED64);
-    event.extend(wall_time.to_le_bytes());
+    put_double(&mut event, 1, wall_time);
     event
-}
-
-fn put_key(out: &mut Vec<u8>, field: u64, wire_type: u64) {
-    put_varint(out, field << 3 | wire_type);
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn put_bytes(out: &mut Vec<u8>, field: u64, bytes: &[u8]) {
-    put_key(out, field, WIRE_BYTES);
-    put_varint(out, bytes.len() as u64);
-    out.extend(bytes);
 }
 
 /// A TFRecord around a payload.
@@ -244,16 +222,6 @@ mod tests {
         // CRC-32C of 32 zero bytes is 8a9136aa (RFC 3720, B.4).
         let expected = 0x8a91_36aa_u32.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(masked_crc(&[0; 32]), expected);
-    }
-
-    #[test]
-    fn varints_are_little_endian_groups_of_seven_bits() {
-        for (value, expected) in [(0, vec![0]), (127, vec![127]), (128, vec![0x80, 1]), (300, vec![0xac, 2])]
-        {
-            let mut out = Vec::new();
-            put_varint(&mut out, value);
-            assert_eq!(out, expected);
-        }
     }
 
     #[test]

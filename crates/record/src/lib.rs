@@ -21,6 +21,7 @@ mod standstill;
 mod step_log;
 mod summary;
 
+pub mod protobuf;
 pub mod report;
 
 pub use completions::{Completion, completions_path, read_completions, write_completions};

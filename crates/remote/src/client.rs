@@ -128,7 +128,8 @@ impl Client {
         let timeout = Some(self.settings.timeout);
         let mut request = self.agent.post(url).config().timeout_global(timeout).build();
         if let Some(key) = &self.settings.key {
-            request = request.header("authorization", key.bearer());
+            let (header, value) = key.in_header(self.settings.key_header);
+            request = request.header(header, value);
         }
         for (name, value) in &self.settings.headers {
             request = request.header(name, value.secret());

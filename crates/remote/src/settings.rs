@@ -12,6 +12,8 @@ pub struct Settings {
     pub key: Option<Key>,
     /// Further headers of every request, as secret as the key; none by default.
     pub headers: Vec<(String, Key)>,
+    /// The header that holds the key as it is, where a server has one of its own for it.
+    pub key_header: Option<&'static str>,
     /// The longest that one attempt may take, its reply included: 10 minutes.
     pub timeout: Duration,
     /// The longest that a connection may take: 20 seconds.
@@ -47,6 +49,7 @@ impl Settings {
             base_url: base_url.into(),
             key: None,
             headers: Vec::new(),
+            key_header: None,
             timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(20),
             retries: Retries::default(),
@@ -83,6 +86,11 @@ impl Key {
 
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.0)
+    }
+
+    /// The header that it is sent in, and what stands there.
+    pub(crate) fn in_header(&self, own: Option<&'static str>) -> (&'static str, String) {
+        own.map_or_else(|| ("authorization", self.bearer()), |header| (header, self.0.clone()))
     }
 }
 

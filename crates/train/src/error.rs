@@ -140,6 +140,9 @@ pub enum TrainError {
     /// A record of the run could not be written.
     #[error(transparent)]
     Record(#[from] toolrl_record::RecordError),
+    /// A tracker's settings, or the run's files for trackers.
+    #[error(transparent)]
+    Tracker(#[from] toolrl_trackers::TrackerError),
     /// A file of a checkpoint that its manifest calls whole is not what this program writes.
     #[error("{path}: {what}")]
     CheckpointFile {

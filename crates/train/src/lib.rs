@@ -62,7 +62,8 @@ pub use recipe::{
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};
-pub use run::{Job, RunOutcome, refuse_used, run};
+pub use run::{Job, RunOutcome, Tracked, refuse_used, run, track};
 pub use stop::Stop;
 pub use task::{Data, Source, held_out_of, load_data, load_set};
+pub use toolrl_trackers::{TrackerConfig, TrackerKind};
 pub use words::{in_dialect, worded};

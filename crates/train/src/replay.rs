@@ -44,6 +44,7 @@ pub async fn replay(
     // A replay compares steps: evaluations change none.
     recipe.eval = EvalConfig { limit: Some(0), ..EvalConfig::default() };
     recipe.device = device.unwrap_or(recipe.device);
+    recipe.trackers.clear();
     let checkpoints = Checkpoints::of(run_dir);
     let from = checkpoints.steps().into_iter().rfind(|&saved| saved < step);
     let checkpoint = from.map(|from| checkpoints.verified(Some(from))).transpose()?.map(|(_, dir)| dir);

@@ -30,6 +30,8 @@ pub struct Resume {
     pub(crate) changes: Changes,
     /// Whether policies are evaluated as they were when the run began.
     pub(crate) same_evaluation: bool,
+    /// Whether the run's files may hold something else from now on than they would have.
+    pub(crate) is_other: bool,
     /// Whether the run was over, and is to be longer than it was.
     is_extended: bool,
     changed: Vec<String>,
@@ -45,7 +47,8 @@ struct Differences {
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
-const HARMLESS: [&str; 5] = ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap"];
+const HARMLESS: [&str; 6] =
+    ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap", "trackers"];
 
 /// Settings that change no step, but when a run ends or which policy it leaves.
 const ENDING: [&str; 4] = ["eval.every", "eval.stop", "eval.best", "eval.final"];
@@ -79,6 +82,7 @@ impl Resume {
             return Err(TrainError::Changed { dir: run_dir.to_owned(), what: refused });
         }
         let same_evaluation = before.eval.evaluates_as(&recipe.eval);
+        let is_other = !refused.is_empty() || !same_evaluation;
         let changed = [refused, told].concat();
         let checkpoints = Checkpoints::of(run_dir);
         let is_extended = over.is_some();
@@ -90,7 +94,7 @@ impl Resume {
             (None, None) if checkpoints.steps().is_empty() => (0, None),
             (step, _) => checkpoints.verified(step).map(|(step, dir)| (step, Some(dir)))?,
         };
-        Ok(Self { recipe, step, checkpoint, changes, same_evaluation, is_extended, changed })
+        Ok(Self { recipe, step, checkpoint, changes, same_evaluation, is_other, is_extended, changed })
     }
 
     /// A recipe that goes on at a step that is known.
@@ -101,6 +105,7 @@ impl Resume {
             checkpoint,
             changes,
             same_evaluation: true,
+            is_other: false,
             is_extended: false,
             changed: Vec::new(),
         }
@@ -128,7 +133,8 @@ impl Resume {
         if before.sets != now.sets {
             Identity { sets: now.sets.clone(), ..before }.write(run_dir)?;
         }
-        if self.is_extended { self.reopened(run_dir) } else { Ok(self.clone()) }
+        let resume = Self { is_other: self.is_other || !what.is_empty(), ..self.clone() };
+        if self.is_extended { resume.reopened(run_dir) } else { Ok(resume) }
     }
 
     /// Takes a run up again that was over. Its last state has a place among its checkpoints before the summary goes, so
@@ -179,15 +185,10 @@ pub(crate) fn copy_files(run_dir: &Path, to: &Path, names: &[&str]) -> Result<()
 
 /// The settings that differ, but for the harmless ones: `key: old -> new`. `done` are the steps of a run that is over.
 fn differences(before: &Recipe, after: &Recipe, done: Option<u64>) -> Result<Differences, TrainError> {
-    let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
-    for (recipe, settings) in [(before, &mut old), (after, &mut new)] {
-        let table: toml::Table =
-            toml::from_str(&recipe.to_toml()?).map_err(|e| TrainError::Recipe(e.to_string()))?;
-        flatten("", &toml::Value::Table(table), settings);
-    }
+    let (old, new) = (settings(before)?, settings(after)?);
     let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let harmless = |key: &str| HARMLESS.iter().any(|start| key.starts_with(start));
-    let shown = |value: Option<&String>| value.map_or("none", String::as_str).to_owned();
+    let shown = |value: Option<&toml::Value>| value.map_or_else(|| "none".to_owned(), toml::Value::to_string);
     let is_longer = after.is_longer_than(before, done);
     let follows = [before.follows_its_length(), after.follows_its_length()].concat();
     let mut found = Differences { refused: Vec::new(), told: Vec::new() };
@@ -205,7 +206,16 @@ fn differences(before: &Recipe, after: &Recipe, done: Option<u64>) -> Result<Dif
     Ok(found)
 }
 
-fn flatten(path: &str, value: &toml::Value, settings: &mut BTreeMap<String, String>) {
+/// A recipe's settings by the paths of their keys.
+pub(crate) fn settings(recipe: &Recipe) -> Result<BTreeMap<String, toml::Value>, TrainError> {
+    let mut settings = BTreeMap::new();
+    let table: toml::Table =
+        toml::from_str(&recipe.to_toml()?).map_err(|e| TrainError::Recipe(e.to_string()))?;
+    flatten("", &toml::Value::Table(table), &mut settings);
+    Ok(settings)
+}
+
+fn flatten(path: &str, value: &toml::Value, settings: &mut BTreeMap<String, toml::Value>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
@@ -213,7 +223,7 @@ fn flatten(path: &str, value: &toml::Value, settings: &mut BTreeMap<String, Stri
                 flatten(&path, value, settings);
             }
         }
-        other => drop(settings.insert(path.to_owned(), other.to_string())),
+        other => drop(settings.insert(path.to_owned(), other.clone())),
     }
 }
 
@@ -234,7 +244,15 @@ mod tests {
         assert_eq!(with(&["train.steps=2"]), ["train.steps: 3 -> 2"]);
         let decays = with(&["train.steps=4", "train.optimizer.schedule.decay=linear"]);
         assert!(decays[1].contains("3 -> 4, on which train.optimizer.schedule depends"), "{decays:?}");
-        assert_eq!(with(&["train.checkpoint_every=5", "eval.limit=3", "name=b"]), [""; 0]);
+        assert_eq!(
+            with(&[
+                "train.checkpoint_every=5",
+                "eval.limit=3",
+                "name=b",
+                "trackers=[{ kind='wandb', dir='w' }]"
+            ]),
+            [""; 0]
+        );
         assert_eq!(with(&["train.guards.max_logprob_gap=0.5"]), [""; 0], "it stops a run, and changes none");
         assert_eq!(with(&["train.guards.on_fault=skip"]), ["train.guards.on_fault: \"stop\" -> \"skip\""]);
         assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);

@@ -21,6 +21,7 @@ mod scorers;
 mod settings;
 mod study;
 mod tasks;
+mod trackers;
 mod train;
 mod words;
 mod workbench;

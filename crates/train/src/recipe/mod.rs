@@ -27,6 +27,7 @@ use toolrl_policy::{DeviceChoice, Precision};
 use toolrl_reward::{Registry, Rubric, RubricConfig};
 use toolrl_rollout::SamplingParams;
 use toolrl_scorers::settle;
+use toolrl_trackers::TrackerConfig;
 
 use crate::TrainError;
 
@@ -104,6 +105,9 @@ pub struct Recipe {
     /// The evaluation before, during and after.
     #[serde(default)]
     pub eval: EvalConfig,
+    /// Where else its numbers go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trackers: Vec<TrackerConfig>,
 }
 
 /// What replies are scored by.
@@ -191,7 +195,9 @@ impl Recipe {
         let of_sets = recipe.eval.sets.iter_mut().map(|set| &mut set.data);
         let of_eval = of_sets.chain(of_benchmarks);
         let of_prompt_file = is_file.then_some(&mut of_prompt);
-        for path in of_policy.into_iter().chain(of_data).chain(of_eval).chain(of_prompt_file) {
+        let of_trackers = recipe.trackers.iter_mut().flat_map(TrackerConfig::paths);
+        let paths = of_policy.into_iter().chain(of_data).chain(of_eval).chain(of_prompt_file);
+        for path in paths.chain(of_trackers) {
             let shown = path.display();
             *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
         }
@@ -238,6 +244,9 @@ impl Recipe {
         self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
         self.data.check()?;
         self.train.check()?;
+        for (place, tracker) in self.trackers.iter().enumerate() {
+            tracker.check().map_err(|e| TrainError::Recipe(format!("trackers[{place}].{e}")))?;
+        }
         Ok(self)
     }
 }

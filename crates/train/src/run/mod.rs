@@ -5,6 +5,7 @@ mod finish;
 mod prepared;
 mod recording;
 mod records;
+mod track;
 mod trainer;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::time::Instant;
 
 use toolrl_eval::Evaluation;
 use toolrl_record::Summary;
+use toolrl_trackers::Status;
 
 use crate::identity::Identity;
 use crate::lock::RunLock;
@@ -21,6 +23,7 @@ use evaluations::Evaluations;
 use finish::{FINAL, Finish, Finished};
 use prepared::Prepared;
 use records::Records;
+pub use track::{Tracked, track};
 use trainer::Trainer;
 
 /// What is to be run.
@@ -127,6 +130,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
     let report = records.report(recipe, &summary, (&parts.rubrics.training, chat.dialect()), &data.train)?;
     // Last: what has a summary is finished.
     summary.write(&run_dir.join("summary.json"))?;
+    records.end(Status::Finished);
     Ok(RunOutcome { summary, policy: run_dir.join(FINAL), report })
 }
 

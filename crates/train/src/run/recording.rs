@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use toolrl_record::StepMetrics;
+use toolrl_trackers::Status;
 
 use super::trainer::{CRITIC_STATE, STATE, TASKS, TRAINER, Trainer};
 use crate::TrainError;
@@ -76,6 +77,7 @@ impl Trainer<'_, '_> {
         }
         if stops {
             self.observer.end();
+            self.records.end(Status::Stopped);
             return Err(TrainError::Stopped { step, dir: self.job.run_dir.to_owned() });
         }
         if self.evaluations.is_due(step) {

@@ -12,7 +12,9 @@ use toolrl_record::{
 };
 use toolrl_reward::{Context, Rubric};
 use toolrl_rollout::{Group, Prompt};
+use toolrl_trackers::{Mirrors, Point, Status, now};
 
+use super::track;
 use crate::examples::{completion, examples};
 use crate::rl::Credited;
 use crate::task::Task;
@@ -26,12 +28,22 @@ pub(super) struct Records {
     events: EventWriter,
     rows: Vec<StepMetrics>,
     evaluated: Vec<EvaluationRow>,
+    mirrors: Mirrors,
+}
+
+impl Drop for Records {
+    /// What nobody ended ends by an error.
+    fn drop(&mut self) {
+        self.end(Status::Failed);
+    }
 }
 
 impl Records {
     /// Begins them, or goes on with those of a run that was cut off: what it wrote after its checkpoint is written
     /// again.
     pub(super) fn open(recipe: &Recipe, dir: &Path, resume: Option<&Resume>) -> Result<Self, TrainError> {
+        // First: what is another run to trackers by what is set anew is so though it is killed here.
+        let tracked = track::tracked(recipe, dir, resume.is_some_and(|resume| resume.is_other))?;
         write_whole(&dir.join("config.toml"), recipe.to_toml()?.as_bytes())?;
         let (path, of_evaluations) = (dir.join("metrics.jsonl"), dir.join("evaluations.jsonl"));
         let metrics = match resume {
@@ -53,13 +65,20 @@ impl Records {
             })?,
             None => EventWriter::create(&events)?,
         };
-        Ok(Self { dir: dir.to_owned(), metrics, evaluations, events, rows, evaluated })
+        let mirrors = track::mirrors(recipe, dir, tracked.as_ref())?;
+        Ok(Self { dir: dir.to_owned(), metrics, evaluations, events, rows, evaluated, mirrors })
+    }
+
+    /// Tells the trackers how the run ended.
+    pub(super) fn end(&mut self, status: Status) {
+        self.mirrors.end(status, &format!("toolrl track {} sends the rest", self.dir.display()));
     }
 
     /// Writes down an evaluation.
     pub(super) fn evaluation(&mut self, row: EvaluationRow) -> Result<(), TrainError> {
         self.evaluations.append(&row)?;
         self.events.append_scalars(row.step, &row.scalars())?;
+        self.mirrors.point(|| Point::of_evaluation(&row, now()));
         self.evaluated.push(row);
         Ok(())
     }
@@ -72,6 +91,7 @@ impl Records {
     pub(super) fn step(&mut self, metrics: &StepMetrics) -> Result<(), TrainError> {
         self.metrics.append(metrics)?;
         self.events.append_scalars(metrics.step, &metrics.scalars())?;
+        self.mirrors.point(|| Point::of_step(metrics, now()));
         self.rows.push(metrics.clone());
         Ok(())
     }

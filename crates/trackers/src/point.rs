@@ -1,0 +1,70 @@
+//! What a run measured at a step.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use toolrl_record::{EvaluationRow, StepMetrics, read_rows};
+
+use crate::TrackerError;
+
+/// The numbers of a step, or of an evaluation after one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// Steps done.
+    pub step: u64,
+    /// `step`, or the name of the evaluation: with the step it names the point.
+    pub of: String,
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// Name and value, as TensorBoard has them.
+    pub scalars: Vec<(String, f64)>,
+}
+
+impl Point {
+    /// Of a training step.
+    pub fn of_step(row: &StepMetrics, time: f64) -> Self {
+        Self { step: row.step, of: "step".to_owned(), time, scalars: row.scalars() }
+    }
+
+    /// Of an evaluation.
+    pub fn of_evaluation(row: &EvaluationRow, time: f64) -> Self {
+        Self { step: row.step, of: row.evaluation.clone(), time, scalars: row.scalars() }
+    }
+
+    /// When, in whole milliseconds.
+    pub(crate) fn milliseconds(&self) -> u64 {
+        (self.time * 1000.0) as u64
+    }
+}
+
+/// Now, in seconds since 1970.
+pub fn now() -> f64 {
+    seconds(SystemTime::now())
+}
+
+pub(crate) fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs_f64()
+}
+
+/// Every point that a run's `metrics.jsonl` and `evaluations.jsonl` hold, by step. The files have no times: a point's is
+/// `begun` and the seconds that the rows up to it took.
+///
+/// # Errors
+/// [`TrackerError::Record`].
+pub fn history(run_dir: &Path, begun: f64) -> Result<Vec<Point>, TrackerError> {
+    let (metrics, evaluations) = (run_dir.join("metrics.jsonl"), run_dir.join("evaluations.jsonl"));
+    let steps: Vec<StepMetrics> = if metrics.exists() { read_rows(&metrics)? } else { Vec::new() };
+    let evaluations: Vec<EvaluationRow> =
+        if evaluations.exists() { read_rows(&evaluations)? } else { Vec::new() };
+    let of_steps = steps.iter().map(|row| (row.seconds.values().sum(), Point::of_step(row, 0.0)));
+    let of_evaluations = evaluations.iter().map(|row| (row.seconds, Point::of_evaluation(row, 0.0)));
+    let mut points: Vec<(f64, Point)> = of_steps.chain(of_evaluations).collect();
+    // Stable: a step before the evaluations after it.
+    points.sort_by_key(|(_, point)| point.step);
+    let mut time = begun;
+    for (seconds, point) in &mut points {
+        time += *seconds;
+        point.time = time;
+    }
+    Ok(points.into_iter().map(|(_, point)| point).collect())
+}
