@@ -19,6 +19,8 @@ mod report;
 mod sampled;
 mod score;
 
+pub mod significance;
+
 pub use error::EvalError;
 pub use exact::{is_exact, makes_gold_calls};
 pub use held_out::{Draws, Evaluation, HeldOut, evaluate};
