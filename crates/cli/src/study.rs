@@ -157,3 +157,22 @@ impl StudyObserver for Lines {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The paper changes at step 30 and moves over 150 steps, of the steps that its own recipe takes.
+    #[test]
+    fn schedules_stand_at_the_same_part_of_a_run_as_in_the_papers_recipe() {
+        let steps = |recipe: &str| recipes::find(recipe, &[]).unwrap().train.steps().unwrap() as f64;
+        let scaled = |of: f64| (of * steps("tiny-grpo") / steps("paper-grpo")).round();
+        let study = find("paper").unwrap();
+        let schedules = [("two-stage scale", "two_stage_at", 30.0), ("smooth scale", "smooth_over", 150.0)];
+        for (arm, key, of_paper) in schedules {
+            let arm = study.arms.iter().find(|found| found.name == arm).unwrap();
+            let set = &arm.stages[0].set[0];
+            assert_eq!(set.matches(&format!("{key} = {}", scaled(of_paper))).count(), 2, "{set}");
+        }
+    }
+}
