@@ -18,6 +18,9 @@ pub struct Summary {
     pub steps: u64,
     /// Seconds of the whole run, both evaluations included.
     pub seconds: f64,
+    /// Seconds that the cores computed in it; none where the system does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_seconds: Option<f64>,
     /// The policy that the run began with.
     pub before: EvalReport,
     /// The policy that it ended with.
@@ -124,6 +127,7 @@ mod tests {
             seed: 1,
             steps: 2,
             seconds: 3.5,
+            cpu_seconds: None,
             before: report("start", 1.0),
             after: report("end", 2.0),
             ..Summary::default()

@@ -1,8 +1,11 @@
 //! Which claims hold.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-use crate::{ArmResult, Finding, Statistic};
+use serde::Serialize;
+use toolrl_eval::significance::{holm, sign_flip, welch};
+
+use crate::{ArmResult, Finding, Measure, Statistic};
 
 /// A claim with what was found of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -14,78 +17,139 @@ pub struct FindingResult {
     pub of_better: Option<Statistic>,
     /// The other.
     pub of_worse: Option<Statistic>,
+    /// How likely such a difference is by chance.
+    pub p: Chance,
     /// What follows.
     pub verdict: Verdict,
+}
+
+/// How likely a difference as great as the one that was found is where there is none, two-sided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Chance {
+    /// By the seeds that were trained with: Welch's test of the arms' means over their seeds. None with fewer than two seeds of
+    /// either, and where nothing has a spread.
+    pub seeds: Option<f64>,
+    /// By the tasks that were asked: the paired permutation test of each task's mean over the seeds. None of runs that kept no
+    /// outcomes, and of measures that are no task's.
+    pub tasks: Option<f64>,
+    /// The greater of the two, with Holm's correction for all claims of the study.
+    pub corrected: Option<f64>,
 }
 
 /// What a study says of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// The worst seed of the one is above the best of the other.
+    /// Chance is ruled out at 5 %, among all claims of the study.
     Holds,
-    /// The ranges over the seeds overlap: nothing can be said.
-    WithinSpread,
-    /// The other way round, the ranges apart.
+    /// It would be if this were the only claim.
+    Alone,
+    /// It is not: nothing can be said.
+    NotShown,
+    /// The other way round, and chance is ruled out among all claims.
     Reversed,
     /// Fewer than two seeds of either are done, which have no spread.
     TooFewSeeds,
 }
+
+/// The p below which chance is ruled out.
+const LEVEL: f64 = 0.05;
 
 impl Verdict {
     /// In words.
     pub fn text(self) -> &'static str {
         match self {
             Self::Holds => "holds",
-            Self::WithinSpread => "within the spread of seeds",
+            Self::Alone => "by itself, not among all claims",
+            Self::NotShown => "not shown",
             Self::Reversed => "does not hold: the other way round",
             Self::TooFewSeeds => "too few seeds",
         }
     }
+}
 
-    fn of(better: Option<&Statistic>, worse: Option<&Statistic>) -> Self {
-        let (Some(better), Some(worse)) = (better, worse) else { return Self::TooFewSeeds };
-        if better.values.len() < 2 || worse.values.len() < 2 {
-            return Self::TooFewSeeds;
-        }
-        let ((least, most), (other_least, other_most)) = (better.range(), worse.range());
-        if least > other_most {
-            Self::Holds
-        } else if most < other_least {
-            Self::Reversed
-        } else {
-            Self::WithinSpread
+impl Chance {
+    /// Of both kinds before correction: the greater, as a claim on ways to train has to stand against both.
+    fn raw(&self) -> Option<f64> {
+        self.seeds.map(|seeds| seeds.max(self.tasks.unwrap_or(0.0)))
+    }
+
+    fn verdict(&self, difference: f64) -> Verdict {
+        // Without a p neither arm has a spread.
+        let (Some(raw), Some(corrected)) = (self.raw(), self.corrected) else { return Verdict::NotShown };
+        match (corrected < LEVEL, difference > 0.0) {
+            (true, true) => Verdict::Holds,
+            (true, false) => Verdict::Reversed,
+            (false, true) if raw < LEVEL => Verdict::Alone,
+            (false, _) => Verdict::NotShown,
         }
     }
 }
 
 impl FindingResult {
-    pub(crate) fn of(finding: &Finding, arms: &[ArmResult]) -> Self {
-        let statistic = |name: &str| arms.iter().find(|arm| arm.name == name)?.statistic(finding.by);
-        let (of_better, of_worse) = (statistic(&finding.better), statistic(&finding.worse));
-        let verdict = Verdict::of(of_better.as_ref(), of_worse.as_ref());
-        Self { finding: finding.clone(), of_better, of_worse, verdict }
+    /// What was found of a study's claims.
+    pub(crate) fn all(findings: &[Finding], arms: &[ArmResult]) -> Vec<Self> {
+        let of = |finding: &Finding| {
+            let arm = |name: &str| arms.iter().find(|arm| arm.name == name);
+            let (better, worse) = (arm(&finding.better), arm(&finding.worse));
+            let statistic = |arm: Option<&ArmResult>| arm?.statistic(finding.by);
+            let tasks = better.zip(worse).and_then(|arms| by_tasks(finding.by, arms));
+            Self::one(finding, statistic(better), statistic(worse), tasks)
+        };
+        Self::corrected(findings.iter().map(of).collect())
     }
+
+    /// A claim by its arms' figures, before it is seen among others.
+    fn one(
+        finding: &Finding,
+        of_better: Option<Statistic>,
+        of_worse: Option<Statistic>,
+        tasks: Option<f64>,
+    ) -> Self {
+        let moments = of_better.as_ref().zip(of_worse.as_ref()).map(|(a, b)| (a.moments(), b.moments()));
+        let seeds = moments.and_then(|(better, worse)| welch(better, worse));
+        let p = Chance { seeds, tasks, corrected: None };
+        Self { finding: finding.clone(), of_better, of_worse, p, verdict: Verdict::TooFewSeeds }
+    }
+
+    /// The claims of a study with the correction for their number.
+    fn corrected(mut findings: Vec<Self>) -> Vec<Self> {
+        let raw: Vec<f64> = findings.iter().filter_map(|finding| finding.p.raw()).collect();
+        let mut corrected = holm(&raw).into_iter();
+        for finding in &mut findings {
+            finding.p.corrected = finding.p.raw().and_then(|_| corrected.next());
+            if let (Some(better), Some(worse)) = (&finding.of_better, &finding.of_worse)
+                && better.values.len().min(worse.values.len()) > 1
+            {
+                finding.verdict = finding.p.verdict(better.mean - worse.mean);
+            }
+        }
+        findings
+    }
+}
+
+/// The p by tasks, over those that every run of both arms was asked.
+fn by_tasks(measure: Measure, (better, worse): (&ArmResult, &ArmResult)) -> Option<f64> {
+    let (better, worse) = (means(measure, better)?, means(measure, worse)?);
+    let differences: Vec<f64> =
+        better.iter().filter_map(|(id, value)| Some(value - worse.get(id)?)).collect();
+    sign_flip(&differences)
+}
+
+/// Each task's mean over an arm's seeds; none where a run kept no outcomes.
+fn means(measure: Measure, arm: &ArmResult) -> Option<BTreeMap<&str, f64>> {
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for run in &arm.runs {
+        for outcome in &run.outcomes.as_ref()?.tasks {
+            if let Some(value) = measure.of_task(outcome) {
+                values.entry(&outcome.id).or_default().push(value);
+            }
+        }
+    }
+    values.retain(|_, of_seeds| of_seeds.len() == arm.runs.len());
+    Some(values.into_iter().map(|(id, of)| (id, of.iter().sum::<f64>() / of.len() as f64)).collect())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_claim_holds_where_the_seeds_are_apart() {
-        let of = |values: &[f64]| Statistic::of(values.to_vec());
-        let cases = [
-            (of(&[1.2, 1.3, 1.5]), of(&[0.9, 1.1, 1.19]), Verdict::Holds),
-            (of(&[1.2, 1.3, 1.5]), of(&[0.9, 1.25, 1.0]), Verdict::WithinSpread),
-            (of(&[0.1, 0.2]), of(&[0.3, 0.4]), Verdict::Reversed),
-            (of(&[0.1, 0.2]), of(&[0.1, 0.2]), Verdict::WithinSpread),
-            (of(&[1.0]), of(&[0.5]), Verdict::TooFewSeeds),
-            (of(&[1.2, 1.3]), of(&[0.5]), Verdict::TooFewSeeds),
-            (of(&[1.0, 1.1]), None, Verdict::TooFewSeeds),
-        ];
-        for (better, worse, expected) in cases {
-            assert_eq!(Verdict::of(better.as_ref(), worse.as_ref()), expected, "{better:?} {worse:?}");
-        }
-    }
-}
+#[path = "findings_tests.rs"]
+mod tests;

@@ -1,7 +1,8 @@
 //! What arms are compared by, and a measure over seeds.
 
 use serde::{Deserialize, Serialize};
-use toolrl_eval::Rates;
+use toolrl_eval::significance::Moments;
+use toolrl_eval::{EvalReport, Outcome, Rates};
 
 use crate::ArmRun;
 
@@ -13,6 +14,8 @@ pub enum Measure {
     Reward,
     /// Share of replies that make the gold calls and no other.
     Exact,
+    /// The same over the tasks whose gold reply makes a call: keeping silent earns nothing there.
+    ExactCalls,
     /// Share of replies of the strict form.
     Format,
     /// Mean reward over tasks whose tools training shows.
@@ -30,9 +33,10 @@ pub enum Measure {
 
 impl Measure {
     /// Those of an evaluation, in a table's order.
-    pub const TABLE: [Self; 7] = [
+    pub const TABLE: [Self; 8] = [
         Self::Reward,
         Self::Exact,
+        Self::ExactCalls,
         Self::Format,
         Self::SeenReward,
         Self::SeenExact,
@@ -50,6 +54,7 @@ impl Measure {
         match self {
             Self::Reward => "reward",
             Self::Exact => "exact calls",
+            Self::ExactCalls => "exact, tasks with calls",
             Self::Format => "format",
             Self::SeenReward => "reward, seen tools",
             Self::SeenExact => "exact, seen tools",
@@ -65,6 +70,7 @@ impl Measure {
             Self::Reward | Self::Exact | Self::Format => Some(&run.after.overall),
             Self::SeenReward | Self::SeenExact => run.after.seen_tools.as_ref(),
             Self::UnseenReward | Self::UnseenExact => run.after.unseen_tools.as_ref(),
+            Self::ExactCalls => return exact_with_calls(&run.after),
             Self::Learning => return run.learning,
         };
         part.map(|rates| match self {
@@ -74,10 +80,40 @@ impl Measure {
         })
     }
 
+    /// Its value on one task; none where it leaves the task out, or is of no single task.
+    pub fn of_task(self, outcome: &Outcome) -> Option<f64> {
+        let reply = &outcome.greedy;
+        let is_counted = match self {
+            Self::SeenReward | Self::SeenExact => !outcome.unseen_tools,
+            Self::UnseenReward | Self::UnseenExact => outcome.unseen_tools,
+            Self::ExactCalls => outcome.kind.as_str() != NO_CALL,
+            Self::Reward | Self::Exact | Self::Format => true,
+            Self::Learning => false,
+        };
+        let value = match self {
+            Self::Format => Some(f64::from(reply.well_formed)),
+            _ if self.is_share() => Some(f64::from(reply.exact)),
+            _ => reply.score.as_ref().map(|score| score.total),
+        };
+        value.filter(|_| is_counted)
+    }
+
     /// Whether it is a share, which reads best in percent.
     pub fn is_share(self) -> bool {
-        matches!(self, Self::Exact | Self::Format | Self::SeenExact | Self::UnseenExact)
+        matches!(self, Self::Exact | Self::ExactCalls | Self::Format | Self::SeenExact | Self::UnseenExact)
     }
+}
+
+/// The kind of the tasks whose gold reply makes no call.
+const NO_CALL: &str = "no_call";
+
+/// The share of exact replies over the kinds of task with calls.
+fn exact_with_calls(report: &EvalReport) -> Option<f64> {
+    let with_calls = report.by_kind.iter().filter(|(kind, _)| *kind != NO_CALL);
+    let (exact, tasks) = with_calls.fold((0.0, 0), |(exact, tasks), (_, rates)| {
+        (exact + rates.exact_call_rate * rates.tasks as f64, tasks + rates.tasks)
+    });
+    (tasks > 0).then(|| exact / tasks as f64)
 }
 
 /// A measure over seeds.
@@ -115,10 +151,9 @@ impl Statistic {
         }
     }
 
-    /// Least and greatest.
-    pub fn range(&self) -> (f64, f64) {
-        let fold = |f: fn(f64, f64) -> f64| self.values.iter().copied().fold(self.mean, f);
-        (fold(f64::min), fold(f64::max))
+    /// What a test over seeds takes of it.
+    pub fn moments(&self) -> Moments {
+        Moments { n: self.values.len(), mean: self.mean, std: self.std }
     }
 }
 
@@ -133,7 +168,7 @@ mod tests {
         let s = Statistic::of(vec![1.0, 2.0, 4.0]).unwrap();
         assert!((s.mean - 7.0 / 3.0).abs() < 1e-12);
         assert!((s.std - (7.0f64 / 3.0).sqrt()).abs() < 1e-12);
-        assert_eq!(s.range(), (1.0, 4.0));
+        assert_eq!(s.moments(), Moments { n: 3, mean: s.mean, std: s.std });
         assert_eq!(Statistic::of(vec![0.25]).unwrap().text(Measure::Exact), "25.0 %");
         assert_eq!(s.text(Measure::Reward), "2.333 ± 1.528");
         assert_eq!(Statistic::of(vec![]), None);
@@ -147,17 +182,39 @@ mod tests {
             format_rate: r / 5.0,
             ..Rates::default()
         };
+        let of_kinds = [("no_call", 9.0, 2), ("one_call", 4.0, 3), ("history", 2.0, 1)];
+        let of_kind = |(kind, r, tasks): (&str, f64, usize)| (kind.to_owned(), Rates { tasks, ..rates(r) });
         let after = EvalReport {
+            by_kind: of_kinds.map(of_kind).into(),
             overall: rates(1.0),
             seen_tools: Some(rates(2.0)),
             unseen_tools: Some(rates(3.0)),
             ..EvalReport::default()
         };
-        let run = ArmRun { seed: 1, dir: None, seconds: 0.0, after, learning: Some(0.4) };
+        let run = ArmRun { after, learning: Some(0.4), ..ArmRun::default() };
         let values: Vec<f64> = Measure::all().map(|m| m.of(&run).unwrap()).collect();
-        assert_eq!(values, [1.0, 0.1, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
+        assert_eq!(values, [1.0, 0.1, 1.4 / 4.0, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
         let empty = ArmRun { after: EvalReport::default(), learning: None, ..run };
         assert_eq!(Measure::UnseenExact.of(&empty), None);
         assert_eq!(Measure::Learning.of(&empty), None);
+        assert_eq!(Measure::ExactCalls.of(&empty), None);
+    }
+
+    #[test]
+    fn every_measure_reads_its_own_tasks() {
+        let of = |kind: &str, unseen: bool| -> Outcome {
+            let text = format!(
+                r#"{{"id": "a", "kind": "{kind}", "unseen_tools": {unseen}, "gold": "g", "reply": "", "error": null,
+                    "score": {{"total": 2.5, "components": {{}}}}, "well_formed": false, "exact": true,
+                    "overlong": false, "tokens": 0, "finish": "length"}}"#
+            );
+            serde_json::from_str(&text).unwrap()
+        };
+        let values = |outcome: &Outcome| Measure::all().map(|m| m.of_task(outcome)).collect::<Vec<_>>();
+        let (some, one) = (Some(2.5), Some(1.0));
+        let expected = [some, one, one, Some(0.0), some, one, None, None, None];
+        assert_eq!(values(&of("one_call", false)), expected);
+        let expected = [some, one, None, Some(0.0), None, None, some, one, None];
+        assert_eq!(values(&of("no_call", true)), expected);
     }
 }

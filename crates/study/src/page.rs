@@ -18,6 +18,7 @@ pub fn page(results: &Results) -> Result<String, RecordError> {
         about => &study.about,
         done => done(results),
         findings => results.findings.iter().map(finding_cells).collect::<Vec<_>>(),
+        finding_heads => FINDING,
         tables => study.tables().iter().map(|table| shown(results, table)).collect::<Vec<_>>(),
     };
     render_page(include_str!("study.html"), shown)
@@ -28,12 +29,13 @@ fn shown(results: &Results, table: &Table) -> Value {
     let measures = measures(results, table);
     let row = |arm: &ArmResult| {
         let cells: Vec<String> = measures.iter().map(|&measure| cell(arm, measure)).collect();
-        context! { name => &arm.name, seeds => arm.runs.len(), cells, minutes => minutes(arm) }
+        context! { name => &arm.name, seeds => arm.runs.len(), cells, cost => cost(arm) }
     };
     context! {
         title => &table.title,
         paper => &table.paper,
         measures => measures.iter().map(|measure| measure.title()).collect::<Vec<_>>(),
+        costs => COSTS,
         arms => arms(results, table).into_iter().map(row).collect::<Vec<_>>(),
         chart => chart(results, table).map(|chart| chart.markup()),
     }
@@ -48,31 +50,33 @@ pub fn markdown(results: &Results) -> String {
         if !table.paper.is_empty() {
             out += &format!("{}\n\n", table.paper);
         }
-        let heads: Vec<&str> = measures.iter().map(|m| m.title()).collect();
-        out += &format!(
-            "| | seeds | {} | minutes |\n|---|{}\n",
-            heads.join(" | "),
-            "---|".repeat(heads.len() + 2)
-        );
+        let titles = measures.iter().map(|m| m.title());
+        let heads: Vec<&str> = ["", "seeds"].into_iter().chain(titles).chain(COSTS).collect();
+        out += &format!("|{}\n|{}\n", line(&heads), "---|".repeat(heads.len()));
         for arm in arms(results, &table) {
-            let cells: Vec<String> = measures.iter().map(|&m| cell(arm, m)).collect();
-            out += &format!(
-                "| {} | {} | {} | {} |\n",
-                arm.name,
-                arm.runs.len(),
-                cells.join(" | "),
-                minutes(arm)
-            );
+            let cells = measures.iter().map(|&m| cell(arm, m));
+            let first = [arm.name.clone(), arm.runs.len().to_string()];
+            let row: Vec<String> = first.into_iter().chain(cells).chain(cost(arm)).collect();
+            out += &format!("|{}\n", line(&row));
         }
         out.push('\n');
     }
     if !results.findings.is_empty() {
-        out += "### Findings\n\n| claim | by | better | worse | |\n|---|---|---|---|---|\n";
-        for finding in &results.findings {
-            out += &format!("| {} |\n", finding_cells(finding).join(" | "));
-        }
+        out += &format!("### Findings\n\n{}", findings(&results.findings));
     }
     out
+}
+
+/// The findings as a table of Markdown.
+pub(crate) fn findings(results: &[FindingResult]) -> String {
+    let rows = results.iter().map(|finding| format!("|{}\n", line(&finding_cells(finding))));
+    let head = format!("|{}\n|{}\n", line(&FINDING), "---|".repeat(FINDING.len()));
+    std::iter::once(head).chain(rows).collect()
+}
+
+/// The cells of a row behind its first bar.
+fn line<T: AsRef<str>>(cells: &[T]) -> String {
+    cells.iter().map(|cell| format!(" {} |", cell.as_ref()).replace("  ", " ")).collect()
 }
 
 /// How much of the study is done.
@@ -87,9 +91,24 @@ fn done(results: &Results) -> String {
     )
 }
 
-/// An arm's mean run time.
-fn minutes(arm: &ArmResult) -> String {
-    if arm.runs.is_empty() { "–".to_owned() } else { format!("{:.1}", arm.seconds() / 60.0) }
+/// What a seed of an arm costs.
+const COSTS: [&str; 4] = ["tokens trained", "tokens sampled", "minutes", "CPU minutes"];
+
+/// The means over an arm's seeds.
+fn cost(arm: &ArmResult) -> [String; 4] {
+    let shown = |value: Option<f64>, unit: f64| {
+        value.map_or_else(|| "–".to_owned(), |value| format!("{:.1}", value / unit))
+    };
+    let thousands = |value: Option<f64>| match shown(value, 1000.0) {
+        none if none == "–" => none,
+        some => format!("{some}k"),
+    };
+    [
+        thousands(arm.mean(|run| Some(run.tokens_trained as f64))),
+        thousands(arm.mean(|run| Some(run.tokens_sampled as f64))),
+        shown(arm.mean(|run| Some(run.seconds)), 60.0),
+        shown(arm.mean(|run| run.cpu_seconds), 60.0),
+    ]
 }
 
 fn arms<'r>(results: &'r Results, table: &Table) -> Vec<&'r ArmResult> {
@@ -118,8 +137,11 @@ pub(crate) fn chart(results: &Results, table: &Table) -> Option<Chart> {
     (!series.is_empty()).then(|| Chart { title, y_label: "reward as trained".to_owned(), series })
 }
 
-/// A finding's claim, measure, both arms with their values, and the verdict.
-fn finding_cells(result: &FindingResult) -> [String; 5] {
+/// The heads of [`finding_cells`].
+const FINDING: [&str; 8] = ["claim", "by", "better", "worse", "p, seeds", "p, tasks", "p, corrected", ""];
+
+/// A finding's claim, measure, both arms with their values, how likely that is by chance, and the verdict.
+fn finding_cells(result: &FindingResult) -> [String; 8] {
     let finding = &result.finding;
     let side = |name: &str, statistic: &Option<crate::Statistic>| {
         let value = statistic.as_ref().map_or_else(|| "–".to_owned(), |s| s.text(finding.by));
@@ -130,6 +152,18 @@ fn finding_cells(result: &FindingResult) -> [String; 5] {
         finding.by.title().to_owned(),
         side(&finding.better, &result.of_better),
         side(&finding.worse, &result.of_worse),
+        p(result.p.seeds),
+        p(result.p.tasks),
+        p(result.p.corrected),
         result.verdict.text().to_owned(),
     ]
+}
+
+/// A p to three digits.
+fn p(p: Option<f64>) -> String {
+    match p {
+        None => "–".to_owned(),
+        Some(p) if p < 0.0005 => "< 0.001".to_owned(),
+        Some(p) => format!("{p:.3}"),
+    }
 }

@@ -136,7 +136,8 @@ pub(crate) fn same_settings(found: &Recipe, planned: &Recipe) -> bool {
     let mut planned = planned.clone();
     planned.template.date = planned.template.date.or(found.template.date);
     planned.dialect.clone_from(&found.dialect);
-    let settings = |recipe: &Recipe| Recipe { policy: None, ..recipe.clone() }.resolved().ok();
+    let settings =
+        |recipe: &Recipe| Recipe { policy: None, trackers: Vec::new(), ..recipe.clone() }.resolved().ok();
     settings(found) == settings(&planned)
 }
 
@@ -192,6 +193,7 @@ by = "reward"
             seed,
             steps: 2,
             seconds: seconds as f64,
+            cpu_seconds: Some(2.0 * seconds as f64),
             before,
             after,
             ..Summary::default()

@@ -1,14 +1,14 @@
 //! What the runs of a study left, gathered.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
-use toolrl_eval::EvalReport;
-use toolrl_record::{StepMetrics, Summary, read_rows, write_whole};
+use toolrl_record::{Summary, write_whole};
 
+use crate::arm_run::{Stage, outcomes};
 use crate::plan::slug;
-use crate::{Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
+use crate::{ArmRun, Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
 
 /// The results of a study, as far as it is done: `study.json`.
 #[derive(Clone, Debug, Serialize)]
@@ -40,21 +40,6 @@ pub struct ArmResult {
     pub curve: Curve,
 }
 
-/// An arm with one seed.
-#[derive(Clone, Debug, Serialize)]
-pub struct ArmRun {
-    /// The seed.
-    pub seed: u64,
-    /// The last stage's directory; none of the policy that is not trained.
-    pub dir: Option<PathBuf>,
-    /// Seconds of all its stages.
-    pub seconds: f64,
-    /// The evaluation of the policy that it made.
-    pub after: EvalReport,
-    /// Mean over the last stage's steps of the mean reward of their replies; none where it sampled none.
-    pub learning: Option<f64>,
-}
-
 impl Results {
     /// Reads what is done of a plan.
     ///
@@ -68,23 +53,17 @@ impl Results {
             let mut runs = Vec::new();
             let mut metrics = Vec::new();
             for (&seed, chain) in chains {
-                let stages: Option<Vec<&Summary>> = chain.iter().map(|&i| summaries[i].as_ref()).collect();
-                let Some(stages) = stages else { continue };
-                let Some((&last, summary)) = chain.last().zip(stages.last()) else {
-                    runs.extend(untrained(plan, &summaries, seed));
-                    continue;
-                };
-                let steps: Vec<StepMetrics> = read_rows(&plan.runs[last].dir.join("metrics.jsonl"))?;
-                let rewards = steps.iter().filter_map(|step| Some(step.detail.sampled()?.reward.mean));
-                let learning = Statistic::of(rewards.collect()).map(|over_steps| over_steps.mean);
-                metrics.push(steps);
-                runs.push(ArmRun {
-                    seed,
-                    dir: Some(plan.runs[last].dir.clone()),
-                    seconds: stages.iter().map(|s| s.seconds).sum(),
-                    after: summary.after.clone(),
-                    learning,
-                });
+                let stages: Option<Vec<Stage<'_>>> =
+                    chain.iter().map(|&i| Some((&*plan.runs[i].dir, summaries[i].as_ref()?))).collect();
+                match stages {
+                    Some(stages) if stages.is_empty() => runs.extend(untrained(plan, &summaries, seed)?),
+                    Some(stages) => {
+                        let (run, steps) = ArmRun::read(seed, &stages)?;
+                        runs.push(run);
+                        metrics.push(steps);
+                    }
+                    None => {}
+                }
             }
             Ok(ArmResult::of(&arm.name, runs, Curve::of(&metrics)))
         };
@@ -96,7 +75,7 @@ impl Results {
             done: done().count(),
             planned: plan.runs.len(),
             seconds: done().map(|s| s.seconds).sum(),
-            findings: plan.study.findings.iter().map(|f| FindingResult::of(f, &arms)).collect(),
+            findings: FindingResult::all(&plan.study.findings, &arms),
             arms,
         })
     }
@@ -127,11 +106,14 @@ impl Results {
 
 /// The policy that the first stages start from: its evaluation before the first run with this seed. An evaluation does
 /// not depend on a seed, so that the seeds' values are equal where the policy is.
-fn untrained(plan: &Plan, summaries: &[Option<Summary>], seed: u64) -> Option<ArmRun> {
-    let place = plan.study.seeds.iter().position(|&s| s == seed)?;
-    let first = plan.chains.iter().find_map(|chains| chains[place].first())?;
-    let summary = summaries[*first].as_ref()?;
-    Some(ArmRun { seed, dir: None, seconds: 0.0, after: summary.before.clone(), learning: None })
+fn untrained(plan: &Plan, summaries: &[Option<Summary>], seed: u64) -> Result<Option<ArmRun>, StudyError> {
+    let place = plan.study.seeds.iter().position(|&s| s == seed);
+    let first = place.and_then(|place| plan.chains.iter().find_map(|chains| chains[place].first()));
+    let Some((&first, summary)) = first.and_then(|first| Some((first, summaries[*first].as_ref()?))) else {
+        return Ok(None);
+    };
+    let outcomes = outcomes(&plan.runs[first].dir, 0)?;
+    Ok(Some(ArmRun { seed, after: summary.before.clone(), outcomes, ..ArmRun::default() }))
 }
 
 impl ArmResult {
@@ -149,15 +131,16 @@ impl ArmResult {
         self.measures.get(&measure).cloned()
     }
 
-    /// Mean seconds of a seed's stages.
-    pub fn seconds(&self) -> f64 {
-        self.runs.iter().map(|run| run.seconds).sum::<f64>() / self.runs.len().max(1) as f64
+    /// The mean over its runs, for instance of their seconds; none where a run has no such figure, or there is none.
+    pub fn mean(&self, of: impl Fn(&ArmRun) -> Option<f64>) -> Option<f64> {
+        let values: Option<Vec<f64>> = self.runs.iter().map(of).collect();
+        Statistic::of(values?).map(|statistic| statistic.mean)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use toolrl_record::{GrpoMetrics, Spread, StepDetail, StepLog};
+    use toolrl_record::{GrpoMetrics, Spread, StepDetail, StepLog, StepMetrics};
 
     use super::*;
     use crate::plan::tests::{plan, summary};
@@ -170,7 +153,7 @@ mod tests {
             loss: 0.0,
             grad_norm: 0.0,
             lr: 0.0,
-            tokens_trained: 0,
+            tokens_trained: 7,
             skipped_updates: 0,
             weights: None,
             seconds: BTreeMap::new(),
@@ -183,7 +166,8 @@ mod tests {
         write_whole(&planned.dir.join("config.toml"), planned.recipe.to_toml().unwrap().as_bytes()).unwrap();
         let mut log = StepLog::create(&planned.dir.join("metrics.jsonl")).unwrap();
         for (step, &reward) in (1..).zip(rewards) {
-            let replies = GrpoMetrics { reward: Spread::of(&[reward]), ..GrpoMetrics::default() };
+            let reward = Spread::of(&[reward]);
+            let replies = GrpoMetrics { reward, tokens_sampled: 7, ..GrpoMetrics::default() };
             log.append(&row(step, StepDetail::Grpo(replies))).unwrap();
         }
         if rewards.is_empty() {
@@ -208,6 +192,9 @@ mod tests {
         assert_eq!(rewards("SFT+GRPO"), [2.0], "the second seed lacks a stage");
         let run = &results.arm("SFT+GRPO").unwrap().runs[0];
         assert_eq!((run.seed, run.seconds, run.learning), (1, 30.0, Some(2.0)), "both stages' seconds");
+        assert_eq!((run.cpu_seconds, run.tokens_trained, run.tokens_sampled), (Some(60.0), 21, 14));
+        let minutes = |arm: &str| results.arm(arm).unwrap().mean(|run| run.cpu_seconds);
+        assert_eq!((minutes("SFT"), minutes("raw")), (Some(40.0), None), "nothing is computed for the start");
         assert_eq!(results.arm("SFT").unwrap().runs[0].learning, None, "fine-tuning samples nothing");
         assert_eq!(results.findings[0].verdict, Verdict::TooFewSeeds);
     }
@@ -228,7 +215,10 @@ mod tests {
             CurvePoint { step: 2, mean: 1.5, min: 1.0, max: 2.0 },
         ];
         assert_eq!(results.arm("SFT+GRPO").unwrap().curve.0, [first, second]);
-        assert_eq!(results.findings[0].verdict, Verdict::Holds);
+        let finding = &results.findings[0];
+        // SciPy's ttest_ind([2, 3], [1, 1.25], equal_var=False).
+        assert_eq!(finding.verdict, Verdict::NotShown);
+        assert!((finding.p.seeds.unwrap() - 0.205_449_150_730_888_74).abs() < 1e-9, "{:?}", finding.p);
         results.write(dir.path()).unwrap();
         for name in ["study.json", "tables.md", "report.html", "curves-small.svg"] {
             assert!(dir.path().join(name).exists(), "{name}");

@@ -54,6 +54,7 @@ fn summary() -> Summary {
         ..EvalReport::default()
     };
     Summary {
+        cpu_seconds: None,
         recipe: "quickstart".into(),
         seed: 1,
         steps: 120,

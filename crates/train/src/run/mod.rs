@@ -1,5 +1,6 @@
 //! A whole run: evaluation, training, evaluation, report, all in one directory.
 
+mod cpu;
 mod evaluations;
 mod finish;
 mod prepared;
@@ -73,7 +74,7 @@ pub async fn run(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome
 
 /// The same in a directory that is this process's.
 async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome, TrainError> {
-    let (clock, run_dir) = (Instant::now(), job.run_dir);
+    let (clock, cpu, run_dir) = (Instant::now(), cpu::seconds(), job.run_dir);
     if job.resume.is_none() {
         refuse_used(run_dir)?;
     }
@@ -122,6 +123,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         seed: recipe.seed,
         steps: trained.steps,
         seconds: clock.elapsed().as_secs_f64(),
+        cpu_seconds: cpu::seconds().zip(cpu).map(|(end, begun)| end - begun),
         stopped_early: trained.stopped_early,
         final_step,
         ..Summary::default()

@@ -1,0 +1,35 @@
+//! The time that the cores computed.
+
+/// Seconds that the threads of this pool have computed so far; none where the system does not tell. Runs side by side have a pool
+/// each.
+pub(super) fn seconds() -> Option<f64> {
+    rayon::broadcast(|_| of_this_thread()).into_iter().sum()
+}
+
+/// Linux tells nanoseconds on a core, nanoseconds in wait for one, and turns.
+fn of_this_thread() -> Option<f64> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = told.split(' ').next()?.parse().ok()?;
+    Some(nanoseconds / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn computing_takes_time_and_waiting_none() {
+        let Some(before) = of_this_thread() else { return };
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let waited = of_this_thread().unwrap() - before;
+        let clock = std::time::Instant::now();
+        let mut sum = 0_u64;
+        while clock.elapsed().as_millis() < 30 {
+            sum = std::hint::black_box(sum.wrapping_mul(3) + 1);
+        }
+        assert!(waited < 0.03, "{waited}");
+        assert!(of_this_thread().unwrap() > before + waited);
+        assert!(seconds().is_some_and(|seconds| seconds >= 0.0));
+    }
+}
