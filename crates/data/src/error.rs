@@ -133,6 +133,9 @@ pub enum DataError {
         /// What it is.
         found: String,
     },
+    /// Words of the wide world that cannot be read: a fault of its files.
+    #[error("words of the wide world: {0}")]
+    Words(toml::de::Error),
     /// Settings from which no dataset can be built.
     #[error("data build: `{field}`: expected {expected}, found {found}")]
     Build {

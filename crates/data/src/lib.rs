@@ -1,4 +1,4 @@
-//! Samples, their sources, and the synthetic tool world.
+//! Samples, their sources, and the synthetic tool worlds.
 //!
 //! Invariant: a [`Sample`] is whole. It has at least one message and a gold reply, whatever source it came
 //! from, and everything random here depends only on a seed that the caller gives, so the same settings give
@@ -21,6 +21,7 @@ pub mod build;
 pub mod convert;
 pub mod inspect;
 pub mod random;
+pub mod wide;
 pub mod world;
 
 pub use blend::Blend;

@@ -36,8 +36,12 @@ pub enum TaskKind {
     SeveralCalls,
     /// No call: an answer in words.
     NoCall,
+    /// A value is missing that the call must have: a question for it.
+    AskBack,
     /// A call after earlier turns. In the tool world it uses a value of an earlier observation.
     History,
+    /// The next call of a request that takes several, one after another's result.
+    MultiHop,
     /// A call whose function and parameter names are opaque, so that only descriptions tell.
     Masked,
     /// Calls and an answer in one reply.
@@ -48,11 +52,13 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind, in the order of reports.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::OneCall,
         Self::SeveralCalls,
         Self::NoCall,
+        Self::AskBack,
         Self::History,
+        Self::MultiHop,
         Self::Masked,
         Self::CallAndResponse,
         Self::Other,
@@ -64,7 +70,9 @@ impl TaskKind {
             Self::OneCall => "one_call",
             Self::SeveralCalls => "several_calls",
             Self::NoCall => "no_call",
+            Self::AskBack => "ask_back",
             Self::History => "history",
+            Self::MultiHop => "multi_hop",
             Self::Masked => "masked",
             Self::CallAndResponse => "call_and_response",
             Self::Other => "other",

@@ -8,10 +8,10 @@ mod ask;
 mod catalog;
 mod clock;
 mod config;
-mod gold;
+pub(crate) mod gold;
 mod listing;
 mod names;
-mod numbers;
+pub(crate) mod numbers;
 mod phrases;
 mod python_json;
 mod render;
@@ -53,7 +53,7 @@ pub struct World<'a> {
 
 /// Which part a task is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Train,
     HeldOut,
 }
@@ -146,7 +146,7 @@ impl<'a> World<'a> {
 }
 
 impl Part {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::HeldOut => "held_out",
@@ -160,6 +160,6 @@ fn written(turn: &Turn<'_>) -> Result<Gold, DataError> {
 }
 
 /// An eighth of all possible tasks is held out.
-fn part_of(hash: u64) -> Part {
+pub(crate) fn part_of(hash: u64) -> Part {
     if hash >> 61 == 0 { Part::HeldOut } else { Part::Train }
 }
