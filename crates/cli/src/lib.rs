@@ -105,7 +105,7 @@ fn one_line(error: &anyhow::Error) -> String {
 }
 
 /// The workspace's own crates; others speak from `warn` on.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 11] = [
     "toolrl_benchmarks",
     "toolrl_cli",
     "toolrl_data",
