@@ -1,3 +1,5 @@
+//! What claims are said to be, of results made for it.
+
 use toolrl_eval::Outcome;
 use toolrl_record::TaskOutcomes;
 

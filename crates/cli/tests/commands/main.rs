@@ -17,6 +17,7 @@ mod native;
 mod policy;
 mod resume;
 mod reward;
+mod sampling;
 mod scorers;
 mod settings;
 mod study;

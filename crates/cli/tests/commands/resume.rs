@@ -70,19 +70,6 @@ fn a_run_that_is_killed_again_and_again_ends_with_the_same_weights() {
     killed_runs_end_alike(&settings(), 20);
 }
 
-/// Which tasks come next is decided by what became of earlier ones, several rounds a step.
-#[test]
-fn a_run_with_a_history_of_its_tasks_is_killed_and_ends_with_the_same_weights() {
-    let own = [
-        "data={ mix = [{ weight = 1, world = { train = 12, held_out = 4 } }, \
-         { name = \"b\", weight = 2, world = { seed = 9, train = 8, held_out = 4 } }] }",
-        "train.tasks={ difficulty = {}, rest = { solved = { steps = 2 }, failed = { steps = 1 } } }",
-        "train.groups.resample={ max_rounds = 2, by = \"outcome\" }",
-        "train.checkpoint_every=1",
-    ];
-    killed_runs_end_alike(&[&settings()[..], &own].concat(), 5);
-}
-
 /// Runs that are killed so many times in all end as one that is not.
 pub(crate) fn killed_runs_end_alike(settings: &[&str], times: usize) {
     let dir = tempfile::tempdir().unwrap();

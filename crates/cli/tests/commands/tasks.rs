@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::resume::{killed_runs_end_alike, settings};
 use crate::{TINY_GRPO, json_lines, toolrl, train};
 
 fn rows(run: &Path) -> Vec<Value> {
@@ -134,4 +135,17 @@ fn the_documents_recipes_are_recipes() {
         let recipe = crate::file(dir.path(), "recipe.toml", block);
         train(dir.path(), &[&recipe, "--dry-run"], &[]).ok();
     }
+}
+
+/// Which tasks come next is decided by what became of earlier ones, several rounds a step.
+#[test]
+fn a_run_with_a_history_of_its_tasks_is_killed_and_ends_with_the_same_weights() {
+    let own = [
+        "data={ mix = [{ weight = 1, world = { train = 12, held_out = 4 } }, \
+         { name = \"b\", weight = 2, world = { seed = 9, train = 8, held_out = 4 } }] }",
+        "train.tasks={ difficulty = {}, rest = { solved = { steps = 2 }, failed = { steps = 1 } } }",
+        "train.groups.resample={ max_rounds = 2, by = \"outcome\" }",
+        "train.checkpoint_every=1",
+    ];
+    killed_runs_end_alike(&[&settings()[..], &own].concat(), 5);
 }
