@@ -101,10 +101,13 @@ Embedded recipes:
   paper-sft, paper-grpo, paper-ppo
                     the paper's settings whole; with -qwen2.5-1.5b, -qwen2.5-3b, -qwen2.5-7b or
                     -llama-3.2-3b after the name, of that model from the Hub (--data)
-  tiny-sft, tiny-grpo, tiny-ppo
+  rejection, dpo    your model on what a finished run sampled: fine-tuning on the best reply of each group, or
+                    DPO on the best and the worst (--run; docs/offline.md)
+  tiny-sft, tiny-grpo, tiny-ppo, tiny-rejection, tiny-dpo
                     the same scaled to the tiny policy: what toolrl study compares
 
 SFT then GRPO:      toolrl train sft --then grpo --policy DIR --data FILE
+DPO on its replies: toolrl train dpo --run RUN
 
 --dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
 
@@ -126,7 +129,7 @@ pub struct TrainArgs {
     /// An embedded recipe's name, or a TOML file [default: quickstart]
     pub recipe: Option<String>,
     /// Go on with the run in this directory from its last checkpoint
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "policy", "data", "run_dir", "then"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "policy", "data", "run", "run_dir", "then"])]
     pub resume: Option<PathBuf>,
     /// With --resume: from the checkpoint of this step
     #[arg(long, value_name = "N", requires = "resume")]
@@ -142,6 +145,10 @@ pub struct TrainArgs {
     /// (docs/data.md); a tenth is held out
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// With rejection and dpo: the run of GRPO or PPO whose replies are learned from. What the recipe leaves out (the
+    /// policy to start from, the reward, the evaluation) is that run's; what it held out is held out again
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "then"])]
+    pub run: Option<PathBuf>,
     /// Go on with this recipe from the policy that the one before leaves; may be repeated
     #[arg(long, value_name = "RECIPE")]
     pub then: Vec<String>,

@@ -4,16 +4,20 @@ use anyhow::{Context as _, bail};
 use toolrl_train::Recipe;
 
 /// Name and text of every embedded recipe.
-pub(crate) const EMBEDDED: [(&str, &str); 12] = [
+pub(crate) const EMBEDDED: [(&str, &str); 16] = [
     ("quickstart", include_str!("../recipes/quickstart.toml")),
     ("quickstart-sft", include_str!("../recipes/quickstart-sft.toml")),
     ("quickstart-start", include_str!("../recipes/quickstart-start.toml")),
     ("tiny-sft", include_str!("../recipes/tiny-sft.toml")),
     ("tiny-grpo", include_str!("../recipes/tiny-grpo.toml")),
     ("tiny-ppo", include_str!("../recipes/tiny-ppo.toml")),
+    ("tiny-rejection", include_str!("../recipes/tiny-rejection.toml")),
+    ("tiny-dpo", include_str!("../recipes/tiny-dpo.toml")),
     ("sft", include_str!("../recipes/sft.toml")),
     ("grpo", include_str!("../recipes/grpo.toml")),
     ("ppo", include_str!("../recipes/ppo.toml")),
+    ("rejection", include_str!("../recipes/rejection.toml")),
+    ("dpo", include_str!("../recipes/dpo.toml")),
     ("paper-sft", include_str!("../recipes/paper-sft.toml")),
     ("paper-grpo", include_str!("../recipes/paper-grpo.toml")),
     ("paper-ppo", include_str!("../recipes/paper-ppo.toml")),

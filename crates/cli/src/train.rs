@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use anyhow::{Context as _, bail};
 use toolrl_eval::EvalReport;
 use toolrl_policy::PolicyPlace;
 use toolrl_train::{
-    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, load_data,
-    refuse_used, run, worded,
+    Changes, DataSource, FilesConfig, Job, Parts, PolicySource, Recipe, Registry, Resume, Stop, count_groups,
+    load_data, refuse_used, run, worded,
 };
 
 use crate::args::TrainArgs;
@@ -20,12 +21,18 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
     if let Some(run_dir) = &args.resume {
         return resume(run_dir, args, registry);
     }
-    let overrides = device::among(&args.overrides, args.device);
+    let mut overrides = device::among(&args.overrides, args.device);
     // Everything that is asked for is read before anything is done.
     let mut stages = Vec::new();
     let named = args.recipe.as_deref().unwrap_or("quickstart");
+    if let Some(run) = &args.run {
+        overrides.insert(0, of_run(run, named, &overrides)?);
+    }
     for name in std::iter::once(named).chain(args.then.iter().map(String::as_str)) {
         let mut recipe = recipes::find(name, &overrides)?;
+        if !args.then.is_empty() && matches!(recipe.data, DataSource::Completions(_)) {
+            bail!("{name} learns from a finished run: give it --run by itself, without --then");
+        }
         apply(&mut recipe, None, args.data.as_deref());
         let parts = recipe.parts(registry)?;
         stages.push((recipe, parts));
@@ -40,6 +47,12 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         for (place, (mut recipe, _)) in stages.into_iter().enumerate() {
             apply(&mut recipe, policy.as_deref(), None);
             find_dialect(&mut recipe)?;
+            if let DataSource::Completions(completions) = &recipe.data {
+                match count_groups(completions, &recipe.train) {
+                    Ok(counts) => tracing::info!("{}", counts.told(&completions.run.display().to_string())),
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            }
             print!("{}", recipe.to_toml()?);
             policy = Some(given(place, &recipe).unwrap_or_else(|| run_dir::free(&recipe.name)).join("final"));
         }
@@ -59,6 +72,17 @@ pub(crate) fn train(args: &TrainArgs, registry: &Registry) -> anyhow::Result<()>
         policy = Some(run_dir?.join("final"));
     }
     Ok(())
+}
+
+/// The setting that has a recipe learn from a run's completions.
+fn of_run(run: &Path, named: &str, overrides: &[String]) -> anyhow::Result<String> {
+    let plain = recipes::find(named, overrides);
+    if plain.is_ok_and(|recipe| !matches!(recipe.data, DataSource::Completions(_))) {
+        bail!("--run: {named} does not learn from a run's completions; rejection and dpo do");
+    }
+    let run = run.to_str().with_context(|| format!("{}: a path that is not Unicode", run.display()))?;
+    // A string of JSON is one of TOML.
+    Ok(format!("data.completions.run={}", serde_json::to_string(run)?))
 }
 
 /// Puts the dialect that would be found into a recipe, where its policy and its data are there; why is logged.
@@ -133,7 +157,7 @@ pub(crate) fn apply(recipe: &mut Recipe, policy: Option<&Path>, data: Option<&Pa
         // Settings of the recipe for files, such as a separate evaluation set, stay.
         match &mut recipe.data {
             DataSource::Files(files) => files.train = path.to_owned(),
-            DataSource::World(_) | DataSource::Mix(_) => {
+            DataSource::World(_) | DataSource::Mix(_) | DataSource::Completions(_) => {
                 recipe.data = DataSource::Files(FilesConfig::new(path.to_owned()));
             }
         }

@@ -8,7 +8,7 @@ use crate::GrpoError;
 /// Which loss. The default is the paper's, with TRL's `beta`.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct DpoConfig {
+pub struct DpoLossConfig {
     /// How much a nat of log-ratio counts: the higher, the nearer the policy stays to its reference.
     pub beta: f64,
     /// How probable it is that a pair is the wrong way round, from 0 to below 0.5 (cDPO: E. Mitchell, "A note on DPO with
@@ -21,7 +21,7 @@ pub struct DpoConfig {
     pub sft_coef: f64,
 }
 
-impl Default for DpoConfig {
+impl Default for DpoLossConfig {
     fn default() -> Self {
         Self { beta: 0.1, label_smoothing: 0.0, log_ratio: LogRatio::Sum, sft_coef: 0.0 }
     }
@@ -88,7 +88,7 @@ pub struct PreferenceLoss {
     pub rejected_logp: f64,
 }
 
-impl DpoConfig {
+impl DpoLossConfig {
     /// Refuses settings that mean nothing.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl DpoConfig {
 pub fn dpo_loss<F: Copy + Into<f64>>(
     pair: &Preference<'_, F>,
     batch: PreferenceExtent,
-    config: &DpoConfig,
+    config: &DpoLossConfig,
 ) -> Result<PreferenceLoss, GrpoError> {
     config.validate()?;
     let (chosen_logp, chosen) = pair.chosen.sums(0)?;

@@ -52,7 +52,7 @@ pub use aggregate::{Aggregation, BatchExtent};
 pub use blockwise::{BLOCK, BlocksMut, Blockwise, DynamicMap};
 pub use diagnostics::Diagnostics;
 pub use difficulty::{SuccessRate, draw_probabilities, has_mixed_outcome, learnability, without_replacement};
-pub use dpo::{DpoConfig, LogRatio, PairReply, Preference, PreferenceExtent, PreferenceLoss, dpo_loss};
+pub use dpo::{DpoLossConfig, LogRatio, PairReply, Preference, PreferenceExtent, PreferenceLoss, dpo_loss};
 pub use error::GrpoError;
 pub use gae::{Gae, gae, whiten};
 pub use grad_norm::{clip_factor, squared_norm};

@@ -34,11 +34,11 @@ fn pairs() -> Vec<Preference<'static, f64>> {
     (0..3).map(pair).collect()
 }
 
-fn config(beta: f64, label_smoothing: f64, log_ratio: LogRatio, sft_coef: f64) -> DpoConfig {
-    DpoConfig { beta, label_smoothing, log_ratio, sft_coef }
+fn config(beta: f64, label_smoothing: f64, log_ratio: LogRatio, sft_coef: f64) -> DpoLossConfig {
+    DpoLossConfig { beta, label_smoothing, log_ratio, sft_coef }
 }
 
-fn losses(config: &DpoConfig) -> Vec<PreferenceLoss> {
+fn losses(config: &DpoLossConfig) -> Vec<PreferenceLoss> {
     pairs().iter().map(|pair| dpo_loss(pair, EXTENT, config).unwrap()).collect()
 }
 
@@ -47,7 +47,7 @@ fn assert_close(found: f64, expected: f64, what: &str) {
 }
 
 /// Settings, the loss, and its derivatives by a token of each chosen and of each rejected reply.
-type Golden = (DpoConfig, f64, [f64; 3], [f64; 3]);
+type Golden = (DpoLossConfig, f64, [f64; 3], [f64; 3]);
 
 fn golden() -> [Golden; 5] {
     let (sum, mean) = (LogRatio::Sum, LogRatio::Mean);
@@ -144,7 +144,7 @@ fn derivatives_are_those_of_finite_differences() {
 /// A policy that is its reference has the loss of a coin, and one far from it no overflow.
 #[test]
 fn the_ends_of_the_range_are_finite() {
-    let config = DpoConfig::default();
+    let config = DpoLossConfig::default();
     let extent = PreferenceExtent { pairs: 1, chosen_tokens: 1 };
     let loss = |chosen: f64, rejected: f64| {
         let of = |logp: f64| [logp];
@@ -161,8 +161,8 @@ fn the_ends_of_the_range_are_finite() {
 
 #[test]
 fn what_means_nothing_is_refused() {
-    let with = |set: fn(&mut DpoConfig)| {
-        let mut config = DpoConfig::default();
+    let with = |set: fn(&mut DpoLossConfig)| {
+        let mut config = DpoLossConfig::default();
         set(&mut config);
         config.validate().unwrap_err().to_string()
     };
@@ -180,8 +180,8 @@ fn what_means_nothing_is_refused() {
     let reply = |logp, reference| PairReply { logp, reference };
     let pair =
         Preference { chosen: reply(&[-1.0, -1.0][..], -1.0), rejected: reply(&[-1.0, f32::NAN][..], -1.0) };
-    let message = dpo_loss(&pair, EXTENT, &DpoConfig::default()).unwrap_err().to_string();
+    let message = dpo_loss(&pair, EXTENT, &DpoLossConfig::default()).unwrap_err().to_string();
     assert_eq!(message, "logp is NaN at token 1 of sequence 1");
     let pair = Preference { rejected: reply(&[-1.0][..], f64::NEG_INFINITY), ..pair };
-    assert!(dpo_loss(&pair, EXTENT, &DpoConfig::default()).is_err());
+    assert!(dpo_loss(&pair, EXTENT, &DpoLossConfig::default()).is_err());
 }

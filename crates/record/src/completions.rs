@@ -16,7 +16,7 @@ use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 use toolrl_rollout::FinishReason;
 
-use super::{RecordError, write_whole};
+use super::{EpisodeRecord, RecordError, write_whole};
 
 /// One sampled reply with its score: one row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,6 +51,32 @@ pub struct Completion {
     pub tokens: usize,
     /// Sum of the tokens' log-probabilities under the sampler, in nats.
     pub logprob_sum: f64,
+    /// What another run can be trained on. None in files of earlier versions, which did not write it.
+    pub episode: Option<EpisodeRecord>,
+}
+
+/// The groups of a file's rows: those of one prompt, sampled together.
+pub fn groups(rows: &[Completion]) -> impl Iterator<Item = &[Completion]> {
+    // A prompt that is sampled again in the same step begins again with the first member.
+    rows.chunk_by(|a, b| {
+        a.member < b.member && (a.prompt_index, &a.sample_id) == (b.prompt_index, &b.sample_id)
+    })
+}
+
+/// The steps of which a run has a file of completions, in order.
+///
+/// # Errors
+/// [`RecordError::Io`], also where there is no folder of them.
+pub fn completed_steps(run_dir: &Path) -> Result<Vec<u64>, RecordError> {
+    let folder = run_dir.join("completions");
+    let mut steps = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(RecordError::io(&folder))? {
+        let name = entry.map_err(RecordError::io(&folder))?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("step-")?.strip_suffix(".parquet"));
+        steps.extend(number.and_then(|number| number.parse::<u64>().ok()));
+    }
+    steps.sort_unstable();
+    Ok(steps)
 }
 
 /// The file of a step: `<run>/completions/step-00001.parquet`.
@@ -103,8 +129,9 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
     let (sample_id, kind, prompt) = (texts("sample_id")?, texts("kind")?, texts("prompt")?);
     let (completion, gold, finish) = (texts("completion")?, texts("gold")?, texts("finish")?);
     let (reward, advantage, logprob_sum) = (floats("reward")?, floats("advantage")?, floats("logprob_sum")?);
-    // Files of earlier versions have no such column.
+    // Files of earlier versions have no such columns.
     let prompt_cut = whole("prompt_cut").ok();
+    let episodes = EpisodeRecord::read(batch)?;
     let schema = batch.schema();
     let names = schema.fields().iter().map(|field| field.name()).filter(|name| name.starts_with("reward_"));
     let components: Vec<_> = names
@@ -133,6 +160,7 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
             .unwrap_or(FinishReason::Length),
         tokens: tokens.value(i) as usize,
         logprob_sum: logprob_sum.value(i),
+        episode: episodes.as_ref().map(|episodes| episodes[i].clone()),
     };
     Ok((0..batch.num_rows()).map(row).collect())
 }
@@ -163,6 +191,8 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
         integers("tokens", rows, |r| r.tokens as u64),
         floats("logprob_sum", rows, |r| Some(r.logprob_sum)),
     ]);
+    let episodes: Option<Vec<_>> = rows.iter().map(|row| row.episode.as_ref()).collect();
+    columns.extend(episodes.into_iter().flat_map(|episodes| EpisodeRecord::columns(&episodes)));
     columns
 }
 
@@ -219,7 +249,35 @@ mod tests {
             finish: if member == 0 { FinishReason::StopString } else { FinishReason::Length },
             tokens: 12,
             logprob_sum: -3.5,
+            episode: Some(EpisodeRecord {
+                token_ids: vec![7, 8, 9, u32::MAX],
+                turns: vec![0..1, 3..4],
+                skipped: member == 1,
+            }),
         }
+    }
+
+    #[test]
+    fn files_of_earlier_versions_have_no_episodes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("old.parquet");
+        let rows = [row(0, &[]), row(1, &[])].map(|row| Completion { episode: None, ..row });
+        write_completions(&path, &rows).unwrap();
+        assert_eq!(read_completions(&path).unwrap(), rows);
+    }
+
+    #[test]
+    fn groups_are_rows_of_one_prompt_sampled_together() {
+        let of = |index, member| Completion { prompt_index: index, ..row(member, &[]) };
+        let rows = [of(4, 0), of(4, 1), of(5, 0), of(4, 0), of(4, 1), of(4, 2), of(4, 0)];
+        assert_eq!(groups(&rows).map(<[_]>::len).collect::<Vec<_>>(), [2, 1, 3, 1]);
+        let dir = tempfile::tempdir().unwrap();
+        assert!(completed_steps(dir.path()).is_err());
+        for step in [12, 3] {
+            write_completions(&completions_path(dir.path(), step), &rows).unwrap();
+        }
+        std::fs::write(dir.path().join("completions/step-x.parquet"), "").unwrap();
+        assert_eq!(completed_steps(dir.path()).unwrap(), [3, 12]);
     }
 
     #[test]

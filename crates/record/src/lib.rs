@@ -11,6 +11,7 @@
 
 mod completions;
 mod course;
+mod episode_record;
 mod error;
 mod evaluation_row;
 mod events;
@@ -24,15 +25,18 @@ mod summary;
 pub mod protobuf;
 pub mod report;
 
-pub use completions::{Completion, completions_path, read_completions, write_completions};
+pub use completions::{
+    Completion, completed_steps, completions_path, groups, read_completions, write_completions,
+};
 pub use course::Course;
+pub use episode_record::EpisodeRecord;
 pub use error::RecordError;
 pub use evaluation_row::EvaluationRow;
 pub use events::EventWriter;
 pub use file::write_whole;
 pub use metrics::{
-    AdaptiveKlMetrics, CriticMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength, SftMetrics,
-    SourceMetrics, Spread, StepDetail, StepMetrics, TaskMetrics,
+    AdaptiveKlMetrics, CriticMetrics, DpoMetrics, GrpoMetrics, LogprobGap, PpoMetrics, ReplyLength,
+    SftMetrics, SourceMetrics, Spread, StepDetail, StepMetrics, TaskMetrics,
 };
 pub use outcomes::{TaskOutcomes, evaluations_dir, outcomes_path};
 pub use standstill::{Cause, Standstill};

@@ -37,6 +37,8 @@ pub struct StepMetrics {
 pub enum StepDetail {
     /// A step of supervised fine-tuning.
     Sft(SftMetrics),
+    /// A step of DPO.
+    Dpo(DpoMetrics),
     /// A step of GRPO.
     Grpo(GrpoMetrics),
     /// A step of PPO.
@@ -47,7 +49,7 @@ impl StepDetail {
     /// What was measured over sampled replies, where the step sampled.
     pub fn sampled(&self) -> Option<&GrpoMetrics> {
         match self {
-            Self::Sft(_) => None,
+            Self::Sft(_) | Self::Dpo(_) => None,
             Self::Grpo(grpo) => Some(grpo),
             Self::Ppo(ppo) => Some(&ppo.replies),
         }
@@ -108,6 +110,27 @@ pub struct TaskMetrics {
     /// What each source had so far, by its name, where there are several.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, SourceMetrics>,
+}
+
+/// What DPO measures over the step's pairs: means of what [`toolrl_grpo::PreferenceLoss`] has of each.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DpoMetrics {
+    /// How far through the pairs the run is, in passes.
+    pub epoch: f64,
+    /// Pairs in the step's batch.
+    pub pairs: usize,
+    /// The reward that the policy stands for: `beta` times the log-ratio, of the chosen replies.
+    pub chosen_reward: f64,
+    /// The same of the rejected replies.
+    pub rejected_reward: f64,
+    /// The difference of the two.
+    pub margin: f64,
+    /// Share of pairs whose chosen reply has the higher such reward.
+    pub accuracy: f64,
+    /// Log-probability of a chosen reply, in nats.
+    pub chosen_logp: f64,
+    /// Log-probability of a rejected reply, in nats.
+    pub rejected_logp: f64,
 }
 
 /// What PPO measures.

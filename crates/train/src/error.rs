@@ -23,6 +23,30 @@ pub enum TrainError {
         /// What was left out.
         why: String,
     },
+    /// A run has no completions that another could be trained on.
+    #[error("{dir} has no completions to learn from: {why}")]
+    NoCompletions {
+        /// The run's directory.
+        dir: PathBuf,
+        /// What is missing.
+        why: String,
+    },
+    /// A recorded reply that the policy's own template and tokenizer would write otherwise.
+    #[error(
+        "{dir}, step {step}: the {what} of sample {id} is not what the policy's template and tokenizer make of it. Its \
+         completions can be learned from by a policy with the tokenizer of the run, with the run's prompt, template and \
+         environment"
+    )]
+    OtherWords {
+        /// The run that sampled it.
+        dir: PathBuf,
+        /// The step of that run.
+        step: u64,
+        /// The sample's id.
+        id: String,
+        /// Its prompt or a reply to it.
+        what: &'static str,
+    },
     /// The start has other adapters than the recipe asks for.
     #[error(
         "{dir} has adapters of rank {} and alpha {}, and train.lora asks for rank {} and alpha {}: give it theirs to go on \

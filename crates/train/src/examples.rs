@@ -8,7 +8,7 @@ use toolrl_data::Sample;
 use toolrl_eval::asked;
 use toolrl_grammar::Dialect;
 use toolrl_record::report::Example;
-use toolrl_record::{Completion, completions_path, read_completions};
+use toolrl_record::{Completion, EpisodeRecord, completions_path, read_completions};
 use toolrl_reward::{Context, Reference, Rubric, explain};
 use toolrl_rollout::Prompt;
 
@@ -94,5 +94,10 @@ pub(crate) fn completion(
         finish: episode.finish(),
         tokens: episode.sampled(),
         logprob_sum: episode.logprobs.iter().map(|&l| f64::from(l)).sum(),
+        episode: Some(EpisodeRecord {
+            token_ids: episode.tokens.clone(),
+            turns: episode.turns(),
+            skipped: scored.skipped,
+        }),
     })
 }

@@ -11,9 +11,10 @@ use toolrl_record::write_whole;
 use toolrl_reward::Rubric;
 
 use crate::TrainError;
+use crate::completions::GroupCounts;
 use crate::evaluation::LoadedSet;
 use crate::limit::OverlongCounts;
-use crate::stage::Stage;
+use crate::stage::{Counts, Stage};
 use crate::start::Start;
 use crate::task::Data;
 
@@ -45,6 +46,9 @@ pub(crate) struct Identity {
     /// Checksums of the further evaluation sets, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sets: BTreeMap<String, String>,
+    /// Of a run on another's completions: which of its groups are learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<GroupCounts>,
 }
 
 /// What runs were computed on that do not say.
@@ -58,7 +62,7 @@ impl Identity {
 
     /// That of a run on these samples by this reward, which begins with this policy.
     pub(crate) fn of(
-        (data, stage, overlong): (&Data, &Stage, OverlongCounts),
+        (data, stage, Counts { overlong, groups }): (&Data, &Stage, Counts),
         (sets, rubric): (&[LoadedSet], &Rubric),
         start: &Start,
         device: &str,
@@ -73,6 +77,7 @@ impl Identity {
             cpu: toolrl_policy::vector_instructions().to_owned(),
             device: device.to_owned(),
             overlong,
+            groups,
             sets: sets
                 .iter()
                 .map(|set| (set.name.clone(), format!("{:08x}", of_samples(&set.samples))))

@@ -1,4 +1,4 @@
-//! Recipes: SFT, GRPO and PPO; scoring, batching, update, checkpoint; a whole run with its records.
+//! Recipes: SFT, DPO, GRPO and PPO; scoring, batching, update, checkpoint; a whole run with its records.
 //!
 //! Invariant: one type a stage and nothing half-filled; what a run writes is whole at every moment,
 //! and the resolved recipe lies beside it. With the same recipe, seed and machine a run gives the
@@ -9,8 +9,10 @@
 
 mod bench;
 mod checkpoint;
+mod completions;
 mod critic;
 mod curriculum;
+mod dpo;
 mod error;
 mod evaluation;
 mod examples;
@@ -28,6 +30,7 @@ mod observer;
 mod optimizer;
 mod order;
 mod pack;
+mod pair;
 mod parts;
 mod ppo;
 mod recipe;
@@ -47,18 +50,19 @@ mod words;
 
 pub use bench::{Bench, BenchSettings, BenchStep, Layout};
 pub use checkpoint::Manifest;
+pub use completions::{GroupCounts, count_groups};
 pub use error::TrainError;
 pub use evaluation::{Subject, evaluate_policy};
 pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    AdaptersOn, BenchmarkConfig, BestBy, CreditKind, CriticConfig, DataSource, DifficultyConfig, EarlyStop,
-    EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet, FilesConfig, FinalPolicy, FreshPolicy, GroupFilter,
-    GrpoConfig, GuardConfig, KlReference, Method, MixPart, MomentStorage, OnFault, OptimizerConfig, Overlong,
-    OverlongPrompts, PassOrder, PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy,
-    RestConfig, RestLength, RlConfig, Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig,
-    Truncated,
+    AdaptersOn, BenchmarkConfig, BestBy, CompletionsConfig, CreditKind, CriticConfig, DataSource,
+    DifficultyConfig, DpoConfig, EarlyStop, EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet, FilesConfig,
+    FinalPolicy, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method, MixPart,
+    MomentStorage, OfflineConfig, OnFault, OptimizerConfig, Overlong, OverlongPrompts, PassOrder,
+    PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy, RestConfig, RestLength, RlConfig,
+    Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

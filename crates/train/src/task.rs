@@ -13,7 +13,7 @@ use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::limit::{OverlongCounts, TokenLimit, WithLength};
-use crate::{DataSource, EvalSet, Recipe, TrainError, in_dialect};
+use crate::{CompletionsConfig, DataSource, EvalSet, Recipe, TrainError, in_dialect};
 
 /// The samples of a run.
 #[derive(Clone, Debug)]
@@ -45,6 +45,9 @@ pub struct Source {
 /// [`TrainError::Data`] naming file and row; [`TrainError::NoTasks`] where a source has nothing to train on or, though it
 /// should, holds nothing out.
 pub fn load_data(source: &DataSource, seed: u64) -> Result<Data, TrainError> {
+    if let DataSource::Completions(completions) = source {
+        return of_completions(completions);
+    }
     let (mut train, mut held_out, mut sources) = (Vec::new(), Vec::new(), Vec::new());
     let mut add = |name: String, weight: f64, of: &DataSource| {
         let (mut own, mut out) = split_of(of, seed)?;
@@ -90,7 +93,9 @@ fn split_of(source: &DataSource, seed: u64) -> Result<(Vec<Sample>, Vec<Sample>)
                 }
             }
         }
-        DataSource::Mix(_) => return Err(TrainError::Recipe("data.mix: expected world or files".to_owned())),
+        DataSource::Mix(_) | DataSource::Completions(_) => {
+            return Err(TrainError::Recipe("data.mix: expected world or files".to_owned()));
+        }
     })
 }
 
@@ -117,6 +122,23 @@ pub fn load_set(set: &EvalSet) -> Result<Vec<Sample>, TrainError> {
         return Err(TrainError::NoTasks { what: "an evaluation set", why });
     }
     Ok(samples)
+}
+
+/// The samples of the run that sampled some completions.
+fn of_completions(completions: &CompletionsConfig) -> Result<Data, TrainError> {
+    completions.steps()?;
+    let (dir, config) = (&completions.run, completions.run.join("config.toml"));
+    let text = std::fs::read_to_string(&config).map_err(|_| TrainError::NoRun { dir: dir.clone() })?;
+    let recipe = Recipe::parse(&text, &[])?;
+    if matches!(recipe.data, DataSource::Completions(_)) {
+        let why = "it sampled none: its own data are completions".to_owned();
+        return Err(TrainError::NoCompletions { dir: dir.clone(), why });
+    }
+    let data = load_data(&recipe.data, recipe.seed)?;
+    check_held_out(dir, &data.held_out)?;
+    // The groups are one source, whatever the tasks were of.
+    let sources = vec![Source { name: String::new(), weight: 1.0, train: data.train.len() }];
+    Ok(Data { sources, ..data })
 }
 
 impl Data {
@@ -148,13 +170,19 @@ pub(crate) fn write_held_out(run_dir: &Path, data: &Data) -> Result<(), TrainErr
 /// # Errors
 /// As [`load_data`]; [`TrainError::Changed`] where other samples are held out now.
 pub fn held_out_of(run_dir: &Path, recipe: &Recipe) -> Result<Vec<Sample>, TrainError> {
+    let held_out = load_data(&recipe.data, recipe.seed)?.held_out;
+    check_held_out(run_dir, &held_out)?;
+    Ok(held_out)
+}
+
+/// Refuses samples that are not those that a run held out.
+fn check_held_out(run_dir: &Path, held_out: &[Sample]) -> Result<(), TrainError> {
     let path = run_dir.join(HELD_OUT);
     let broken = |what: String| TrainError::CheckpointFile { path: path.clone(), what };
     let bytes = std::fs::read(&path).map_err(|e| broken(e.to_string()))?;
     let ids: Vec<String> = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
-    let held_out = load_data(&recipe.data, recipe.seed)?.held_out;
     if held_out.iter().map(|sample| &sample.id).eq(&ids) {
-        return Ok(held_out);
+        return Ok(());
     }
     let what =
         vec![format!("held-out samples: {} then, {} now, and not the same", ids.len(), held_out.len())];

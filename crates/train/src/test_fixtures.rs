@@ -112,8 +112,12 @@ pub(crate) fn policy(seed: u64) -> Policy {
 }
 
 pub(crate) fn learner() -> Learner {
+    learner_with(OptimizerConfig::default().lr, Activations::Keep)
+}
+
+pub(crate) fn learner_with(lr: f64, activations: Activations) -> Learner {
     let guard = Guard::new(GuardConfig::default(), Path::new(""));
-    Learner::new(policy(3), OptimizerConfig::default(), Activations::Keep, 1.0, guard)
+    Learner::new(policy(3), OptimizerConfig { lr, ..OptimizerConfig::default() }, activations, 1.0, guard)
 }
 
 /// A member with this reward. Its turns have so many tokens, with log-probabilities of -0.25, -0.5 and so on; the

@@ -91,7 +91,7 @@ fn of_training(recipe: &Recipe) -> (u64, Option<usize>) {
     let prompts = match &recipe.train {
         Method::Grpo(grpo) => Some(grpo.rl.prompts),
         Method::Ppo(ppo) => Some(ppo.rl.prompts),
-        Method::Sft(_) => None,
+        Method::Sft(_) | Method::Dpo(_) => None,
     };
     (recipe.train.steps().unwrap_or(DEFAULT_STEPS), prompts)
 }

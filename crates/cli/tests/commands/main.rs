@@ -14,6 +14,7 @@ mod gpu;
 mod guards;
 mod hub;
 mod native;
+mod offline;
 mod policy;
 mod resume;
 mod reward;

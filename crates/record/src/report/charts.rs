@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use toolrl_grpo::Diagnostics;
 
 use super::svg::{Chart, Series};
-use crate::{AdaptiveKlMetrics, GrpoMetrics, StepMetrics, TaskMetrics};
+use crate::{AdaptiveKlMetrics, DpoMetrics, GrpoMetrics, StepDetail, StepMetrics, TaskMetrics};
 
 /// The curves of a run: those that have a point.
 pub(super) fn charts(metrics: &[StepMetrics]) -> Vec<Chart> {
     let mut charts = grpo_charts(metrics);
+    charts.extend(dpo_charts(metrics));
     let shares = names(metrics.iter().flat_map(|row| row.detail.sources().keys()));
     let share = |name: &String| all(metrics, name, |row| row.detail.sources().get(name).map(|s| s.share));
     charts.extend([
@@ -117,6 +118,32 @@ fn grpo_charts(metrics: &[StepMetrics]) -> Vec<Chart> {
             "Divergence that it follows",
             "KL estimate, nats a reply",
             adaptive(metrics, |kl| kl.divergence),
+        ),
+    ]
+}
+
+fn dpo_charts(metrics: &[StepMetrics]) -> [Chart; 3] {
+    let line = |name: &str, value: fn(&DpoMetrics) -> f64| {
+        all(metrics, name, |row| match &row.detail {
+            StepDetail::Dpo(dpo) => Some(value(dpo)),
+            _ => None,
+        })
+    };
+    [
+        chart(
+            "Reward that the policy stands for",
+            "beta times the log-ratio, nats",
+            vec![
+                line("chosen", |d| d.chosen_reward),
+                line("rejected", |d| d.rejected_reward),
+                line("margin", |d| d.margin),
+            ],
+        ),
+        chart("Pairs told apart", "share of pairs", vec![line("", |d| d.accuracy)]),
+        chart(
+            "Log-probability of the replies",
+            "nats a reply",
+            vec![line("chosen", |d| d.chosen_logp), line("rejected", |d| d.rejected_logp)],
         ),
     ]
 }

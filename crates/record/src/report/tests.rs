@@ -84,6 +84,7 @@ fn example() -> Example {
             finish: FinishReason::Stop,
             tokens: 48,
             logprob_sum: -9.5,
+            episode: None,
         },
         explanation: "format       1 of 1\ncorrectness  2.25 of 3\n  call 1 <-> gold 1: name 1, keys 1"
             .into(),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use toolrl_data::world::WorldConfig;
 use toolrl_data::{Faulty, HeldOut, LoadConfig, Turns};
 
-use crate::TrainError;
+use crate::{CompletionsConfig, Method, TrainError};
 
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub enum DataSource {
     Files(FilesConfig),
     /// Several of these, by weight.
     Mix(Vec<MixPart>),
+    /// What an earlier run sampled, for SFT and DPO (docs/offline.md).
+    Completions(CompletionsConfig),
 }
 
 impl Default for DataSource {
@@ -71,7 +73,7 @@ impl MixPart {
             DataSource::Files(files) => {
                 files.train.file_stem().unwrap_or_default().to_string_lossy().into_owned()
             }
-            DataSource::World(_) | DataSource::Mix(_) => "world".to_owned(),
+            DataSource::World(_) | DataSource::Mix(_) | DataSource::Completions(_) => "world".to_owned(),
         };
         self.name.clone().unwrap_or_else(of_source)
     }
@@ -84,6 +86,7 @@ impl DataSource {
             Self::World(_) => Vec::new(),
             Self::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
             Self::Mix(parts) => parts.iter_mut().flat_map(|part| part.source.paths()).collect(),
+            Self::Completions(completions) => vec![&mut completions.run],
         }
     }
 
@@ -95,38 +98,58 @@ impl DataSource {
     /// Whether the recipe asks for no held-out tasks.
     pub(crate) fn holds_nothing_out(&self) -> bool {
         match self {
-            Self::World(_) => false,
+            Self::World(_) | Self::Completions(_) => false,
             Self::Files(files) => files.holds_nothing_out(),
             Self::Mix(parts) => parts.iter().all(|part| part.source.holds_nothing_out()),
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), TrainError> {
-        let Self::Mix(parts) = self else { return Ok(()) };
-        let wrong = |message: String| Err(TrainError::Recipe(message));
-        if parts.is_empty() {
-            return wrong("data.mix should have a source at least".to_owned());
+    /// Refuses what a method cannot learn from.
+    pub(crate) fn check(&self, method: &Method) -> Result<(), TrainError> {
+        let wrong = |what: &str| Err(TrainError::Recipe(what.to_owned()));
+        match (self, method) {
+            (Self::Completions(completions), Method::Sft(_) | Method::Dpo(_)) => completions.check(),
+            (Self::Completions(_), Method::Grpo(_)) => {
+                wrong("train.method = \"grpo\" samples its own replies: data.completions is for sft and dpo")
+            }
+            (Self::Completions(_), Method::Ppo(_)) => {
+                wrong("train.method = \"ppo\" samples its own replies: data.completions is for sft and dpo")
+            }
+            (_, Method::Dpo(_)) => Err(Self::not_sampled()),
+            (Self::Mix(parts), _) => check_mix(parts),
+            _ => Ok(()),
         }
-        let mut names = BTreeSet::new();
-        for (i, part) in parts.iter().enumerate() {
-            let name = part.name();
-            if !(part.weight > 0.0 && part.weight.is_finite()) {
-                return wrong(format!(
-                    "data.mix[{i}].weight = {} of {name:?} should be above 0",
-                    part.weight
-                ));
-            }
-            if name.is_empty() || name.contains('/') {
-                return wrong(format!("data.mix[{i}].name = {name:?} should be a word without slashes"));
-            }
-            if !names.insert(name.clone()) {
-                return wrong(format!(
-                    "data.mix[{i}].name: another source is called {name:?} too: give it a name"
-                ));
-            }
-        }
-        Ok(())
     }
+
+    /// What is wrong with other data for DPO.
+    pub(crate) fn not_sampled() -> TrainError {
+        let what =
+            "train.method = \"dpo\" learns from what a run sampled: set data.completions.run, or give --run";
+        TrainError::Recipe(what.to_owned())
+    }
+}
+
+fn check_mix(parts: &[MixPart]) -> Result<(), TrainError> {
+    let wrong = |message: String| Err(TrainError::Recipe(message));
+    if parts.is_empty() {
+        return wrong("data.mix should have a source at least".to_owned());
+    }
+    let mut names = BTreeSet::new();
+    for (i, part) in parts.iter().enumerate() {
+        let name = part.name();
+        if !(part.weight > 0.0 && part.weight.is_finite()) {
+            return wrong(format!("data.mix[{i}].weight = {} of {name:?} should be above 0", part.weight));
+        }
+        if name.is_empty() || name.contains('/') {
+            return wrong(format!("data.mix[{i}].name = {name:?} should be a word without slashes"));
+        }
+        if !names.insert(name.clone()) {
+            return wrong(format!(
+                "data.mix[{i}].name: another source is called {name:?} too: give it a name"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// A user's own data.

@@ -5,30 +5,45 @@ use toolrl_grpo::KlPenalty;
 use toolrl_policy::{LoraConfig, Place};
 
 use crate::{
-    GrpoConfig, GuardConfig, MomentStorage, OptimizerConfig, Overlong, OverlongPrompts, PpoConfig, RlConfig,
-    SftConfig, StartAdapters, TrainError,
+    DpoConfig, GrpoConfig, GuardConfig, MomentStorage, OfflineConfig, OptimizerConfig, Overlong,
+    OverlongPrompts, PpoConfig, RlConfig, SftConfig, StartAdapters, TrainError,
 };
 
 /// A training method.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "method", rename_all = "snake_case")]
 pub enum Method {
-    /// Supervised fine-tuning on the gold replies.
+    /// Supervised fine-tuning on the gold replies; on a run's completions, rejection sampling (RAFT, arXiv 2304.06767).
     Sft(SftConfig),
+    /// Direct preference optimisation on pairs of a run's completions (Rafailov et al., arXiv 2305.18290).
+    Dpo(DpoConfig),
     /// Group-relative policy optimisation (Shao et al., arXiv 2402.03300) with ToolRL's settings.
     Grpo(GrpoConfig),
     /// Proximal policy optimisation with a critic (Schulman et al., arXiv 1707.06347) with ToolRL's settings.
     Ppo(PpoConfig),
 }
 
+/// What methods share.
+enum Shared<'a> {
+    Offline(&'a OfflineConfig),
+    Rl(&'a RlConfig),
+}
+
 impl Method {
+    fn shared(&self) -> Shared<'_> {
+        match self {
+            Self::Sft(SftConfig { offline, .. }) | Self::Dpo(DpoConfig { offline, .. }) => {
+                Shared::Offline(offline)
+            }
+            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => Shared::Rl(rl),
+        }
+    }
+
     /// Number of steps, where the recipe fixes it.
     pub fn steps(&self) -> Option<u64> {
-        match self {
-            Self::Sft(sft) => sft.steps,
-            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => {
-                rl.epochs.is_none().then_some(rl.steps)
-            }
+        match self.shared() {
+            Shared::Offline(offline) => offline.steps,
+            Shared::Rl(rl) => rl.epochs.is_none().then_some(rl.steps),
         }
     }
 
@@ -42,45 +57,41 @@ impl Method {
 
     /// AdamW's settings.
     pub fn optimizer(&self) -> &OptimizerConfig {
-        match self {
-            Self::Sft(sft) => &sft.optimizer,
-            Self::Grpo(grpo) => &grpo.rl.optimizer,
-            Self::Ppo(ppo) => &ppo.rl.optimizer,
+        match self.shared() {
+            Shared::Offline(OfflineConfig { optimizer, .. }) | Shared::Rl(RlConfig { optimizer, .. }) => {
+                optimizer
+            }
         }
     }
 
     /// The adapters' settings, where they are what is trained.
     pub fn lora(&self) -> Option<&LoraConfig> {
-        match self {
-            Self::Sft(sft) => sft.lora.as_ref(),
-            Self::Grpo(grpo) => grpo.rl.lora.as_ref(),
-            Self::Ppo(ppo) => ppo.rl.lora.as_ref(),
+        match self.shared() {
+            Shared::Offline(OfflineConfig { lora, .. }) | Shared::Rl(RlConfig { lora, .. }) => lora.as_ref(),
         }
     }
 
     /// What becomes of adapters that the start has.
     pub fn start_adapters(&self) -> StartAdapters {
-        match self {
-            Self::Sft(sft) => sft.start_adapters,
-            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => rl.start_adapters,
+        match self.shared() {
+            Shared::Offline(offline) => offline.start_adapters,
+            Shared::Rl(rl) => rl.start_adapters,
         }
     }
 
     /// Steps between checkpoints; 0 for none.
     pub fn checkpoint_every(&self) -> u64 {
-        match self {
-            Self::Sft(sft) => sft.checkpoint_every,
-            Self::Grpo(grpo) => grpo.rl.checkpoint_every,
-            Self::Ppo(ppo) => ppo.rl.checkpoint_every,
+        match self.shared() {
+            Shared::Offline(offline) => offline.checkpoint_every,
+            Shared::Rl(rl) => rl.checkpoint_every,
         }
     }
 
     /// How many of the last checkpoints are kept.
     pub fn checkpoint_keep(&self) -> usize {
-        match self {
-            Self::Sft(sft) => sft.checkpoint_keep,
-            Self::Grpo(grpo) => grpo.rl.checkpoint_keep,
-            Self::Ppo(ppo) => ppo.rl.checkpoint_keep,
+        match self.shared() {
+            Shared::Offline(offline) => offline.checkpoint_keep,
+            Shared::Rl(rl) => rl.checkpoint_keep,
         }
     }
 
@@ -95,15 +106,22 @@ impl Method {
 
     /// What happens when numbers go wrong.
     pub fn guards(&self) -> GuardConfig {
-        match self {
-            Self::Sft(sft) => sft.guards,
-            Self::Grpo(grpo) => grpo.rl.guards,
-            Self::Ppo(ppo) => ppo.rl.guards,
+        match self.shared() {
+            Shared::Offline(offline) => offline.guards,
+            Shared::Rl(rl) => rl.guards,
         }
     }
 
-    /// The keys of a method's table whose settings are shared with another's; none of other methods.
+    /// Whether replies are sampled in training.
+    pub(crate) fn samples(&self) -> bool {
+        matches!(self.shared(), Shared::Rl(_))
+    }
+
+    /// The keys of a method's table; none of other methods. (Settings that are shared with another's are not known to
+    /// serde where it names what was expected.)
     pub(crate) fn keys(method: &str) -> Vec<String> {
+        let offline =
+            OfflineConfig { steps: Some(1), lora: Some(LoraConfig::default()), ..OfflineConfig::default() };
         let rl = RlConfig {
             lora: Some(LoraConfig::default()),
             kl_penalty: Some(KlPenalty::default()),
@@ -111,6 +129,8 @@ impl Method {
             ..RlConfig::default()
         };
         let table = match method {
+            "sft" => toml::Table::try_from(SftConfig { offline, ..SftConfig::default() }),
+            "dpo" => toml::Table::try_from(DpoConfig { offline, ..DpoConfig::default() }),
             "grpo" => toml::Table::try_from(GrpoConfig { rl, ..GrpoConfig::default() }),
             "ppo" => toml::Table::try_from(PpoConfig { rl, ..PpoConfig::default() }),
             _ => return Vec::new(),
@@ -120,10 +140,9 @@ impl Method {
 
     /// What prompts are cut to in evaluations too, for a policy whose context holds `context` tokens.
     pub(crate) fn cut_prompts_to(&self, context: usize) -> Option<usize> {
-        let limit = match self {
-            Self::Sft(sft) => sft.limit(context),
-            Self::Grpo(grpo) => grpo.rl.prompt_limit(context),
-            Self::Ppo(ppo) => ppo.rl.prompt_limit(context),
+        let limit = match self.shared() {
+            Shared::Offline(offline) => offline.limit(context),
+            Shared::Rl(rl) => rl.prompt_limit(context),
         };
         (limit.overlong == OverlongPrompts::Cut).then(|| limit.tokens.min(context.saturating_sub(1)))
     }
@@ -131,12 +150,8 @@ impl Method {
     /// Settings that must not be 0.
     pub(crate) fn positive(&self) -> Vec<(&'static str, usize)> {
         let (rl, group_size) = match self {
-            Self::Sft(sft) => {
-                return vec![
-                    ("train.batch", sft.batch),
-                    ("train.max_tokens", sft.max_tokens),
-                    ("train.checkpoint_keep", sft.checkpoint_keep),
-                ];
+            Self::Sft(SftConfig { offline, .. }) | Self::Dpo(DpoConfig { offline, .. }) => {
+                return offline.positive();
             }
             Self::Grpo(grpo) => (&grpo.rl, grpo.group_size),
             Self::Ppo(ppo) => (&ppo.rl, ppo.group_size),
@@ -175,6 +190,7 @@ impl Method {
         }
         match self {
             Self::Sft(sft) => sft.check(),
+            Self::Dpo(dpo) => dpo.check(),
             Self::Grpo(grpo) => grpo.check(),
             Self::Ppo(ppo) => ppo.check(),
         }

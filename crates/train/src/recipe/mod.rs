@@ -2,11 +2,14 @@
 
 mod adapters;
 mod benchmark;
+mod completions;
 mod data;
+mod dpo;
 mod eval;
 mod guards;
 mod length;
 mod method;
+mod offline;
 mod optimizer;
 mod passes;
 mod policy;
@@ -33,10 +36,13 @@ use crate::TrainError;
 
 pub use adapters::StartAdapters;
 pub use benchmark::BenchmarkConfig;
+pub use completions::CompletionsConfig;
 pub use data::{DataSource, FilesConfig, MixPart};
+pub use dpo::DpoConfig;
 pub use eval::{BestBy, EarlyStop, EvalConfig, EvalMeasure, EvalSet, FinalPolicy};
 pub use guards::{GuardConfig, OnFault};
 pub use method::Method;
+pub use offline::OfflineConfig;
 pub use optimizer::{MomentStorage, OptimizerConfig};
 pub use passes::PassOrder;
 pub use policy::{AdaptersOn, FreshPolicy, PolicySource};
@@ -155,21 +161,22 @@ fn default_slots() -> usize {
 
 impl Recipe {
     /// Reads a recipe, then sets each `key=value` of `overrides`, a key being a path such as
-    /// `train.steps` and a value TOML (a bare word is taken as a string).
+    /// `train.steps` and a value TOML (a bare word is taken as a string). What a recipe on a run's completions leaves out
+    /// is as that run's `config.toml` has it.
     ///
     /// # Errors
     /// [`TrainError::Recipe`] with the place of a syntax error, an unknown key, or a value out of range.
     pub fn parse(text: &str, overrides: &[String]) -> Result<Self, TrainError> {
-        if overrides.is_empty() {
-            // Straight from the text, so that errors show their line.
-            return toml::from_str::<Self>(text).map_err(|e| located(text, &e))?.checked();
-        }
         let mut table: toml::Table = toml::from_str(text).map_err(|e| located(text, &e))?;
         for assignment in overrides {
             let (key, value) = assignment
                 .split_once('=')
                 .ok_or_else(|| TrainError::Recipe(format!("--set {assignment}: expected key=value")))?;
             set(&mut table, key.trim(), value.trim())?;
+        }
+        if !completions::take_over(&mut table)? && overrides.is_empty() {
+            // Straight from the text, so that errors show their line.
+            return toml::from_str::<Self>(text).map_err(|e| located(text, &e))?.checked();
         }
         let method = method_of(&table);
         table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
@@ -188,6 +195,9 @@ impl Recipe {
             Some(PolicySource::Adapters(AdaptersOn { dir, base })) => vec![dir, base],
             _ => Vec::new(),
         };
+        if let DataSource::Completions(completions) = &mut recipe.data {
+            completions.last_step = completions.steps()?.last().copied();
+        }
         let of_data = recipe.data.paths();
         let mut of_prompt = PathBuf::from(&recipe.prompt);
         let is_file = ![NATIVE, TOOLRL, CHATML].contains(&recipe.prompt.as_str());
@@ -242,11 +252,11 @@ impl Recipe {
             named(&self.dialect).map_err(|e| TrainError::Recipe(format!("dialect: {e}, and {AUTO}")))?;
         }
         self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
-        self.data.check()?;
         self.train.check()?;
         for (place, tracker) in self.trackers.iter().enumerate() {
             tracker.check().map_err(|e| TrainError::Recipe(format!("trackers[{place}].{e}")))?;
         }
+        self.data.check(&self.train)?;
         Ok(self)
     }
 }

@@ -62,7 +62,7 @@ pub struct RlConfig {
     /// Steps between checkpoints; 0 saves one when the run is stopped, and the last policy.
     pub checkpoint_every: u64,
     /// How many of the last checkpoints are kept, beside the best one: that with the highest mean reward on the held-out
-    /// tasks where `eval.every` has some evaluated, otherwise of SFT that with the lowest mean loss since the one before.
+    /// tasks where `eval.every` has some evaluated, otherwise of SFT and DPO that with the lowest mean loss since the one before.
     pub checkpoint_keep: usize,
     /// What happens when numbers go wrong.
     pub guards: GuardConfig,

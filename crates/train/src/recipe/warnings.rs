@@ -37,7 +37,7 @@ impl Recipe {
             (min_p > 0.0, format!("sampling.min_p = {min_p}")),
         ];
         let set: Vec<_> = set.into_iter().filter_map(|(is_set, text)| is_set.then_some(text)).collect();
-        (self.sampling.truncates() && !matches!(self.train, Method::Sft(_))).then(|| {
+        (self.sampling.truncates() && self.train.samples()).then(|| {
             format!(
                 "{}: replies are drawn from the most probable tokens alone, while ratios and divergences are of all \
                  tokens, as in the paper's code; without it both are the same",

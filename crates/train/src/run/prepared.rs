@@ -49,10 +49,10 @@ impl Prepared {
         }
         let benchmarks = LoadedBenchmark::all(&recipe, dialect)?;
         let setting = job.parts.setting(&recipe);
-        let (stage, overlong) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
+        let (stage, counts) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;
         let decisive = (&sets[..], &job.parts.rubrics.training);
-        let identity = Identity::of((&data, &stage, overlong), decisive, &start, &place.name)?;
+        let identity = Identity::of((&data, &stage, counts), decisive, &start, &place.name)?;
         Ok(Self { recipe, place, data, start, trained, stage, sets, benchmarks, identity })
     }
 }

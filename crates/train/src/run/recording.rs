@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toolrl_record::StepMetrics;
+use toolrl_record::{DpoMetrics, StepDetail, StepMetrics};
 use toolrl_trackers::Status;
 
 use super::trainer::{CRITIC_STATE, STATE, TASKS, TRAINER, Trainer};
@@ -154,10 +154,13 @@ impl Trainer<'_, '_> {
 
 /// A step in a few words.
 fn message(metrics: &StepMetrics) -> String {
-    match metrics.detail.sampled() {
-        None => format!("loss {:.3}", metrics.loss),
-        Some(replies) => {
+    match (&metrics.detail, metrics.detail.sampled()) {
+        (_, Some(replies)) => {
             format!("reward {:.2}, length {:.0}", replies.reward.mean, replies.reply_length.mean)
         }
+        (StepDetail::Dpo(DpoMetrics { margin, accuracy, .. }), _) => {
+            format!("loss {:.3}, margin {margin:.3}, accuracy {accuracy:.2}", metrics.loss)
+        }
+        _ => format!("loss {:.3}", metrics.loss),
     }
 }

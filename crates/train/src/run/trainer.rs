@@ -14,9 +14,11 @@ use super::records::Records;
 use crate::checkpoint::State;
 use crate::critic::CriticLearner;
 use crate::curriculum::Curriculum;
+use crate::dpo::{Dpo, references};
 use crate::grpo::Grpo;
 use crate::guard::Guard;
 use crate::learner::Learner;
+use crate::pair::Pair;
 use crate::ppo::Ppo;
 use crate::rl::{Divergence, Rl};
 use crate::score::Judge;
@@ -24,7 +26,8 @@ use crate::sft::Sft;
 use crate::stage::Stage;
 use crate::task::Task;
 use crate::{
-    Changes, GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting, TrainError,
+    Changes, DpoConfig, GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting,
+    TrainError,
 };
 
 /// A run in training.
@@ -94,6 +97,10 @@ impl<'a, 'j> Trainer<'a, 'j> {
                 let sft = Sft::new(&config, recipe.seed, demonstrations, self.done)?;
                 self.sft(sft, policy).await?
             }
+            Stage::Dpo(config, pairs) => {
+                drop(trained);
+                self.dpo(&config, pairs, start, policy).await?
+            }
             Stage::Grpo(config, tasks) => {
                 let divergence = self.divergence(&config.rl, start, trained)?;
                 self.grpo((&config, &tasks), divergence, policy).await?
@@ -108,11 +115,36 @@ impl<'a, 'j> Trainer<'a, 'j> {
     }
 
     async fn sft(&mut self, mut sft: Sft<'_>, policy: Policy) -> Result<Policy, TrainError> {
-        let config = sft.config;
+        let config = &sft.config.offline;
         let mut learner = self.learner(policy, &config.optimizer, config.activations, 1.0)?;
         self.begin("sft", sft.steps, &learner, Beside::default()).await?;
         while let Some(step) = self.next_step() {
             let metrics = sft.step(&mut learner, step)?;
+            self.record(&metrics, &learner, Beside::default()).await?;
+        }
+        Ok(learner.into_policy())
+    }
+
+    async fn dpo(
+        &mut self,
+        config: &DpoConfig,
+        pairs: Vec<Pair>,
+        start: Policy,
+        policy: Policy,
+    ) -> Result<Policy, TrainError> {
+        let (offline, seed) = (&config.offline, self.job.recipe.seed);
+        let mut learner = self.learner(policy, &offline.optimizer, offline.activations, 1.0)?;
+        // What is not the run that it was is compared with anew.
+        let goes_on = self.job.resume.is_some_and(|resume| resume.changes == Changes::Refuse);
+        let of_run = (self.job.run_dir, goes_on);
+        let references = references((&pairs, config), (&learner, &start), of_run, self.observer)?;
+        // The reference is its log-probabilities from here on.
+        drop(start);
+        let steps = offline.steps_of(pairs.len());
+        let dpo = Dpo { config, seed, steps, pairs, references };
+        self.begin("dpo", steps, &learner, Beside::default()).await?;
+        while let Some(step) = self.next_step() {
+            let metrics = dpo.step(&mut learner, step)?;
             self.record(&metrics, &learner, Beside::default()).await?;
         }
         Ok(learner.into_policy())
