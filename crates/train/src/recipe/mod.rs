@@ -179,7 +179,7 @@ impl Recipe {
             return toml::from_str::<Self>(text).map_err(|e| located(text, &e))?.checked();
         }
         let method = method_of(&table);
-        table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_keys(e.message(), &method)))?.checked()
+        table.try_into::<Self>().map_err(|e| TrainError::Recipe(with_path(&e, &method)))?.checked()
     }
 
     /// The same with absolute paths and a date for templates, so that a run can go on from any working directory and on
@@ -276,6 +276,16 @@ fn method_of(table: &toml::Table) -> String {
     method.unwrap_or_default().to_owned()
 }
 
+/// A TOML error of no line, with the key's path where it is known.
+fn with_path(error: &toml::de::Error, method: &str) -> String {
+    let message = with_keys(error.message(), method);
+    let shown = error.to_string();
+    match shown.rsplit_once("\nin `").and_then(|(_, path)| path.trim_end().strip_suffix('`')) {
+        Some(path) => format!("{path}: {message}"),
+        None => message,
+    }
+}
+
 /// Tells the keys that there are of one that there is not: serde does not know them all where settings are shared.
 fn with_keys(message: &str, method: &str) -> String {
     let keys = Method::keys(method);
@@ -327,7 +337,7 @@ mod tests {
             ("slots=0", "slots"),
             ("sampling.min_p=2", "sampling.min_p 2 should be"),
             ("sampling.top_p=0.0", "sampling.top_p 0 should be"),
-            ("sampling.top_k=-1", "top_k"),
+            ("sampling.top_k=-1", "sampling.top_k: invalid value: integer `-1`"),
             ("sampling.stop=[\"\"]", "sampling.stop has an empty string"),
             ("sampling.topk=3", "topk"),
             ("reward=starr", "unknown reward preset"),
