@@ -21,22 +21,30 @@ pub fn sign_flip(differences: &[f64]) -> Option<f64> {
     }
     let differences: Vec<f64> = differences.iter().copied().filter(|&d| d != 0.0).collect();
     let found = differences.iter().sum::<f64>().abs() * (1.0 - 1e-12);
-    let is_as_far = |signs: &dyn Fn(usize) -> bool| {
-        let signed = differences.iter().enumerate().map(|(i, d)| if signs(i) { -d } else { *d });
-        signed.sum::<f64>().abs() >= found
-    };
+    let is_as_far = |signs: &[u64]| signed_sum(&differences, signs).abs() >= found;
     if differences.len() <= EXACT {
         let all = 1_u32 << differences.len();
-        let as_far = (0..all).filter(|bits| is_as_far(&|i| bits >> i & 1 == 1)).count();
+        let as_far = (0..all).filter(|&bits| is_as_far(&[bits.into()])).count();
         return Some(as_far as f64 / f64::from(all));
     }
     let mut random = SplitMix(0);
+    let mut signs = vec![0; differences.len().div_ceil(64)];
     let mut as_far = 1_u32;
     for _ in 0..DRAWS {
-        let bits: Vec<u64> = (0..differences.len().div_ceil(64)).map(|_| random.next()).collect();
-        as_far += u32::from(is_as_far(&|i| bits[i / 64] >> (i % 64) & 1 == 1));
+        signs.fill_with(|| random.next());
+        as_far += u32::from(is_as_far(&signs));
     }
     Some(f64::from(as_far) / f64::from(DRAWS + 1))
+}
+
+/// The sum with those signs turned whose bit is set, 64 a word.
+fn signed_sum(differences: &[f64], signs: &[u64]) -> f64 {
+    let of_word = |(some, &word): (&[f64], &u64)| -> f64 {
+        let signed =
+            some.iter().enumerate().map(|(i, d)| f64::from_bits(d.to_bits() ^ (word >> i & 1) << 63));
+        signed.sum()
+    };
+    differences.chunks(64).zip(signs).map(of_word).sum()
 }
 
 /// SplitMix64 (Steele, Lea and Flood, 2014). The draws are the same each time: a p is a figure of the outcomes alone.
