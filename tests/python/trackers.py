@@ -39,7 +39,7 @@ def port():
 
 
 def wait_for(at):
-    for _ in range(600):
+    for _ in range(3000):
         with socket.socket() as s:
             if s.connect_ex(("127.0.0.1", at)) == 0:
                 return
@@ -202,7 +202,8 @@ def main(toolrl):
     toolrl, run, (mlflow_at, trackio_at) = os.path.abspath(toolrl), home / "killed", (port(), port())
     (home / "token").write_text(TOKEN + "\n")
     store = f"sqlite:///{home}/mlflow.db"
-    serve = [sys.executable, "-m", "mlflow", "server", "--port", str(mlflow_at), "--backend-store-uri", store]
+    serve = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(mlflow_at)]
+    serve += ["--backend-store-uri", store]
     show = "import trackio; trackio.show(open_browser=False)"
     environment = os.environ | {
         "TRACKIO_DIR": f"{home}/served", "TRACKIO_WRITE_TOKEN": TOKEN, "GRADIO_SERVER_PORT": str(trackio_at),
