@@ -1,4 +1,4 @@
-//! What claims are said to be, of results made for it.
+//! Claims, by seeds and by tasks, and the table in the documentation.
 
 use toolrl_eval::Outcome;
 use toolrl_record::TaskOutcomes;
