@@ -20,7 +20,10 @@ use crate::reward::RewardCommand;
 
 pub use bench::{BenchCommand, BenchStepArgs};
 pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
-pub use data::{DataBuildArgs, DataCommand, DataConvertArgs, DataInspectArgs, FileAndCount, Target};
+pub use data::{
+    DataBuildArgs, DataCommand, DataConvertArgs, DataInspectArgs, DataWorldArgs, FileAndCount, PartArg,
+    Target,
+};
 pub use doctor::DoctorArgs;
 pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use sampling::SamplingArgs;

@@ -3,6 +3,7 @@
 mod convert;
 mod inspect;
 mod table;
+mod world;
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,6 +19,7 @@ use table::{bars, columns};
 
 pub(crate) use convert::convert;
 pub(crate) use inspect::inspect;
+pub(crate) use world::world;
 
 /// What a build writes: samples in two forms, those held out if any are, the report, the settings.
 const FILES: [&str; 6] =

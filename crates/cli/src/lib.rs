@@ -80,6 +80,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Data(DataCommand::Build(args)) => data::build(&args),
         Command::Data(DataCommand::Inspect(args)) => data::inspect(&args),
         Command::Data(DataCommand::Convert(args)) => data::convert(&args),
+        Command::Data(DataCommand::World(args)) => data::world(&args),
         Command::Calls(command) => calls::run(&command),
         Command::Policy(PolicyCommand::Generate(args)) => policy::generate(&args),
         Command::Policy(PolicyCommand::Logprobs(args)) => policy::logprobs(&args),

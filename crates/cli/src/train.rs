@@ -89,8 +89,9 @@ fn of_run(run: &Path, named: &str, overrides: &[String]) -> anyhow::Result<Strin
 fn find_dialect(recipe: &mut Recipe) -> anyhow::Result<()> {
     let Some(PolicySource::Dir(dir)) = &recipe.policy else { return Ok(()) };
     let place = PolicyPlace::from(dir);
+    let made = matches!(recipe.data, DataSource::Wide(_));
     let files = recipe.data.paths();
-    let there = !files.is_empty() && files.iter().all(|path| path.exists());
+    let there = made || (!files.is_empty() && files.iter().all(|path| path.exists()));
     if there && dir.is_dir() && place.base()?.is_none_or(|base| base.is_dir()) {
         let data = load_data(&recipe.data, recipe.seed)?;
         let chat = words(&place, recipe.template.clone())?;
@@ -157,9 +158,7 @@ pub(crate) fn apply(recipe: &mut Recipe, policy: Option<&Path>, data: Option<&Pa
         // Settings of the recipe for files, such as a separate evaluation set, stay.
         match &mut recipe.data {
             DataSource::Files(files) => files.train = path.to_owned(),
-            DataSource::World(_) | DataSource::Mix(_) | DataSource::Completions(_) => {
-                recipe.data = DataSource::Files(FilesConfig::new(path.to_owned()));
-            }
+            _ => recipe.data = DataSource::Files(FilesConfig::new(path.to_owned())),
         }
     }
 }

@@ -215,7 +215,7 @@ impl Evaluated {
 fn key(recipe: &Recipe) -> String {
     let reward = recipe.eval.reward.as_ref().unwrap_or(&recipe.reward);
     // Which rows of a file are held out depends on the seed.
-    let seed = (!matches!(recipe.data, DataSource::World(_))).then_some(recipe.seed);
+    let seed = (!matches!(recipe.data, DataSource::World(_) | DataSource::Wide(_))).then_some(recipe.seed);
     format!(
         "{:?} {:?} {seed:?} {:?} {reward:?} {:?}",
         recipe.policy, recipe.data, recipe.eval, recipe.precision

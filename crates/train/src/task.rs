@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
+use toolrl_data::wide::WideWorld;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load_with};
 use toolrl_eval::reference;
@@ -83,6 +84,10 @@ fn split_of(source: &DataSource, seed: u64) -> Result<(Vec<Sample>, Vec<Sample>)
             let tasks = World::generate(config)?;
             (tasks.train, tasks.held_out)
         }
+        DataSource::Wide(config) => {
+            let tasks = WideWorld::generate(config)?;
+            (tasks.train, tasks.held_out)
+        }
         DataSource::Files(files) => {
             let train = load_with(&files.train, files.load())?;
             match &files.eval {
@@ -94,7 +99,7 @@ fn split_of(source: &DataSource, seed: u64) -> Result<(Vec<Sample>, Vec<Sample>)
             }
         }
         DataSource::Mix(_) | DataSource::Completions(_) => {
-            return Err(TrainError::Recipe("data.mix: expected world or files".to_owned()));
+            return Err(TrainError::Recipe("data.mix: expected world, wide or files".to_owned()));
         }
     })
 }

@@ -21,6 +21,9 @@ pub enum DataCommand {
     /// Write a dataset in another form: OpenAI's chat, ToolRL's text or verl's columns
     #[command(after_help = CONVERT_HELP)]
     Convert(DataConvertArgs),
+    /// Make tasks of the wide world: tools by the thousand, a part of which training never shows
+    #[command(after_help = WORLD_HELP)]
+    World(DataWorldArgs),
 }
 
 const BUILD_HELP: &str = "\
@@ -177,6 +180,67 @@ pub enum Target {
     Toolrl,
     /// Messages and tools in verl's columns
     Verl,
+}
+
+const WORLD_HELP: &str = "\
+Writes rows of OpenAI's chat form, which `train --data` and other trainers read: messages, tools as JSON
+Schema, the right calls as the last message. With a name in .parquet it writes verl's columns.
+
+--part train has tools of the training domains, --part held-out other tasks of theirs and, by
+--unseen-share, tools of domains whose names, verbs, parameters and wordings training never shows.
+The same settings give the same tasks on every machine. A recipe has the same as `data.wide`
+(docs/data.md).
+
+Examples:
+  toolrl data world --out train.jsonl
+  toolrl data world --part held-out --tasks 200 --unseen-share 1 --out unseen.jsonl
+  toolrl data inspect train.jsonl";
+
+/// Arguments of `toolrl data world`.
+#[derive(Debug, Args)]
+pub struct DataWorldArgs {
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Which part of the world
+    #[arg(long, value_enum, default_value_t = PartArg::Train)]
+    pub part: PartArg,
+    /// How many tasks [default: 4000, or 500 held out]
+    #[arg(long, value_name = "N")]
+    pub tasks: Option<usize>,
+    /// Everything random follows from it [default: 1]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Tasks of the first N of training's domains alone [default: all]
+    #[arg(long, value_name = "N")]
+    pub domains: Option<usize>,
+    /// The share of held-out tasks whose tools training never shows [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub unseen_share: Option<f64>,
+    /// The share of values that a request says otherwise than the call has them [default: 0.5]
+    #[arg(long, value_name = "SHARE")]
+    pub hard_values: Option<f64>,
+    /// The least number of tools in a prompt [default: 2]
+    #[arg(long, value_name = "N")]
+    pub min_tools: Option<usize>,
+    /// The greatest number of tools in a prompt [default: 4]
+    #[arg(long, value_name = "N")]
+    pub max_tools: Option<usize>,
+    /// Begin the gold replies with a sentence of thought
+    #[arg(long)]
+    pub thoughts: bool,
+    /// Write over FILE
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A part of the wide world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PartArg {
+    /// To train on
+    Train,
+    /// To evaluate on
+    HeldOut,
 }
 
 /// A file, and how many samples are taken of it.

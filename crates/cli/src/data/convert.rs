@@ -39,11 +39,11 @@ pub(crate) fn convert(args: &DataConvertArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_table(path: &Path) -> bool {
+pub(super) fn is_table(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "parquet")
 }
 
-fn write_samples(out: &Path, samples: &[Sample]) -> anyhow::Result<()> {
+pub(super) fn write_samples(out: &Path, samples: &[Sample]) -> anyhow::Result<()> {
     not_empty(samples.len())?;
     if is_table(out) {
         write_parquet(out, samples)?
@@ -53,7 +53,7 @@ fn write_samples(out: &Path, samples: &[Sample]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_rows(out: &Path, rows: &[Value]) -> anyhow::Result<()> {
+pub(super) fn write_rows(out: &Path, rows: &[Value]) -> anyhow::Result<()> {
     not_empty(rows.len())?;
     if is_table(out) {
         bail!("OpenAI's form is written as JSON lines: give --out a name without .parquet");

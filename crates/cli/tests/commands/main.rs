@@ -25,6 +25,7 @@ mod study;
 mod tasks;
 mod trackers;
 mod train;
+mod wide;
 mod words;
 mod workbench;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use toolrl_data::wide::WideConfig;
 use toolrl_data::world::WorldConfig;
 use toolrl_data::{Faulty, HeldOut, LoadConfig, Turns};
 
@@ -15,6 +16,8 @@ use crate::{CompletionsConfig, Method, TrainError};
 pub enum DataSource {
     /// The synthetic tool world.
     World(WorldConfig),
+    /// The wide world: tools by the thousand, in OpenAI's form (docs/data.md).
+    Wide(WideConfig),
     /// Files of rows (docs/data.md).
     Files(FilesConfig),
     /// Several of these, by weight.
@@ -34,11 +37,11 @@ impl Default for DataSource {
 #[serde(try_from = "MixFields")]
 pub struct MixPart {
     /// What it is called in metrics, and before the ids of its samples. By default the name of its file without the
-    /// extension, or `world`.
+    /// extension, or `world` or `wide`.
     pub name: Option<String>,
     /// Its share of what is trained on, against the other sources' weights.
     pub weight: f64,
-    /// Where its samples come from: `world` or `files`.
+    /// Where its samples come from: `world`, `wide` or `files`.
     #[serde(flatten)]
     pub source: DataSource,
 }
@@ -50,17 +53,19 @@ struct MixFields {
     name: Option<String>,
     weight: f64,
     world: Option<WorldConfig>,
+    wide: Option<WideConfig>,
     files: Option<FilesConfig>,
 }
 
 impl TryFrom<MixFields> for MixPart {
     type Error = &'static str;
 
-    fn try_from(MixFields { name, weight, world, files }: MixFields) -> Result<Self, Self::Error> {
-        let source = match (world, files) {
-            (Some(world), None) => DataSource::World(world),
-            (None, Some(files)) => DataSource::Files(files),
-            _ => return Err("a source of data.mix should have either world or files"),
+    fn try_from(MixFields { name, weight, world, wide, files }: MixFields) -> Result<Self, Self::Error> {
+        let source = match (world, wide, files) {
+            (Some(world), None, None) => DataSource::World(world),
+            (None, Some(wide), None) => DataSource::Wide(wide),
+            (None, None, Some(files)) => DataSource::Files(files),
+            _ => return Err("a source of data.mix should have either world, wide or files"),
         };
         Ok(Self { name, weight, source })
     }
@@ -73,6 +78,7 @@ impl MixPart {
             DataSource::Files(files) => {
                 files.train.file_stem().unwrap_or_default().to_string_lossy().into_owned()
             }
+            DataSource::Wide(_) => "wide".to_owned(),
             DataSource::World(_) | DataSource::Mix(_) | DataSource::Completions(_) => "world".to_owned(),
         };
         self.name.clone().unwrap_or_else(of_source)
@@ -83,7 +89,7 @@ impl DataSource {
     /// The files that it reads.
     pub fn paths(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Self::World(_) => Vec::new(),
+            Self::World(_) | Self::Wide(_) => Vec::new(),
             Self::Files(files) => std::iter::once(&mut files.train).chain(&mut files.eval).collect(),
             Self::Mix(parts) => parts.iter_mut().flat_map(|part| part.source.paths()).collect(),
             Self::Completions(completions) => vec![&mut completions.run],
@@ -98,7 +104,7 @@ impl DataSource {
     /// Whether the recipe asks for no held-out tasks.
     pub(crate) fn holds_nothing_out(&self) -> bool {
         match self {
-            Self::World(_) | Self::Completions(_) => false,
+            Self::World(_) | Self::Wide(_) | Self::Completions(_) => false,
             Self::Files(files) => files.holds_nothing_out(),
             Self::Mix(parts) => parts.iter().all(|part| part.source.holds_nothing_out()),
         }
@@ -230,8 +236,8 @@ mod tests {
             (MIX.replace("world = { train = 8 }", "planet = 3"), "planet"),
             (MIX.replace("world = { train = 8 }", "world = { trains = 8 }"), "trains"),
             (MIX.replace("world = { train = 8 }", "mix = []"), "unknown field `mix`"),
-            (MIX.replace("world = { train = 8 }", ""), "either world or files"),
-            (MIX.replace("weight = 3", "weight = 3\nworld = {}"), "either world or files"),
+            (MIX.replace("world = { train = 8 }", ""), "either world, wide or files"),
+            (MIX.replace("weight = 3", "weight = 3\nworld = {}"), "either world, wide or files"),
             (MIX.replace("made", "mine"), "data.mix[1].name"),
             (MIX.replace("made", "a/b"), "data.mix[1].name = \"a/b\""),
             (world.repeat(2), "another source is called \"world\""),

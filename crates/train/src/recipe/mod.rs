@@ -161,8 +161,8 @@ fn default_slots() -> usize {
 
 impl Recipe {
     /// Reads a recipe, then sets each `key=value` of `overrides`, a key being a path such as
-    /// `train.steps` and a value TOML (a bare word is taken as a string). What a recipe on a run's completions leaves out
-    /// is as that run's `config.toml` has it.
+    /// `train.steps` and a value TOML (a bare word is taken as a string). A key below `data` names the source: others that
+    /// the recipe has are put aside. What a recipe on a run's completions leaves out is as that run's `config.toml` has it.
     ///
     /// # Errors
     /// [`TrainError::Recipe`] with the place of a syntax error, an unknown key, or a value out of range.
@@ -301,6 +301,11 @@ fn set(table: &mut toml::Table, key: &str, value: &str) -> Result<(), TrainError
         .ok()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    if let Some(source) = key.strip_prefix("data.").and_then(|rest| rest.split('.').next())
+        && let Some(data) = table.get_mut("data").and_then(toml::Value::as_table_mut)
+    {
+        data.retain(|other, _| other == source);
+    }
     let (parents, last) =
         key.rsplit_once('.').map_or((Vec::new(), key), |(p, l)| (p.split('.').collect(), l));
     let mut at = table;
@@ -330,7 +335,14 @@ mod tests {
         for preset in ["reward=star", "reward.preset=star"] {
             assert_eq!(set(&[preset]).unwrap().reward.terms[0].id, "rouge_values");
         }
+        let world = format!("{TEXT}[data.world]\nseed = 4\n");
+        let set_world = |set: &str| Recipe::parse(&world, &[set.to_owned()]).unwrap().data;
+        assert!(
+            matches!(set_world("data.world.train=9"), DataSource::World(w) if (w.seed, w.train) == (4, 9))
+        );
+        assert!(matches!(set_world("data.wide.train=9"), DataSource::Wide(w) if (w.seed, w.train) == (1, 9)));
         for (bad, part) in [
+            ("data.wide.trian=1", "trian"),
             ("train.stepz=1", "stepz"),
             ("nothing", "key=value"),
             ("name.x=1", "not a table"),
