@@ -10,6 +10,7 @@ mod fuzz;
 mod idle;
 mod tidy;
 mod validate;
+mod wheel;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -24,8 +25,8 @@ Usage: cargo xtask <COMMAND> [ARGUMENTS]...
 
 Commands of the workspace:
   validate [STEP]...  What CI checks, cheapest first; before a commit, run this.
-                      Steps: fmt, tidy, clippy, docs, cuda, kernels, alone, tests, vulkan; all of
-                      them by default
+                      Steps: fmt, tidy, clippy, docs, cuda, kernels, alone, wheel, tests, vulkan; all
+                      of them by default
   tidy                The rules of the repository alone: crate edges, module docs, file lengths,
                       printing, environment variables, cited paths, licences
   gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo
@@ -36,6 +37,8 @@ Commands of the workspace:
                       (docs/gpu.md)
   gpu emulate         Runs the kernels' tests, or a program for NVIDIA GPUs, on a driver that runs PTX on the CPU
                       (docs/gpu.md)
+  wheel [--test]      Builds the package for Python into target/wheels, and runs its tests on an installed one
+                      (crates/python/README.md). Needs python3 with venv; maturin comes from PyPI
   fuzz [TARGET]... [--minutes N] [--list]
                       Runs the fuzz targets, N minutes each (1 by default), and prints what each came to.
                       Needs cargo-fuzz and the nightly compiler
@@ -70,6 +73,7 @@ fn run(command: OsString, arguments: Vec<OsString>) -> anyhow::Result<ExitCode> 
         Some("validate") => validate::run(&root()?, &arguments),
         Some("fuzz") => fuzz::run(&root()?, &arguments),
         Some("tidy") => tidy::run(&root()?),
+        Some("wheel") => wheel::run(&root()?, &arguments),
         Some("gpu") if arguments.first().is_some_and(|first| first == "bundle") => {
             bundle::run(&root()?, &arguments[1..])
         }

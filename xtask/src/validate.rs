@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::tidy::metadata::Workspace;
-use crate::{cargo, tidy};
+use crate::{cargo, tidy, wheel};
 
 /// One check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +29,14 @@ enum Step {
     Vulkan,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
+    /// The package for Python, built, installed and tested.
+    Wheel,
     /// All tests together.
     Tests,
 }
 
 /// The steps in the order they run, with their names.
-const STEPS: [(&str, Step); 9] = [
+const STEPS: [(&str, Step); 10] = [
     ("fmt", Step::Fmt),
     ("tidy", Step::Tidy),
     ("clippy", Step::Clippy),
@@ -42,6 +44,7 @@ const STEPS: [(&str, Step); 9] = [
     ("cuda", Step::Cuda),
     ("kernels", Step::Kernels),
     ("alone", Step::Alone),
+    ("wheel", Step::Wheel),
     ("tests", Step::Tests),
     ("vulkan", Step::Vulkan),
 ];
@@ -110,6 +113,7 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
             &[],
         ),
         Step::Alone => alone(root),
+        Step::Wheel => Ok(wheel::run(root, &["--test".into()])? == ExitCode::SUCCESS),
         Step::Tests => succeeds(root, &["test"], &[]),
     }
 }

@@ -30,6 +30,7 @@ mod turn;
 pub mod dialect;
 pub mod json;
 pub mod pythonic;
+pub mod rows;
 pub mod tags;
 pub mod text;
 

@@ -1,7 +1,6 @@
 //! `toolrl calls`: replies read and written in the dialects of models.
 
 mod detect;
-mod rows;
 
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use anyhow::anyhow;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use toolrl_grammar::json::{self, Value};
-use toolrl_grammar::{DIALECTS, Dialect, dialect};
+use toolrl_grammar::{DIALECTS, Dialect, dialect, rows};
 
 use crate::benchmarks::answer_each;
 pub use detect::DetectArgs;

@@ -1,11 +1,14 @@
-//! Rows of `toolrl calls`: a text with what it means, a message with its text.
+//! Rows on calls: a text with what it means, an assistant's message with its text.
 
-use toolrl_grammar::json::{self, Object, PyInt, PyStr, Value};
-use toolrl_grammar::{Call, Dialect, Outcome, ParameterTypes, Parsed, Passage, Span, Turn};
+use crate::json::{self, Object, PyInt, PyStr, Value};
+use crate::{Call, Dialect, Outcome, ParameterTypes, Parsed, Passage, Span, Turn};
 
 /// What the `text` of a row means: `outcome` (with `at` where it is malformed), `thoughts`, `calls`, `response` and
 /// `faults`. With `tools` in the row, arguments have the types that those declare, in dialects that keep none.
-pub(super) fn parsed(row: &Value<'_>, dialect: &'static dyn Dialect) -> Result<Value<'static>, String> {
+///
+/// # Errors
+/// In words, what of the row is not as it must be.
+pub fn parsed(row: &Value<'_>, dialect: &'static dyn Dialect) -> Result<Value<'static>, String> {
     let text = row.get("text").and_then(Value::as_bytes).ok_or("\"text\" must be a string")?;
     let types = row.get("tools").map(tools).transpose()?.unwrap_or_default();
     let Parsed { turn, outcome, faults, .. } = dialect.parse(text);
@@ -37,8 +40,11 @@ pub(super) fn parsed(row: &Value<'_>, dialect: &'static dyn Dialect) -> Result<V
     Ok(object([("outcome", string(name.into()))].into_iter().chain(at).chain(parts)))
 }
 
-/// `{"text": …}`: what the dialect writes of the assistant's message in a row.
-pub(super) fn written(row: &Value<'_>, dialect: &'static dyn Dialect) -> Result<Value<'static>, String> {
+/// `{"text": …}`: what the dialect writes of the assistant's message in a row, which has OpenAI's form.
+///
+/// # Errors
+/// In words, what of the row is not as it must be, or what the dialect cannot say.
+pub fn written(row: &Value<'_>, dialect: &'static dyn Dialect) -> Result<Value<'static>, String> {
     let passage = |key: &str| match row.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Str(text)) if text.as_bytes().is_empty() => Ok(None),

@@ -1,0 +1,41 @@
+"""What other programs hand over of a reply, as the text that a reward reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .dialects import write
+
+
+def text_of(reply: Any, dialect: str) -> str:
+    """The text of a turn: a string as it is, white space around it cut off; a message of OpenAI's form, or the last of several.
+
+    A message with `tool_calls` or `reasoning_content` is written in the dialect: a server or a template has taken it apart.
+    """
+    if isinstance(reply, str):
+        return reply.strip()
+    if isinstance(reply, Sequence) and reply:
+        return text_of(reply[-1], dialect)
+    if not isinstance(reply, Mapping):
+        raise ValueError(f"a reply is a text, a message or messages, not {reply!r}")
+    parts = {key: reply.get(key) for key in ("content", "reasoning_content", "tool_calls")}
+    if parts["tool_calls"] or parts["reasoning_content"]:
+        return write({key: part for key, part in parts.items() if part is not None}, dialect)
+    return (parts["content"] or "").strip()
+
+
+def message_of(output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The message of an output of OpenAI's Responses form: its items `reasoning`, `function_call` and `message`."""
+    thoughts, said, calls = [], [], []
+    for item in output:
+        match item.get("type"):
+            case "reasoning":
+                thoughts += [part.get("text", "") for part in [*(item.get("summary") or []), *(item.get("content") or [])]]
+            case "message" if item.get("role", "assistant") == "assistant":
+                content = item.get("content") or ""
+                said += [content] if isinstance(content, str) else [part.get("text", "") for part in content]
+            case "function_call":
+                calls.append({"function": {"name": item["name"], "arguments": item.get("arguments") or "{}"}})
+    message: dict[str, Any] = {"role": "assistant", "content": "".join(said)}
+    return message | ({"reasoning_content": "".join(thoughts)} if thoughts else {}) | ({"tool_calls": calls} if calls else {})
