@@ -63,15 +63,15 @@ pub fn long_context() -> Option<PathBuf> {
     found(named("TOOLRL_BFCL_LONG_CONTEXT", "long_context.py")?)
 }
 
-/// Whether a program such as `python3` can be run; told where it cannot.
+/// Whether a program can be run; told where it cannot.
 ///
 /// # Panics
-/// Where it cannot and `TOOLRL_REQUIRE_SHARED` is 1.
+/// Where `python3` cannot and `TOOLRL_REQUIRE_SHARED` is 1: other languages are not everywhere.
 pub fn has_program(name: &str) -> bool {
     let ran = std::process::Command::new(name).arg("--version").output();
     let is_there = ran.is_ok_and(|ran| ran.status.success());
     let required = variable("TOOLRL_REQUIRE_SHARED").is_some_and(|value| value == "1");
-    assert!(is_there || !required, "{name} is required and cannot be run");
+    assert!(is_there || !required || name != "python3", "{name} is required and cannot be run");
     if !is_there {
         eprintln!("skipped: {name} cannot be run");
     }
