@@ -14,6 +14,9 @@ fn samples(path: &Path, last_turns: bool, leave_out: bool) -> Result<Vec<Sample>
     Ok(load_with(path, LoadConfig { turns, faulty })?.samples)
 }
 
+/// Samples that are left out, by their ids, and why.
+type Reasons = Vec<(String, String)>;
+
 /// The samples of a file as JSON rows of OpenAI's form, and why others have none.
 #[pyfunction]
 pub fn load(
@@ -21,7 +24,7 @@ pub fn load(
     path: PathBuf,
     last_turns: bool,
     leave_out: bool,
-) -> PyResult<(Vec<String>, Vec<(String, String)>)> {
+) -> PyResult<(Vec<String>, Reasons)> {
     let read = py.detach(|| {
         let converted = openai_rows(&samples(&path, last_turns, leave_out)?);
         Ok((converted.rows.iter().map(ToString::to_string).collect(), reasons(converted.left_out)))
@@ -37,7 +40,7 @@ pub fn convert(
     out: PathBuf,
     to: &str,
     prompt: Option<PathBuf>,
-) -> PyResult<Vec<(String, String)>> {
+) -> PyResult<Reasons> {
     let is_table = out.extension().is_some_and(|extension| extension == "parquet");
     let write =
         |samples: &[Sample]| if is_table { write_parquet(&out, samples) } else { write_jsonl(&out, samples) };
@@ -53,6 +56,6 @@ pub fn convert(
     done.map_err(|error| refused(&error))
 }
 
-fn reasons(left_out: Vec<LeftOut>) -> Vec<(String, String)> {
+fn reasons(left_out: Vec<LeftOut>) -> Reasons {
     left_out.into_iter().map(|LeftOut { id, reason }| (id, reason)).collect()
 }

@@ -1,6 +1,7 @@
 //! Rewards.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -104,13 +105,15 @@ impl Rubric {
                 |error: &dyn std::error::Error| value_error(format!("reply {index}: {}", message(error)));
             let tools = of.tools.get(index).or(of.tools.first()).map_or("[]", String::as_str);
             let key = (&gold[..], tools);
-            if !references.contains_key(&key) {
-                let listed: Vec<Value> = serde_json::from_str(tools).map_err(|error| place(&error))?;
-                let reference =
-                    Reference::of_task(&gold[..], dialect, &listed).map_err(|error| place(&error))?;
-                references.insert(key, reference);
-            }
-            let reference = &references[&key];
+            let reference = match references.entry(key) {
+                Entry::Occupied(read) => read.into_mut(),
+                Entry::Vacant(empty) => {
+                    let listed: Vec<Value> = serde_json::from_str(tools).map_err(|error| place(&error))?;
+                    let reference =
+                        Reference::of_task(&gold[..], dialect, &listed).map_err(|error| place(&error))?;
+                    empty.insert(reference)
+                }
+            };
             let score: Result<Score, RewardError> = self.0.score(&reference.read(reply), reference, &context);
             Ok(then(score.map_err(|error| place(&error))?, reference, reply))
         });

@@ -1,6 +1,7 @@
 //! The official verdicts of BFCL V3 and API-Bank.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
@@ -43,10 +44,11 @@ impl Bfcl {
             _ => None,
         };
         let mut benchmarks = self.benchmarks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !benchmarks.contains_key(&category) {
-            benchmarks.insert(category, Benchmark::load(&self.sources, category.as_slice())?);
-        }
-        Ok(row.verdict(&benchmarks[&category])?.to_string())
+        let benchmark = match benchmarks.entry(category) {
+            Entry::Occupied(loaded) => loaded.into_mut(),
+            Entry::Vacant(empty) => empty.insert(Benchmark::load(&self.sources, category.as_slice())?),
+        };
+        Ok(row.verdict(benchmark)?.to_string())
     }
 
     fn multi_turn(&self, row: &str) -> PyResult<String> {

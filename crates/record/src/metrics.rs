@@ -60,7 +60,7 @@ impl StepDetail {
         const NONE: &BTreeMap<String, SourceMetrics> = &BTreeMap::new();
         match self {
             Self::Sft(sft) => &sft.sources,
-            Self::Grpo(_) | Self::Ppo(_) => {
+            Self::Dpo(_) | Self::Grpo(_) | Self::Ppo(_) => {
                 self.sampled().and_then(|replies| replies.tasks.as_ref()).map_or(NONE, |tasks| &tasks.sources)
             }
         }

@@ -182,7 +182,7 @@ mod tests {
             format_rate: r / 5.0,
             ..Rates::default()
         };
-        let of_kinds = [("no_call", 9.0, 2), ("one_call", 4.0, 3), ("history", 2.0, 1)];
+        let of_kinds = [("no_call", 9.0, 2), ("one_call", 5.0, 3), ("history", 5.0, 1)];
         let of_kind = |(kind, r, tasks): (&str, f64, usize)| (kind.to_owned(), Rates { tasks, ..rates(r) });
         let after = EvalReport {
             by_kind: of_kinds.map(of_kind).into(),
@@ -193,7 +193,7 @@ mod tests {
         };
         let run = ArmRun { after, learning: Some(0.4), ..ArmRun::default() };
         let values: Vec<f64> = Measure::all().map(|m| m.of(&run).unwrap()).collect();
-        assert_eq!(values, [1.0, 0.1, 1.4 / 4.0, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
+        assert_eq!(values, [1.0, 0.1, 0.5, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
         let empty = ArmRun { after: EvalReport::default(), learning: None, ..run };
         assert_eq!(Measure::UnseenExact.of(&empty), None);
         assert_eq!(Measure::Learning.of(&empty), None);

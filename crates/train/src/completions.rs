@@ -9,7 +9,7 @@ use toolrl_chat::Chat;
 use toolrl_data::Sample;
 use toolrl_grpo::has_no_spread;
 use toolrl_record::{Completion, EpisodeRecord, completions_path, groups, read_completions};
-use toolrl_rollout::{Environment, FinishReason, Prompt, Reply, Sampled};
+use toolrl_rollout::{Environment, FinishReason, Prompt, Reply, Sampled, SamplingParams};
 
 use crate::{CompletionsConfig, Method, TrainError};
 
@@ -111,7 +111,7 @@ fn ranked<'r>(group: &'r [Completion], config: &CompletionsConfig) -> Result<Opt
         }
     }
     let rewards: Vec<f64> = replies.iter().map(|(row, _)| row.reward).collect();
-    let whole = replies.iter().filter(|(row, _)| row.finish == FinishReason::Stop);
+    let whole = replies.iter().filter(|(row, _)| row.finish != FinishReason::Length);
     // Of equals `max_by` takes the last, `min_by` the first.
     let best = whole.rev().max_by(|a, b| a.0.reward.total_cmp(&b.0.reward));
     let worst = replies.iter().min_by(|a, b| a.0.reward.total_cmp(&b.0.reward));
@@ -150,13 +150,14 @@ pub(crate) fn used_groups(
     of: Use,
     samples: &[Sample],
     (chat, environment): (&Chat, &dyn Environment),
-    vocab_size: usize,
+    (sampling, vocab_size): (&SamplingParams, usize),
 ) -> Result<(Vec<UsedGroup>, GroupCounts), TrainError> {
     let mut words = Words {
         config,
         samples: samples.iter().map(|sample| (sample.id.as_str(), sample)).collect(),
         chat,
         environment,
+        sampling,
         vocab_size,
         prompts: HashMap::new(),
     };
@@ -200,6 +201,8 @@ struct Words<'a> {
     samples: HashMap<&'a str, &'a Sample>,
     chat: &'a Chat,
     environment: &'a dyn Environment,
+    /// What ended the replies.
+    sampling: &'a SamplingParams,
     /// Ids that the policy has.
     vocab_size: usize,
     prompts: HashMap<(&'a str, u64), Arc<Prompt>>,
@@ -245,7 +248,7 @@ impl<'a> Words<'a> {
         }
         let tokens = episode.token_ids[last].to_vec();
         let turn = Sampled { tokens, logprobs: Vec::new(), finish: row.finish, version: 0 };
-        let same = Reply::of_turn(self.chat, prompt, &turn)?.text == row.completion;
+        let same = Reply::of_turn(self.chat, prompt, &turn, self.sampling)?.text == row.completion;
         if same { Ok(()) } else { Err(self.other(row, "reply")) }
     }
 }

@@ -158,7 +158,7 @@ fn what_was_sampled_is_taken_as_it_is_and_held_to_its_text() {
     let groups = |rows: &[Completion], samples: &[Sample], vocab_size| {
         let config = run(dir.path(), chat, &[]);
         write_completions(&completions_path(dir.path(), 1), rows).unwrap();
-        used_groups(&config, Use::Pair, samples, (chat, &GoldReply), vocab_size)
+        used_groups(&config, Use::Pair, samples, (chat, &GoldReply), (&SamplingParams::default(), vocab_size))
     };
     let rows = [("yes", 1.0), ("no", 0.0)].map(|reply| row(1, 0, usize::from(reply.1 == 0.0), reply, chat));
     let (found, counts) = groups(&rows, &[sample(0)], 259).unwrap();

@@ -44,7 +44,10 @@ impl Stage {
         let context = model.max_positions;
         recipe.data.check(&recipe.train)?;
         let mut groups = None;
-        let used = |config| used_groups(config, Use::of(&recipe.train), &data.train, with, model.vocab_size);
+        let used = |config| {
+            let of_replies = (&recipe.sampling, model.vocab_size);
+            used_groups(config, Use::of(&recipe.train), &data.train, with, of_replies)
+        };
         let (stage, overlong) = match (&recipe.train, &recipe.data) {
             (Method::Sft(config), DataSource::Completions(completions)) => {
                 let (used, counts) = used(completions)?;

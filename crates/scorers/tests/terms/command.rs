@@ -59,7 +59,11 @@ fn a_batch_goes_to_one_process_that_stays() {
 fn what_cannot_run_is_refused_before_any_reply() {
     let Some(dir) = python() else { return };
     write(dir.path(), "broken.py", "def score(:\n");
-    write(dir.path(), "dumb.py", "import sys\nfor line in sys.stdin: print('[]')\n");
+    write(
+        dir.path(),
+        "dumb.py",
+        "import sys\nout = open(1, 'w', buffering=9999)\nfor line in sys.stdin: print('[]', file=out)\n",
+    );
     write(dir.path(), "silly.py", "import sys\nfor line in sys.stdin: print('ready', flush=True)\n");
     for (run, more, part) in [
         ("[]", "", "run: should name a program"),

@@ -49,9 +49,9 @@ impl Method {
 
     /// Passes over the data, where they fix the number of steps.
     pub fn epochs(&self) -> Option<f64> {
-        match self {
-            Self::Sft(sft) => sft.steps.is_none().then_some(sft.epochs),
-            Self::Grpo(GrpoConfig { rl, .. }) | Self::Ppo(PpoConfig { rl, .. }) => rl.epochs,
+        match self.shared() {
+            Shared::Offline(offline) => offline.steps.is_none().then_some(offline.epochs),
+            Shared::Rl(rl) => rl.epochs,
         }
     }
 
@@ -98,7 +98,7 @@ impl Method {
     /// Whether tasks or groups are chosen by which replies succeeded.
     pub(crate) fn reads_outcomes(&self) -> bool {
         match self {
-            Self::Sft(_) => false,
+            Self::Sft(_) | Self::Dpo(_) => false,
             Self::Grpo(grpo) => grpo.rl.tasks.reads_outcomes() || grpo.groups.reads_outcomes(),
             Self::Ppo(ppo) => ppo.rl.tasks.reads_outcomes(),
         }
