@@ -17,6 +17,7 @@ mod prompts;
 mod reference;
 mod rl;
 mod rollout;
+mod rubrics;
 mod sft;
 mod tasks;
 mod warnings;
@@ -53,6 +54,7 @@ pub use rl::{
     RlConfig, Truncated,
 };
 pub use rollout::{EnvironmentConfig, SamplerConfig};
+pub use rubrics::Rubrics;
 pub use sft::SftConfig;
 pub use tasks::{DifficultyConfig, RestConfig, RestLength, Success, TasksConfig};
 
@@ -114,29 +116,6 @@ pub struct Recipe {
     /// Where else its numbers go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trackers: Vec<TrackerConfig>,
-}
-
-/// What replies are scored by.
-#[derive(Debug)]
-pub struct Rubrics {
-    /// In training.
-    pub training: Rubric,
-    /// In evaluations, where it is another.
-    pub evaluation: Option<Rubric>,
-}
-
-impl Rubrics {
-    /// What evaluations report.
-    pub fn of_evaluation(&self) -> &Rubric {
-        self.evaluation.as_ref().unwrap_or(&self.training)
-    }
-}
-
-impl From<Rubric> for Rubrics {
-    /// One rubric for both.
-    fn from(training: Rubric) -> Self {
-        Self { training, evaluation: None }
-    }
 }
 
 /// The choice of [`Recipe::dialect`] by data and template.
