@@ -1,8 +1,12 @@
 //! What follows from the number of a run's steps, beside when it ends.
 
 use toolrl_grpo::{Decay, LrSchedule};
+use toolrl_scorers::{CommandTerm, HttpTerm, PythonTerm};
 
 use super::{Method, Recipe};
+
+/// Terms of other programs.
+const IDS: [&str; 3] = [CommandTerm::ID, HttpTerm::ID, PythonTerm::ID];
 
 impl Recipe {
     /// Whether it trains longer than another, of a run that has done so many steps, if it is over.
@@ -14,18 +18,20 @@ impl Recipe {
         }
     }
 
-    /// The settings by which a step depends on the number of all steps. (A reward term of one's own may read that number
-    /// too, which its settings do not tell.)
+    /// The settings by which a step depends on the number of all steps, or may: terms of other programs are told it. (One of
+    /// a program's own may read it too, which its settings do not tell.)
     pub(crate) fn follows_its_length(&self) -> Vec<&'static str> {
         let changes = |schedule: &LrSchedule| schedule.decay != Decay::Constant || schedule.warmup > 0.0;
         let of_critic = match &self.train {
             Method::Ppo(ppo) => changes(&ppo.critic.optimizer.schedule),
             _ => false,
         };
+        let told = self.reward.terms.iter().any(|term| IDS.contains(&term.id.as_str()));
         let settings = [
             ("train.optimizer.schedule", changes(&self.train.optimizer().schedule)),
             ("train.critic.optimizer.schedule", of_critic),
             ("the reward's growing length target", self.reward.grows_over_the_run()),
+            ("what a reward term of another program makes of it", told),
         ];
         settings.into_iter().filter(|(_, follows)| *follows).map(|(key, _)| key).collect()
     }
@@ -53,6 +59,8 @@ mod tests {
             let reward = format!("reward=[{{ id = 'length', target = {target} }}]");
             assert_eq!(with("grpo", &[&reward]).follows_its_length().len(), grows, "{target}");
         }
+        let program = with("grpo", &["reward=[{ id = 'python', python = 'a.py:score' }]"]);
+        assert_eq!(program.follows_its_length().len(), 1);
         assert!(with("grpo", &["train.steps=7"]).is_longer_than(&plain, None));
         assert!(!with("grpo", &["train.steps=6"]).is_longer_than(&plain, None));
         let epochs = |n: &str| with("sft", &[&format!("train.epochs={n}")]);
