@@ -165,7 +165,7 @@ mod tests {
     fn all_steps_run_cheapest_first() {
         assert_eq!(
             names(&[]).unwrap(),
-            ["fmt", "tidy", "clippy", "docs", "cuda", "kernels", "alone", "tests", "vulkan"]
+            ["fmt", "tidy", "clippy", "docs", "cuda", "kernels", "alone", "wheel", "tests", "vulkan"]
         );
     }
 

@@ -63,7 +63,8 @@ fn what_a_run_sampled_teaches_another() {
 
     // It begins with what the run began with, and is evaluated as that was on what that held out.
     for run in [&dpo, &rejection] {
-        let [of_run, of_grpo] = [run, &grpo].map(|dir| json(&dir.join("before.json"))["overall"].clone());
+        let [of_run, of_grpo] =
+            [run, &grpo].map(|dir| json(&dir.join("summary.json"))["before"]["overall"].clone());
         assert_eq!(of_run, of_grpo);
         assert_eq!(json(&run.join("held_out.json")), json(&grpo.join("held_out.json")));
         let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
