@@ -375,5 +375,5 @@ fn adapters_of_the_start_are_gone_on_with_or_merged_and_are_part_of_the_referenc
         message.contains("rank 4") && message.contains("rank 2") && message.contains("start_adapters"),
         "{message}"
     );
-    assert!(!dir.path().join("other/before.json").exists(), "nothing was computed");
+    assert!(!dir.path().join("other/evaluations").exists(), "nothing was computed");
 }
