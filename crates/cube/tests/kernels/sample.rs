@@ -19,7 +19,10 @@ fn reference(logits: &[f32], params: &Sampling, uniform: f64) -> (usize, f64, f6
         let first = logits.iter().position(|&z| z == logits[best]).unwrap();
         return (first, logprob(first), 1.0);
     }
-    order.sort_by(by_rank);
+    // Where nothing is left out, tokens stay in the order of their ids.
+    if params.truncates() {
+        order.sort_by(by_rank);
+    }
     let mut margin: f64 = 1.0;
     if (1..order.len()).contains(&(params.top_k as usize)) {
         let kth = logits[order[params.top_k as usize - 1]];
