@@ -17,7 +17,6 @@
 mod autodiff;
 mod backend;
 mod containers;
-mod cpu;
 #[cfg(feature = "cube")]
 mod cube;
 mod decoding;
@@ -37,8 +36,6 @@ pub use toolrl_layout::{
 
 pub use backend::{FusedGrads, FusedOps, SavedAttention, SavedHead};
 pub use containers::{RowTensors, Tensors};
-pub use cpu::categorical::Categorical;
-pub use cpu::team::{all_together, together};
 pub use decoding::{add_rms_norm, decode_attention, gated_linear, place, write_rows};
 pub use mirrored::{Ids, Mirrored};
 #[cfg(feature = "cuda")]
@@ -46,6 +43,9 @@ pub use on_device::cuda_headers;
 pub use on_device::{Product, is_cpu, linear_kernels};
 pub use optimizer::{adamw, checksums, norm};
 pub use step::{DecodeStep, ReplayedSteps, StepGraph, StepNumbers, StepRoom};
+pub use toolrl_cpu::categorical::Categorical;
+pub use toolrl_cpu::team::{all_together, together};
+pub use toolrl_cpu::{Isa, NotHere};
 
 /// `x_ti * weight_oi^T`.
 ///
@@ -76,16 +76,7 @@ pub fn rms_norm(x_ti: Tensor<2>, weight_i: Tensor<1>, eps: f32) -> Tensor<2> {
 /// The vector instructions that the CPU's sums are made with, by name. Sums are rounded in the order that they fix, so
 /// that results are the same to the bit on machines that agree in them.
 pub fn vector_instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if pulp::x86::V4::is_available() {
-            return "avx512";
-        }
-        if pulp::x86::V3::is_available() {
-            return "avx2";
-        }
-    }
-    std::env::consts::ARCH
+    Isa::current().name()
 }
 
 /// Rotary position embedding, rotate-half form (Su et al., "RoFormer", arXiv 2104.09864).

@@ -6,11 +6,11 @@ use burn_flex::FlexTensor;
 use super::head_of;
 use super::tensor::{floats, like, rows, stored, tensor, width};
 use crate::backend::{FusedGrads, SavedAttention, SavedHead};
-use crate::cpu::attention::Qkv;
-use crate::cpu::attention_grad::Saved;
-use crate::cpu::head::RowGrads;
-use crate::cpu::{attention, attention_grad, bias, gemm, head, norm, rope, swiglu};
 use crate::{Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
+use toolrl_cpu::attention::Qkv;
+use toolrl_cpu::attention_grad::Saved;
+use toolrl_cpu::head::RowGrads;
+use toolrl_cpu::{attention, attention_grad, bias, gemm, head, norm, rope, swiglu};
 
 /// A gradient of a weight.
 fn f32_like(values: Vec<f32>, weight: &FlexTensor) -> FlexTensor {

@@ -1,4 +1,4 @@
-//! The fused operations on burn's CPU backend: tensors in, slices through [`crate::cpu`], tensors out.
+//! The fused operations on burn's CPU backend: tensors in, slices through [`toolrl_cpu`], tensors out.
 //!
 //! Results are stored as the first operand is, gradients of weights in f32 whatever the weights are.
 
@@ -10,12 +10,12 @@ use burn_flex::FlexTensor;
 
 use crate::backend::{FusedGrads, FusedOps};
 use crate::containers::Tensors;
-use crate::cpu::decode::{Cache, decode_attention};
-use crate::cpu::element::Floats;
-use crate::cpu::head::Head;
-use crate::cpu::{bias, checksum, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
 use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 use tensor::{bf16_tensor, cast, floats, like, rows, stored, stored_as, tensor, width};
+use toolrl_cpu::decode::{Cache, decode_attention};
+use toolrl_cpu::element::Floats;
+use toolrl_cpu::head::Head;
+use toolrl_cpu::{bias, checksum, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
 
 impl FusedOps for Flex {
     fn project(x: FlexTensor, weight: FlexTensor) -> FlexTensor {

@@ -6,7 +6,7 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use half::bf16;
 
-use crate::cpu::element::{Floats, narrow, widen};
+use toolrl_cpu::element::{Floats, narrow, widen};
 
 /// The last dimension: how wide a row is.
 pub(super) fn width(t: &FlexTensor) -> usize {

@@ -4,15 +4,16 @@
 use std::cell::Cell;
 
 use pulp::bytemuck::cast_slice;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::attention::Shared;
 use super::broadcast::{Lines, for_all};
 use super::element::{Floats, widen_into};
+use super::isa::arch;
 use super::team::for_each;
 
 /// Rows up to which this beats a general matrix product.
-pub(crate) const MAX_ROWS: usize = 64;
+pub const MAX_ROWS: usize = 64;
 
 /// Weight rows a task takes.
 const TASK: usize = 96;
@@ -20,10 +21,10 @@ const TASK: usize = 96;
 const VECTORS: usize = 4;
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
-pub(crate) fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
+pub fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / width, weight.len() / width);
     let mut out = Vec::with_capacity(rows * outputs);
-    let block = VECTORS * Arch::new().dispatch(Lanes);
+    let block = VECTORS * arch().dispatch(Lanes);
     for (i, x) in x.chunks(block * width).enumerate() {
         let first_row = i * block;
         // SAFETY: the first element of a row that is there.
@@ -41,7 +42,7 @@ fn project_block(x: &[f32], weight: Floats, width: usize, outputs: usize, out: S
     packed.fill(x, width);
     let task = |task: usize, weight: &[f32]| {
         let task = Task { x: &packed, weight, width, outputs, first: task * TASK, out };
-        Arch::new().dispatch(task);
+        arch().dispatch(task);
     };
     for_each(outputs.div_ceil(TASK), |i| {
         let numbers = i * TASK * width..((i + 1) * TASK).min(outputs) * width;
@@ -94,7 +95,7 @@ impl Columns {
 
     /// Takes other rows, in the memory that is there.
     pub(crate) fn fill(&mut self, x: &[f32], width: usize) {
-        let lanes = Arch::new().dispatch(Lanes);
+        let lanes = arch().dispatch(Lanes);
         self.rows = x.len() / width;
         self.vectors = self.rows.div_ceil(lanes);
         let column = self.vectors * lanes;

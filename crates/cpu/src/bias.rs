@@ -3,7 +3,7 @@
 use super::element::{Element, Floats};
 
 /// Adds `row` to every row of `x`.
-pub(crate) fn add_row(x: &[f32], row: Floats) -> Vec<f32> {
+pub fn add_row(x: &[f32], row: Floats) -> Vec<f32> {
     match row {
         Floats::F32(row) => add(x, row),
         Floats::Bf16(row) => add(x, row),
@@ -19,7 +19,7 @@ fn add<E: Element>(x: &[f32], row: &[E]) -> Vec<f32> {
 }
 
 /// The sum of the rows of `grad`, which are `width` wide.
-pub(crate) fn add_row_grad(grad: &[f32], width: usize) -> Vec<f32> {
+pub fn add_row_grad(grad: &[f32], width: usize) -> Vec<f32> {
     let mut out = vec![0.0; width];
     for grad in grad.chunks_exact(width) {
         for (o, g) in out.iter_mut().zip(grad) {

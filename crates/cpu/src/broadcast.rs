@@ -9,7 +9,7 @@ use super::element::Element;
 
 /// Lines in memory: number k of line i is `data[i * line + k]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Lines<'a, E> {
+pub struct Lines<'a, E> {
     pub data: &'a [E],
     pub line: usize,
 }
@@ -38,7 +38,7 @@ fn ask_for<E>(data: &[E], index: usize) {
 /// # Panics
 /// When the lines have fewer numbers than `x` vectors.
 #[inline(always)]
-pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
+pub fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
     simd: S,
     lines: Lines<E>,
     first: usize,
@@ -71,7 +71,7 @@ pub(crate) fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize
 
 /// Calls `each(first, products)` for every line, several at a time, `products` in the order of the lines.
 #[inline(always)]
-pub(crate) fn for_all<S: Simd, E: Element, const VECTORS: usize>(
+pub fn for_all<S: Simd, E: Element, const VECTORS: usize>(
     simd: S,
     lines: Lines<E>,
     count: usize,
@@ -120,7 +120,7 @@ const BLOCK: usize = 32;
 /// # Panics
 /// When there are fewer lines than weights, or they are shorter than `sums`.
 #[inline(always)]
-pub(crate) fn add_weighted<S: Simd, E: Element>(
+pub fn add_weighted<S: Simd, E: Element>(
     simd: S,
     lines: Lines<E>,
     weights: &[S::f32s],
@@ -184,7 +184,7 @@ fn add_part<S: Simd, E: Element, const N: usize>(
 /// # Panics
 /// As [`add_weighted`].
 #[inline(always)]
-pub(crate) fn add_weighted_few<S: Simd, E: Element>(
+pub fn add_weighted_few<S: Simd, E: Element>(
     simd: S,
     lines: Lines<E>,
     weights: &[S::f32s],

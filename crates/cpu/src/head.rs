@@ -14,7 +14,7 @@ const LOGITS: usize = 1 << 25;
 
 /// The head's fixed inputs.
 #[derive(Clone, Copy)]
-pub(crate) struct Head<'a> {
+pub struct Head<'a> {
     /// Hidden states, `[rows, width]`.
     pub x: &'a [f32],
     /// The head's weight, `[vocabulary, width]`.
@@ -50,7 +50,7 @@ impl Head<'_> {
 }
 
 /// What the forward pass knows of every row.
-pub(crate) struct Rows {
+pub struct Rows {
     /// Log-probability of each target, in nats.
     pub logp: Vec<f32>,
     /// Entropy of each distribution, in nats.
@@ -60,7 +60,7 @@ pub(crate) struct Rows {
 }
 
 /// Log-probability of each target and entropy of each row's distribution.
-pub(crate) fn logprob_entropy(head: Head) -> Rows {
+pub fn logprob_entropy(head: Head) -> Rows {
     let (rows, vocabulary) = (head.targets.len(), head.vocabulary());
     let (mut logp, mut entropy) = (vec![0.0; rows], vec![0.0; rows]);
     let mut logits = vec![0.0; head.chunk().min(rows) * vocabulary];
@@ -126,9 +126,12 @@ fn exp_sum_with_mean(z: &mut [f32], top: f32) -> (f32, f32) {
 
 /// Gradients by a row's log-probability and entropy, and the entropy that the forward pass gave.
 #[derive(Clone, Copy)]
-pub(crate) struct RowGrads<'a> {
+pub struct RowGrads<'a> {
+    /// By each log-probability.
     pub by_logp: &'a [f32],
+    /// By each entropy.
     pub by_entropy: &'a [f32],
+    /// What the forward pass gave.
     pub entropy: &'a [f32],
 }
 
@@ -137,11 +140,7 @@ pub(crate) struct RowGrads<'a> {
 /// dlogit_j = g_logp (1[j = target] - p_j) - g_entropy p_j (log p_j + H).
 ///
 /// `kept` are the probabilities of [`Rows`], which are overwritten; where there are none they are computed again.
-pub(crate) fn logprob_entropy_grad(
-    head: Head,
-    grads: RowGrads,
-    kept: Option<&mut [f32]>,
-) -> (Vec<f32>, Vec<f32>) {
+pub fn logprob_entropy_grad(head: Head, grads: RowGrads, kept: Option<&mut [f32]>) -> (Vec<f32>, Vec<f32>) {
     let (rows, vocabulary, width) = (head.targets.len(), head.vocabulary(), head.width);
     let (mut dx, mut dw) = (vec![0.0; rows * width], vec![0.0; vocabulary * width]);
     let again = kept.is_none();

@@ -4,11 +4,11 @@ use super::attention::{Block, Qkv, Shared};
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp, sum2, vectorized};
 use super::team::parts;
-use crate::{Heads, Packing};
+use toolrl_layout::{Heads, Packing};
 
 /// What the backward pass knows of the forward one.
 #[derive(Clone, Copy)]
-pub(crate) struct Saved<'a> {
+pub struct Saved<'a> {
     /// Attention's output, shaped as `q`.
     pub out: &'a [f32],
     /// Logarithm of each query's sum of exponentials, `[tokens, query heads]`.
@@ -21,7 +21,7 @@ pub(crate) struct Saved<'a> {
 ///
 /// With P the probabilities, O the output and g its gradient: dV = P^T g,
 /// dS = P (g V^T - rowsum(g O)), dQ = dS K scale, dK = dS^T Q scale.
-pub(crate) fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+pub fn attention_grad(x: Qkv, saved: Saved, packing: &Packing) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let (heads, tokens) = (x.heads, packing.tokens());
     let mut dq = vec![0.0; x.q.len()];
     let dq_ptr = Shared(dq.as_mut_ptr());

@@ -48,7 +48,7 @@ pub fn all_together<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Calls `task` with every number below `count`, on several threads. Tasks begin no parallel work of their own.
-pub(crate) fn for_each(count: usize, task: impl Fn(usize) + Sync) {
+pub fn for_each(count: usize, task: impl Fn(usize) + Sync) {
     if count < 2 {
         return (0..count).for_each(task);
     }
@@ -61,7 +61,7 @@ pub(crate) fn for_each(count: usize, task: impl Fn(usize) + Sync) {
 
 /// Vectors that several threads make part by part: `task(i, parts)` is given part i of every vector, zeros, to write
 /// to. `sizes` are each vector's length and that of its parts, the last of which may be shorter; all have as many parts.
-pub(crate) fn parts<const N: usize>(
+pub fn parts<const N: usize>(
     sizes: [(usize, usize); N],
     task: impl Fn(usize, [&mut [f32]; N]) + Sync,
 ) -> [Vec<f32>; N] {

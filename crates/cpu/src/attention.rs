@@ -6,20 +6,21 @@ use std::cell::Cell;
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp_sum, max, vectorized};
 use super::team::for_each;
-use crate::{Heads, Packing, Segment};
+use toolrl_layout::{Heads, Packing, Segment};
 
 /// Rows of scores that exist at a time, of all heads together: few enough for the second cache with a thousand keys.
 const ROWS: usize = 192;
 
 /// Queries, keys and values of a packed batch: rows are tokens, columns heads.
 #[derive(Clone, Copy)]
-pub(crate) struct Qkv<'a> {
+pub struct Qkv<'a> {
     /// `[tokens, query heads * dim]`.
     pub q: &'a [f32],
     /// `[tokens, kv heads * dim]`.
     pub k: &'a [f32],
     /// As `k`.
     pub v: &'a [f32],
+    /// The shape of both.
     pub heads: Heads,
 }
 
@@ -74,7 +75,7 @@ pub(crate) struct Block {
 
 impl Block {
     /// All blocks of a packed batch, in row order.
-    pub(crate) fn all(packing: &Packing, heads: Heads) -> Vec<Self> {
+    pub fn all(packing: &Packing, heads: Heads) -> Vec<Self> {
         let size = (ROWS / heads.group()).clamp(16, 64);
         let blocks = packing.segments().iter().flat_map(|&segment| {
             (0..segment.len).step_by(size).map(move |first| Self {
@@ -87,28 +88,28 @@ impl Block {
     }
 
     /// First row in the packed batch.
-    pub(crate) fn start(&self) -> usize {
+    pub fn start(&self) -> usize {
         self.segment.start + self.first
     }
 
     /// Keys of the block's own segment that any of its queries sees.
-    pub(crate) fn own(&self) -> usize {
+    pub fn own(&self) -> usize {
         self.first + self.rows
     }
 
     /// Keys that any of its queries sees: the width of its scores.
-    pub(crate) fn keys(&self) -> usize {
+    pub fn keys(&self) -> usize {
         self.segment.prefix.1 + self.own()
     }
 
     /// Keys that its query `row` sees.
-    pub(crate) fn visible(&self, row: usize) -> usize {
+    pub fn visible(&self, row: usize) -> usize {
         self.segment.prefix.1 + self.first + row + 1
     }
 
     /// `scores = left * [prefix; own]^T`, row-major with [`Block::keys`] columns, where `right` is
     /// shaped as the keys.
-    pub(crate) fn against_keys(&self, x: &Qkv, left: Mat, right: &[f32], kv_head: usize, scores: &mut [f32]) {
+    pub fn against_keys(&self, x: &Qkv, left: Mat, right: &[f32], kv_head: usize, scores: &mut [f32]) {
         let (prefix_start, prefix) = self.segment.prefix;
         let before = Qkv { k: right, ..*x }.kv(right, prefix_start, prefix, kv_head);
         let own = Qkv { k: right, ..*x }.kv(right, self.segment.start, self.own(), kv_head);
@@ -119,7 +120,7 @@ impl Block {
 
 /// A pointer that tasks share which write disjoint parts.
 #[derive(Clone, Copy)]
-pub(crate) struct Shared(pub *mut f32);
+pub struct Shared(pub *mut f32);
 // SAFETY: every user writes elements that no other task touches.
 unsafe impl Send for Shared {}
 // SAFETY: as above.
@@ -130,7 +131,7 @@ impl Shared {
     ///
     /// # Safety
     /// As the pointer method `add`.
-    pub(crate) unsafe fn at(&self, offset: usize) -> *mut f32 {
+    pub unsafe fn at(&self, offset: usize) -> *mut f32 {
         // SAFETY: the caller keeps the offset in bounds.
         unsafe { self.0.add(offset) }
     }
@@ -151,7 +152,7 @@ thread_local! {
 
 /// Attention's output, shaped as `q`, and the logarithm of each query's sum of exponentials,
 /// `[tokens, query heads]`.
-pub(crate) fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
+pub fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
     let (heads, group) = (x.heads, x.heads.group());
     let mut out = vec![0.0; x.q.len()];
     let mut log_sum = vec![0.0; packing.tokens() * heads.query];

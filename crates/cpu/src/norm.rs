@@ -7,7 +7,7 @@ use super::team::parts;
 const ROWS: usize = 64;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight` for every row of width `weight.len()`.
-pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
     let width = weight.len();
     let [out] = parts([(x.len(), width * ROWS)], |i, [out]| {
         let x = &x[i * width * ROWS..];
@@ -28,7 +28,7 @@ pub(crate) fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
 
 /// Gradients of [`rms_norm`] by `x` and `weight`: with r = 1/rms and n = x r,
 /// dx = r (g w - n mean(g w n)), dw = sum over rows of g n.
-pub(crate) fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+pub fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
     let width = weight.len();
     let sizes = [(x.len(), width * ROWS), (x.len().div_ceil(width * ROWS) * width, width)];
     let [dx, sums] = parts(sizes, |i, [dx, dw]| {

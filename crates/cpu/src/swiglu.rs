@@ -7,7 +7,7 @@ use super::team::parts;
 const CHUNK: usize = 1 << 13;
 
 /// `silu(gate) * up`, with silu(x) = x sigmoid(x).
-pub(crate) fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
+pub fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let [out] = parts([(gate.len(), CHUNK)], |i, [out]| {
         let (gate, up) = (&gate[i * CHUNK..], &up[i * CHUNK..]);
         vectorized(
@@ -23,7 +23,7 @@ pub(crate) fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
 }
 
 /// Gradients of [`swiglu`] by `gate` and `up`.
-pub(crate) fn swiglu_grad(gate: &[f32], up: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn swiglu_grad(gate: &[f32], up: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let [dgate, dup] = parts([(gate.len(), CHUNK); 2], |i, [dgate, dup]| {
         let [gate, up, grad] = [gate, up, grad].map(|x| &x[i * CHUNK..]);
         vectorized(

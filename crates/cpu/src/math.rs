@@ -11,7 +11,7 @@ const LANES: usize = 16;
 
 /// Runs `op` compiled for the widest vector instructions of this machine.
 #[inline(always)]
-pub(crate) fn vectorized<R>(op: impl FnOnce() -> R) -> R {
+pub fn vectorized<R>(op: impl FnOnce() -> R) -> R {
     struct Op<F>(F);
     impl<R, F: FnOnce() -> R> pulp::WithSimd for Op<F> {
         type Output = R;
@@ -23,14 +23,14 @@ pub(crate) fn vectorized<R>(op: impl FnOnce() -> R) -> R {
             )
         }
     }
-    pulp::Arch::new().dispatch(Op(op))
+    super::isa::arch().dispatch(Op(op))
 }
 
 /// e^x to about one unit in the last place: Cody-Waite reduction by ln 2 in two parts and a
 /// polynomial of degree 6 on [-ln2/2, ln2/2], as Cephes' `expf` does it. Below -87.3 the result is
 /// 0, above 88.7 infinity.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
@@ -64,7 +64,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 
 /// Logistic function.
 #[inline(always)]
-pub(crate) fn sigmoid(x: f32) -> f32 {
+pub fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
@@ -83,7 +83,7 @@ fn fold(acc: [f32; LANES]) -> f32 {
 
 /// Sum of `f(a[i], b[i])`.
 #[inline(always)]
-pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
@@ -100,7 +100,7 @@ pub(crate) fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
 
 /// Dot product.
 #[inline(always)]
-pub(crate) fn dot<E: Element>(a: &[f32], b: &[E]) -> f32 {
+pub fn dot<E: Element>(a: &[f32], b: &[E]) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
@@ -117,7 +117,7 @@ pub(crate) fn dot<E: Element>(a: &[f32], b: &[E]) -> f32 {
 
 /// Largest value; negative infinity for an empty slice. A NaN is skipped here and shows in the sum.
 #[inline(always)]
-pub(crate) fn max(x: &[f32]) -> f32 {
+pub fn max(x: &[f32]) -> f32 {
     let mut acc = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for c in chunks {
@@ -133,7 +133,7 @@ pub(crate) fn max(x: &[f32]) -> f32 {
 
 /// Replaces every x by e^(x - shift) and returns their sum.
 #[inline(always)]
-pub(crate) fn exp_sum(x: &mut [f32], shift: f32) -> f32 {
+pub fn exp_sum(x: &mut [f32], shift: f32) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (chunks, rest) = x.as_chunks_mut::<LANES>();
     for c in chunks {

@@ -15,11 +15,11 @@ use super::element::Floats;
 use super::team::for_each;
 use task::{Plan, Task};
 
-pub(crate) use products::{project, project_grad_weight, project_grad_x};
+pub use products::{project, project_grad_weight, project_grad_x};
 
 /// A read-only matrix: element (i, j) is `data[i * strides.0 + j * strides.1]`.
 #[derive(Clone, Copy)]
-pub(crate) struct Mat<'a> {
+pub struct Mat<'a> {
     data: Floats<'a>,
     shape: (usize, usize),
     strides: (usize, usize),
@@ -27,18 +27,18 @@ pub(crate) struct Mat<'a> {
 
 impl<'a> Mat<'a> {
     /// A row-major matrix of `rows` by `cols` whose rows are `stride` apart.
-    pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    pub fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
         Self::stored(Floats::F32(data), rows, cols, stride)
     }
 
     /// As [`Mat::new`], of numbers as they are stored.
-    pub(crate) fn stored(data: Floats<'a>, rows: usize, cols: usize, stride: usize) -> Self {
+    pub fn stored(data: Floats<'a>, rows: usize, cols: usize, stride: usize) -> Self {
         assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= data.len());
         Self { data, shape: (rows, cols), strides: (stride, 1) }
     }
 
     /// The transposed view.
-    pub(crate) fn t(self) -> Self {
+    pub fn t(self) -> Self {
         let (shape, strides) = (self.shape, self.strides);
         Self { shape: (shape.1, shape.0), strides: (strides.1, strides.0), ..self }
     }
@@ -46,14 +46,16 @@ impl<'a> Mat<'a> {
 
 /// Whether a product may use every core or is itself one task of many.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Threads {
+pub enum Threads {
+    /// It is a task.
     One,
+    /// It may use all.
     All,
 }
 
 /// What becomes of what stands where a result goes.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Write {
+pub enum Write {
     /// The result takes its place.
     Set,
     /// The result is added to it.
@@ -90,7 +92,7 @@ const PARALLEL_FROM: usize = 1 << 20;
 ///
 /// # Panics
 /// When the shapes do not fit each other or the output.
-pub(crate) fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
+pub fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     assert_eq!(k, rhs.shape.0, "gemm: inner sizes differ");
     if m == 0 || n == 0 {
@@ -105,14 +107,7 @@ pub(crate) fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: 
 ///
 /// # Safety
 /// `out` must be valid for the strided m by n matrix, which no other thread touches meanwhile.
-pub(crate) unsafe fn gemm_raw(
-    out: *mut f32,
-    stride: usize,
-    write: Write,
-    lhs: Mat,
-    rhs: Mat,
-    threads: Threads,
-) {
+pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     let out = Out { data: out, stride };
     if k == 0 {

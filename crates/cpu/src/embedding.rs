@@ -3,7 +3,7 @@
 use super::element::Element;
 
 /// Copies the rows `ids` of a table of `width` columns.
-pub(crate) fn gather<E: Element>(table: &[E], ids: &[u32], width: usize) -> Vec<E> {
+pub fn gather<E: Element>(table: &[E], ids: &[u32], width: usize) -> Vec<E> {
     let mut out = Vec::with_capacity(ids.len() * width);
     for &id in ids {
         let start = id as usize * width;
@@ -13,7 +13,7 @@ pub(crate) fn gather<E: Element>(table: &[E], ids: &[u32], width: usize) -> Vec<
 }
 
 /// Adds each row of `grad` to the row of the table that it came from, in row order.
-pub(crate) fn gather_grad(grad: &[f32], ids: &[u32], rows: usize, width: usize) -> Vec<f32> {
+pub fn gather_grad(grad: &[f32], ids: &[u32], rows: usize, width: usize) -> Vec<f32> {
     let mut out = vec![0.0; rows * width];
     for (&id, grad) in ids.iter().zip(grad.chunks_exact(width)) {
         let start = id as usize * width;

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use pulp::Arch;
+use super::super::isa::arch;
 
 use super::super::element::Floats;
 use super::kernel::{Lhs, Tile, TileFor, Tiles};
@@ -37,7 +37,7 @@ pub(super) struct Plan {
 impl Plan {
     /// `packs_left`: whether the left operand is packed, once a block of columns.
     pub(super) fn new((m, k, n): (usize, usize, usize), packs_left: bool, threads: usize) -> Self {
-        let tile = Arch::new().dispatch(TileFor(n));
+        let tile = arch().dispatch(TileFor(n));
         let depth = k.div_ceil(k.div_ceil(DEPTH));
         let fewest = n.div_ceil((PACKED / depth).max(tile.cols()));
         let units = (m.div_ceil(tile.rows), n.div_ceil(tile.cols()));

@@ -2,7 +2,7 @@
 
 use super::math::vectorized;
 use super::team::parts;
-use crate::{RopeTable, Rotation};
+use toolrl_layout::{RopeTable, Rotation};
 
 /// Rows a task takes.
 const ROWS: usize = 64;
@@ -10,7 +10,7 @@ const ROWS: usize = 64;
 /// Rotates every head of every row of `x` by the row's angles.
 ///
 /// With halves (a, b) of a head: (a cos - b sin, b cos + a sin).
-pub(crate) fn rope(x: &[f32], table: &RopeTable, heads: usize, rotation: Rotation) -> Vec<f32> {
+pub fn rope(x: &[f32], table: &RopeTable, heads: usize, rotation: Rotation) -> Vec<f32> {
     let half = table.half();
     let width = heads * 2 * half;
     let sign = match rotation {

@@ -6,26 +6,29 @@
 use std::cell::Cell;
 
 use pulp::bytemuck::cast_slice;
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
 
 use super::attention::Shared;
 use super::broadcast::{Lines, add_weighted, add_weighted_few, for_all};
 use super::element::Element;
+use super::isa::arch;
 use super::math::exp;
 use super::skinny::{Columns, Lanes};
 use super::team::for_each;
-use crate::{CacheSpans, Heads};
+use toolrl_layout::{CacheSpans, Heads};
 
 /// Keys and values, `[rows, kv heads * dim]` both.
 #[derive(Clone, Copy)]
-pub(crate) struct Cache<'a, E> {
+pub struct Cache<'a, E> {
+    /// Keys.
     pub k: &'a [E],
+    /// Values.
     pub v: &'a [E],
 }
 
 /// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
 /// `[sequences, query heads * dim]`.
-pub(crate) fn decode_attention<E: Element>(
+pub fn decode_attention<E: Element>(
     q: &[f32],
     cache: Cache<E>,
     spans: &[CacheSpans],
@@ -87,7 +90,7 @@ struct Query {
 
 /// All queries, those with one prefix and one key-value head together, as many as a vector has lanes.
 fn batches(spans: &[CacheSpans], heads: Heads) -> Vec<Vec<Query>> {
-    let lanes = Arch::new().dispatch(Lanes);
+    let lanes = arch().dispatch(Lanes);
     let mut order: Vec<usize> = (0..spans.len()).collect();
     order.sort_by_key(|&i| spans[i].prefix);
     let mut batches = Vec::new();
@@ -158,7 +161,7 @@ impl<E: Element> Batch<'_, E> {
         columns.fill(rows, dim);
         let first = (start * kv + queries[0].head / self.heads.group()) * dim;
         let (k, v) = (&self.cache.k[first..], &self.cache.v[first..]);
-        Arch::new().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: columns, scores, partial });
+        arch().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: columns, scores, partial });
     }
 }
 
@@ -247,7 +250,7 @@ fn refill(numbers: &mut Vec<f32>, len: usize, number: f32) {
 }
 
 /// Writes the rows of `new` (`[n, width]`) to the cache's rows `at`.
-pub(crate) fn write_rows<E: Element>(cache: &mut [E], new: &[E], at: &[u32], width: usize) {
+pub fn write_rows<E: Element>(cache: &mut [E], new: &[E], at: &[u32], width: usize) {
     for (&row, new) in at.iter().zip(new.chunks_exact(width)) {
         cache[row as usize * width..][..width].copy_from_slice(new);
     }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::math::vectorized;
 
 /// A stored number.
-pub(crate) trait Element: Copy + Default + Send + Sync {
+pub trait Element: Copy + Default + Send + Sync {
     /// As f32, exactly.
     fn widen(self) -> f32;
 
@@ -57,7 +57,7 @@ fn round(x: f32) -> bf16 {
 const CHUNK: usize = 1 << 16;
 
 /// Widens every number of `from`.
-pub(crate) fn widen_into(from: &[bf16], to: &mut [f32]) {
+pub fn widen_into(from: &[bf16], to: &mut [f32]) {
     vectorized(
         #[inline(always)]
         || {
@@ -69,14 +69,14 @@ pub(crate) fn widen_into(from: &[bf16], to: &mut [f32]) {
 }
 
 /// All numbers as f32.
-pub(crate) fn widen(from: &[bf16]) -> Vec<f32> {
+pub fn widen(from: &[bf16]) -> Vec<f32> {
     let mut to = vec![0.0; from.len()];
     to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| widen_into(from, to));
     to
 }
 
 /// All numbers rounded to bf16.
-pub(crate) fn narrow(from: &[f32]) -> Vec<bf16> {
+pub fn narrow(from: &[f32]) -> Vec<bf16> {
     let mut to = vec![bf16::ZERO; from.len()];
     to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| {
         vectorized(
@@ -93,8 +93,10 @@ pub(crate) fn narrow(from: &[f32]) -> Vec<bf16> {
 
 /// Numbers as they are stored.
 #[derive(Clone, Copy)]
-pub(crate) enum Floats<'a> {
+pub enum Floats<'a> {
+    /// In single precision.
     F32(&'a [f32]),
+    /// In half of that, with its exponents.
     Bf16(&'a [bf16]),
 }
 

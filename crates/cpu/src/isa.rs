@@ -1,0 +1,114 @@
+//! The vector instructions that this crate computes with: the widest that the machine has, or fewer by choice, which
+//! is how one machine measures and tests what another will do.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use pulp::Arch;
+
+/// A set of vector instructions. Results are the same to the bit on machines that compute with the same set: sums are
+/// rounded in the order that it fixes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isa {
+    /// No vector instructions but those that the compiler finds by itself.
+    Scalar,
+    /// NEON, of every 64-bit ARM: 4 numbers a vector.
+    Neon,
+    /// AVX2 with FMA: 8 numbers a vector.
+    Avx2,
+    /// AVX-512: 16 numbers a vector.
+    Avx512,
+}
+
+/// This machine does not have these vector instructions, or no build for it computes with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotHere(pub Isa);
+
+impl Isa {
+    const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
+
+    /// All sets that this machine has, the best last.
+    pub fn here() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|isa| isa.arch().is_some()).collect()
+    }
+
+    /// The set that operations compute with.
+    #[inline]
+    pub fn current() -> Self {
+        let chosen = CHOSEN.load(Ordering::Relaxed);
+        Self::ALL.get(usize::from(chosen)).copied().unwrap_or_else(Self::choose_best)
+    }
+
+    #[cold]
+    fn choose_best() -> Self {
+        let best = Self::here().last().copied().unwrap_or(Self::Scalar);
+        CHOSEN.store(best as u8, Ordering::Relaxed);
+        best
+    }
+
+    /// Makes every operation of this process compute with this set from now on. To be called before any of them: what
+    /// several threads compute meanwhile is made partly with one set and partly with another.
+    ///
+    /// # Errors
+    /// [`NotHere`] where the machine does not have it.
+    pub fn choose(self) -> Result<(), NotHere> {
+        self.arch().ok_or(NotHere(self))?;
+        CHOSEN.store(self as u8, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// As commands and records write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The set of a [`Isa::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|isa| isa.name() == name)
+    }
+
+    /// As `pulp` has it.
+    #[inline]
+    fn arch(self) -> Option<Arch> {
+        match self {
+            Self::Scalar => Some(Arch::Scalar),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => pulp::aarch64::Neon::try_new().map(Arch::Neon),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => pulp::x86::V3::try_new().map(Arch::V3),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => pulp::x86::V4::try_new().map(Arch::V4),
+            _ => None,
+        }
+    }
+}
+
+/// The number of a set in [`Isa::ALL`], or none of them: none is chosen yet.
+static CHOSEN: AtomicU8 = AtomicU8::new(u8::MAX);
+
+/// What dispatches to the current set.
+#[inline]
+pub(crate) fn arch() -> Arch {
+    Isa::current().arch().unwrap_or(Arch::Scalar)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_back_and_what_is_not_here_is_refused() {
+        for isa in Isa::ALL {
+            assert_eq!(Isa::named(isa.name()), Some(isa));
+            if !Isa::here().contains(&isa) {
+                assert_eq!(isa.choose(), Err(NotHere(isa)));
+            }
+        }
+        assert_eq!(Isa::named("sse9"), None);
+        assert_eq!(Isa::here().last(), Some(&Isa::current()));
+    }
+}

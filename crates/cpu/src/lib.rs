@@ -1,0 +1,28 @@
+//! CPU kernels of a decoder's training and decoding, on plain slices.
+//!
+//! Invariant: no result depends on the number of threads; on each set of vector instructions ([`Isa`]) every fast path
+//! is held against a plain loop. No tensor library, no file.
+//!
+//! Arithmetic and sums are in f32; numbers are stored as f32 or bf16 ([`element`]). Shapes that do not fit each other
+//! panic: the caller builds them from one configuration.
+
+pub mod attention;
+pub mod attention_grad;
+pub mod bias;
+mod broadcast;
+pub mod categorical;
+pub mod checksum;
+pub mod decode;
+pub mod element;
+pub mod embedding;
+pub mod gemm;
+pub mod head;
+mod isa;
+mod math;
+pub mod norm;
+pub mod rope;
+pub mod skinny;
+pub mod swiglu;
+pub mod team;
+
+pub use isa::{Isa, NotHere};
