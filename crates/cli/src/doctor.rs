@@ -4,9 +4,7 @@ use std::path::Path;
 
 use anyhow::bail;
 use serde::Serialize;
-use toolrl_policy::{
-    Activations, CudaReport, DeviceChoice, Inspection, ReferenceCopy, Workload, vector_instructions,
-};
+use toolrl_policy::{Activations, CudaReport, DeviceChoice, Inspection, Isa, ReferenceCopy, Workload};
 
 use crate::args::DoctorArgs;
 use crate::hub;
@@ -96,7 +94,7 @@ impl Cpu {
     fn of_this_machine() -> Self {
         Self {
             model: line_of("/proc/cpuinfo", "model name"),
-            vector_instructions: vector_instructions(),
+            vector_instructions: Isa::current().name(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: rayon::current_num_threads(),
             memory: kib_of("/proc/meminfo", "MemTotal"),

@@ -5,7 +5,7 @@
 use pulp::Simd;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
-use super::element::Element;
+use super::element::{Element, Factor};
 
 /// Lines in memory: number k of line i is `data[i * line + k]`.
 #[derive(Clone, Copy)]
@@ -38,9 +38,9 @@ fn ask_for<E>(data: &[E], index: usize) {
 /// # Panics
 /// When the lines have fewer numbers than `x` vectors.
 #[inline(always)]
-pub fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
+pub fn products<S: Simd, F: Factor, const N: usize, const VECTORS: usize>(
     simd: S,
-    lines: Lines<E>,
+    lines: Lines<F>,
     first: usize,
     x: &[[S::f32s; VECTORS]],
     sums: &mut [[S::f32s; VECTORS]; N],
@@ -59,9 +59,9 @@ pub fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
             for (i, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: at most the index that was checked above.
                 let number = unsafe { data.get_unchecked(i * lines.line + from + k) };
-                let number = simd.splat_f32s(number.widen());
+                let number = simd.splat_f32s(number.lane());
                 for (acc, x) in acc.iter_mut().zip(x) {
-                    *acc = simd.mul_add_e_f32s(number, *x, *acc);
+                    *acc = F::mul_add(simd, number, *x, *acc);
                 }
             }
         }
@@ -71,28 +71,28 @@ pub fn products<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
 
 /// Calls `each(first, products)` for every line, several at a time, `products` in the order of the lines.
 #[inline(always)]
-pub fn for_all<S: Simd, E: Element, const VECTORS: usize>(
+pub fn for_all<S: Simd, F: Factor, const VECTORS: usize>(
     simd: S,
-    lines: Lines<E>,
+    lines: Lines<F>,
     count: usize,
     x: &[[S::f32s; VECTORS]],
     mut each: impl FnMut(usize, &[[S::f32s; VECTORS]]),
 ) {
     // As many accumulators as leave registers for the vectors and a broadcast number.
     match (S::REGISTER_COUNT >= 32, VECTORS) {
-        (true, 1) => some::<S, E, 16, VECTORS>(simd, lines, count, x, &mut each),
-        (false, 1) => some::<S, E, 8, VECTORS>(simd, lines, count, x, &mut each),
-        (true, 2 | 3) => some::<S, E, 8, VECTORS>(simd, lines, count, x, &mut each),
-        (true, _) | (false, 2) => some::<S, E, 6, VECTORS>(simd, lines, count, x, &mut each),
-        (false, 3) => some::<S, E, 4, VECTORS>(simd, lines, count, x, &mut each),
-        (false, _) => some::<S, E, 2, VECTORS>(simd, lines, count, x, &mut each),
+        (true, 1) => some::<S, F, 16, VECTORS>(simd, lines, count, x, &mut each),
+        (false, 1) => some::<S, F, 8, VECTORS>(simd, lines, count, x, &mut each),
+        (true, 2 | 3) => some::<S, F, 8, VECTORS>(simd, lines, count, x, &mut each),
+        (true, _) | (false, 2) => some::<S, F, 6, VECTORS>(simd, lines, count, x, &mut each),
+        (false, 3) => some::<S, F, 4, VECTORS>(simd, lines, count, x, &mut each),
+        (false, _) => some::<S, F, 2, VECTORS>(simd, lines, count, x, &mut each),
     }
 }
 
 #[inline(always)]
-fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
+fn some<S: Simd, F: Factor, const N: usize, const VECTORS: usize>(
     simd: S,
-    lines: Lines<E>,
+    lines: Lines<F>,
     count: usize,
     x: &[[S::f32s; VECTORS]],
     each: &mut impl FnMut(usize, &[[S::f32s; VECTORS]]),
@@ -100,13 +100,13 @@ fn some<S: Simd, E: Element, const N: usize, const VECTORS: usize>(
     let whole = count / N * N;
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; N];
     for first in (0..whole).step_by(N) {
-        products::<S, E, N, VECTORS>(simd, lines, first, x, &mut sums);
+        products::<S, F, N, VECTORS>(simd, lines, first, x, &mut sums);
         each(first, &sums);
     }
     for first in whole..count {
         let sums = sums.first_chunk_mut();
         if let Some(sums) = sums {
-            products::<S, E, 1, VECTORS>(simd, lines, first, x, sums);
+            products::<S, F, 1, VECTORS>(simd, lines, first, x, sums);
             each(first, sums);
         }
     }

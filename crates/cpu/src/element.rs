@@ -1,10 +1,14 @@
 //! How numbers are stored: f32, or bf16 that is widened where it is read and rounded where it is
 //! written. Arithmetic is in f32 throughout.
 
+use std::borrow::Cow;
+
 use half::bf16;
-use pulp::Simd;
+use pulp::bytemuck::cast;
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::isa::{arch, dispatch_pairs};
 use super::math::vectorized;
 
 /// A stored number.
@@ -22,7 +26,7 @@ pub trait Element: Copy + Default + Send + Sync {
 }
 
 /// Most numbers that a vector has on any machine.
-const MAX_LANES: usize = 16;
+pub(crate) const MAX_LANES: usize = 16;
 
 impl Element for f32 {
     #[inline(always)]
@@ -40,6 +44,65 @@ impl Element for bf16 {
     #[inline(always)]
     fn widen(self) -> f32 {
         f32::from_bits(u32::from(self.to_bits()) << 16)
+    }
+}
+
+/// What the inner loop of a product takes from each operand: a number, or two that stand side by side in memory.
+pub(crate) trait Factor: Copy + Send + Sync {
+    /// What fills a lane.
+    fn lane(self) -> f32;
+
+    /// `a * b + sum` in every lane.
+    fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, sum: S::f32s) -> S::f32s;
+
+    /// Runs `op` on vectors that can do so.
+    fn dispatch<Op: WithSimd>(op: Op) -> Op::Output;
+}
+
+impl<E: Element> Factor for E {
+    #[inline(always)]
+    fn lane(self) -> f32 {
+        self.widen()
+    }
+
+    #[inline(always)]
+    fn mul_add<S: Simd>(simd: S, a: S::f32s, b: S::f32s, sum: S::f32s) -> S::f32s {
+        simd.mul_add_e_f32s(a, b, sum)
+    }
+
+    fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+        arch().dispatch(op)
+    }
+}
+
+/// Two numbers of a row, in the 32 bits of a lane.
+pub(crate) type Pair = [bf16; 2];
+
+impl Factor for Pair {
+    #[inline(always)]
+    fn lane(self) -> f32 {
+        cast(self.map(bf16::to_bits))
+    }
+
+    /// Of the vectors that [`dispatch_pairs`] has.
+    #[inline(always)]
+    fn mul_add<S: Simd>(_: S, a: S::f32s, b: S::f32s, sum: S::f32s) -> S::f32s {
+        #[cfg(target_arch = "x86_64")]
+        if const { size_of::<S::f32s>() == 64 } {
+            use std::arch::x86_64::{__m512, __m512bh, _mm512_dpbf16_ps};
+            // SAFETY: vectors of one size, any bits of which are numbers; the instructions are there, as above.
+            unsafe {
+                let [a, b] = [a, b].map(|x| std::mem::transmute_copy::<S::f32s, __m512bh>(&x));
+                let sum = std::mem::transmute_copy::<S::f32s, __m512>(&sum);
+                return std::mem::transmute_copy(&_mm512_dpbf16_ps(sum, a, b));
+            }
+        }
+        let _ = (a, b);
+        unreachable!("products of pairs on vectors of {} bytes: {sum:?}", size_of::<S::f32s>())
+    }
+
+    fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
+        dispatch_pairs(op)
     }
 }
 
@@ -106,6 +169,24 @@ impl Floats<'_> {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
+        }
+    }
+}
+
+impl<'a> Floats<'a> {
+    /// Those from `first` on.
+    pub(crate) fn from(self, first: usize) -> Self {
+        match self {
+            Self::F32(values) => Self::F32(&values[first..]),
+            Self::Bf16(values) => Self::Bf16(&values[first..]),
+        }
+    }
+
+    /// As f32: themselves where they are stored so.
+    pub fn wide(self) -> Cow<'a, [f32]> {
+        match self {
+            Self::F32(values) => values.into(),
+            Self::Bf16(values) => widen(values).into(),
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use rayon::prelude::*;
 
-use super::element::Floats;
-use super::gemm::{Mat, Threads, Write, gemm};
+use super::element::{Floats, narrow};
+use super::gemm::{Mat, Threads, Write, gemm, multiplies_pairs};
 use super::math::{dot, exp_sum, max, vectorized};
 
 /// Logits that exist at a time, unless there are more for 64 rows: 128 MiB. With fewer rows at a time the weight is
@@ -16,7 +16,7 @@ const LOGITS: usize = 1 << 25;
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
     /// Hidden states, `[rows, width]`.
-    pub x: &'a [f32],
+    pub x: Floats<'a>,
     /// The head's weight, `[vocabulary, width]`.
     pub weight: Floats<'a>,
     /// One token id a row.
@@ -37,12 +37,19 @@ impl Head<'_> {
         (LOGITS / self.vocabulary()).max(64).min(self.targets.len()).max(1)
     }
 
+    /// Some hidden states.
+    fn rows(&self, start: usize, rows: usize) -> Mat<'_> {
+        Mat::stored(self.x.from(start * self.width), rows, self.width, self.width)
+    }
+
+    fn weights(&self) -> Mat<'_> {
+        Mat::stored(self.weight, self.vocabulary(), self.width, self.width)
+    }
+
     /// Scaled logits of the rows from `start` on, as many as `logits` holds.
     fn logits(&self, start: usize, rows: usize, logits: &mut [f32]) {
         let vocabulary = self.vocabulary();
-        let x = Mat::new(&self.x[start * self.width..], rows, self.width, self.width);
-        let w = Mat::stored(self.weight, vocabulary, self.width, self.width);
-        gemm(logits, vocabulary, Write::Set, x, w.t(), Threads::All);
+        gemm(logits, vocabulary, Write::Set, self.rows(start, rows), self.weights().t(), Threads::All);
         if self.inverse_temperature != 1.0 {
             logits.par_iter_mut().with_min_len(1 << 14).for_each(|z| *z *= self.inverse_temperature);
         }
@@ -168,12 +175,13 @@ pub fn logprob_entropy_grad(head: Head, grads: RowGrads, kept: Option<&mut [f32]
                 head.inverse_temperature,
             );
         });
-        let dz = Mat::new(rows, n, vocabulary, vocabulary);
-        let w = Mat::stored(head.weight, vocabulary, width, width);
-        gemm(&mut dx[start * width..], width, Write::Set, dz, w, Threads::All);
-        let x = Mat::new(&head.x[start * width..], n, width, width);
+        // Rounded as what they are multiplied with, where that is to be multiplied so.
+        let narrow = multiplies_pairs(head.x, head.weight).then(|| narrow(rows));
+        let dz = narrow.as_deref().map_or(Floats::F32(rows), Floats::Bf16);
+        let dz = Mat::stored(dz, n, vocabulary, vocabulary);
+        gemm(&mut dx[start * width..], width, Write::Set, dz, head.weights(), Threads::All);
         let write = if start > 0 { Write::Add } else { Write::Set };
-        gemm(&mut dw, width, write, dz.t(), x, Threads::All);
+        gemm(&mut dw, width, write, dz.t(), head.rows(start, n), Threads::All);
     }
     (dx, dw)
 }
@@ -218,7 +226,7 @@ mod tests {
         let targets: Vec<u32> = (0..rows).map(|i| (i * 4001) as u32).collect();
         let part = |from: usize, to: usize| {
             let head = Head {
-                x: &x[from * width..to * width],
+                x: Floats::F32(&x[from * width..to * width]),
                 weight: Floats::F32(&weight),
                 targets: &targets[from..to],
                 width,

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use pulp::Arch;
+use pulp::{Arch, WithSimd};
 
 /// A set of vector instructions. Results are the same to the bit on machines that compute with the same set: sums are
 /// rounded in the order that it fixes.
@@ -17,6 +17,8 @@ pub enum Isa {
     Avx2,
     /// AVX-512: 16 numbers a vector.
     Avx512,
+    /// As that, with products of bf16 numbers, two a lane.
+    Avx512Bf16,
 }
 
 /// This machine does not have these vector instructions, or no build for it computes with them.
@@ -24,7 +26,7 @@ pub enum Isa {
 pub struct NotHere(pub Isa);
 
 impl Isa {
-    const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
+    const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
 
     /// All sets that this machine has, the best last.
     pub fn here() -> Vec<Self> {
@@ -63,7 +65,19 @@ impl Isa {
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Avx512Bf16 => "avx512-bf16",
         }
+    }
+
+    /// Whether it multiplies numbers that are stored in bf16 without widening them first.
+    pub fn multiplies_bf16(self) -> bool {
+        self == Self::Avx512Bf16
+    }
+
+    /// What it is for numbers in f32 alone: sets with one name here give one result.
+    #[must_use]
+    pub fn in_f32(self) -> Self {
+        if self == Self::Avx512Bf16 { Self::Avx512 } else { self }
     }
 
     /// The set of a [`Isa::name`].
@@ -82,6 +96,8 @@ impl Isa {
             Self::Avx2 => pulp::x86::V3::try_new().map(Arch::V3),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => pulp::x86::V4::try_new().map(Arch::V4),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Bf16 if is_x86_feature_detected!("avx512bf16") => Self::Avx512.arch(),
             _ => None,
         }
     }
@@ -94,6 +110,29 @@ static CHOSEN: AtomicU8 = AtomicU8::new(u8::MAX);
 #[inline]
 pub(crate) fn arch() -> Arch {
     Isa::current().arch().unwrap_or(Arch::Scalar)
+}
+
+/// Runs what multiplies [`Pair`](super::element::Pair)s.
+///
+/// # Panics
+/// Where the current set does not multiply bf16.
+#[inline]
+pub(crate) fn dispatch_pairs<Op: WithSimd>(op: Op) -> Op::Output {
+    assert!(Isa::current().multiplies_bf16(), "no products of bf16 here");
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = pulp::x86::V4::try_new() {
+        // SAFETY: the machine has these instructions, or its set would not be the current one.
+        return unsafe { with_avx512_bf16(simd, op) };
+    }
+    arch().dispatch(op)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(
+    enable = "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512bf16,avx2,fma,bmi1,bmi2,lzcnt,popcnt,fxsr"
+)]
+fn with_avx512_bf16<Op: WithSimd>(simd: pulp::x86::V4, op: Op) -> Op::Output {
+    op.with_simd(simd)
 }
 
 #[cfg(test)]

@@ -73,12 +73,6 @@ pub fn rms_norm(x_ti: Tensor<2>, weight_i: Tensor<1>, eps: f32) -> Tensor<2> {
     Tensor::from_dispatch(Dispatch::rms_norm(x_ti.into_dispatch(), weight_i.into_dispatch(), eps))
 }
 
-/// The vector instructions that the CPU's sums are made with, by name. Sums are rounded in the order that they fix, so
-/// that results are the same to the bit on machines that agree in them.
-pub fn vector_instructions() -> &'static str {
-    Isa::current().name()
-}
-
 /// Rotary position embedding, rotate-half form (Su et al., "RoFormer", arXiv 2104.09864).
 ///
 /// # Shapes

@@ -49,6 +49,4 @@ pub use pass::{Activations, Derivatives, Pass, PassSettings};
 pub use place::{NamedBase, PolicyPlace};
 pub use policy::{ParameterValues, Policy};
 pub use precision::Precision;
-pub use toolrl_kernels::{
-    AdamWStep, CacheSpans, Heads, Ids, Isa, Mirrored, NotHere, Packing, norm, vector_instructions,
-};
+pub use toolrl_kernels::{AdamWStep, CacheSpans, Heads, Ids, Isa, Mirrored, NotHere, Packing, norm};

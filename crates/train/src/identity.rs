@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toolrl_data::Sample;
+use toolrl_policy::{Isa, Precision};
 use toolrl_record::write_whole;
 use toolrl_reward::Rubric;
 
@@ -74,7 +75,7 @@ impl Identity {
             prompts: Some(format!("{:08x}", stage.checksum())),
             policy: Some(of_start(start)?),
             rewards: (!rewards.is_empty()).then(|| rewards.join(", ")),
-            cpu: toolrl_policy::vector_instructions().to_owned(),
+            cpu: instructions(start.policy.precision()).to_owned(),
             device: device.to_owned(),
             overlong,
             groups,
@@ -127,6 +128,14 @@ impl Identity {
         });
         let differ = fields.chain(of_sets).filter(|(_, (old, new))| old != new);
         differ.map(|(what, (old, new))| format!("{what}: {old} -> {new}")).collect()
+    }
+}
+
+/// The vector instructions that fix in which order the CPU's sums of a policy in this precision are rounded.
+fn instructions(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => Isa::current().in_f32().name(),
+        Precision::Bf16 => Isa::current().name(),
     }
 }
 

@@ -3,7 +3,7 @@
 use pulp::bytemuck::{Pod, cast_slice};
 use pulp::{Simd, WithSimd};
 
-use super::super::isa::arch;
+use super::super::element::Factor;
 use super::{Out, Write};
 
 /// Rows of a tile, and vectors of a row, that fit the registers: the first of those shapes that compute the fewest
@@ -45,19 +45,19 @@ impl WithSimd for TileFor {
 
 /// Rows of the left operand.
 #[derive(Clone, Copy)]
-pub(super) enum Lhs<'a> {
+pub(super) enum Lhs<'a, F> {
     /// Whole panels: for each inner index, a tile's rows.
     Packed(&'a [f32]),
     /// Where they lie, whole tiles of them: for each inner index all rows, so far apart.
     Columns(&'a [f32], usize),
     /// Where they lie: rows so far apart, each contiguous. Their numbers are broadcast one by one, which needs no
     /// packing.
-    Rows(&'a [f32], usize),
+    Rows(&'a [F], usize),
 }
 
 /// The tiles of some rows, and of some panels of the right operand.
-pub(super) struct Tiles<'a> {
-    pub lhs: Lhs<'a>,
+pub(super) struct Tiles<'a, F> {
+    pub lhs: Lhs<'a, F>,
     pub tile: Tile,
     /// Whole panels of the right operand: for each inner index, a tile's columns.
     pub rhs: &'a [f32],
@@ -72,9 +72,9 @@ pub(super) struct Tiles<'a> {
 }
 
 /// [`Tiles`] of one shape: each is compiled by itself, which keeps its sums in registers.
-struct Shaped<'a, const ROWS: usize, const VECTORS: usize>(&'a Tiles<'a>);
+struct Shaped<'a, F, const ROWS: usize, const VECTORS: usize>(&'a Tiles<'a, F>);
 
-impl<const ROWS: usize, const VECTORS: usize> WithSimd for Shaped<'_, ROWS, VECTORS> {
+impl<F: Factor, const ROWS: usize, const VECTORS: usize> WithSimd for Shaped<'_, F, ROWS, VECTORS> {
     type Output = ();
 
     #[inline(always)]
@@ -91,7 +91,7 @@ macro_rules! shaped {
     ($tiles:expr, |$shaped:ident| $body:expr, $(($rows:literal, $vectors:literal)),*) => {
         match ($tiles.tile.rows, $tiles.tile.vectors) {
             $(($rows, $vectors) => {
-                let $shaped = Shaped::<$rows, $vectors>($tiles);
+                let $shaped = Shaped::<_, $rows, $vectors>($tiles);
                 $body
             })*
             (rows, vectors) => unreachable!("no tiles of {rows} rows and {vectors} vectors"),
@@ -99,10 +99,10 @@ macro_rules! shaped {
     };
 }
 
-impl Tiles<'_> {
+impl<F: Factor> Tiles<'_, F> {
     /// Computes them on this machine's widest vectors.
     pub(super) fn compute(&self) {
-        shaped!(self, |shaped| arch().dispatch(shaped));
+        shaped!(self, |shaped| F::dispatch(shaped));
     }
 
     #[inline(always)]
@@ -113,16 +113,16 @@ impl Tiles<'_> {
             for (j, rhs) in self.rhs.chunks_exact(inner * width).enumerate() {
                 match self.lhs {
                     Lhs::Packed(lhs) => {
-                        products::<S, ROWS, VECTORS>(simd, &lhs[i * inner * ROWS..], ROWS, rhs, &mut acc);
+                        products::<S, F, ROWS, VECTORS>(simd, &lhs[i * inner * ROWS..], ROWS, rhs, &mut acc);
                     }
                     Lhs::Columns(lhs, stride) => {
-                        products::<S, ROWS, VECTORS>(simd, &lhs[i * ROWS..], stride, rhs, &mut acc);
+                        products::<S, F, ROWS, VECTORS>(simd, &lhs[i * ROWS..], stride, rhs, &mut acc);
                     }
                     Lhs::Rows(lhs, stride) => {
                         // Rows that are missing in the last tile are the last one again.
                         let row = |row: usize| &lhs[(i * ROWS + row).min(self.rows - 1) * stride..][..inner];
                         let rows = std::array::from_fn(row);
-                        products_of_rows::<S, ROWS, VECTORS>(simd, rows, rhs, &mut acc);
+                        products_of_rows::<S, F, ROWS, VECTORS>(simd, rows, rhs, &mut acc);
                     }
                 }
                 self.put(simd, i, j, &acc);
@@ -157,7 +157,7 @@ impl Tiles<'_> {
 /// `lhs^T * rhs` of one tile, given the tile's rows for each inner index, `stride` apart; to `out`: what a function
 /// returns would be added up in memory instead of registers.
 #[inline(always)]
-fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
+fn products<S: Simd, F: Factor, const ROWS: usize, const VECTORS: usize>(
     simd: S,
     lhs: &[f32],
     stride: usize,
@@ -172,7 +172,7 @@ fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
             // SAFETY: at most the index that was checked above.
             let a = simd.splat_f32s(unsafe { *lhs.get_unchecked(k * stride + i) });
             for (acc, b) in acc.iter_mut().zip(b) {
-                *acc = simd.mul_add_e_f32s(a, *b, *acc);
+                *acc = F::mul_add(simd, a, *b, *acc);
             }
         }
     }
@@ -181,9 +181,9 @@ fn products<S: Simd, const ROWS: usize, const VECTORS: usize>(
 
 /// As [`products`], of rows as they lie, each as long as `rhs` has vectors.
 #[inline(always)]
-fn products_of_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
+fn products_of_rows<S: Simd, F: Factor, const ROWS: usize, const VECTORS: usize>(
     simd: S,
-    rows: [&[f32]; ROWS],
+    rows: [&[F]; ROWS],
     rhs: &[f32],
     out: &mut [[S::f32s; VECTORS]; ROWS],
 ) {
@@ -193,9 +193,9 @@ fn products_of_rows<S: Simd, const ROWS: usize, const VECTORS: usize>(
     for (k, b) in rhs.iter().enumerate() {
         for i in 0..ROWS {
             // SAFETY: k is within every row, as was checked above.
-            let a = simd.splat_f32s(unsafe { *rows[i].get_unchecked(k) });
+            let a = simd.splat_f32s(unsafe { rows[i].get_unchecked(k) }.lane());
             for j in 0..VECTORS {
-                acc[i][j] = simd.mul_add_e_f32s(a, b[j], acc[i][j]);
+                acc[i][j] = F::mul_add(simd, a, b[j], acc[i][j]);
             }
         }
     }
@@ -248,7 +248,7 @@ unsafe fn store_part<V: Pod, const ROWS: usize, const VECTORS: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Mat, pack};
+    use super::super::{Factors, Mat, pack};
     use super::*;
 
     /// Products with and without whole tiles, on one instruction set.
@@ -268,8 +268,8 @@ mod tests {
         let (lhs, rhs) = (Mat::new(&a, m, k, k), Mat::new(&b, k, n, n));
         let mut packed_lhs = vec![f32::NAN; m.next_multiple_of(rows) * k];
         let mut packed_rhs = vec![f32::NAN; n.next_multiple_of(cols) * k];
-        pack::panels(lhs, &(0..m), rows, &(0..k), &mut packed_lhs);
-        pack::panels(rhs.t(), &(0..n), cols, &(0..k), &mut packed_rhs);
+        pack::panels(Factors::Singles, lhs, &(0..m), rows, &(0..k), &mut packed_lhs);
+        pack::panels(Factors::Singles, rhs.t(), &(0..n), cols, &(0..k), &mut packed_rhs);
         let whole = m / rows * rows;
         for (lhs, m) in
             [(Lhs::Packed(&packed_lhs), m), (Lhs::Rows(&a, k), m), (Lhs::Columns(&by_column, m), whole)]

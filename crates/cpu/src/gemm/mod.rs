@@ -8,10 +8,12 @@
 
 mod kernel;
 mod pack;
+mod pairs;
 mod products;
 mod task;
 
 use super::element::Floats;
+use super::isa::Isa;
 use super::team::for_each;
 use task::{Plan, Task};
 
@@ -41,6 +43,45 @@ impl<'a> Mat<'a> {
     pub fn t(self) -> Self {
         let (shape, strides) = (self.shape, self.strides);
         Self { shape: (shape.1, shape.0), strides: (strides.1, strides.0), ..self }
+    }
+}
+
+/// Whether products of numbers that are stored so are those of bf16 numbers, two at a time.
+pub(crate) fn multiplies_pairs(lhs: Floats, rhs: Floats) -> bool {
+    let both = matches!((lhs, rhs), (Floats::Bf16(_), Floats::Bf16(_)));
+    both && Isa::current().multiplies_bf16()
+}
+
+/// What the inner loops multiply.
+#[derive(Clone, Copy, PartialEq)]
+enum Factors {
+    /// Numbers of f32, those of bf16 widened.
+    Singles,
+    /// Numbers of bf16, two at a time: [`Pair`](super::element::Pair)s.
+    Pairs,
+}
+
+impl Factors {
+    fn of(lhs: Mat, rhs: Mat) -> Self {
+        if multiplies_pairs(lhs.data, rhs.data) { Self::Pairs } else { Self::Singles }
+    }
+
+    /// How many of them an inner size has.
+    fn count(self, inner: usize) -> usize {
+        match self {
+            Self::Singles => inner,
+            Self::Pairs => inner.div_ceil(2),
+        }
+    }
+
+    /// Whether a left operand's rows can be read where they lie.
+    fn lie_in_rows_of(self, lhs: Mat) -> bool {
+        let (whole, contiguous) =
+            (lhs.shape.1.is_multiple_of(2) && lhs.strides.0.is_multiple_of(2), lhs.strides.1 == 1);
+        match self {
+            Self::Singles => matches!(lhs.data, Floats::F32(_)) && contiguous,
+            Self::Pairs => whole && contiguous,
+        }
     }
 }
 
@@ -121,13 +162,13 @@ pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs
         Threads::All if m * n * k >= PARALLEL_FROM => rayon::current_num_threads(),
         _ => 1,
     };
-    let packs_left = !(matches!(lhs.data, Floats::F32(_)) && lhs.strides.1 == 1);
-    let plan = Plan::new((m, k, n), packs_left, threads);
+    let factors = Factors::of(lhs, rhs);
+    let plan = Plan::new((m, factors.count(k), n), !factors.lie_in_rows_of(lhs), threads);
     let one = |task: usize| {
         let (rows, cols) = (plan.rows(task), plan.cols(task));
         // SAFETY: a part of the result, and of no other task's.
         let out = unsafe { out.at(rows.start, cols.start) };
-        Task { lhs, rhs: rhs.t(), rows, cols, plan, out, write }.run();
+        Task { factors, lhs, rhs: rhs.t(), rows, cols, plan, out, write }.run();
     };
     match threads {
         1 => (0..plan.tasks()).for_each(one),

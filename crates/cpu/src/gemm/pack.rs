@@ -4,16 +4,27 @@ use std::ops::Range;
 
 use super::super::element::{Element, Floats};
 use super::super::math::vectorized;
-use super::Mat;
+use super::pairs::PairPanels;
+use super::{Factors, Mat};
 
 /// Numbers of a line that are moved at a time where lines are contiguous: enough that the machine reads ahead.
 const RUN: usize = 64;
 
-/// Writes `lines` in panels of `width`: for each index of `inner`, the elements of a panel's lines, with zeros where
-/// the last panel has no more. A line is a row of `of`, and the inner index a column.
-pub(super) fn panels(of: Mat, lines: &Range<usize>, width: usize, inner: &Range<usize>, panels: &mut [f32]) {
+/// Writes `lines` in panels of `width`: for each factor of `inner`, those of a panel's lines, with zeros where the last
+/// panel has no more. A line is a row of `of`, and the inner index a column.
+pub(super) fn panels(
+    factors: Factors,
+    of: Mat,
+    lines: &Range<usize>,
+    width: usize,
+    inner: &Range<usize>,
+    panels: &mut [f32],
+) {
     let (first, end, inner) = (lines.start, lines.end, (inner.start, inner.end));
     match of.data {
+        Floats::Bf16(data) if factors == Factors::Pairs => {
+            PairPanels { data, of, first, end, width, inner }.pack(panels);
+        }
         Floats::F32(data) => Panels { data, of, first, end, width, inner }.pack(panels),
         Floats::Bf16(data) => Panels { data, of, first, end, width, inner }.pack(panels),
     }

@@ -4,22 +4,22 @@ use super::super::element::Floats;
 use super::{Mat, Threads, Write, gemm_raw};
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
-pub fn project(x: &[f32], weight: Floats, width: usize) -> Vec<f32> {
+pub fn project(x: Floats, weight: Floats, width: usize) -> Vec<f32> {
     let (rows, outputs) = (x.len() / width, weight.len() / width);
-    product(Mat::new(x, rows, width, width), Mat::stored(weight, outputs, width, width).t())
+    product(Mat::stored(x, rows, width, width), Mat::stored(weight, outputs, width, width).t())
 }
 
 /// `grad * weight`, the gradient of [`project`] by `x`: `grad` is `[rows, outputs]`.
-pub fn project_grad_x(grad: &[f32], weight: Floats, width: usize) -> Vec<f32> {
+pub fn project_grad_x(grad: Floats, weight: Floats, width: usize) -> Vec<f32> {
     let outputs = weight.len() / width;
     let rows = grad.len() / outputs;
-    product(Mat::new(grad, rows, outputs, outputs), Mat::stored(weight, outputs, width, width))
+    product(Mat::stored(grad, rows, outputs, outputs), Mat::stored(weight, outputs, width, width))
 }
 
 /// `grad^T * x`, the gradient of [`project`] by the weight.
-pub fn project_grad_weight(x: &[f32], grad: &[f32], width: usize, outputs: usize) -> Vec<f32> {
+pub fn project_grad_weight(x: Floats, grad: Floats, width: usize, outputs: usize) -> Vec<f32> {
     let rows = x.len() / width;
-    product(Mat::new(grad, rows, outputs, outputs).t(), Mat::new(x, rows, width, width))
+    product(Mat::stored(grad, rows, outputs, outputs).t(), Mat::stored(x, rows, width, width))
 }
 
 /// `lhs * rhs`, row-major, to memory that is not filled with zeros first.

@@ -5,15 +5,16 @@ use std::ops::Range;
 
 use super::super::isa::arch;
 
-use super::super::element::Floats;
+use super::super::cache::second_cache;
+use super::super::element::{Factor, Floats, Pair};
 use super::kernel::{Lhs, Tile, TileFor, Tiles};
-use super::{Mat, Out, Write, pack};
+use super::{Factors, Mat, Out, Write, pack};
 
 /// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
 /// cache.
 const DEPTH: usize = 384;
-/// Packed numbers of the right operand: 1.2 MB, of a second cache of 2 MB.
-const PACKED: usize = 300_000;
+/// The share of the second cache that a task's packed right operand takes, in hundredths.
+const PACKED: usize = 65;
 /// By how much one thread lags behind another, as a share of what it computes: cores are shared with other programs.
 const UNEVEN: f64 = 0.1;
 /// Tasks a thread, at most, unless the right operand needs more.
@@ -21,6 +22,11 @@ const ROUNDS: usize = 4;
 /// Narrow panels that are packed at a time: 48 rows, so that whole cache lines are read where the rows lie side by
 /// side.
 const PANELS: usize = 8;
+
+/// Packed numbers of the right operand that a task has at a time.
+fn packed() -> usize {
+    second_cache() / size_of::<f32>() * PACKED / 100
+}
 
 /// How a product is cut: into `right` blocks of columns, each packed by `down` tasks, which share the rows.
 #[derive(Clone, Copy)]
@@ -39,7 +45,7 @@ impl Plan {
     pub(super) fn new((m, k, n): (usize, usize, usize), packs_left: bool, threads: usize) -> Self {
         let tile = arch().dispatch(TileFor(n));
         let depth = k.div_ceil(k.div_ceil(DEPTH));
-        let fewest = n.div_ceil((PACKED / depth).max(tile.cols()));
+        let fewest = n.div_ceil((packed() / depth).max(tile.cols()));
         let units = (m.div_ceil(tile.rows), n.div_ceil(tile.cols()));
         let cuts = (fewest..(fewest + ROUNDS * threads).min(units.1 + 1)).flat_map(|right| {
             (1..=ROUNDS).map(move |rounds| (right, (rounds * threads / right).clamp(1, units.0)))
@@ -90,6 +96,7 @@ const LINE: usize = 16;
 
 /// A block of the result.
 pub(super) struct Task<'a> {
+    pub factors: Factors,
     pub lhs: Mat<'a>,
     /// The right operand, transposed.
     pub rhs: Mat<'a>,
@@ -116,43 +123,58 @@ impl Task<'_> {
             scratch = vec![0.0; needed];
         }
         let (rhs, lhs) = aligned(&mut scratch).split_at_mut(rhs_len.next_multiple_of(LINE));
-        let k = self.lhs.shape.1;
+        let k = self.factors.count(self.lhs.shape.1);
         for from in (0..k).step_by(self.plan.depth) {
             self.add(from..k.min(from + self.plan.depth), lhs, rhs);
         }
         SCRATCH.set(scratch);
     }
 
-    /// The products of some inner indices.
+    /// The products of some inner indices, counted in factors.
     fn add(&self, inner: Range<usize>, lhs: &mut [f32], rhs: &mut [f32]) {
         let (tile_rows, tile_cols) = (self.plan.tile.rows, self.plan.tile.cols());
         let rhs = &mut rhs[..self.cols.len().next_multiple_of(tile_cols) * inner.len()];
-        pack::panels(self.rhs, &self.cols, tile_cols, &inner, rhs);
+        pack::panels(self.factors, self.rhs, &self.cols, tile_cols, &inner, rhs);
         let mut first = self.rows.start;
         match (self.lhs.data, self.lhs.strides) {
-            (Floats::F32(data), (stride, 1)) => {
-                let lhs = Lhs::Rows(&data[first * stride + inner.start..], stride);
-                return self.tiles(self.rows.clone(), lhs, rhs, &inner);
-            }
+            _ if self.factors.lie_in_rows_of(self.lhs) => return self.rows_where_they_lie(rhs, &inner),
             // Columns that are read for one panel alone are not worth packing.
             (Floats::F32(data), (1, stride)) if self.cols.len() <= tile_cols => {
                 let whole = first..first + self.rows.len() / tile_rows * tile_rows;
                 let lhs = Lhs::Columns(&data[first + inner.start * stride..], stride);
                 first = whole.end;
-                self.tiles(whole, lhs, rhs, &inner);
+                self.tiles::<f32>(whole, lhs, rhs, &inner);
             }
             _ => {}
         }
         for from in (first..self.rows.end).step_by(PANELS * tile_rows) {
             let rows = from..self.rows.end.min(from + PANELS * tile_rows);
             let lhs = &mut lhs[..rows.len().next_multiple_of(tile_rows) * inner.len()];
-            pack::panels(self.lhs, &rows, tile_rows, &inner, lhs);
-            self.tiles(rows, Lhs::Packed(lhs), rhs, &inner);
+            pack::panels(self.factors, self.lhs, &rows, tile_rows, &inner, lhs);
+            match self.factors {
+                Factors::Singles => self.tiles::<f32>(rows, Lhs::Packed(lhs), rhs, &inner),
+                Factors::Pairs => self.tiles::<Pair>(rows, Lhs::Packed(lhs), rhs, &inner),
+            }
+        }
+    }
+
+    /// The products of all rows, which are not packed.
+    fn rows_where_they_lie(&self, rhs: &[f32], inner: &Range<usize>) {
+        let (rows, stride) = (self.rows.clone(), self.lhs.strides.0);
+        match self.lhs.data {
+            Floats::F32(data) => {
+                let lhs = Lhs::Rows(&data[rows.start * stride + inner.start..], stride);
+                self.tiles::<f32>(rows, lhs, rhs, inner);
+            }
+            Floats::Bf16(data) => {
+                let pairs = &data.as_chunks().0[(rows.start * stride / 2) + inner.start..];
+                self.tiles::<Pair>(rows, Lhs::Rows(pairs, stride / 2), rhs, inner);
+            }
         }
     }
 
     /// The products of some rows.
-    fn tiles(&self, rows: Range<usize>, lhs: Lhs, rhs: &[f32], inner: &Range<usize>) {
+    fn tiles<F: Factor>(&self, rows: Range<usize>, lhs: Lhs<F>, rhs: &[f32], inner: &Range<usize>) {
         let tiles = Tiles {
             lhs,
             tile: self.plan.tile,
@@ -188,7 +210,10 @@ mod tests {
                     plan.cols(task).for_each(|col| seen[row * n + col] += 1);
                 }
                 let packed = plan.cols(task).len() * plan.depth;
-                assert!(packed <= PACKED + plan.tile.cols() * plan.depth, "{m} {n} {k}: {packed} numbers");
+                assert!(
+                    packed <= super::packed() + plan.tile.cols() * plan.depth,
+                    "{m} {n} {k}: {packed} numbers"
+                );
             }
             assert!(seen.iter().all(|&times| times == 1), "{m} {n} {k}");
             assert!(plan.depth <= DEPTH);

@@ -110,6 +110,24 @@ fn bf16_operands_are_widened() {
     check(Mat::new(&grad, m, n, n), weight, "bf16 weight, backward");
 }
 
+/// By the machine's instructions for it where there are some: whole and broken pairs, rows that begin within a pair.
+#[test]
+fn products_of_bf16_equal_f64_sums() {
+    let narrow = |n, seed| -> Vec<bf16> { numbers(n, seed).into_iter().map(bf16::from_f32).collect() };
+    for (m, k, n) in [(1, 1, 1), (7, 2, 47), (9, 400, 49), (65, 33, 100), (130, 18, 1000), (3, 1769, 200)] {
+        for gap in [0, 1] {
+            let (a, b) = (narrow(m * (k + gap), 1), narrow(k * (n + gap), 2));
+            let (a_t, b_t) = (narrow(k * (m + gap), 3), narrow(n * (k + gap), 4));
+            let mat = |of, rows, cols: usize| Mat::stored(Floats::Bf16(of), rows, cols, cols + gap);
+            for (i, lhs) in [mat(&a, m, k), mat(&a_t, k, m).t()].into_iter().enumerate() {
+                for (j, rhs) in [mat(&b, k, n), mat(&b_t, n, k).t()].into_iter().enumerate() {
+                    check(lhs, rhs, &format!("bf16, {m} x {k} x {n}, layouts {i} and {j}"));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_times_nothing() {
     let mut out = vec![1.0; 6];

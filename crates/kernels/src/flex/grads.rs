@@ -25,10 +25,10 @@ impl FusedGrads for Flex {
         wanted: [bool; 2],
     ) -> [Option<FlexTensor>; 2] {
         let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
-        let (by_out, (outputs, width)) = (floats(&grad), (rows(&weight), width(&weight)));
-        let dx = wanted[0].then(|| like(gemm::project_grad_x(&by_out, stored(&weight), width), &x));
+        let (outputs, width) = (rows(&weight), width(&weight));
+        let dx = wanted[0].then(|| like(gemm::project_grad_x(stored(&grad), stored(&weight), width), &x));
         let dw = wanted[1].then(|| {
-            let dw = gemm::project_grad_weight(&floats(&x), &by_out, width, outputs);
+            let dw = gemm::project_grad_weight(stored(&x), stored(&grad), width, outputs);
             tensor(dw, [outputs, width])
         });
         [dx, dw]
@@ -86,7 +86,7 @@ impl FusedGrads for Flex {
         inverse_temperature: f32,
     ) -> (FlexTensor, Option<FlexTensor>) {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        head_out(head::logprob_entropy(head_of(&floats(&x), &weight, &targets, inverse_temperature)))
+        head_out(head::logprob_entropy(head_of(&x, &weight, &targets, inverse_temperature)))
     }
 
     fn logprob_entropy_grad(saved: SavedHead<Self>, grad: FlexTensor) -> [FlexTensor; 2] {
@@ -96,8 +96,7 @@ impl FusedGrads for Flex {
         let (grad, out) = (floats(&grad), floats(&out));
         let ((by_logp, by_entropy), (_, entropy)) =
             (grad.split_at(targets.len()), out.split_at(targets.len()));
-        let x_floats = floats(&x);
-        let head = head_of(&x_floats, &weight, &targets, inverse_temperature);
+        let head = head_of(&x, &weight, &targets, inverse_temperature);
         let kept = probabilities.as_mut().map(FlexTensor::storage_mut);
         let (dx, dw) = head::logprob_entropy_grad(head, RowGrads { by_logp, by_entropy, entropy }, kept);
         [like(dx, &x), f32_like(dw, &weight)]

@@ -21,7 +21,7 @@ impl FusedOps for Flex {
     fn project(x: FlexTensor, weight: FlexTensor) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
         let project = if rows(&x) <= skinny::MAX_ROWS { skinny::project } else { gemm::project };
-        let out = project(&floats(&x), stored(&weight), width(&x));
+        let out = project(stored(&x), stored(&weight), width(&x));
         stored_as(&x, out, [rows(&x), rows(&weight)])
     }
 
@@ -71,7 +71,7 @@ impl FusedOps for Flex {
         inverse_temperature: f32,
     ) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        grads::head_out(head::logprob_entropy(head_of(&floats(&x), &weight, &targets, inverse_temperature))).0
+        grads::head_out(head::logprob_entropy(head_of(&x, &weight, &targets, inverse_temperature))).0
     }
 
     fn decode_attention(
@@ -118,10 +118,10 @@ impl FusedOps for Flex {
 }
 
 pub(super) fn head_of<'a>(
-    x: &'a [f32],
+    x: &'a FlexTensor,
     weight: &'a FlexTensor,
     targets: &'a [u32],
     inverse_temperature: f32,
 ) -> Head<'a> {
-    Head { x, weight: stored(weight), targets, width: width(weight), inverse_temperature }
+    Head { x: stored(x), weight: stored(weight), targets, width: width(weight), inverse_temperature }
 }
