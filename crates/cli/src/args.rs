@@ -13,12 +13,13 @@ mod track;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use toolrl_cpu::Isa;
 use toolrl_policy::{DeviceChoice, ReferenceCopy};
 
 use crate::calls::CallsCommand;
 use crate::reward::RewardCommand;
 
-pub use bench::{BenchCommand, BenchStepArgs};
+pub use bench::{BenchCommand, BenchGemmArgs, BenchStepArgs, ModelShapes};
 pub use benchmarks::{ApiBankArgs, BamboogleArgs, BenchmarkCommand, BfclArgs, ModelArgs, RunArgs};
 pub use data::{
     DataBuildArgs, DataCommand, DataConvertArgs, DataInspectArgs, DataWorldArgs, FileAndCount, PartArg,
@@ -38,9 +39,17 @@ pub struct Cli {
     /// Say more on standard error
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// Compute on the CPU with these vector instructions and no better ones: scalar, neon, avx2, avx512, avx512-bf16.
+    /// A run is the same to the bit on every machine that computes with the same ones
+    #[arg(long, value_name = "SET", global = true, value_parser = isa)]
+    pub isa: Option<Isa>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+fn isa(name: &str) -> Result<Isa, String> {
+    Isa::named(name).ok_or_else(|| "expected scalar, neon, avx2, avx512 or avx512-bf16".to_owned())
 }
 
 const EXAMPLES: &str = "\

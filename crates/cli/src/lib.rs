@@ -46,6 +46,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use toolrl_cpu::{Isa, NotHere};
 use toolrl_train::Registry;
 use tracing_subscriber::EnvFilter;
 
@@ -58,6 +59,17 @@ pub fn main_with(registry: impl Into<Registry>) -> ExitCode {
     memory::keep_freed();
     let cli = Cli::parse();
     log_to_stderr(cli.verbose);
+    if let Some(isa) = cli.isa
+        && let Err(NotHere(isa)) = isa.choose()
+    {
+        let here: Vec<_> = Isa::here().into_iter().map(Isa::name).collect();
+        eprintln!(
+            "error: --isa {}: this machine has no such vector instructions, but {}",
+            isa.name(),
+            here.join(", ")
+        );
+        return ExitCode::FAILURE;
+    }
     leave_terms_panics_to_their_count();
     // Inside the thread pool, so that each operation finds its threads awake.
     match rayon::scope(|_| dispatch(cli.command, &registry)) {
@@ -89,6 +101,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Gpu(GpuCommand::Check(args)) => gpu::check(&args, registry),
         Command::Bench(BenchCommand::Step(args)) => bench::step(&args),
+        Command::Bench(BenchCommand::Gemm(args)) => bench::gemm(&args),
     }
 }
 

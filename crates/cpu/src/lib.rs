@@ -22,6 +22,7 @@ pub mod head;
 mod isa;
 mod math;
 pub mod norm;
+pub mod peak;
 pub mod rope;
 pub mod skinny;
 pub mod swiglu;

@@ -11,6 +11,40 @@ pub enum BenchCommand {
     /// Whole GRPO steps: sampling, rewards, forward and backward, update
     #[command(after_help = STEP_HELP)]
     Step(BenchStepArgs),
+    /// The matrix products of real models beside burn's and the gemm crate's, and beside what the machine could do
+    #[command(after_help = GEMM_HELP)]
+    Gemm(BenchGemmArgs),
+}
+
+const GEMM_HELP: &str = "\
+In GFLOP/s, on all threads: of every program the best of many short runs in turn, as what else runs on the machine only
+takes. The peak is that of multiply-adds in registers, measured in the same turns. bf16 is of numbers that are stored so,
+by the processor's instructions for them where it has some. --isa measures with other vector instructions than the best;
+the others' products keep to theirs.";
+
+/// Arguments of `toolrl bench gemm`.
+#[derive(Debug, Args)]
+pub struct BenchGemmArgs {
+    /// Shapes of these models alone
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<ModelShapes>,
+    /// Runs of each program
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub rounds: usize,
+    /// Print one JSON object a product
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A model whose layers are multiplied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModelShapes {
+    /// The quickstart's policy of a million parameters
+    Tiny,
+    /// SmolLM2-135M
+    Smollm2,
+    /// Qwen2.5-0.5B
+    Qwen2,
 }
 
 const STEP_HELP: &str = "\

@@ -1,5 +1,7 @@
 //! `toolrl bench`: how long training's parts take.
 
+mod gemm;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -9,6 +11,8 @@ use toolrl_chat::{Chat, TemplateVariables};
 use toolrl_policy::Activations;
 use toolrl_rollout::{Prompt, Sampled, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
+
+pub(crate) use gemm::gemm;
 
 use crate::args::BenchStepArgs;
 use crate::device;
