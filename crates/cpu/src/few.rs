@@ -4,9 +4,11 @@
 use pulp::Simd;
 
 use super::element::Factor;
+use super::turn::{RUN, turned};
 
-/// Factors of a line that are turned at a time.
-const RUN: usize = 4;
+/// Factors of a line that are taken at a time, all of a cache line: lines whose distance is a multiple of a page drive
+/// each other out of the nearest cache.
+const CACHE_LINE: usize = 16;
 /// Blocks of lines that are computed beside each other, so that one's sums need not wait for themselves.
 const BLOCKS: usize = 2;
 
@@ -55,14 +57,16 @@ fn of_blocks<S: Simd, F: Factor, const ROWS: usize, const BLOCKS: usize>(
     assert!(lines.len() == BLOCKS * lanes * width && rows.iter().all(|row| row.len() == width));
     let mut acc = [[simd.splat_f32s(0.0); ROWS]; BLOCKS];
     let whole = width / RUN * RUN;
-    for k in (0..whole).step_by(RUN) {
+    for from in (0..whole).step_by(CACHE_LINE) {
         for (block, acc) in acc.iter_mut().enumerate() {
-            let turned = turned::<S, F>(simd, &lines[block * lanes * width + k..], width);
-            for (j, numbers) in turned.into_iter().enumerate() {
-                for (acc, row) in acc.iter_mut().zip(&rows) {
-                    // SAFETY: below the rows' length, as was checked above.
-                    let x = simd.splat_f32s(unsafe { row.get_unchecked(k + j) }.lane());
-                    *acc = F::mul_add(simd, numbers, x, *acc);
+            let lines = &lines[block * lanes * width..];
+            for k in (from..whole.min(from + CACHE_LINE)).step_by(RUN) {
+                for (j, numbers) in turned::<S, F>(simd, &lines[k..], width).into_iter().enumerate() {
+                    for (acc, row) in acc.iter_mut().zip(&rows) {
+                        // SAFETY: below the rows' length, as was checked above.
+                        let x = simd.splat_f32s(unsafe { row.get_unchecked(k + j) }.lane());
+                        *acc = F::mul_add(simd, numbers, x, *acc);
+                    }
                 }
             }
         }
@@ -79,27 +83,4 @@ fn of_blocks<S: Simd, F: Factor, const ROWS: usize, const BLOCKS: usize>(
         }
     }
     *sums = acc;
-}
-
-/// Vector j of the result has factor j of every line of a block, in their order: loaded so that each quarter of four
-/// lanes holds a square, which is turned.
-#[inline(always)]
-fn turned<S: Simd, F: Factor>(simd: S, lines: &[F], width: usize) -> [S::f32s; RUN] {
-    let lanes = S::F32_LANES;
-    assert!((lanes - 1) * width + RUN <= lines.len());
-    // Plain loops: a closure would be compiled by itself, without these vectors.
-    let mut squares = [simd.splat_f32s(0.0); RUN];
-    for (i, square) in squares.iter_mut().enumerate() {
-        let mut quarters = [[0.0; RUN]; super::element::MAX_LANES / RUN];
-        for (quarter, numbers) in quarters[..lanes / RUN].iter_mut().enumerate() {
-            // SAFETY: at most the index that was checked above.
-            let factors =
-                unsafe { lines.as_ptr().add((quarter * RUN + i) * width).cast::<[F; RUN]>().read() };
-            for (number, factor) in numbers.iter_mut().zip(factors) {
-                *number = factor.lane();
-            }
-        }
-        *square = S::as_simd_f32s(quarters.as_flattened()).0[0];
-    }
-    simd.deinterleave_shfl_f32s(squares)
 }

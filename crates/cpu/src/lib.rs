@@ -27,5 +27,6 @@ pub mod rope;
 pub mod skinny;
 pub mod swiglu;
 pub mod team;
+mod turn;
 
 pub use isa::{Isa, NotHere};

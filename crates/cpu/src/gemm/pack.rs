@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::super::element::{Element, Floats};
+use pulp::{Simd, WithSimd};
+
+use super::super::element::{Element, Factor, Floats};
 use super::super::math::vectorized;
+use super::super::turn::{RUN, turned};
 use super::pairs::PairPanels;
 use super::{Factors, Mat};
-
-/// Numbers of a line that are moved at a time where lines are contiguous: enough that the machine reads ahead.
-const RUN: usize = 64;
 
 /// Writes `lines` in panels of `width`: for each factor of `inner`, those of a panel's lines, with zeros where the last
 /// panel has no more. A line is a row of `of`, and the inner index a column.
@@ -59,11 +59,10 @@ impl<E: Element> Panels<'_, E> {
     fn panel_by_panel(self, panels: &mut [f32]) {
         let size = self.width * (self.inner.1 - self.inner.0);
         for (i, panel) in panels.chunks_exact_mut(size).enumerate() {
-            let one = Self { first: self.first + i * self.width, ..self };
-            vectorized(
-                #[inline(always)]
-                || one.along(panel),
-            );
+            let first = self.first + i * self.width;
+            let lines = self.width.min(self.end - first);
+            let start = first * self.of.strides.0 + self.inner.0 * self.of.strides.1;
+            along(&self.data[start..], lines, self.of.strides, self.width, panel);
         }
     }
 
@@ -98,32 +97,66 @@ impl<E: Element> Panels<'_, E> {
             }
         }
     }
+}
 
-    /// One panel, some indices at a time: of lines that are contiguous four by four.
+/// One panel of `width`, of lines `strides.0` apart whose factors are `strides.1` apart: `lines` of them, then zeros.
+pub(super) fn along<F: Factor>(
+    data: &[F],
+    lines: usize,
+    strides: (usize, usize),
+    width: usize,
+    panel: &mut [f32],
+) {
+    if lines < width {
+        panel.fill(0.0);
+    }
+    let whole =
+        if strides.1 == 1 { F::dispatch(Turned { data, lines, line: strides.0, width, panel }) } else { 0 };
+    for i in whole..lines {
+        for (out, k) in panel[i..].iter_mut().step_by(width).zip(0..) {
+            *out = data[i * strides.0 + k * strides.1].lane();
+        }
+    }
+}
+
+/// The lines of a panel that fill vectors, contiguous ones.
+struct Turned<'a, F> {
+    data: &'a [F],
+    lines: usize,
+    line: usize,
+    width: usize,
+    panel: &'a mut [f32],
+}
+
+impl<F: Factor> WithSimd for Turned<'_, F> {
+    /// How many lines those are.
+    type Output = usize;
+
     #[inline(always)]
-    fn along(&self, panel: &mut [f32]) {
-        let (width, (from, to), (line, step)) = (self.width, self.inner, self.of.strides);
-        let lines = width.min(self.end - self.first);
-        if lines < width {
-            panel.fill(0.0);
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let Self { data, lines, line, width, panel } = self;
+        let lanes = S::F32_LANES;
+        if !lanes.is_multiple_of(RUN) {
+            return 0;
         }
-        for (run, panel) in panel.chunks_mut(RUN * width).enumerate() {
-            let k = from + run * RUN;
-            let n = RUN.min(to - k);
-            let start = |i: usize| (self.first + i) * line + k * step;
-            let fours = if step == 1 { lines / 4 * 4 } else { 0 };
-            for i in (0..fours).step_by(4) {
-                let [a, b, c, d] = [0, 1, 2, 3].map(|more| &self.data[start(i + more)..][..n]);
-                let outs = panel.chunks_exact_mut(width).filter_map(|row| row[i..].first_chunk_mut::<4>());
-                for ((((out, a), b), c), d) in outs.zip(a).zip(b).zip(c).zip(d) {
-                    *out = [a.widen(), b.widen(), c.widen(), d.widen()];
+        let inner = panel.len() / width;
+        let whole = lines / lanes * lanes;
+        for i in (0..whole).step_by(lanes) {
+            let data = &data[i * line..];
+            let mut rows = panel.chunks_exact_mut(width);
+            for k in (0..inner / RUN * RUN).step_by(RUN) {
+                for numbers in turned::<S, F>(simd, &data[k..], line) {
+                    if let Some(row) = rows.next() {
+                        S::as_mut_simd_f32s(&mut row[i..i + lanes]).0[0] = numbers;
+                    }
                 }
             }
-            for i in fours..lines {
-                for j in 0..n {
-                    panel[i + j * width] = self.data[start(i) + j * step].widen();
+            for (k, row) in (inner / RUN * RUN..).zip(rows) {
+                for (j, out) in row[i..i + lanes].iter_mut().enumerate() {
+                    *out = data[j * line + k].lane();
                 }
             }
         }
+        whole
     }
 }

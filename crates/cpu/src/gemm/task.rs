@@ -14,7 +14,7 @@ use super::{Factors, Mat, Out, Write, pack};
 /// cache.
 const DEPTH: usize = 384;
 /// The share of the second cache that a task's packed right operand takes, in hundredths.
-const PACKED: usize = 65;
+const PACKED: usize = 80;
 /// By how much one thread lags behind another, as a share of what it computes: cores are shared with other programs.
 const UNEVEN: f64 = 0.1;
 /// Tasks a thread, at most, unless the right operand needs more.
