@@ -1,0 +1,112 @@
+//! Loops whose turns several threads share, and threads that stay awake a little while between such loops.
+//!
+//! A step of decoding is some hundreds of loops of a few microseconds each, and to wake a sleeping thread takes as
+//! long as one of them. So the helpers of a [`Crew`] look for the next loop for a moment before they sleep. They run
+//! nothing but a crew's loops, so that no turn can be left to a thread that waits for something else, as can happen
+//! where a pool's threads take up work while they wait.
+
+mod crew;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+
+use rayon::prelude::*;
+
+use super::attention::Shared;
+use crew::{Crew, MAX_HELPERS};
+
+/// What this thread does with a loop.
+#[derive(Clone, Copy, Default)]
+enum Place {
+    /// It borrows a crew for the loop.
+    #[default]
+    Free,
+    /// It leads this crew.
+    Leads(&'static Crew),
+    /// It is in a turn of another loop, and runs the loop alone.
+    InTurn,
+}
+
+thread_local! {
+    static PLACE: Cell<Place> = const { Cell::new(Place::Free) };
+}
+
+/// Runs `work` with the same helpers for all its loops, as many as rayon has threads here, but no more than share a
+/// memory well: for work of a few milliseconds that is made of many short loops.
+pub fn together<R>(work: impl FnOnce() -> R) -> R {
+    let helpers = (rayon::current_num_threads() - 1).min(MAX_HELPERS);
+    if helpers == 0 || !matches!(PLACE.get(), Place::Free) {
+        return work();
+    }
+    let crew = Crew::lead(helpers);
+    PLACE.set(Place::Leads(crew));
+    let _free = OnDrop(|| {
+        PLACE.set(Place::Free);
+        crew.free();
+    });
+    work()
+}
+
+/// As [`together`], for work of longer loops, which every thread should share: where there are more threads than a
+/// crew has, `work` is just run.
+pub fn all_together<R>(work: impl FnOnce() -> R) -> R {
+    if rayon::current_num_threads() > MAX_HELPERS + 1 { work() } else { together(work) }
+}
+
+/// Calls `task` with every number below `count`, on several threads. A loop that a task begins is run by the task's thread
+/// alone.
+pub fn for_each(count: usize, task: impl Fn(usize) + Sync) {
+    match PLACE.get() {
+        _ if count < 2 => (0..count).for_each(task),
+        Place::InTurn => (0..count).for_each(task),
+        Place::Leads(crew) => {
+            PLACE.set(Place::InTurn);
+            let _leads = OnDrop(|| PLACE.set(Place::Leads(crew)));
+            crew.share(count, &task);
+        }
+        Place::Free if rayon::current_num_threads() > MAX_HELPERS + 1 => {
+            (0..count).into_par_iter().with_max_len(1).for_each(&task);
+        }
+        Place::Free if rayon::current_num_threads() == 1 => (0..count).for_each(task),
+        Place::Free => together(|| for_each(count, task)),
+    }
+}
+
+/// Does something when it is dropped, after a panic as well.
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// Vectors that several threads make part by part: `task(i, parts)` is given part i of every vector, zeros, to write
+/// to. `sizes` are each vector's length and that of its parts, the last of which may be shorter; all have as many parts.
+pub fn parts<const N: usize>(
+    sizes: [(usize, usize); N],
+    task: impl Fn(usize, [&mut [f32]; N]) + Sync,
+) -> [Vec<f32>; N] {
+    let mut all = sizes.map(|(total, _)| Vec::with_capacity(total));
+    let starts = all.each_mut().map(|numbers| Shared(numbers.as_mut_ptr()));
+    let count = sizes.map(|(total, len)| total.div_ceil(len.max(1))).into_iter().max().unwrap_or(0);
+    for_each(count, |i| {
+        let part = |v: usize| {
+            let (total, len) = sizes[v];
+            let (from, to) = ((i * len).min(total), ((i + 1) * len).min(total));
+            // SAFETY: there is room for the part, it is this task's alone, and zeros are numbers.
+            unsafe {
+                let first = starts[v].at(from);
+                first.write_bytes(0, to - from);
+                std::slice::from_raw_parts_mut(first, to - from)
+            }
+        };
+        task(i, std::array::from_fn(part));
+    });
+    for (numbers, (total, _)) in all.iter_mut().zip(sizes) {
+        // SAFETY: every part was written above.
+        unsafe { numbers.set_len(total) };
+    }
+    all
+}
