@@ -153,11 +153,17 @@ thread_local! {
 /// Attention's output, shaped as `q`, and the logarithm of each query's sum of exponentials,
 /// `[tokens, query heads]`.
 pub fn attention(x: Qkv, packing: &Packing) -> (Vec<f32>, Vec<f32>) {
+    attention_of(x, packing, |_| true)
+}
+
+/// As [`attention`], of the segments that `wanted` takes; the others' rows are zeros.
+pub fn attention_of(x: Qkv, packing: &Packing, wanted: impl Fn(&Segment) -> bool) -> (Vec<f32>, Vec<f32>) {
     let (heads, group) = (x.heads, x.heads.group());
     let mut out = vec![0.0; x.q.len()];
     let mut log_sum = vec![0.0; packing.tokens() * heads.query];
     let (out_ptr, sum_ptr) = (Shared(out.as_mut_ptr()), Shared(log_sum.as_mut_ptr()));
-    let blocks = Block::all(packing, heads);
+    let mut blocks = Block::all(packing, heads);
+    blocks.retain(|block| wanted(&block.segment));
     for_each(blocks.len() * heads.kv, |task| {
         let mut scratch = SCRATCH.take().unwrap_or_default();
         let Scratch { q, scores, out } = &mut scratch;

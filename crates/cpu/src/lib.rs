@@ -20,6 +20,7 @@ mod few;
 pub mod gemm;
 pub mod head;
 mod isa;
+pub mod layer;
 mod math;
 pub mod norm;
 pub mod peak;

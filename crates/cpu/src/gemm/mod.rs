@@ -17,7 +17,7 @@ use super::isa::Isa;
 use super::team::for_each;
 use task::{Plan, Task};
 
-pub use products::{project, project_grad_weight, project_grad_x};
+pub use products::{add_project_grad_weight, project, project_grad_weight, project_grad_x};
 
 /// A read-only matrix: element (i, j) is `data[i * strides.0 + j * strides.1]`.
 #[derive(Clone, Copy)]

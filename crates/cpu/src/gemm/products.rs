@@ -1,7 +1,7 @@
 //! A linear layer's three products.
 
 use super::super::element::Floats;
-use super::{Mat, Threads, Write, gemm_raw};
+use super::{Mat, Threads, Write, gemm, gemm_raw};
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.
 pub fn project(x: Floats, weight: Floats, width: usize) -> Vec<f32> {
@@ -20,6 +20,18 @@ pub fn project_grad_x(grad: Floats, weight: Floats, width: usize) -> Vec<f32> {
 pub fn project_grad_weight(x: Floats, grad: Floats, width: usize, outputs: usize) -> Vec<f32> {
     let rows = x.len() / width;
     product(Mat::stored(grad, rows, outputs, outputs).t(), Mat::stored(x, rows, width, width))
+}
+
+/// As [`project_grad_weight`], added to a gradient that is there; to an empty one, it is that.
+pub fn add_project_grad_weight(x: &[f32], grad: &[f32], width: usize, sum: &mut Vec<f32>) {
+    let rows = x.len() / width;
+    let outputs = grad.len() / rows.max(1);
+    if sum.is_empty() {
+        *sum = project_grad_weight(x, grad, width, outputs);
+        return;
+    }
+    let (grad, x) = (Mat::new(grad, rows, outputs, outputs).t(), Mat::new(x, rows, width, width));
+    gemm(sum, width, Write::Add, grad, x, Threads::All);
 }
 
 /// `lhs * rhs`, row-major, to memory that is not filled with zeros first.

@@ -110,3 +110,13 @@ pub fn parts<const N: usize>(
     }
     all
 }
+
+/// Calls `task(i, chunk)` with every chunk of `len` numbers, the last of which may be shorter, on several threads.
+pub fn for_each_chunk(numbers: &mut [f32], len: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+    let (total, all) = (numbers.len(), Shared(numbers.as_mut_ptr()));
+    for_each(total.div_ceil(len.max(1)), |i| {
+        let (from, to) = (i * len, ((i + 1) * len).min(total));
+        // SAFETY: inside the numbers, and this task's alone.
+        task(i, unsafe { std::slice::from_raw_parts_mut(all.at(from), to - from) });
+    });
+}

@@ -1,0 +1,148 @@
+//! A small layer: known rows against computed ones, gradients against differences of a sum.
+
+use super::*;
+
+fn numbers(n: usize, seed: usize, size: f32) -> Vec<f32> {
+    (0..n).map(|i| ((i * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0).map(|x| x * size).collect()
+}
+
+const HEADS: Heads = Heads { query: 4, kv: 2, dim: 8 };
+const HIDDEN: usize = 24;
+const INNER: usize = 40;
+
+fn parameters() -> Parameters<Vec<f32>> {
+    let (wide, narrow) = (HEADS.query * HEADS.dim, HEADS.kv * HEADS.dim);
+    let matrix = |outputs: usize, inputs: usize, seed| numbers(outputs * inputs, seed, 0.4);
+    let norm = |seed| numbers(HIDDEN, seed, 0.3).into_iter().map(|x| 1.0 + x).collect();
+    Parameters {
+        attention_norm: norm(1),
+        q: matrix(wide, HIDDEN, 2),
+        k: matrix(narrow, HIDDEN, 3),
+        v: matrix(narrow, HIDDEN, 4),
+        biases: Some([wide, narrow, narrow].map(|n| numbers(n, 5, 0.2))),
+        o: matrix(HIDDEN, wide, 6),
+        mlp_norm: norm(7),
+        gate: matrix(INNER, HIDDEN, 8),
+        up: matrix(INNER, HIDDEN, 9),
+        down: matrix(HIDDEN, INNER, 10),
+    }
+}
+
+/// Two groups: prompts of 50 and 45 tokens, each with two replies.
+fn packing() -> Packing {
+    let mut packing = Packing::new();
+    for prompt in [50, 45] {
+        let prompt = packing.push(prompt, None);
+        packing.push(9, Some(prompt));
+        packing.push(0, Some(prompt));
+    }
+    packing
+}
+
+fn table(positions: &[usize]) -> RopeTable {
+    RopeTable::new(positions, &[1.0, 0.3, 0.1, 0.03])
+}
+
+fn all(of: &Parameters<Vec<f32>>, x: Vec<f32>, rows: Option<&[u32]>) -> (Activations, Vec<f32>) {
+    let (packing, table) = (packing(), table(&packing().positions()));
+    let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
+    forward(x, &slices(of), batch, (Vec::new(), &table))
+}
+
+/// Those of the first rows.
+fn cut(of: &Activations, rows: usize) -> Activations {
+    let tokens = of.x.len() / HIDDEN;
+    let cut = |all: &Vec<f32>| all[..all.len() / tokens * rows].to_vec();
+    let [x, q, k, v, attended, log_sum, middle, gate, up] = of.all().map(cut);
+    Activations { x, q, k, v, attended, log_sum, middle, gate, up }
+}
+
+fn slices(of: &Parameters<Vec<f32>>) -> Parameters<&[f32]> {
+    of.map(Vec::as_slice)
+}
+
+#[test]
+fn what_is_known_changes_no_bit() {
+    let (of, packing) = (parameters(), packing());
+    let x = numbers(packing.tokens() * HIDDEN, 11, 1.0);
+    let rows = [3, 49, 49, 52, 112];
+    for rows in [None, Some(&rows[..])] {
+        let (whole, y) = all(&of, x.clone(), rows);
+        let mut runs = Vec::new();
+        for (first, len) in [(0, 50), (59, 45)] {
+            let mut prompt = Packing::new();
+            prompt.push(len, None);
+            // Beside another segment, so that there are as many rows as take products of many.
+            prompt.push(45, None);
+            let table = table(&prompt.positions());
+            let batch = Batch { packing: &prompt, table: &table, rows: None, heads: HEADS, eps: 1e-5 };
+            let mut own = x[first * HIDDEN..(first + len) * HIDDEN].to_vec();
+            own.extend(numbers(45 * HIDDEN, 12, 1.0));
+            let (mut activations, _) = forward(own, &slices(&of), batch, (Vec::new(), &table));
+            activations = cut(&activations, len);
+            runs.push(Run { rows: first..first + len, activations });
+        }
+        let new: Vec<usize> = (50..59).chain(104..113).collect();
+        let own: Vec<f32> = new.iter().flat_map(|&row| x[row * HIDDEN..][..HIDDEN].to_vec()).collect();
+        let positions = packing.positions();
+        let (table, own_table) =
+            (table(&positions), table(&new.iter().map(|&row| positions[row]).collect::<Vec<_>>()));
+        let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
+        let (joined, y_new) = forward(own, &slices(&of), batch, (runs, &own_table));
+        let expected = match rows {
+            Some(_) => y,
+            None => new.iter().flat_map(|&row| y[row * HIDDEN..][..HIDDEN].to_vec()).collect(),
+        };
+        assert_eq!(y_new, expected);
+        for (a, b) in whole.all().into_iter().zip(joined.all()) {
+            assert_eq!(a, b);
+        }
+    }
+}
+
+/// The derivative of `sum(y * direction)` along a change of each parameter and of the input.
+#[test]
+fn gradients_are_those_of_differences() {
+    let (of, packing) = (parameters(), packing());
+    let table = table(&packing.positions());
+    let x = numbers(packing.tokens() * HIDDEN, 11, 1.0);
+    let rows: Vec<u32> = vec![3, 49, 49, 52, 80, 112];
+    for rows in [None, Some(&rows[..])] {
+        let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
+        let (kept, y) = all(&of, x.clone(), rows);
+        let direction = numbers(y.len(), 13, 1.0);
+        let mut sums = of.map(|_| Vec::new());
+        let by_x = backward(kept.clone(), direction.clone(), &slices(&of), &mut sums, batch);
+        let once = sums.clone();
+        backward(kept, direction.clone(), &slices(&of), &mut sums, batch);
+        let loss = |of: &Parameters<Vec<f32>>, x: &[f32]| -> f64 {
+            let (_, y) = all(of, x.to_vec(), rows);
+            y.iter().zip(&direction).map(|(&y, &d)| f64::from(y) * f64::from(d)).sum()
+        };
+        let check = |what: usize, by: &[f32], up: f64, down: f64, change: &[f32], step: f64| {
+            let expected = (up - down) / (2.0 * step);
+            let got: f64 = by.iter().zip(change).map(|(&g, &c)| f64::from(g) * f64::from(c)).sum();
+            let size: f64 = by.iter().map(|&g| f64::from(g).powi(2)).sum::<f64>().sqrt();
+            assert!((got - expected).abs() < 2e-3 * (1.0 + size), "{what}: {got}, not {expected} of {size}");
+        };
+        let step = 1e-3;
+        let moved = |of: &[f32], change: &[f32], by: f32| -> Vec<f32> {
+            of.iter().zip(change).map(|(x, c)| x + by * c).collect()
+        };
+        for i in 0..12 {
+            let change = numbers(of.all()[i].len(), 17 + i, 1.0);
+            let at = |by: f32| {
+                let mut other = of.clone();
+                *other.all_mut()[i] = moved(of.all()[i], &change, by);
+                loss(&other, &x)
+            };
+            check(i, once.all()[i], at(step as f32), at(-step as f32), &change, step);
+            for (twice, once) in sums.all()[i].iter().zip(once.all()[i]) {
+                assert!((twice - 2.0 * once).abs() < 1e-4 * (1.0 + once.abs()), "{i}: {twice}, twice {once}");
+            }
+        }
+        let change = numbers(x.len(), 31, 1.0);
+        let at = |by: f32| loss(&of, &moved(&x, &change, by));
+        check(12, &by_x, at(step as f32), at(-step as f32), &change, step);
+    }
+}
