@@ -54,14 +54,16 @@ pub fn products<S: Simd, F: Factor, const N: usize, const VECTORS: usize>(
         // After the end of these lines the next ones begin.
         let ahead = from + AHEAD;
         let (next, at) = if ahead <= last { (0, ahead) } else { (N, ahead - last - 1) };
-        (0..N).for_each(|i| ask_for(data, (i + next) * lines.line + at));
+        for i in 0..N {
+            ask_for(data, (i + next) * lines.line + at);
+        }
         for (k, x) in x.iter().enumerate() {
-            for (i, acc) in acc.iter_mut().enumerate() {
+            for i in 0..N {
                 // SAFETY: at most the index that was checked above.
                 let number = unsafe { data.get_unchecked(i * lines.line + from + k) };
                 let number = simd.splat_f32s(number.lane());
-                for (acc, x) in acc.iter_mut().zip(x) {
-                    *acc = F::mul_add(simd, number, *x, *acc);
+                for j in 0..VECTORS {
+                    acc[i][j] = F::mul_add(simd, number, x[j], acc[i][j]);
                 }
             }
         }
@@ -168,10 +170,10 @@ fn add_part<S: Simd, E: Element, const N: usize>(
     let mut acc = *sums;
     for (i, weight) in weights.iter().enumerate() {
         ask_for(data, (i + BLOCK) * lines.line);
-        for (j, acc) in acc.iter_mut().enumerate() {
+        for j in 0..N {
             // SAFETY: at most the index that was checked above.
             let number = unsafe { data.get_unchecked(i * lines.line + j) };
-            *acc = simd.mul_add_e_f32s(simd.splat_f32s(number.widen()), *weight, *acc);
+            acc[j] = simd.mul_add_e_f32s(simd.splat_f32s(number.widen()), *weight, acc[j]);
         }
     }
     *sums = acc;
@@ -239,17 +241,18 @@ fn add_vectors<S: Simd, E: Element, const FEW: usize, const N: usize>(
 ) {
     let lanes = S::F32_LANES;
     let mut acc = [[simd.splat_f32s(0.0); N]; FEW];
-    let from_first = lines.data[first * lanes..].chunks(lines.line);
-    for (weights, line) in weights.iter().zip(from_first) {
+    let mut numbers = [simd.splat_f32s(0.0); N];
+    for (i, weights) in weights.iter().enumerate() {
         let weights: &[f32] = cast_slice(std::slice::from_ref(weights));
-        let numbers: [S::f32s; N] = std::array::from_fn(|i| {
-            ask_for(line, BLOCK * lines.line + i * lanes);
-            E::vector::<S>(&line[i * lanes..])
-        });
-        for (acc, weight) in acc.iter_mut().zip(weights) {
-            let weight = simd.splat_f32s(*weight);
-            for (acc, numbers) in acc.iter_mut().zip(numbers) {
-                *acc = simd.mul_add_e_f32s(numbers, weight, *acc);
+        let line = &lines.data[i * lines.line + first * lanes..];
+        for j in 0..N {
+            ask_for(line, BLOCK * lines.line + j * lanes);
+            numbers[j] = E::vector::<S>(&line[j * lanes..]);
+        }
+        for lane in 0..FEW {
+            let weight = simd.splat_f32s(weights[lane]);
+            for j in 0..N {
+                acc[lane][j] = simd.mul_add_e_f32s(numbers[j], weight, acc[lane][j]);
             }
         }
     }

@@ -5,35 +5,40 @@
 
 use std::cell::Cell;
 
-use pulp::bytemuck::cast_slice;
+use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use pulp::{Simd, WithSimd};
 
 use super::attention::Shared;
 use super::broadcast::{Lines, add_weighted, add_weighted_few, for_all};
-use super::element::Element;
+use super::element::{Element, Floats};
 use super::isa::arch;
 use super::math::exp;
 use super::skinny::{Columns, Lanes};
 use super::team::for_each;
 use toolrl_layout::{CacheSpans, Heads};
 
-/// Keys and values, `[rows, kv heads * dim]` both.
-#[derive(Clone, Copy)]
-pub struct Cache<'a, E> {
-    /// Keys.
-    pub k: &'a [E],
-    /// Values.
-    pub v: &'a [E],
+/// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
+/// `[sequences, query heads * dim]`, keys and values are `[rows, kv heads * dim]`.
+///
+/// # Panics
+/// When keys and values are stored as different types.
+pub fn decode_attention(q: &[f32], kv: [Floats; 2], spans: &[CacheSpans], heads: Heads) -> Vec<f32> {
+    // What is generic is compiled with the crate that calls it, and by that crate's settings.
+    match kv {
+        [Floats::F32(k), Floats::F32(v)] => attend(q, Cache { k, v }, spans, heads),
+        [Floats::Bf16(k), Floats::Bf16(v)] => attend(q, Cache { k, v }, spans, heads),
+        _ => panic!("keys and values are stored as different types"),
+    }
 }
 
-/// Attention of row i of `q` over the cached rows of `spans[i]`, in their order. `q` is
-/// `[sequences, query heads * dim]`.
-pub fn decode_attention<E: Element>(
-    q: &[f32],
-    cache: Cache<E>,
-    spans: &[CacheSpans],
-    heads: Heads,
-) -> Vec<f32> {
+/// Keys and values.
+#[derive(Clone, Copy)]
+struct Cache<'a, E> {
+    k: &'a [E],
+    v: &'a [E],
+}
+
+fn attend<E: Element>(q: &[f32], cache: Cache<E>, spans: &[CacheSpans], heads: Heads) -> Vec<f32> {
     let mut out = vec![0.0; q.len()];
     let out_ptr = Shared(out.as_mut_ptr());
     let batches = batches(spans, heads);
@@ -224,22 +229,33 @@ impl<E: Element> WithSimd for Run<'_, E> {
             scores.extend_from_slice(cast_slice::<_, f32>(products.as_flattened()));
         });
         refill(top, lanes, f32::NEG_INFINITY);
-        for scores in scores.chunks_exact(lanes) {
-            top.iter_mut().zip(scores).for_each(|(top, &score)| *top = top.max(score));
-        }
         refill(sum, lanes, 0.0);
-        for scores in scores.chunks_exact_mut(lanes) {
-            for ((sum, score), top) in sum.iter_mut().zip(scores).zip(&*top) {
-                *score = exp(*score - top);
-                *sum += *score;
-            }
-        }
         refill(values, dim * lanes, 0.0);
+        weigh(simd, S::as_mut_simd_f32s(scores).0, S::as_mut_simd_f32s(top).0, S::as_mut_simd_f32s(sum).0);
         let (weights, sums) = (S::as_simd_f32s(scores).0, S::as_mut_simd_f32s(values).0);
         let lines = Lines { data: v, line: stride };
         if !add_weighted_few(simd, lines, weights, queries.rows, sums) {
             add_weighted(simd, lines, weights, sums);
         }
+    }
+}
+
+/// By lane: the largest score, each score's e^(score - top) in its place, and their sum. (Iterators in step are compiled
+/// by themselves, and called for every vector.)
+#[inline(always)]
+fn weigh<S: Simd>(simd: S, scores: &mut [S::f32s], top: &mut [S::f32s], sum: &mut [S::f32s]) {
+    let ([top], [sum]) = (top, sum) else { return };
+    for score in scores.iter() {
+        *top = simd.max_f32s(*top, *score);
+    }
+    for score in scores.iter_mut() {
+        *score = simd.sub_f32s(*score, *top);
+    }
+    for score in cast_slice_mut::<_, f32>(scores) {
+        *score = exp(*score);
+    }
+    for score in scores.iter() {
+        *sum = simd.add_f32s(*sum, *score);
     }
 }
 

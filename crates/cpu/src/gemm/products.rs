@@ -27,7 +27,7 @@ pub fn add_project_grad_weight(x: &[f32], grad: &[f32], width: usize, sum: &mut 
     let rows = x.len() / width;
     let outputs = grad.len() / rows.max(1);
     if sum.is_empty() {
-        *sum = project_grad_weight(x, grad, width, outputs);
+        *sum = project_grad_weight(Floats::F32(x), Floats::F32(grad), width, outputs);
         return;
     }
     let (grad, x) = (Mat::new(grad, rows, outputs, outputs).t(), Mat::new(x, rows, width, width));

@@ -29,7 +29,7 @@ pub fn backward(
         Some(rows) => embedding::gather_grad(&by, rows, tokens, width),
         None => by,
     };
-    let by_attended = spread(project_grad_x(&by_middle, Floats::F32(of.o), wide), wide);
+    let by_attended = spread(project_grad_x(Floats::F32(&by_middle), Floats::F32(of.o), wide), wide);
     let residual = spread(by_middle, hidden);
 
     let qkv = Qkv { q: &q, k: &k, v: &v, heads };
@@ -53,14 +53,14 @@ fn feed_forward(
     let hidden = of.mlp_norm.len();
     let inner = of.down.len() / hidden;
     add_project_grad_weight(&swiglu::swiglu(&gate, &up), &grad, inner, &mut sums.down);
-    let by_inner = project_grad_x(&grad, Floats::F32(of.down), inner);
+    let by_inner = project_grad_x(Floats::F32(&grad), Floats::F32(of.down), inner);
     let (by_gate, by_up) = swiglu::swiglu_grad(&gate, &up, &by_inner);
     drop((gate, up, by_inner));
     let normed = norm::rms_norm(&middle, of.mlp_norm, eps);
     add_project_grad_weight(&normed, &by_gate, hidden, &mut sums.gate);
     add_project_grad_weight(&normed, &by_up, hidden, &mut sums.up);
-    let mut by_normed = project_grad_x(&by_gate, Floats::F32(of.gate), hidden);
-    add(&mut by_normed, &project_grad_x(&by_up, Floats::F32(of.up), hidden));
+    let mut by_normed = project_grad_x(Floats::F32(&by_gate), Floats::F32(of.gate), hidden);
+    add(&mut by_normed, &project_grad_x(Floats::F32(&by_up), Floats::F32(of.up), hidden));
     let (mut by_middle, by_norm) = norm::rms_norm_grad(&middle, of.mlp_norm, &by_normed, eps);
     add_row(by_norm, &mut sums.mlp_norm);
     add(&mut by_middle, &grad);
@@ -87,7 +87,7 @@ fn projections(
     }
     let mut by_normed = Vec::new();
     for (by, weight) in by_qkv.into_iter().zip(weights) {
-        let more = project_grad_x(&by, Floats::F32(weight), hidden);
+        let more = project_grad_x(Floats::F32(&by), Floats::F32(weight), hidden);
         if by_normed.is_empty() { by_normed = more } else { add(&mut by_normed, &more) }
     }
     let (by_x, by_norm) = norm::rms_norm_grad(x, of.attention_norm, &by_normed, eps);

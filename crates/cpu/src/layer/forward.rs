@@ -67,7 +67,7 @@ fn projected(x: &[f32], of: &Parameters<&[f32]>, table: &RopeTable, batch: Batch
 /// A product of some of a batch's rows, made as that of all `rows` would be: where those are few, a row's sums have
 /// another order.
 fn project(x: &[f32], weight: &[f32], width: usize, rows: usize) -> Vec<f32> {
-    let weight = Floats::F32(weight);
+    let (x, weight) = (Floats::F32(x), Floats::F32(weight));
     if rows <= skinny::MAX_ROWS { skinny::project(x, weight, width) } else { gemm::project(x, weight, width) }
 }
 

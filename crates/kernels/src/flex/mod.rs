@@ -12,7 +12,7 @@ use crate::backend::{FusedGrads, FusedOps};
 use crate::containers::Tensors;
 use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 use tensor::{bf16_tensor, cast, floats, like, rows, stored, stored_as, tensor, width};
-use toolrl_cpu::decode::{Cache, decode_attention};
+use toolrl_cpu::decode::decode_attention;
 use toolrl_cpu::element::Floats;
 use toolrl_cpu::head::Head;
 use toolrl_cpu::{bias, checksum, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
@@ -83,11 +83,7 @@ impl FusedOps for Flex {
     ) -> FlexTensor {
         let q = q.to_contiguous();
         let rows = floats(&q);
-        let out = match (stored(&k), stored(&v)) {
-            (Floats::F32(k), Floats::F32(v)) => decode_attention(&rows, Cache { k, v }, &spans, heads),
-            (Floats::Bf16(k), Floats::Bf16(v)) => decode_attention(&rows, Cache { k, v }, &spans, heads),
-            _ => decode_attention(&rows, Cache { k: &floats(&k), v: &floats(&v) }, &spans, heads),
-        };
+        let out = decode_attention(&rows, [stored(&k), stored(&v)], &spans, heads);
         like(out, &q)
     }
 
