@@ -58,12 +58,12 @@ pub fn products<S: Simd, F: Factor, const N: usize, const VECTORS: usize>(
             ask_for(data, (i + next) * lines.line + at);
         }
         for (k, x) in x.iter().enumerate() {
-            for i in 0..N {
+            for (i, acc) in acc.iter_mut().enumerate() {
                 // SAFETY: at most the index that was checked above.
                 let number = unsafe { data.get_unchecked(i * lines.line + from + k) };
                 let number = simd.splat_f32s(number.lane());
                 for j in 0..VECTORS {
-                    acc[i][j] = F::mul_add(simd, number, x[j], acc[i][j]);
+                    acc[j] = F::mul_add(simd, number, x[j], acc[j]);
                 }
             }
         }
@@ -170,10 +170,10 @@ fn add_part<S: Simd, E: Element, const N: usize>(
     let mut acc = *sums;
     for (i, weight) in weights.iter().enumerate() {
         ask_for(data, (i + BLOCK) * lines.line);
-        for j in 0..N {
+        for (j, acc) in acc.iter_mut().enumerate() {
             // SAFETY: at most the index that was checked above.
             let number = unsafe { data.get_unchecked(i * lines.line + j) };
-            acc[j] = simd.mul_add_e_f32s(simd.splat_f32s(number.widen()), *weight, acc[j]);
+            *acc = simd.mul_add_e_f32s(simd.splat_f32s(number.widen()), *weight, *acc);
         }
     }
     *sums = acc;

@@ -21,6 +21,7 @@ mod containers;
 mod cube;
 mod decoding;
 mod flex;
+mod host;
 mod mirrored;
 mod on_device;
 mod optimizer;
@@ -37,6 +38,7 @@ pub use toolrl_layout::{
 pub use backend::{FusedGrads, FusedOps, SavedAttention, SavedHead};
 pub use containers::{RowTensors, Tensors};
 pub use decoding::{add_rms_norm, decode_attention, gated_linear, place, write_rows};
+pub use host::HostTensor;
 pub use mirrored::{Ids, Mirrored};
 #[cfg(feature = "cuda")]
 pub use on_device::cuda_headers;

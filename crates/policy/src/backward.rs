@@ -7,6 +7,7 @@ use toolrl_kernels::{all_together, is_cpu};
 use crate::decoder::Decoder;
 use crate::layer::times;
 use crate::policy::{Policy, TrainedPath, floats};
+use crate::whole::WholeLayers;
 use crate::window::Angles;
 use crate::{Activations, ParameterGradients, Pass};
 
@@ -31,20 +32,66 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         }
     }
 
-    /// Gradients of the trained parameters, in the module's order. `loss` is given what was read out, and gives its
-    /// derivative by each number.
+    /// Adds gradients of the trained parameters, in the module's order, to those of other passes, or to none yet. `loss`
+    /// is given what was read out, and gives its derivative by each number.
     pub(crate) fn run<E>(
         self,
         activations: Activations,
+        sum: &mut ParameterGradients,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
-    ) -> Result<ParameterGradients, E> {
-        if is_cpu(&self.policy.decoder().head().device()) {
-            all_together(|| self.compute(activations, loss))
-        } else {
-            self.compute(activations, loss)
+    ) -> Result<(), E> {
+        if !is_cpu(&self.policy.decoder().head().device()) {
+            sum.add(self.compute(activations, loss)?);
+            return Ok(());
         }
+        all_together(|| {
+            match WholeLayers::of(self.policy) {
+                Some(layers) => self.compute_whole(&layers, activations, sum, loss)?,
+                None => sum.add(self.compute(activations, loss)?),
+            }
+            Ok(())
+        })
     }
 
+    /// As [`Self::compute`] added to `sum`, each layer computed as a whole.
+    fn compute_whole<E>(
+        mut self,
+        layers: &WholeLayers,
+        activations: Activations,
+        sum: &mut ParameterGradients,
+        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
+        let angles = self.decoder.angles(&self.pass.packing.positions());
+        let batch = layers.batch(&self.pass.packing, &angles.full, &self.pass.rows);
+        let x = floats(self.decoder.embed(self.pass.tokens.clone()));
+        let (kept, last) = layers.forward(x, batch, activations);
+        let width = last.len() / self.pass.rows.len().max(1);
+        let device = self.policy.decoder().head().device();
+        let tensor = |values: Vec<f32>| {
+            let rows = values.len() / width.max(1);
+            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &device)
+        };
+        let x = leaf(tensor(last));
+        self.decoder = self.decoder.train();
+        let mut grads = self.surrogate(self.decoder.normed(x.clone()), loss)?.backward();
+        let by_x = x.grad_remove(&mut grads).map(floats);
+        let by_x = by_x.unwrap_or_else(|| vec![0.0; self.pass.rows.len() * width]);
+
+        let mut embed = std::mem::take(sum).into_values();
+        let mut after =
+            ParameterGradients::of_values(embed.split_off(embed.len().min(1 + layers.parameters())));
+        let of_layers = embed.split_off(embed.len().min(1));
+        *sum = ParameterGradients::of_values(embed);
+        sum.add(self.gradients_of(&self.decoder.model.embed_tokens, &mut grads));
+        after.add(self.after_layers(&mut grads));
+        let (of_layers, by_x) = layers.backward(kept, by_x, of_layers, batch);
+        self.add_embeddings(sum, Some(tensor(by_x)));
+        sum.extend(ParameterGradients::of_values(of_layers));
+        sum.extend(after);
+        Ok(())
+    }
+
+    /// Gradients of the trained parameters.
     fn compute<E>(
         mut self,
         activations: Activations,
@@ -80,9 +127,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         let (decoder, pass) = (&self.decoder, self.pass);
         let mut by_x = x.grad_remove(grads);
         let mut embed = self.gradients_of(&decoder.model.embed_tokens, grads);
-        let norm = self.gradients_of(&decoder.model.norm, grads);
-        let head = decoder.lm_head.as_ref().map(|head| self.gradients_of(head, grads)).unwrap_or_default();
-        let score = decoder.score.as_ref().map(|score| self.gradients_of(score, grads)).unwrap_or_default();
+        let after = self.after_layers(grads);
 
         let angles = decoder.angles(&pass.packing.positions());
         let mut layers = Vec::with_capacity(inputs.len());
@@ -93,10 +138,23 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
             layers.push(self.gradients_of(&decoder.model.layers[i], &mut grads));
         }
         self.add_embeddings(&mut embed, by_x);
-        for part in layers.into_iter().rev().chain([norm, head, score]) {
+        for part in layers.into_iter().rev().chain([after]) {
             embed.extend(part);
         }
         embed
+    }
+
+    /// Gradients of what follows the layers.
+    fn after_layers(&self, grads: &mut Gradients) -> ParameterGradients {
+        let decoder = &self.decoder;
+        let mut all = self.gradients_of(&decoder.model.norm, grads);
+        if let Some(head) = &decoder.lm_head {
+            all.extend(self.gradients_of(head, grads));
+        }
+        if let Some(score) = &decoder.score {
+            all.extend(self.gradients_of(score, grads));
+        }
+        all
     }
 
     /// Adds the gradient by each token's embedding to its row of the table's, the first of `gradients`. (A graph

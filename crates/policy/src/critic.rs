@@ -77,7 +77,23 @@ impl Critic {
         activations: Activations,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<ParameterGradients, E> {
-        Backward::new(&self.0, pass, read_out).run(activations, loss)
+        let mut gradients = ParameterGradients::default();
+        self.add_gradients(pass, activations, &mut gradients, loss)?;
+        Ok(gradients)
+    }
+
+    /// Adds the gradients of [`Critic::gradients`] to those of other passes, or to none yet.
+    ///
+    /// # Errors
+    /// Those of `loss`; nothing is added then.
+    pub fn add_gradients<E>(
+        &self,
+        pass: &Pass,
+        activations: Activations,
+        sum: &mut ParameterGradients,
+        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
+        Backward::new(&self.0, pass, read_out).run(activations, sum, loss)
     }
 
     /// Every parameter, in the module's order.

@@ -73,6 +73,11 @@ impl ParameterGradients {
         });
     }
 
+    /// Numbers of each parameter.
+    pub(crate) fn of_values(values: Vec<Vec<f32>>) -> Self {
+        Self(values.into_iter().map(Gradient::Numbers).collect())
+    }
+
     /// Those of the next parameters.
     pub(crate) fn extend(&mut self, more: Self) {
         self.0.extend(more.0);

@@ -30,6 +30,7 @@ mod policy;
 mod precision;
 mod rope;
 mod weights;
+mod whole;
 mod window;
 
 pub use cache::KvCache;

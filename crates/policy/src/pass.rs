@@ -74,11 +74,28 @@ impl Policy {
         settings: &PassSettings,
         loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
     ) -> Result<ParameterGradients, E> {
+        let mut gradients = ParameterGradients::default();
+        self.add_gradients(pass, settings, &mut gradients, loss)?;
+        Ok(gradients)
+    }
+
+    /// Adds the gradients of [`Policy::gradients`] to those of other passes, or to none yet. Those of weights are then
+    /// added up by the products that make them, where the CPU computes layers whole.
+    ///
+    /// # Errors
+    /// Those of `loss`; nothing is added then.
+    pub fn add_gradients<E>(
+        &self,
+        pass: &Pass,
+        settings: &PassSettings,
+        sum: &mut ParameterGradients,
+        loss: impl FnOnce(&[f32], &[f32]) -> Result<Derivatives, E>,
+    ) -> Result<(), E> {
         let n = pass.targets.len();
         let read_out = |decoder: &Decoder, hidden| pass.head(decoder, hidden, settings.inverse_temperature);
         let mut backward = Backward::new(self, pass, read_out);
         backward.drop_inputs(settings.seed);
-        backward.run(settings.activations, |values| {
+        backward.run(settings.activations, sum, |values| {
             let (logp, entropy) = values.split_at(n);
             let Derivatives { mut by_logp, by_entropy } = loss(logp, entropy)?;
             by_logp.extend(by_entropy);

@@ -98,7 +98,7 @@ impl CriticLearner {
         let mut done = CriticUpdate::default();
         let mut gradients = ParameterGradients::default();
         for pack in packs {
-            let of_pack = self.critic.gradients(&pack.pass, self.activations, |values| {
+            self.critic.add_gradients(&pack.pass, self.activations, &mut gradients, |values| {
                 let output = value_loss(&sequences(pack, values, targets), extent, self.value_clip);
                 let output = output.map_err(|source| TrainError::Loss { step, source })?;
                 done.update.loss += output.loss;
@@ -106,7 +106,6 @@ impl CriticLearner {
                 done.clipped += output.clipped;
                 Ok::<_, TrainError>(output.d_values)
             })?;
-            gradients.add(of_pack);
         }
         if gradients.is_empty() {
             return Ok(done);

@@ -153,13 +153,12 @@ impl Learner {
                 activations: self.activations,
                 seed: pass_seed(self.seed, self.optimizer.updates(), number),
             };
-            let of_pack = self.policy.gradients(&pack.pass, &settings, |logp, entropy| {
+            self.policy.add_gradients(&pack.pass, &settings, &mut gradients, |logp, entropy| {
                 let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
                 update.loss += loss;
                 update.tokens += logp.len() as u64;
                 Ok::<_, TrainError>(derivatives)
             })?;
-            gradients.add(of_pack);
         }
         if gradients.is_empty() {
             return Ok(update);

@@ -110,6 +110,7 @@ pub struct Activations {
     pub up: Vec<f32>,
 }
 
+#[cfg(test)]
 impl Activations {
     /// All of them, in the order of the fields.
     fn all(&self) -> [&Vec<f32>; 9] {
