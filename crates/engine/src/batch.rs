@@ -128,9 +128,14 @@ impl<'a> Batch<'a> {
         new.dedup();
         let mut rest = new.as_slice();
         while !rest.is_empty() {
-            let n = self.fits_one_pass(rest);
-            self.prefill(&rest[..n]);
-            rest = &rest[n..];
+            let pass;
+            (pass, rest) = rest.split_at(self.fits_one_pass(rest));
+            let lengths = pass.iter().map(|&p| self.requests[p].tokens.len());
+            // A prompt that is kept for training is computed by itself, with the same results. What follows an earlier
+            // turn is no prompt of training.
+            let kept =
+                self.policy.keeps_prompts(lengths) && pass.iter().all(|&p| self.requests[p].drawn == 0);
+            pass.chunks(if kept { 1 } else { pass.len() }).for_each(|prompts| self.prefill(prompts));
         }
         let mut joined = Vec::with_capacity(next.len());
         for (request, member) in next {
@@ -172,9 +177,8 @@ impl<'a> Batch<'a> {
             self.regions.put(region, Resident { prompt: p, first_logits: Vec::new(), left });
             placed.push((p, region));
         }
-        let decoder = self.policy.decoder();
-        let hidden = decoder.prefill(tokens.into(), &packing.into(), &mut self.cache, rows);
-        let logits = floats(decoder.logits(hidden));
+        let hidden = self.policy.prefill(tokens.into(), &packing.into(), &mut self.cache, rows);
+        let logits = floats(self.policy.decoder().logits(hidden));
         let by_prompt = logits.chunks_exact(self.policy.config().vocab_size);
         for ((prompt, region), first_logits) in placed.into_iter().zip(by_prompt) {
             let first_logits = first_logits.to_vec();

@@ -61,10 +61,23 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         sum: &mut ParameterGradients,
         loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
     ) -> Result<(), E> {
-        let angles = self.decoder.angles(&self.pass.packing.positions());
-        let batch = layers.batch(&self.pass.packing, &angles.full, &self.pass.rows);
-        let x = floats(self.decoder.embed(self.pass.tokens.clone()));
-        let (kept, last) = layers.forward(x, batch, activations);
+        let Pass { tokens, packing, rows, .. } = self.pass;
+        let positions = packing.positions();
+        let angles = self.decoder.angles(&positions);
+        let batch = layers.batch(packing, &angles.full, rows);
+        let known = match activations {
+            Activations::Keep => self.policy.kept.take(tokens, packing),
+            Activations::Recompute => Vec::new(),
+        };
+        let new = (0..tokens.len()).filter(|row| !known.iter().any(|(rows, _)| rows.contains(row)));
+        let (new_tokens, new_positions): (Vec<u32>, Vec<usize>) =
+            new.map(|row| (tokens[row], positions[row])).unzip();
+        let new_angles = self.decoder.angles(&new_positions);
+        let x = match new_tokens.is_empty() {
+            true => Vec::new(),
+            false => floats(self.decoder.embed(new_tokens.into())),
+        };
+        let (kept, last) = layers.forward(x, batch, (known, &new_angles.full), activations);
         let width = last.len() / self.pass.rows.len().max(1);
         let device = self.policy.decoder().head().device();
         let tensor = |values: Vec<f32>| {
@@ -245,3 +258,7 @@ impl ModuleVisitor for GradientsOf<'_> {
         self.out.push(&tensor, tensor.grad_remove(self.grads));
     }
 }
+
+#[cfg(test)]
+#[path = "backward_tests.rs"]
+mod tests;

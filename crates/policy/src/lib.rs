@@ -28,6 +28,7 @@ mod pass;
 mod place;
 mod policy;
 mod precision;
+mod prompts;
 mod rope;
 mod weights;
 mod whole;

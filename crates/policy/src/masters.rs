@@ -4,6 +4,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::Policy;
 use crate::policy::floats;
+use crate::prompts::KeptPrompts;
 
 /// One run of f32 a trained parameter: numbers that the host changes, or tensors that a GPU does.
 #[derive(Clone, Debug)]
@@ -42,6 +43,7 @@ impl Policy {
             decoder: self.decoder.clone(),
             adapters: self.adapters.clone(),
             masters: None,
+            kept: KeptPrompts::default(),
             config: self.config.clone(),
             generation: self.generation.clone(),
             source: self.source.clone(),

@@ -48,6 +48,7 @@ impl Policy {
         step: &AdamWStep,
         grad_scale: f32,
     ) {
+        self.forget_prompts();
         let masters = match (self.masters.take(), self.precision()) {
             (_, Precision::F32) => None,
             (Some(masters), _) => Some(masters.into_tensors(&gradients)),

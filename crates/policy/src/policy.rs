@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor};
 use crate::init::{Fresh, Noise, Nothing, build};
 use crate::masters::Masters;
 use crate::precision::StoredType;
+use crate::prompts::KeptPrompts;
 use crate::{
     AdapterConfig, Decoder, Generation, ModelConfig, PolicyError, PolicyPlace, Precision, lora, weights,
 };
@@ -20,6 +21,7 @@ pub struct Policy {
     pub(crate) adapters: Adapters,
     /// In f32, what the trained parameters are roundings of, while a policy in bf16 is trained.
     pub(crate) masters: Option<Masters>,
+    pub(crate) kept: KeptPrompts,
     pub(crate) config: Arc<ModelConfig>,
     pub(crate) generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
@@ -117,21 +119,45 @@ impl Policy {
         let generation = Generation::load(dir, &config)?;
         let source = std::fs::canonicalize(dir).ok();
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Ok(Self { decoder, adapters: Adapters::None, masters: None, config, generation, source })
+        Ok(Self {
+            decoder,
+            adapters: Adapters::None,
+            masters: None,
+            kept: KeptPrompts::default(),
+            config,
+            generation,
+            source,
+        })
     }
 
     /// A policy with fresh weights in f32, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Self { decoder, adapters: Adapters::None, masters: None, config, generation, source: None }
+        Self {
+            decoder,
+            adapters: Adapters::None,
+            masters: None,
+            kept: KeptPrompts::default(),
+            config,
+            generation,
+            source: None,
+        }
     }
 
     /// A policy whose weights mean nothing, made as fast as they can be written: for measuring time and memory.
     pub fn untrained(config: ModelConfig, precision: Precision, device: &Device) -> Self {
         let decoder = build(&config, &mut Noise::new(precision), device);
         let (config, generation) = (Arc::new(config), Arc::default());
-        Self { decoder, adapters: Adapters::None, masters: None, config, generation, source: None }
+        Self {
+            decoder,
+            adapters: Adapters::None,
+            masters: None,
+            kept: KeptPrompts::default(),
+            config,
+            generation,
+            source: None,
+        }
     }
 
     /// Writes the policy as a Hugging Face directory with weights in its precision, or its adapters alone, where it
@@ -235,6 +261,7 @@ impl Policy {
     /// the weights are their roundings. Small changes so add up that each alone would be rounded away
     /// (Micikevicius et al., "Mixed Precision Training", arXiv 1710.03740).
     pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
+        self.forget_prompts();
         let in_bf16 = self.precision() != Precision::F32;
         let masters = in_bf16.then(|| match self.masters.take() {
             Some(masters) => masters.into_numbers(),

@@ -1,11 +1,14 @@
 //! Layers that the CPU computes whole in training: those of f32 weights with nothing but what most families have. All
 //! others go operation by operation through burn's graph, which these are held against.
 
-use toolrl_cpu::layer::{self, Batch, Parameters};
+use std::ops::Range;
+
+use toolrl_cpu::layer::{self, Batch, Parameters, Run};
 use toolrl_kernels::{HostTensor, Packing, RopeTable};
 
 use crate::decoder::Constants;
 use crate::layer::{Attention, Layer, Linear, Norm};
+use crate::prompts::KeptPrompt;
 use crate::{Activations, Policy};
 
 /// The weights of every layer.
@@ -42,31 +45,49 @@ impl WholeLayers {
         Batch { packing, table, rows: Some(rows), heads, eps }
     }
 
+    /// Number of layers.
+    pub(crate) fn len(&self) -> usize {
+        self.layers.len()
+    }
+
     /// Number of parameters.
     pub(crate) fn parameters(&self) -> usize {
         self.layers.iter().map(|layer| layer.all().len()).sum()
     }
 
-    /// What the backward pass needs, and the output at the batch's rows.
+    /// What the backward pass needs, and the output at the batch's rows. `x` are the inputs of the rows that are not
+    /// `known`, and `table` has their angles. Of known rows nothing but their activations is kept.
     pub(crate) fn forward(
         &self,
         mut x: Vec<f32>,
         batch: Batch,
+        (mut known, table): (Vec<(Range<usize>, KeptPrompt)>, &RopeTable),
         activations: Activations,
     ) -> (Vec<Kept>, Vec<f32>) {
         let mut kept = Vec::with_capacity(self.layers.len());
         for i in 0..self.layers.len() {
             let input = (activations == Activations::Recompute).then(|| x.clone());
-            let (all, y) = self.layer(i, x, batch);
+            let run = |(rows, prompt): &mut (Range<usize>, KeptPrompt)| Run {
+                rows: rows.clone(),
+                activations: std::mem::take(&mut prompt.layers[i]),
+            };
+            let (all, y) = self.layer(i, x, batch, (known.iter_mut().map(run).collect(), table));
             kept.push(input.map_or(Kept::All(all), Kept::Input));
             x = y;
         }
         (kept, x)
     }
 
-    fn layer(&self, i: usize, x: Vec<f32>, batch: Batch) -> (layer::Activations, Vec<f32>) {
+    /// One layer of them, where the last is of the batch's rows alone.
+    pub(crate) fn layer(
+        &self,
+        i: usize,
+        x: Vec<f32>,
+        batch: Batch,
+        known: (Vec<Run>, &RopeTable),
+    ) -> (layer::Activations, Vec<f32>) {
         let weights = self.layers[i].map(|weight| &**weight);
-        layer::forward(x, &weights, self.of_layer(i, batch), (Vec::new(), batch.table))
+        layer::forward(x, &weights, self.of_layer(i, batch), known)
     }
 
     fn of_layer<'a>(&self, i: usize, batch: Batch<'a>) -> Batch<'a> {
@@ -88,7 +109,7 @@ impl WholeLayers {
         for (i, kept) in kept.into_iter().enumerate().rev() {
             let kept = match kept {
                 Kept::All(kept) => kept,
-                Kept::Input(x) => self.layer(i, x, batch).0,
+                Kept::Input(x) => self.layer(i, x, batch, (Vec::new(), batch.table)).0,
             };
             let weights = self.layers[i].map(|weight| &**weight);
             grad = layer::backward(kept, grad, &weights, &mut sums[i], self.of_layer(i, batch));

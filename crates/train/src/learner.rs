@@ -128,7 +128,9 @@ impl Learner {
         lr: f64,
         loss: impl FnMut(&Pack, &[f32], &[f32]) -> Result<PackLoss, TrainError>,
     ) -> Result<Update, TrainError> {
-        match self.try_update(step, packs, lr, loss) {
+        let updated = self.try_update(step, packs, lr, loss);
+        self.policy.forget_prompts();
+        match updated {
             Ok(update) => Ok(update),
             Err(error) if error.is_fault() => {
                 self.guard.fault(step, packs, error)?;

@@ -185,6 +185,9 @@ impl Bench {
             drawn: 0,
         });
         let requests: Vec<_> = requests.collect();
+        if (self.settings.activations, *layout) == (Activations::Keep, Layout::Shared) {
+            self.learner.policy().keep_prompts(self.settings.micro_tokens);
+        }
         let mut engine = Engine::new(self.learner.policy(), prompts.len() * members);
         let turns = engine.sample(&requests, sampling, key).await;
         let mut turns = turns.map_err(|source| TrainError::Sample { step, source })?.into_iter().flatten();

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
-use toolrl_policy::Policy;
+use toolrl_policy::{Activations, Policy};
 use toolrl_record::StepMetrics;
 use toolrl_reward::Rubric;
 use toolrl_rollout::{Group, Play, Prompt, SamplerSource, StreamKey, play};
@@ -63,6 +63,9 @@ impl Rl<'_> {
             max_turns: self.setting.max_turns,
             context: policy.config().max_positions,
         };
+        if self.config.activations == Activations::Keep {
+            policy.keep_prompts(self.config.micro_tokens);
+        }
         let failed = |source| TrainError::Sample { step, source };
         let mut sampler = self.sampler.at(policy, &self.chat, step - 1).map_err(failed)?;
         let sample_of = |prompt: &Prompt| &self.tasks[prompt.task].sample;
