@@ -149,7 +149,8 @@ impl Decoding {
 
     fn token(&self) {
         for (weight, width) in &self.weights {
-            black_box(skinny::project(&self.x[..Self::REPLIES * width], Floats::F32(weight), *width));
+            let x = Floats::F32(&self.x[..Self::REPLIES * width]);
+            black_box(skinny::project(x, Floats::F32(weight), *width));
         }
     }
 }

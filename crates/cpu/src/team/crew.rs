@@ -1,12 +1,10 @@
 //! A thread that leads loops and the helpers that share their turns.
 //!
-//! Whoever waits looks for some microseconds, and then lets others have its core between two looks. To sleep is worse
-//! beside other work: the one that is woken is put on the core of the one that wakes it, where the two take turns, and
-//! the core that they left stays with others. So a helper sleeps only where its leader begins no loop for long.
+//! Whoever waits looks for some microseconds, and then lets others have its core between two looks. To sleep at once was
+//! slower beside other work (docs/performance.md), so a helper sleeps only where its leader begins no loop for long.
 //!
-//! A helper whose core is taken away within a turn holds up all others. Where loops are short it therefore lets others
-//! have its core of itself, between two loops, before the system's scheduler would take it away; meanwhile the leader takes
-//! all turns.
+//! A helper whose core is taken away within a turn holds up all others. Where loops are short it therefore gives its
+//! core away of itself, between two loops, before the system would take it; meanwhile the leader takes all turns.
 
 use std::any::Any;
 use std::cell::UnsafeCell;

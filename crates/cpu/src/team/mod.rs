@@ -1,7 +1,7 @@
 //! Loops whose turns several threads share, and threads that stay awake a little while between such loops.
 //!
 //! A step of decoding is some hundreds of loops of a few microseconds each, and to wake a sleeping thread takes as
-//! long as one of them. So the helpers of a [`Crew`] look for the next loop for a moment before they sleep. They run
+//! long as one of them. So the helpers of a crew look for the next loop for a moment before they sleep. They run
 //! nothing but a crew's loops, so that no turn can be left to a thread that waits for something else, as can happen
 //! where a pool's threads take up work while they wait.
 
@@ -19,7 +19,7 @@ use crew::{Crew, MAX_HELPERS};
 /// What this thread does with a loop.
 #[derive(Clone, Copy, Default)]
 enum Place {
-    /// It borrows a crew for the loop.
+    /// Rayon's threads share it.
     #[default]
     Free,
     /// It leads this crew.
@@ -54,22 +54,17 @@ pub fn all_together<R>(work: impl FnOnce() -> R) -> R {
     if rayon::current_num_threads() > MAX_HELPERS + 1 { work() } else { together(work) }
 }
 
-/// Calls `task` with every number below `count`, on several threads. A loop that a task begins is run by the task's thread
-/// alone.
+/// Calls `task` with every number below `count`, on several threads. A loop that a crew's task begins is run by the
+/// task's thread alone.
 pub fn for_each(count: usize, task: impl Fn(usize) + Sync) {
     match PLACE.get() {
-        _ if count < 2 => (0..count).for_each(task),
-        Place::InTurn => (0..count).for_each(task),
-        Place::Leads(crew) => {
+        Place::Free if count > 1 => (0..count).into_par_iter().with_max_len(1).for_each(&task),
+        Place::Leads(crew) if count > 1 => {
             PLACE.set(Place::InTurn);
             let _leads = OnDrop(|| PLACE.set(Place::Leads(crew)));
             crew.share(count, &task);
         }
-        Place::Free if rayon::current_num_threads() > MAX_HELPERS + 1 => {
-            (0..count).into_par_iter().with_max_len(1).for_each(&task);
-        }
-        Place::Free if rayon::current_num_threads() == 1 => (0..count).for_each(task),
-        Place::Free => together(|| for_each(count, task)),
+        _ => (0..count).for_each(task),
     }
 }
 
