@@ -104,9 +104,19 @@ impl OutcomeLog {
         if whole == 0 {
             log.write(header)?;
         } else {
-            log.outcomes = read(path, &bytes[..whole], header)?;
+            log.outcomes = read(path, &bytes[..whole], Some(header))?;
         }
         Ok(log)
+    }
+
+    /// The outcomes of a log, whatever it is of, up to its last whole line.
+    ///
+    /// # Errors
+    /// [`BenchmarkError::Io`]; [`BenchmarkError::Log`] for a line that is no outcome.
+    pub fn read(path: &Path) -> Result<Vec<Outcome>, BenchmarkError> {
+        let bytes = std::fs::read(path).map_err(BenchmarkError::io(path))?;
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        if whole == 0 { Ok(Vec::new()) } else { read(path, &bytes[..whole], None) }
     }
 
     /// Every outcome so far, in the order in which they came.
@@ -140,8 +150,8 @@ impl OutcomeLog {
     }
 }
 
-/// The outcomes of a log's whole lines.
-fn read(path: &Path, bytes: &[u8], header: &Header) -> Result<Vec<Outcome>, BenchmarkError> {
+/// The outcomes of a log's whole lines; with a header, of a run of what that says alone.
+fn read(path: &Path, bytes: &[u8], header: Option<&Header>) -> Result<Vec<Outcome>, BenchmarkError> {
     let fail = |line: usize, problem: String| BenchmarkError::Log { path: path.into(), line, problem };
     let mut outcomes: Vec<Outcome> = Vec::new();
     let mut lines_of = HashMap::new();
@@ -149,7 +159,7 @@ fn read(path: &Path, bytes: &[u8], header: &Header) -> Result<Vec<Outcome>, Benc
         if number == 1 {
             let found: Header = serde_json::from_slice(line)
                 .map_err(|error| fail(1, format!("not the first line of a benchmark's log: {error}")))?;
-            if let Some((field, found, expected)) = found.difference(header) {
+            if let Some((field, found, expected)) = header.and_then(|header| found.difference(header)) {
                 let [field, found, expected] = [field, found, expected].map(str::to_owned);
                 return Err(BenchmarkError::AnotherRun { path: path.into(), field, found, expected });
             }

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use toolrl_train::Recipe;
 
 /// Name and text of every embedded recipe.
-pub(crate) const EMBEDDED: [(&str, &str); 16] = [
+pub(crate) const EMBEDDED: [(&str, &str); 20] = [
     ("quickstart", include_str!("../recipes/quickstart.toml")),
     ("quickstart-sft", include_str!("../recipes/quickstart-sft.toml")),
     ("quickstart-start", include_str!("../recipes/quickstart-start.toml")),
@@ -13,6 +13,10 @@ pub(crate) const EMBEDDED: [(&str, &str); 16] = [
     ("tiny-ppo", include_str!("../recipes/tiny-ppo.toml")),
     ("tiny-rejection", include_str!("../recipes/tiny-rejection.toml")),
     ("tiny-dpo", include_str!("../recipes/tiny-dpo.toml")),
+    ("laptop-sft", include_str!("../recipes/laptop-sft.toml")),
+    ("laptop", include_str!("../recipes/laptop.toml")),
+    ("laptop-ppo", include_str!("../recipes/laptop-ppo.toml")),
+    ("laptop-test", include_str!("../recipes/laptop-test.toml")),
     ("sft", include_str!("../recipes/sft.toml")),
     ("grpo", include_str!("../recipes/grpo.toml")),
     ("ppo", include_str!("../recipes/ppo.toml")),

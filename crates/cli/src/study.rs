@@ -2,14 +2,15 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use toolrl_eval::Rates;
 use toolrl_kernels::is_cpu;
 use toolrl_policy::DeviceChoice;
 use toolrl_record::Summary;
-use toolrl_study::{Plan, Results, Study, StudyObserver, When, Work, markdown};
-use toolrl_train::{Observer, PolicySource, Registry, Stop};
+use toolrl_study::{Plan, PlannedRun, Results, Study, StudyObserver, Test, When, Work, markdown};
+use toolrl_train::{BenchmarkConfig, Observer, PolicySource, Recipe, Registry, Stop};
 
 use crate::args::StudyArgs;
 use crate::progress::Progress;
@@ -17,18 +18,28 @@ use crate::train::block_on;
 use crate::{device, hub, recipes, signals, starter};
 
 /// Name and text of every embedded study.
-const EMBEDDED: [(&str, &str); 2] =
-    [("quick", include_str!("../studies/quick.toml")), ("paper", include_str!("../studies/paper.toml"))];
+const EMBEDDED: [(&str, &str); 3] = [
+    ("quick", include_str!("../studies/quick.toml")),
+    ("paper", include_str!("../studies/paper.toml")),
+    ("claim", include_str!("../studies/claim.toml")),
+];
 
-/// Runs of an embedded study at a time, where `--jobs` does not say: each takes some 600 MB.
+/// The embedded studies of the tiny policy.
+const TINY: [&str; 2] = ["quick", "paper"];
+
+/// Runs of these at a time, where `--jobs` does not say: each takes some 600 MB.
 const MOST_JOBS: usize = 8;
+
+/// Settings of stages that tests have in common with them, where the command line sets them.
+const OF_TESTS: [&str; 4] = ["policy.", "device=", "slots=", "precision="];
 
 /// Does a study, or the rest of one; its tables go to standard output.
 pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()> {
-    let study = chosen(find(&args.study)?, args)?;
+    let mut study = chosen(find(&args.study)?, args)?;
+    leave_out_tests(&mut study, args)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
     let start = out.join("start");
-    let mut plan = Plan::of(study, &out, &start, recipes::find_for_study)?;
+    let mut plan = Plan::of(study, &out, &start, |name, set| with_data(name, set, args))?;
     for run in &plan.runs {
         run.recipe.parts(registry).with_context(|| run.title.clone())?;
     }
@@ -43,7 +54,8 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
             None => {}
         }
     }
-    if !start.join("model.safetensors").exists() {
+    let is_start = |run: &PlannedRun| run.recipe.policy == Some(PolicySource::Dir(start.clone()));
+    if plan.runs.iter().any(is_start) && !start.join("model.safetensors").exists() {
         starter::unpack(&start)?;
     }
     let (work, stop) = (Work::of(&plan), signals::stop()?);
@@ -64,8 +76,7 @@ fn jobs(args: &StudyArgs) -> usize {
     if !on_cpu {
         return 1;
     }
-    let embedded = EMBEDDED.iter().any(|(name, _)| *name == args.study);
-    let default = if embedded { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
+    let default = if TINY.contains(&args.study.as_str()) { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
     args.jobs.map_or(default, NonZeroUsize::get)
 }
 
@@ -82,6 +93,55 @@ fn side_by_side(jobs: usize, work: &Work, registry: &Registry, stop: &Stop) -> a
         let joined = workers.into_iter().map(|w| w.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
         joined.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+/// A recipe with the folders of benchmarks that the command line names.
+fn with_data(
+    name: &str,
+    set: &[String],
+    args: &StudyArgs,
+) -> Result<Recipe, Box<dyn std::error::Error + Send + Sync>> {
+    let mut recipe = recipes::find_for_study(name, set)?;
+    for benchmark in &mut recipe.eval.benchmarks {
+        let (data, given) = match benchmark {
+            BenchmarkConfig::Bfcl { data, .. } => (data, &args.bfcl),
+            BenchmarkConfig::ApiBank { data, .. } => (data, &args.api_bank),
+            BenchmarkConfig::Bamboogle { .. } => continue,
+        };
+        data.clone_from(given.as_ref().unwrap_or(data));
+    }
+    Ok(recipe)
+}
+
+/// Leaves out tests on benchmarks whose data is not there, and says so; data that the command line names has to be there.
+fn leave_out_tests(study: &mut Study, args: &StudyArgs) -> anyhow::Result<()> {
+    let given = args.bfcl.iter().chain(&args.api_bank);
+    if let Some(absent) = given.into_iter().find(|dir| !dir.exists()) {
+        bail!("{}: no such folder", absent.display());
+    }
+    let absent = |test: &Test| -> anyhow::Result<Option<PathBuf>> {
+        let set = [&study.set[..], &test.set].concat();
+        let recipe = with_data(&test.recipe, &set, args)
+            .map_err(anyhow::Error::from_boxed)
+            .with_context(|| format!("test {:?}", test.name))?;
+        let folders = recipe.eval.benchmarks.into_iter().map(|benchmark| match benchmark {
+            BenchmarkConfig::Bfcl { data, .. }
+            | BenchmarkConfig::ApiBank { data, .. }
+            | BenchmarkConfig::Bamboogle { data, .. } => data,
+        });
+        Ok(folders.into_iter().find(|data| !data.exists()))
+    };
+    let absent = study.tests.iter().map(absent).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut left = absent.iter();
+    study.tests.retain(|test| match left.next().and_then(Option::as_ref) {
+        Some(data) => {
+            let data = data.display();
+            tracing::warn!("test {:?} is left out: there is no {data} (--bfcl, --api-bank)", test.name);
+            false
+        }
+        None => true,
+    });
+    Ok(())
 }
 
 fn find(name: &str) -> anyhow::Result<Study> {
@@ -101,7 +161,11 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
     if !args.seeds.is_empty() {
         study.seeds = args.seeds.clone();
     }
-    let overrides = device::among(&args.overrides, args.device);
+    let mut overrides = device::among(&args.overrides, args.device);
+    let policy = |dir: &String| format!("policy.dir={}", toml::Value::String(dir.clone()));
+    overrides.extend(args.policy.as_ref().map(policy));
+    let of_tests = overrides.iter().filter(|set| OF_TESTS.iter().any(|key| set.starts_with(key)));
+    study.tests.iter_mut().for_each(|test| test.set.extend(of_tests.clone().cloned()));
     study
         .arms
         .iter_mut()
@@ -148,13 +212,16 @@ impl StudyObserver for Lines {
             When::Now => format!("in {:.0} s", summary.seconds),
         };
         let rest = if done < all { format!("; about {:.0} min left", left / 60.0) } else { String::new() };
-        eprintln!(
-            "{done}/{all} {title}: reward {:.3} -> {:.3}, exact {:.1} -> {:.1} %, {when}{rest}",
-            old.mean_reward,
-            new.mean_reward,
-            100.0 * old.exact_call_rate,
-            100.0 * new.exact_call_rate,
-        );
+        let percent = |rates: &Rates| 100.0 * rates.exact_call_rate;
+        let found = match (summary.steps, new.tasks) {
+            (0, 0) => "asked".to_owned(),
+            (0, _) => format!("reward {:.3}, exact {:.1} %", new.mean_reward, percent(new)),
+            _ => {
+                let (before, after) = (old.mean_reward, new.mean_reward);
+                format!("reward {before:.3} -> {after:.3}, exact {:.1} -> {:.1} %", percent(old), percent(new))
+            }
+        };
+        eprintln!("{done}/{all} {title}: {found}, {when}{rest}");
     }
 }
 

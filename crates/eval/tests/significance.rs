@@ -1,8 +1,8 @@
-//! Tests of significance against SciPy 1.17.1 and statsmodels 0.15.0.
+//! Tests of significance against SciPy 1.17.1 and statsmodels 0.15.0, the bootstrap against numpy 2.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-use toolrl_eval::significance::{Moments, holm, sign_flip, welch};
+use toolrl_eval::significance::{Interval, Moments, Stratum, bootstrap, holm, sign_flip, welch};
 
 fn moments(values: &[f64]) -> Moments {
     let n = values.len();
@@ -84,4 +84,25 @@ fn the_paired_p_is_scipys() {
     }
     let clear = sign_flip(&[1.0; 40]).unwrap();
     assert!((clear - 1.0 / 65_537.0).abs() < 1e-12, "never 0: {clear}");
+}
+
+/// `numpy.quantile(means, [0.025, 0.975])` of 100,000 resamples by `numpy.random.default_rng(0)`, whose error is below 0.002; ours
+/// are 2,000.
+#[test]
+fn the_bootstrap_is_numpys() {
+    let shares = |right: usize, of: usize| (0..of).map(|i| f64::from(i < right)).collect::<Vec<_>>();
+    let spread = (0..300).map(|i| f64::from(i * 37 % 101 - 50) / 50.0).collect();
+    let groups = [(0.75, shares(10, 50)), (0.25, shares(45, 50))];
+    let groups = groups.map(|(weight, values)| Stratum { weight, values });
+    let cases: [(&[Stratum], [f64; 2]); 3] = [
+        (&[Stratum::whole(shares(60, 200))], [0.235, 0.365]),
+        (&[Stratum::whole(spread)], [-0.0678, 0.0639]),
+        (&groups, [0.295, 0.465]),
+    ];
+    for (strata, [low, high]) in cases {
+        let found = bootstrap(strata).unwrap();
+        assert!((found.low - low).abs() < 0.008 && (found.high - high).abs() < 0.008, "{found:?}");
+    }
+    assert_eq!(bootstrap(&[Stratum::whole(vec![0.5; 7])]), Some(Interval { low: 0.5, high: 0.5 }));
+    assert_eq!((bootstrap(&[]), bootstrap(&[Stratum::whole(Vec::new())])), (None, None));
 }

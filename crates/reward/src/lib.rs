@@ -39,6 +39,7 @@ mod format;
 mod length;
 mod parts;
 mod preset;
+mod random;
 mod reference;
 mod registry;
 mod rouge;

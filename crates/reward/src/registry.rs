@@ -10,7 +10,7 @@ use toolrl_grammar::Parsed;
 use crate::closure::AnyError;
 use crate::{
     AnyTerm, AsyncFnTerm, AsyncTerm, BatchTerm, Binary, Context, Correctness, FnTerm, Format, Length, Limits,
-    Reference, RewardError, RougeValues, Schema, Term, TermScore,
+    Random, Reference, RewardError, RougeValues, Schema, Term, TermScore,
 };
 
 /// Builds a term from its settings in a recipe.
@@ -27,7 +27,7 @@ impl Registry {
         Self { factories: BTreeMap::new() }
     }
 
-    /// The terms of this crate: `format`, `correctness`, `length`, `schema`, `binary` and `rouge_values`.
+    /// The terms of this crate: `format`, `correctness`, `length`, `schema`, `binary`, `rouge_values` and `random`.
     pub fn builtin() -> Self {
         let mut registry = Self::empty();
         registry.register(Format::ID, |table| Ok(Box::new(Format::new(settings(Format::ID, table)?))));
@@ -40,6 +40,10 @@ impl Registry {
             Ok(Box::new(RougeValues::new(settings(RougeValues::ID, table)?)?))
         });
         registry.register(Schema::ID, |table| Ok(Box::new(Schema::new(settings(Schema::ID, table)?))));
+        registry.register(Random::ID, |table| {
+            settings::<NoSettings>(Random::ID, table)?;
+            Ok(Box::new(Random))
+        });
         registry
     }
 

@@ -1,8 +1,10 @@
 //! An arm with one seed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use toolrl_benchmarks::{Outcome as CaseOutcome, OutcomeLog};
 use toolrl_eval::EvalReport;
 use toolrl_record::{StepMetrics, Summary, TaskOutcomes, outcomes_path, read_rows};
 use toolrl_train::EvalConfig;
@@ -27,11 +29,14 @@ pub struct ArmRun {
     pub tokens_trained: u64,
     /// Tokens that were sampled in training.
     pub tokens_sampled: u64,
-    /// The evaluation of the policy that it made.
+    /// The evaluation of the policy that it made: by the study's first test, or the last stage's own where there is none.
     pub after: EvalReport,
     /// Its outcomes, task by task; none of runs that left none.
     #[serde(skip)]
     pub outcomes: Option<TaskOutcomes>,
+    /// By name of a benchmark, what became of its cases in the study's tests.
+    #[serde(skip)]
+    pub benchmarks: BTreeMap<String, Vec<CaseOutcome>>,
     /// Mean over the last stage's steps of the mean reward of their replies; none where it sampled none.
     pub learning: Option<f64>,
 }
@@ -56,7 +61,31 @@ impl ArmRun {
         run.learning = Statistic::of(rewards.collect()).map(|over_steps| over_steps.mean);
         Ok((run, steps))
     }
+
+    /// The same run measured by the study's tests; none while the first is not done.
+    pub(crate) fn tested(mut self, tests: &[Option<Stage<'_>>]) -> Result<Option<Self>, StudyError> {
+        match tests.first() {
+            None => return Ok(Some(self)),
+            Some(None) => return Ok(None),
+            Some(Some((dir, summary))) => {
+                self.after = summary.after.clone();
+                self.outcomes = outcomes(dir, 0)?;
+            }
+        }
+        for (dir, _) in tests.iter().flatten() {
+            for benchmark in BENCHMARKS {
+                let path = outcomes_path(dir, 0, benchmark);
+                if path.exists() {
+                    self.benchmarks.insert(benchmark.to_owned(), OutcomeLog::read(&path)?);
+                }
+            }
+        }
+        Ok(Some(self))
+    }
 }
+
+/// The benchmarks that measures are of, by their names in files.
+const BENCHMARKS: [&str; 2] = ["bfcl", "api-bank"];
 
 /// A run's outcomes on the held-out tasks after a step; none of runs that left none.
 pub(crate) fn outcomes(run_dir: &Path, step: u64) -> Result<Option<TaskOutcomes>, StudyError> {

@@ -44,6 +44,9 @@ pub enum StudyError {
     /// A finished run's record could not be read.
     #[error(transparent)]
     Record(#[from] toolrl_record::RecordError),
+    /// A benchmark's log could not be read.
+    #[error(transparent)]
+    Benchmark(#[from] toolrl_benchmarks::BenchmarkError),
     /// A file of the study could not be read, written or removed.
     #[error("{path}: {source}")]
     Io {

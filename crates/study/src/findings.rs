@@ -1,10 +1,9 @@
 //! Which claims hold.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
-use toolrl_eval::significance::{holm, sign_flip, welch};
+use toolrl_eval::significance::{holm, welch};
 
+use crate::cases::{Cases, over_seeds};
 use crate::{ArmResult, Finding, Measure, Statistic};
 
 /// A claim with what was found of it.
@@ -130,24 +129,7 @@ impl FindingResult {
 
 /// The p by tasks, over those that every run of both arms was asked.
 fn by_tasks(measure: Measure, (better, worse): (&ArmResult, &ArmResult)) -> Option<f64> {
-    let (better, worse) = (means(measure, better)?, means(measure, worse)?);
-    let differences: Vec<f64> =
-        better.iter().filter_map(|(id, value)| Some(value - worse.get(id)?)).collect();
-    sign_flip(&differences)
-}
-
-/// Each task's mean over an arm's seeds; none where a run kept no outcomes.
-fn means(measure: Measure, arm: &ArmResult) -> Option<BTreeMap<&str, f64>> {
-    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for run in &arm.runs {
-        for outcome in &run.outcomes.as_ref()?.tasks {
-            if let Some(value) = measure.of_task(outcome) {
-                values.entry(&outcome.id).or_default().push(value);
-            }
-        }
-    }
-    values.retain(|_, of_seeds| of_seeds.len() == arm.runs.len());
-    Some(values.into_iter().map(|(id, of)| (id, of.iter().sum::<f64>() / of.len() as f64)).collect())
+    Cases::paired(&over_seeds(measure, &better.runs)?, &over_seeds(measure, &worse.runs)?)
 }
 
 #[cfg(test)]

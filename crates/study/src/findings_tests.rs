@@ -14,7 +14,7 @@ fn claim(claim: &str, better: &str, worse: &str, by: Measure) -> Finding {
 fn arm(name: &str, values: &[f64]) -> ArmResult {
     let measures = [(Measure::Reward, Statistic::of(values.to_vec()).unwrap())].into();
     let runs = values.iter().map(|_| ArmRun::default()).collect();
-    ArmResult { name: name.to_owned(), runs, measures, curve: Curve::of(&[]) }
+    ArmResult { name: name.to_owned(), runs, measures, intervals: [].into(), curve: Curve::of(&[]) }
 }
 
 /// Outcomes with these rewards, one a task.

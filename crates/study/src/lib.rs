@@ -7,6 +7,7 @@
 //! done, and [`Results::read`] gathers what they left.
 
 mod arm_run;
+mod cases;
 mod curve;
 mod error;
 mod findings;
@@ -23,7 +24,7 @@ pub use error::StudyError;
 pub use findings::{Chance, FindingResult, Verdict};
 pub use measure::{Measure, Statistic};
 pub use page::{markdown, page};
-pub use plan::{Plan, PlannedRun};
+pub use plan::{Plan, PlannedRun, Purpose};
 pub use results::{ArmResult, Results};
-pub use study::{Arm, Finding, Stage, Study, Table};
+pub use study::{Arm, Checkpoints, Finding, Stage, Study, Table, Test};
 pub use work::{StudyObserver, When, Work};

@@ -5,6 +5,7 @@ use toolrl_eval::significance::Moments;
 use toolrl_eval::{EvalReport, Outcome, Rates};
 
 use crate::ArmRun;
+use crate::cases::Cases;
 
 /// A figure of a run: of its evaluation, or of its way there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -26,6 +27,16 @@ pub enum Measure {
     UnseenReward,
     /// Share of exact replies over those.
     UnseenExact,
+    /// BFCL V3's non-live AST score, of what the study's tests asked of it.
+    BfclNonLiveAst,
+    /// The share of right cases of its category `irrelevance`.
+    BfclIrrelevance,
+    /// That of `live_simple`.
+    BfclLiveSimple,
+    /// That of `live_irrelevance`.
+    BfclLiveIrrelevance,
+    /// That of API-Bank's first level, by the released matching.
+    ApiBankLevel1,
     /// Mean over the last stage's steps of the mean reward of their replies: the area under its learning curve. Higher
     /// where a run learns faster. By the reward that it is trained by, so compare only arms that have that in common.
     Learning,
@@ -33,7 +44,7 @@ pub enum Measure {
 
 impl Measure {
     /// Those of an evaluation, in a table's order.
-    pub const TABLE: [Self; 8] = [
+    pub const TABLE: [Self; 13] = [
         Self::Reward,
         Self::Exact,
         Self::ExactCalls,
@@ -42,6 +53,11 @@ impl Measure {
         Self::SeenExact,
         Self::UnseenReward,
         Self::UnseenExact,
+        Self::BfclNonLiveAst,
+        Self::BfclIrrelevance,
+        Self::BfclLiveSimple,
+        Self::BfclLiveIrrelevance,
+        Self::ApiBankLevel1,
     ];
 
     /// All of them.
@@ -60,6 +76,11 @@ impl Measure {
             Self::SeenExact => "exact, seen tools",
             Self::UnseenReward => "reward, unseen tools",
             Self::UnseenExact => "exact, unseen tools",
+            Self::BfclNonLiveAst => "BFCL non-live AST",
+            Self::BfclIrrelevance => "BFCL irrelevance",
+            Self::BfclLiveSimple => "BFCL live simple",
+            Self::BfclLiveIrrelevance => "BFCL live irrelevance",
+            Self::ApiBankLevel1 => "API-Bank level 1",
             Self::Learning => "training reward, mean over the steps",
         }
     }
@@ -72,6 +93,7 @@ impl Measure {
             Self::UnseenReward | Self::UnseenExact => run.after.unseen_tools.as_ref(),
             Self::ExactCalls => return exact_with_calls(&run.after),
             Self::Learning => return run.learning,
+            _ => return Some(Cases::figure(&self.cases(run)?)),
         };
         part.map(|rates| match self {
             Self::Exact | Self::SeenExact | Self::UnseenExact => rates.exact_call_rate,
@@ -88,7 +110,7 @@ impl Measure {
             Self::UnseenReward | Self::UnseenExact => outcome.unseen_tools,
             Self::ExactCalls => outcome.kind.as_str() != NO_CALL,
             Self::Reward | Self::Exact | Self::Format => true,
-            Self::Learning => false,
+            _ => false,
         };
         let value = match self {
             Self::Format => Some(f64::from(reply.well_formed)),
@@ -100,7 +122,8 @@ impl Measure {
 
     /// Whether it is a share, which reads best in percent.
     pub fn is_share(self) -> bool {
-        matches!(self, Self::Exact | Self::ExactCalls | Self::Format | Self::SeenExact | Self::UnseenExact)
+        let is_reward = matches!(self, Self::Reward | Self::SeenReward | Self::UnseenReward);
+        !is_reward && self != Self::Learning
     }
 }
 
@@ -192,8 +215,8 @@ mod tests {
             ..EvalReport::default()
         };
         let run = ArmRun { after, learning: Some(0.4), ..ArmRun::default() };
-        let values: Vec<f64> = Measure::all().map(|m| m.of(&run).unwrap()).collect();
-        assert_eq!(values, [1.0, 0.1, 0.5, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4]);
+        let values: Vec<f64> = Measure::all().filter_map(|m| m.of(&run)).collect();
+        assert_eq!(values, [1.0, 0.1, 0.5, 0.2, 2.0, 0.2, 3.0, 0.3, 0.4], "no benchmark was asked");
         let empty = ArmRun { after: EvalReport::default(), learning: None, ..run };
         assert_eq!(Measure::UnseenExact.of(&empty), None);
         assert_eq!(Measure::Learning.of(&empty), None);
@@ -212,9 +235,10 @@ mod tests {
         };
         let values = |outcome: &Outcome| Measure::all().map(|m| m.of_task(outcome)).collect::<Vec<_>>();
         let (some, one) = (Some(2.5), Some(1.0));
-        let expected = [some, one, one, Some(0.0), some, one, None, None, None];
-        assert_eq!(values(&of("one_call", false)), expected);
-        let expected = [some, one, None, Some(0.0), None, None, some, one, None];
-        assert_eq!(values(&of("no_call", true)), expected);
+        let of_benchmarks = [None; 6];
+        let expected = [some, one, one, Some(0.0), some, one, None, None];
+        assert_eq!(values(&of("one_call", false)), [&expected[..], &of_benchmarks].concat());
+        let expected = [some, one, None, Some(0.0), None, None, some, one];
+        assert_eq!(values(&of("no_call", true)), [&expected[..], &of_benchmarks].concat());
     }
 }

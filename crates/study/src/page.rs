@@ -1,11 +1,14 @@
 //! The results as a page and as Markdown.
 
+use std::collections::BTreeSet;
+
 use minijinja::context;
 use minijinja::value::Value;
+use toolrl_eval::significance::Interval;
 use toolrl_record::RecordError;
 use toolrl_record::report::{Chart, Series, render_page};
 
-use crate::{ArmResult, FindingResult, Measure, Results, Table};
+use crate::{ArmResult, FindingResult, Measure, Results, Statistic, Table, Test};
 
 /// `report.html`: tables, curves and findings in one file that needs no network.
 ///
@@ -19,6 +22,7 @@ pub fn page(results: &Results) -> Result<String, RecordError> {
         done => done(results),
         findings => results.findings.iter().map(finding_cells).collect::<Vec<_>>(),
         finding_heads => FINDING,
+        tests => !study.tests.is_empty(),
         tables => study.tables().iter().map(|table| shown(results, table)).collect::<Vec<_>>(),
     };
     render_page(include_str!("study.html"), shown)
@@ -28,7 +32,7 @@ pub fn page(results: &Results) -> Result<String, RecordError> {
 fn shown(results: &Results, table: &Table) -> Value {
     let measures = measures(results, table);
     let row = |arm: &ArmResult| {
-        let cells: Vec<String> = measures.iter().map(|&measure| cell(arm, measure)).collect();
+        let cells: Vec<String> = measures.iter().map(|&measure| cell(arm, measure, &results.study.tests)).collect();
         context! { name => &arm.name, seeds => arm.runs.len(), cells, cost => cost(arm) }
     };
     context! {
@@ -37,6 +41,7 @@ fn shown(results: &Results, table: &Table) -> Value {
         measures => measures.iter().map(|measure| measure.title()).collect::<Vec<_>>(),
         costs => COSTS,
         arms => arms(results, table).into_iter().map(row).collect::<Vec<_>>(),
+        by_kind => by_kind(results, table).map(|(kinds, rows)| context! { kinds, rows }),
         chart => chart(results, table).map(|chart| chart.markup()),
     }
 }
@@ -54,12 +59,18 @@ pub fn markdown(results: &Results) -> String {
         let heads: Vec<&str> = ["", "seeds"].into_iter().chain(titles).chain(COSTS).collect();
         out += &format!("|{}\n|{}\n", line(&heads), "---|".repeat(heads.len()));
         for arm in arms(results, &table) {
-            let cells = measures.iter().map(|&m| cell(arm, m));
+            let cells = measures.iter().map(|&m| cell(arm, m, &results.study.tests));
             let first = [arm.name.clone(), arm.runs.len().to_string()];
             let row: Vec<String> = first.into_iter().chain(cells).chain(cost(arm)).collect();
             out += &format!("|{}\n", line(&row));
         }
         out.push('\n');
+        if let Some((kinds, rows)) = by_kind(results, &table) {
+            let heads: Vec<&str> = ["exact, by kind of task"].into_iter().chain(kinds).collect();
+            out += &format!("|{}\n|{}\n", line(&heads), "---|".repeat(heads.len()));
+            rows.iter().for_each(|row| out += &format!("|{}\n", line(row)));
+            out.push('\n');
+        }
     }
     if !results.findings.is_empty() {
         out += &format!("### Findings\n\n{}", findings(&results.findings));
@@ -121,8 +132,31 @@ fn measures(results: &Results, table: &Table) -> Vec<Measure> {
     Measure::TABLE.into_iter().filter(|m| arms.iter().any(|arm| arm.measures.contains_key(m))).collect()
 }
 
-fn cell(arm: &ArmResult, measure: Measure) -> String {
-    arm.statistic(measure).map_or_else(|| "–".to_owned(), |s| s.text(measure))
+/// A measure of an arm; where the study has tests of its own, with its interval over their tasks.
+fn cell(arm: &ArmResult, measure: Measure, tests: &[Test]) -> String {
+    let interval = arm.intervals.get(&measure).filter(|_| !tests.is_empty());
+    let interval = interval.map(|Interval { low, high }| match measure.is_share() {
+        true => format!(" [{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
+        false => format!(" [{low:.2}, {high:.2}]"),
+    });
+    arm.statistic(measure)
+        .map_or_else(|| "–".to_owned(), |s| s.text(measure) + &interval.unwrap_or_default())
+}
+
+/// The share of exact replies by kind of task: the kinds, and a row of cells an arm. Of studies with tests of their own.
+fn by_kind<'r>(results: &'r Results, table: &Table) -> Option<(Vec<&'r str>, Vec<Vec<String>>)> {
+    let arms = arms(results, table);
+    let kinds: BTreeSet<&str> =
+        arms.iter().flat_map(|arm| &arm.runs).flat_map(|run| run.after.by_kind.keys().map(String::as_str)).collect();
+    let cell = |arm: &ArmResult, kind: &str| {
+        let values = arm.runs.iter().filter_map(|run| Some(run.after.by_kind.get(kind)?.exact_call_rate));
+        Statistic::of(values.collect()).map_or_else(|| "–".to_owned(), |s| s.text(Measure::Exact))
+    };
+    let row = |arm: &&ArmResult| {
+        std::iter::once(arm.name.clone()).chain(kinds.iter().map(|kind| cell(arm, kind))).collect()
+    };
+    let rows = arms.iter().map(row).collect();
+    (!results.study.tests.is_empty() && !kinds.is_empty()).then(|| (kinds.into_iter().collect(), rows))
 }
 
 /// The arms' training rewards, means over the seeds; none where no arm samples.
@@ -143,7 +177,7 @@ const FINDING: [&str; 8] = ["claim", "by", "better", "worse", "p, seeds", "p, ta
 /// A finding's claim, measure, both arms with their values, how likely that is by chance, and the verdict.
 fn finding_cells(result: &FindingResult) -> [String; 8] {
     let finding = &result.finding;
-    let side = |name: &str, statistic: &Option<crate::Statistic>| {
+    let side = |name: &str, statistic: &Option<Statistic>| {
         let value = statistic.as_ref().map_or_else(|| "–".to_owned(), |s| s.text(finding.by));
         format!("{name}: {value}")
     };

@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 use toolrl_record::Summary;
 use toolrl_train::{PolicySource, Recipe};
 
-use crate::{Arm, Results, Stage, Study, StudyError};
+use crate::{Arm, Results, Stage, Study, StudyError, Test};
 
-/// A study with every run that it needs. Arms that begin with the same stages share their runs.
+/// A study with every run that it needs. Arms that begin with the same stages share their runs, and arms and seeds with the
+/// same policy its tests.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The study.
     pub study: Study,
-    /// Every run once, each after the one that it starts from: first all arms of the first seed.
+    /// Every run once, each after the one that it starts from: first all arms of the first seed. Behind an arm's last run
+    /// stand the tests of what it left.
     pub runs: Vec<PlannedRun>,
     /// By arm, then by seed: the positions of its runs in `runs`, stage by stage.
     pub(crate) chains: Vec<Vec<Vec<usize>>>,
+    /// By arm, then by seed: those of its tests, in the study's order.
+    pub(crate) tests: Vec<Vec<Vec<usize>>>,
     /// The study's folder.
     pub(crate) dir: PathBuf,
 }
@@ -30,8 +34,19 @@ pub struct PlannedRun {
     pub recipe: Recipe,
     /// What it is, for a line of progress.
     pub title: String,
+    /// What it is done for.
+    pub purpose: Purpose,
     /// The position of the run whose policy it starts from, where there is one.
     pub after: Option<usize>,
+}
+
+/// What a run is done for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The policy that it leaves.
+    Training,
+    /// The evaluation of the one that it begins with.
+    Test,
 }
 
 impl Plan {
@@ -46,46 +61,67 @@ impl Plan {
         default_policy: &Path,
         recipe: impl Fn(&str, &[String]) -> Result<Recipe, E>,
     ) -> Result<Self, StudyError> {
-        let mut plan = Self { runs: Vec::new(), chains: Vec::new(), dir: dir.to_owned(), study };
+        let arms = study.arms.clone();
+        let of_arms = || vec![Vec::new(); arms.len()];
+        let (chains, tests) = (of_arms(), of_arms());
+        let mut plan = Self { runs: Vec::new(), chains, tests, dir: dir.to_owned(), study };
         let mut known = HashMap::new();
-        let arms = plan.study.arms.clone();
-        plan.chains = vec![Vec::new(); arms.len()];
         for seed in plan.study.seeds.clone() {
             for (number, arm) in arms.iter().enumerate() {
                 let mut chain = Vec::<usize>::new();
                 for (place, stage) in arm.stages.iter().enumerate() {
-                    let after = chain.last().copied();
-                    let start = after.map(|last| plan.runs[last].dir.join("final"));
-                    let mut resolved = plan.resolve(arm, stage, seed, &recipe)?;
-                    if let Some(dir) =
-                        start.or_else(|| resolved.policy.is_none().then(|| default_policy.to_owned()))
-                    {
-                        resolved.policy = Some(PolicySource::Dir(dir));
-                    }
-                    let text = resolved.to_toml().map_err(|e| recipe_error(arm, stage, e.into()))?;
-                    let next = plan.runs.len();
-                    let position = *known.entry(text).or_insert(next);
-                    if position == next {
-                        plan.runs.push(PlannedRun { after, ..plan.planned(arm, place, seed, resolved) });
-                    }
-                    chain.push(position);
+                    let last = chain.last().copied();
+                    let resolved = plan.resolve(arm, stage, Some(seed), &recipe)?;
+                    let planned = plan.planned(arm, place, seed, resolved);
+                    chain.push(plan.add(planned, (last, default_policy), (arm, stage), &mut known)?);
+                }
+                let mut tests = Vec::new();
+                for test in plan.study.tests.clone() {
+                    let (last, stage) = (chain.last().copied(), test.stage());
+                    let resolved = plan.resolve(arm, &stage, None, &recipe)?;
+                    let planned = plan.planned_test(arm, &test, seed, resolved);
+                    tests.push(plan.add(planned, (last, default_policy), (arm, &stage), &mut known)?);
                 }
                 plan.chains[number].push(chain);
+                plan.tests[number].push(tests);
             }
         }
         Ok(plan)
+    }
+
+    /// The position of a run that starts from what the `last` one left, where there is one before it: that of the same run
+    /// where that is planned already, as `known` has it by its recipe.
+    fn add(
+        &mut self,
+        mut planned: PlannedRun,
+        (last, default_policy): (Option<usize>, &Path),
+        (arm, stage): (&Arm, &Stage),
+        known: &mut HashMap<String, usize>,
+    ) -> Result<usize, StudyError> {
+        let start = last.map(|last| self.runs[last].dir.join("final"));
+        let recipe = &mut planned.recipe;
+        if let Some(dir) = start.or_else(|| recipe.policy.is_none().then(|| default_policy.to_owned())) {
+            recipe.policy = Some(PolicySource::Dir(dir));
+        }
+        let text = recipe.to_toml().map_err(|e| recipe_error(arm, stage, e.into()))?;
+        let next = self.runs.len();
+        let position = *known.entry(text).or_insert(next);
+        if position == next {
+            self.runs.push(PlannedRun { after: last, ..planned });
+        }
+        Ok(position)
     }
 
     fn resolve<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
         &self,
         arm: &Arm,
         stage: &Stage,
-        seed: u64,
+        seed: Option<u64>,
         recipe: &impl Fn(&str, &[String]) -> Result<Recipe, E>,
     ) -> Result<Recipe, StudyError> {
-        let of_seed = format!("seed={seed}");
+        let of_seed = seed.map(|seed| format!("seed={seed}"));
         let overrides: Vec<String> =
-            self.study.set.iter().chain(&stage.set).chain([&of_seed]).cloned().collect();
+            self.study.set.iter().chain(&stage.set).chain(&of_seed).cloned().collect();
         recipe(&stage.recipe, &overrides).map_err(|e| recipe_error(arm, stage, e.into()))
     }
 
@@ -97,7 +133,17 @@ impl Plan {
         } else {
             String::new()
         };
-        PlannedRun { dir, recipe, title: format!("{}{of}, seed {seed}", arm.name), after: None }
+        let title = format!("{}{of}, seed {seed}", arm.name);
+        PlannedRun { dir, recipe, title, purpose: Purpose::Training, after: None }
+    }
+
+    /// A test, in which no seed is drawn by: what all seeds have in common is tested once.
+    fn planned_test(&self, arm: &Arm, test: &Test, seed: u64, recipe: Recipe) -> PlannedRun {
+        let of_seed = if arm.stages.is_empty() { String::new() } else { format!("-seed{seed}") };
+        let dir = format!("{}-test-{}{of_seed}", slug(&arm.name), slug(&test.name));
+        let title = format!("{}, test {}, seed {seed}", arm.name, test.name);
+        let dir = self.dir.join("runs").join(dir);
+        PlannedRun { dir, recipe, title, purpose: Purpose::Test, after: None }
     }
 
     /// Writes the results of the runs that are done.

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
+use toolrl_eval::significance::Interval;
 use toolrl_record::{Summary, write_whole};
 
 use crate::arm_run::{Stage, outcomes};
+use crate::cases::{Cases, over_seeds};
 use crate::plan::slug;
 use crate::{ArmRun, Curve, FindingResult, Measure, Plan, Statistic, Study, StudyError, page};
 
@@ -36,6 +38,9 @@ pub struct ArmResult {
     pub runs: Vec<ArmRun>,
     /// Every measure over these seeds.
     pub measures: BTreeMap<Measure, Statistic>,
+    /// The 95 % interval of each over which tasks were asked: the bootstrap of each task's mean over the seeds. None of what is
+    /// no single task's.
+    pub intervals: BTreeMap<Measure, Interval>,
     /// The training reward of the last stage.
     pub curve: Curve,
 }
@@ -49,21 +54,23 @@ impl Results {
         let summaries: Vec<Option<Summary>> =
             plan.runs.iter().map(|run| run.finished()).collect::<Result<_, _>>()?;
         let of_arm = |(number, arm): (usize, &crate::Arm)| {
-            let chains = plan.study.seeds.iter().zip(&plan.chains[number]);
             let mut runs = Vec::new();
             let mut metrics = Vec::new();
-            for (&seed, chain) in chains {
-                let stages: Option<Vec<Stage<'_>>> =
-                    chain.iter().map(|&i| Some((&*plan.runs[i].dir, summaries[i].as_ref()?))).collect();
-                match stages {
-                    Some(stages) if stages.is_empty() => runs.extend(untrained(plan, &summaries, seed)?),
-                    Some(stages) => {
-                        let (run, steps) = ArmRun::read(seed, &stages)?;
-                        runs.push(run);
-                        metrics.push(steps);
+            for (place, &seed) in plan.study.seeds.iter().enumerate() {
+                let of = |&run: &usize| Some((&*plan.runs[run].dir, summaries[run].as_ref()?));
+                let stages: Option<Vec<Stage<'_>>> = plan.chains[number][place].iter().map(of).collect();
+                let tests: Vec<Option<Stage<'_>>> = plan.tests[number][place].iter().map(of).collect();
+                let read = match stages {
+                    None => None,
+                    Some(stages) if !stages.is_empty() => Some(ArmRun::read(seed, &stages)?),
+                    Some(_) if tests.is_empty() => {
+                        untrained(plan, &summaries, seed)?.map(|run| (run, Vec::new()))
                     }
-                    None => {}
-                }
+                    Some(_) => Some((ArmRun { seed, ..ArmRun::default() }, Vec::new())),
+                };
+                let Some((run, steps)) = read else { continue };
+                runs.extend(run.tested(&tests)?);
+                metrics.extend((!steps.is_empty()).then_some(steps));
             }
             Ok(ArmResult::of(&arm.name, runs, Curve::of(&metrics)))
         };
@@ -123,7 +130,9 @@ impl ArmResult {
             Some((m, Statistic::of(values)?))
         };
         let measures = Measure::all().filter_map(over).collect();
-        Self { name: name.to_owned(), runs, measures, curve }
+        let interval = |m: Measure| Some((m, Cases::interval(&over_seeds(m, &runs)?)?));
+        let intervals = Measure::all().filter_map(interval).collect();
+        Self { name: name.to_owned(), measures, intervals, runs, curve }
     }
 
     /// A measure over its seeds.

@@ -21,15 +21,47 @@ pub struct Study {
     /// Settings of every stage, as `KEY=VALUE`; a stage's own come after them.
     #[serde(default)]
     pub set: Vec<String>,
+    /// What becomes of the checkpoints of a run that is finished.
+    #[serde(default)]
+    pub checkpoints: Checkpoints,
     /// What is compared.
     #[serde(rename = "arm")]
     pub arms: Vec<Arm>,
+    /// What each arm's last policy is measured on; where there are none, on what its runs hold out. The first is of held-out
+    /// tasks, which the measures of tasks are then over. The runs' own evaluations are then for choices: the best policy,
+    /// an early stop.
+    #[serde(default, rename = "test", skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<Test>,
     /// How the arms are shown; one table of all by default.
     #[serde(default, rename = "table")]
     pub tables: Vec<Table>,
     /// What is claimed of them.
     #[serde(default, rename = "finding")]
     pub findings: Vec<Finding>,
+}
+
+/// What becomes of the checkpoints of a run that is finished, which hold the optimiser's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checkpoints {
+    /// They stay: such a run can go on.
+    #[default]
+    Keep,
+    /// They are removed; the policy that it left stays.
+    Drop,
+}
+
+/// A test of every arm's last policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// Its name: of its folder, and in lines of progress.
+    pub name: String,
+    /// A recipe of no steps, whose evaluation it is: an embedded one's name, or a file.
+    pub recipe: String,
+    /// Settings, as `KEY=VALUE`.
+    #[serde(default)]
+    pub set: Vec<String>,
 }
 
 /// One way to train a policy.
@@ -82,6 +114,13 @@ pub struct Finding {
     pub by: Measure,
 }
 
+impl Test {
+    /// What is done for it.
+    pub fn stage(&self) -> Stage {
+        Stage { recipe: self.recipe.clone(), set: self.set.clone() }
+    }
+}
+
 impl Study {
     /// Reads a study.
     ///
@@ -112,6 +151,10 @@ impl Study {
         }
         if self.seeds.iter().collect::<BTreeSet<_>>().len() < self.seeds.len() {
             return wrong("a seed is repeated".to_owned());
+        }
+        let tests: BTreeSet<String> = self.tests.iter().map(|test| slug(&test.name)).collect();
+        if tests.len() < self.tests.len() {
+            return wrong("two tests have the same name for files".to_owned());
         }
         let names: BTreeSet<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         if names.len() < self.arms.len() {

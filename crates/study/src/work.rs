@@ -11,7 +11,7 @@ use toolrl_train::{
 };
 
 use crate::plan::same_settings;
-use crate::{Plan, PlannedRun, StudyError};
+use crate::{Checkpoints, Plan, PlannedRun, Purpose, StudyError};
 
 /// When a run of a plan was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,7 @@ impl<'a> Work<'a> {
                     (planned.run(registry, known, stop, observer.of_run()).await?, When::Now)
                 }
             };
+            planned.leave(self.plan.study.checkpoints)?;
             taken.done(&summary, when, observer)?;
         }
         Ok(())
@@ -136,7 +137,9 @@ impl Taken<'_> {
         let (work, runs) = (self.work, &self.work.plan.runs);
         let mut state = work.state();
         state.places[self.run] = Place::Done;
-        state.evaluated.keep(&runs[self.run], summary);
+        if runs[self.run].purpose == Purpose::Training {
+            state.evaluated.keep(&runs[self.run], summary);
+        }
         state.fresh += u32::from(when == When::Now);
         let left = runs.iter().filter(|run| !run.dir.join("summary.json").exists()).count();
         let each = work.clock.elapsed().as_secs_f64() / f64::from(state.fresh.max(1));
@@ -159,6 +162,18 @@ impl Drop for Taken<'_> {
 }
 
 impl PlannedRun {
+    /// Removes what a finished run has no use for: a test's copy of the policy, and checkpoints where the study drops them.
+    fn leave(&self, checkpoints: Checkpoints) -> Result<(), StudyError> {
+        let of_test = (self.purpose == Purpose::Test).then_some("final");
+        let dropped = (checkpoints == Checkpoints::Drop).then_some("checkpoints");
+        for dir in of_test.into_iter().chain(dropped).map(|name| self.dir.join(name)) {
+            if dir.exists() {
+                std::fs::remove_dir_all(&dir).map_err(StudyError::io(&dir))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Does the run, or the rest of it.
     async fn run(
         &self,

@@ -29,8 +29,10 @@ pub struct BfclSettings {
     /// Whether a dot in a function's name is an underscore for the model. Some servers refuse tools with
     /// dots in their names, so it is for a native handler behind such a server.
     pub names: Names,
-    /// The most cases of a category; they are the first.
+    /// The most cases of a category; they are the first, unless they are drawn.
     pub per_category: Option<usize>,
+    /// The seed by which these are drawn. Neighbours in a category's file are often of one kind, and so the first of all.
+    pub drawn: Option<u64>,
 }
 
 impl BfclSettings {
@@ -45,6 +47,7 @@ impl BfclSettings {
             prompts: PromptFile::builtin()?,
             names: Names::Dotted,
             per_category: None,
+            drawn: None,
         })
     }
 }
@@ -72,8 +75,9 @@ impl Bfcl {
         let most = settings.per_category.unwrap_or(usize::MAX);
         let mut cases: Vec<Case> = Vec::new();
         for category in &settings.categories {
-            let of_category = benchmark.cases().filter(|case| case.category == *category);
-            cases.extend(of_category.take(most).cloned());
+            let of_category: Vec<&Case> =
+                benchmark.cases().filter(|case| case.category == *category).collect();
+            cases.extend(taken(of_category, most, settings.drawn).into_iter().cloned());
         }
         if let Some(case) = cases.iter().find(|case| case.category.rule() == Rule::NotRun) {
             let (id, category) = (case.id.clone(), case.category);
@@ -117,6 +121,18 @@ impl Bfcl {
         let tools = tools.iter().map(|tool| serde_json::from_str(&tool.to_string()));
         tools.collect::<Result<_, _>>().map_err(|source| BenchmarkError::Tool { id: id.into(), source })
     }
+}
+
+/// At most so many cases, in their order: the first, or those of which a hash with the seed is least, so that fewer are among
+/// more.
+fn taken(cases: Vec<&Case>, most: usize, drawn: Option<u64>) -> Vec<&Case> {
+    let Some(seed) = drawn else { return cases.into_iter().take(most).collect() };
+    let hash = |case: &&Case| of_text(&format!("{seed} {}", case.id));
+    let mut ranked: Vec<usize> = (0..cases.len()).collect();
+    ranked.sort_by_cached_key(|&place| hash(&cases[place]));
+    ranked.truncate(most);
+    ranked.sort_unstable();
+    ranked.into_iter().map(|place| cases[place]).collect()
 }
 
 /// Tools as a template or a server takes them.

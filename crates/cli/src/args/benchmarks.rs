@@ -146,6 +146,9 @@ pub struct BfclArgs {
     /// Run the first N cases of each category
     #[arg(long, value_name = "N")]
     pub per_category: Option<usize>,
+    /// Draw these N by this seed, where neighbours in a category's file are often of one kind
+    #[arg(long, value_name = "SEED", requires = "per_category")]
+    pub drawn: Option<u64>,
     /// Who words prompts and reads calls: toolrl; or the model's own template, its calls read in the dialect that it
     /// writes (native) or in one by name (hermes, llama3_json, ...), or as bfcl-eval's handlers read them (native-hermes,
     /// native-json)

@@ -12,6 +12,9 @@ Embedded studies:
           one on two cores
   paper   the paper's whole comparison on the tiny policy: methods, length rewards, scales, granularity, GDPO,
           and the members of the GRPO family; three seeds; hours
+  claim   the paper's claim on SmolLM2-135M-Instruct in the wide world: fine-tuning on 400 and on 4,000 demonstrations,
+          GRPO and PPO after the 400, other rewards, controls; three seeds; days. A part of it in some hours:
+          toolrl study claim --only "raw,SFT 400,SFT 400+GRPO" --seeds 1 --policy DIR --bfcl DIR --api-bank DIR
 
 A study that is cut off goes on where it was when it is started again. The folder gets runs/ (a run directory
 each, as of toolrl train), study.json, report.html (tables, curves, findings), tables.md and curves-*.svg. Standard output
@@ -38,11 +41,20 @@ pub struct StudyArgs {
     /// key that a stage's method lacks is refused: choose arms that have it by --only
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
+    /// The policy that arms start from: a model directory, or a name on the Hub [default: the study's]
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<String>,
+    /// The folder of BFCL's data, for a study with a test on it; without it such a test is left out
+    #[arg(long, value_name = "DIR")]
+    pub bfcl: Option<PathBuf>,
+    /// The folder of API-Bank's data, likewise
+    #[arg(long, value_name = "DIR")]
+    pub api_bank: Option<PathBuf>,
     /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipes']
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Runs at a time, each with its share of the cores, which tiny policies use better than runs one after another do
-    /// [default: one a core, at most 8, for an embedded study; 1 for a file's; on a GPU always 1]
+    /// [default: one a core, at most 8, for quick and paper; 1 for others; on a GPU always 1]
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZeroUsize>,
     /// Print the study as it would be done, and do nothing

@@ -55,7 +55,8 @@ fn settings(args: &BfclArgs, prompts: PromptFile) -> anyhow::Result<BfclSettings
     let names = if is_served { Names::Underscored } else { Names::Dotted };
     let defaults = BfclSettings::new()?;
     let categories = categories(&args.categories)?.unwrap_or(defaults.categories);
-    Ok(BfclSettings { categories, handler, prompts, names, per_category: args.per_category })
+    let (per_category, drawn) = (args.per_category, args.drawn);
+    Ok(BfclSettings { categories, handler, prompts, names, per_category, drawn })
 }
 
 /// The handler; of `native` that of the dialect which the policy's own template writes. A server's is not to be seen, and

@@ -47,7 +47,6 @@ fn config(args: &DataWorldArgs) -> WideConfig {
         min_tools: args.min_tools.unwrap_or(default.min_tools),
         max_tools: args.max_tools.unwrap_or(default.max_tools),
         thoughts: if args.thoughts { Thoughts::Short } else { Thoughts::None },
-        max_chars: default.max_chars,
-        mix: default.mix,
+        ..default
     }
 }

@@ -31,6 +31,9 @@ pub struct WideConfig {
     pub max_chars: usize,
     /// What gold replies think first. Default: nothing.
     pub thoughts: Thoughts,
+    /// Whose gold reply a training task has. Default: its own.
+    #[serde(skip_serializing_if = "GoldOf::is_own")]
+    pub gold: GoldOf,
     /// How often each kind of task comes.
     pub mix: WideMix,
 }
@@ -44,6 +47,23 @@ pub enum Thoughts {
     None,
     /// A sentence that says why. ToolRL's dialect wants thoughts.
     Short,
+}
+
+/// Whose gold reply a training task has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GoldOf {
+    /// Its own.
+    #[default]
+    Own,
+    /// Another task's, each one's once: a control, of what is learnt from replies of the right kind to other requests.
+    Another,
+}
+
+impl GoldOf {
+    fn is_own(&self) -> bool {
+        *self == Self::Own
+    }
 }
 
 impl Thoughts {
@@ -115,6 +135,7 @@ impl Default for WideConfig {
             max_tools: 4,
             max_chars: 1_800,
             thoughts: Thoughts::None,
+            gold: GoldOf::Own,
             mix: WideMix::default(),
         }
     }

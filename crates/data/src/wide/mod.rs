@@ -36,7 +36,7 @@ use task::{Maker, Task};
 use values::{Day, Draw};
 use words::Words;
 
-pub use config::{Thoughts, WideConfig, WideMix};
+pub use config::{GoldOf, Thoughts, WideConfig, WideMix};
 
 /// The generator.
 pub struct WideWorld<'a> {
@@ -59,10 +59,11 @@ impl<'a> WideWorld<'a> {
     /// [`DataError::World`] for settings out of range or when the settings allow too few distinct tasks.
     pub fn generate(config: &'a WideConfig) -> Result<WorldTasks, DataError> {
         let world = Self::new(config)?;
-        Ok(WorldTasks {
-            train: world.part(Part::Train, config.train)?,
-            held_out: world.part(Part::HeldOut, config.held_out)?,
-        })
+        let mut train = world.part(Part::Train, config.train)?;
+        if config.gold == GoldOf::Another {
+            exchange_gold(&mut train, config.seed);
+        }
+        Ok(WorldTasks { train, held_out: world.part(Part::HeldOut, config.held_out)? })
     }
 
     fn new(config: &'a WideConfig) -> Result<Self, DataError> {
@@ -147,6 +148,15 @@ impl<'a> WideWorld<'a> {
     }
 }
 
+/// Gives each task the gold reply of the one behind it in a random round of all.
+fn exchange_gold(tasks: &mut [Sample], seed: u64) {
+    let mut round: Vec<usize> = (0..tasks.len()).collect();
+    Rng::new(seed, &[WIDE, EXCHANGE]).shuffle(&mut round);
+    let mut golds: Vec<Gold> = round.iter().map(|&task| tasks[task].gold.clone()).collect();
+    golds.rotate_left(tasks.len().min(1));
+    round.into_iter().zip(golds).for_each(|(task, gold)| tasks[task].gold = gold);
+}
+
 /// The length of a prompt, without what a chat template adds.
 fn chars(messages: &[Message], tools: &[Value]) -> usize {
     let called = |message: &Message| message.tool_calls.as_ref().map_or(0, |calls| calls.to_string().len());
@@ -156,3 +166,6 @@ fn chars(messages: &[Message], tools: &[Value]) -> usize {
 
 /// Keeps the random numbers of this world apart from those of the other.
 const WIDE: u64 = 0x77;
+
+/// Keeps those of the exchange of gold replies apart from its tasks'.
+const EXCHANGE: u64 = 0x6578;

@@ -1,5 +1,7 @@
 //! The paired permutation test.
 
+use super::split_mix::SplitMix;
+
 /// Up to so many differences every assignment of signs is looked at.
 const EXACT: usize = 16;
 
@@ -45,16 +47,4 @@ fn signed_sum(differences: &[f64], signs: &[u64]) -> f64 {
         signed.sum()
     };
     differences.chunks(64).zip(signs).map(of_word).sum()
-}
-
-/// SplitMix64 (Steele, Lea and Flood, 2014). The draws are the same each time: a p is a figure of the outcomes alone.
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ z >> 31
-    }
 }

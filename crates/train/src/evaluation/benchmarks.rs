@@ -90,9 +90,9 @@ impl LoadedBenchmark {
 
 fn load(config: &BenchmarkConfig, dialect: &'static dyn Dialect) -> Result<Box<dyn Benchmark>, TrainError> {
     Ok(match config {
-        BenchmarkConfig::Bfcl { data, categories, per_category, handler, prompt, .. } => {
+        BenchmarkConfig::Bfcl { data, categories, per_category, drawn, handler, prompt, .. } => {
             let settings = bfcl_settings(categories, (handler, dialect), prompt.as_deref())?;
-            let settings = BfclSettings { per_category: *per_category, ..settings };
+            let settings = BfclSettings { per_category: *per_category, drawn: *drawn, ..settings };
             Box::new(Bfcl::load(&Sources::new(data), settings)?)
         }
         BenchmarkConfig::ApiBank { data, .. } => Box::new(ApiBank::load(data)?),

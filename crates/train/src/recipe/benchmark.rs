@@ -16,8 +16,10 @@ pub enum BenchmarkConfig {
         /// counts by default.
         #[serde(default)]
         categories: Vec<String>,
-        /// The first so many cases of each category.
+        /// So many cases of each category: the first.
         per_category: Option<usize>,
+        /// They are drawn by this seed instead.
+        drawn: Option<u64>,
         /// Who words the prompts and reads the replies: `toolrl`, or `native` for the model's own template.
         #[serde(default = "toolrl")]
         handler: String,

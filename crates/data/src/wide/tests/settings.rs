@@ -2,7 +2,7 @@
 
 use crate::random::hash;
 use crate::wide::words::Words;
-use crate::wide::{Thoughts, WideConfig, WideMix, WideWorld};
+use crate::wide::{GoldOf, Thoughts, WideConfig, WideMix, WideWorld};
 use crate::world::WorldTasks;
 use crate::{Sample, describe};
 
@@ -73,6 +73,26 @@ fn some_domains_alone_and_thoughts() {
         "{domains:?}"
     );
     assert!(tasks.iter().all(|sample| sample.gold.starts_with("<think> ")));
+}
+
+/// The control: the same prompts and the same gold replies, none of them with its own.
+#[test]
+fn gold_replies_of_other_tasks() {
+    let own = generate(300, 20);
+    let config = WideConfig { gold: GoldOf::Another, train: 300, held_out: 20, ..WideConfig::default() };
+    let other = WideWorld::generate(&config).unwrap();
+    assert_eq!(other.held_out, own.held_out);
+    let pairs = || own.train.iter().zip(&other.train);
+    assert!(pairs().all(|(own, other)| (&own.id, &own.messages, own.kind) == (&other.id, &other.messages, other.kind)));
+    let of_own = pairs().filter(|(own, other)| own.gold.text() == other.gold.text()).count();
+    assert!(of_own < 10, "words such as \"it's done\" are several tasks': {of_own}");
+    let sorted = |samples: &[Sample]| {
+        let mut golds: Vec<String> = samples.iter().map(|sample| sample.gold.text().to_owned()).collect();
+        golds.sort();
+        golds
+    };
+    assert_eq!(sorted(&own.train), sorted(&other.train));
+    assert_eq!(WideWorld::generate(&config).unwrap().train, other.train);
 }
 
 #[test]
