@@ -42,6 +42,14 @@ pub enum BenchmarkError {
         /// What is wrong.
         source: serde_json::Error,
     },
+    /// A case's prompt, as the data has it, cannot be read as messages and tools.
+    #[error("case {id}: its prompt: {problem}")]
+    Prompt {
+        /// The case.
+        id: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// A prompt cannot be rendered or tokenized.
     #[error(transparent)]
     Chat(#[from] ChatError),

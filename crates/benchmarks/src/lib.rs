@@ -40,7 +40,7 @@ mod replier;
 mod report;
 mod run;
 
-pub use api_bank::ApiBank;
+pub use api_bank::{ApiBank, Wording};
 pub use bamboogle::{Bamboogle, ExactMatch, Judge, LocalIndex, ModelJudge, Search, SearchService};
 pub use benchmark::{Benchmark, CaseKey, Score, Unit};
 pub use bfcl::{Bfcl, BfclSettings, export};

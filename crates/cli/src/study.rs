@@ -76,7 +76,8 @@ fn jobs(args: &StudyArgs) -> usize {
     if !on_cpu {
         return 1;
     }
-    let default = if TINY.contains(&args.study.as_str()) { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
+    let default =
+        if TINY.contains(&args.study.as_str()) { rayon::current_num_threads().min(MOST_JOBS) } else { 1 };
     args.jobs.map_or(default, NonZeroUsize::get)
 }
 
@@ -108,7 +109,9 @@ fn with_data(
             BenchmarkConfig::ApiBank { data, .. } => (data, &args.api_bank),
             BenchmarkConfig::Bamboogle { .. } => continue,
         };
-        data.clone_from(given.as_ref().unwrap_or(data));
+        if let Some(given) = given {
+            data.clone_from(given);
+        }
     }
     Ok(recipe)
 }
@@ -218,7 +221,11 @@ impl StudyObserver for Lines {
             (0, _) => format!("reward {:.3}, exact {:.1} %", new.mean_reward, percent(new)),
             _ => {
                 let (before, after) = (old.mean_reward, new.mean_reward);
-                format!("reward {before:.3} -> {after:.3}, exact {:.1} -> {:.1} %", percent(old), percent(new))
+                format!(
+                    "reward {before:.3} -> {after:.3}, exact {:.1} -> {:.1} %",
+                    percent(old),
+                    percent(new)
+                )
             }
         };
         eprintln!("{done}/{all} {title}: {found}, {when}{rest}");

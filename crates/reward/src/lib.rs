@@ -74,6 +74,7 @@ pub use format::{Format, FormatSettings};
 pub use length::{Length, LengthSettings, LengthTarget};
 pub use parts::{Part, PartId, parts};
 pub use preset::PRESETS;
+pub use random::Random;
 pub use reference::{Asked, Reference};
 pub use registry::{Registry, settings};
 pub use rouge_values::{RougeValues, RougeValuesSettings};

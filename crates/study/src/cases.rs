@@ -105,3 +105,59 @@ pub(crate) fn over_seeds(measure: Measure, runs: &[ArmRun]) -> Option<Vec<Cases<
     means.for_each(|sum| *sum /= runs.len() as f64);
     Some(first)
 }
+
+#[cfg(test)]
+mod tests {
+    use toolrl_benchmarks::Outcome;
+
+    use super::*;
+
+    /// Right cases by category, as `1` and `0`.
+    fn run(categories: &[(&str, &str)]) -> ArmRun {
+        let of_category = |(group, rights): &(&str, &str)| -> Vec<Outcome> {
+            let case = |(number, right)| Outcome {
+                id: format!("{group}_{number}"),
+                group: (*group).to_owned(),
+                right: right == '1',
+                ..Outcome::default()
+            };
+            rights.chars().enumerate().map(case).collect()
+        };
+        let outcomes = categories.iter().flat_map(of_category).collect();
+        ArmRun { benchmarks: [("bfcl".to_owned(), outcomes)].into(), ..ArmRun::default() }
+    }
+
+    #[test]
+    fn a_score_of_several_categories_is_the_mean_of_their_means() {
+        let categories = [("simple", "1100"), ("java", "10"), ("multiple", "1"), ("irrelevance", "1110")];
+        let run = run(&categories);
+        // (mean of 1/2 and 1/2, and 1) / 2; the parallel categories were not run.
+        assert_eq!(Measure::BfclNonLiveAst.of(&run), Some(0.75));
+        assert_eq!(Measure::BfclIrrelevance.of(&run), Some(0.75));
+        assert_eq!((Measure::BfclLiveSimple.of(&run), Measure::ApiBankLevel1.of(&run)), (None, None));
+        let cases = Measure::BfclNonLiveAst.cases(&run).unwrap();
+        let weights: Vec<f64> = cases.iter().map(|cases| cases.weight).collect();
+        assert_eq!(weights, [0.25, 0.25, 0.5]);
+        let Interval { low, high } = Cases::interval(&cases).unwrap();
+        assert!(low < 0.75 && high > 0.75, "{low} {high}");
+    }
+
+    #[test]
+    fn arms_are_compared_case_by_case_over_their_seeds() {
+        let better = [
+            run(&[("multiple", "111101"), ("parallel", "11")]),
+            run(&[("multiple", "111100"), ("parallel", "11")]),
+        ];
+        let worse = [
+            run(&[("multiple", "000000"), ("parallel", "11")]),
+            run(&[("multiple", "0000"), ("parallel", "11")]),
+        ];
+        let [better, worse] =
+            [&better, &worse].map(|runs| over_seeds(Measure::BfclNonLiveAst, runs).unwrap());
+        assert_eq!(worse[0].values.len(), 4, "cases that every seed was asked");
+        assert_eq!(better[0].values["multiple_5"], 0.5);
+        // Four cases of four differ, by as much: 2 of 16 assignments of signs are as far from 0.
+        assert_eq!(Cases::paired(&better, &worse), Some(0.125));
+        assert_eq!(over_seeds(Measure::ApiBankLevel1, &[run(&[("multiple", "1")])]), None);
+    }
+}

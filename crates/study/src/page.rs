@@ -32,7 +32,8 @@ pub fn page(results: &Results) -> Result<String, RecordError> {
 fn shown(results: &Results, table: &Table) -> Value {
     let measures = measures(results, table);
     let row = |arm: &ArmResult| {
-        let cells: Vec<String> = measures.iter().map(|&measure| cell(arm, measure, &results.study.tests)).collect();
+        let cells: Vec<String> =
+            measures.iter().map(|&measure| cell(arm, measure, &results.study.tests)).collect();
         context! { name => &arm.name, seeds => arm.runs.len(), cells, cost => cost(arm) }
     };
     context! {
@@ -66,7 +67,8 @@ pub fn markdown(results: &Results) -> String {
         }
         out.push('\n');
         if let Some((kinds, rows)) = by_kind(results, &table) {
-            let heads: Vec<&str> = ["exact, by kind of task"].into_iter().chain(kinds).collect();
+            let heads: Vec<&str> =
+                ["exact, by kind of task"].into_iter().chain(kinds.iter().map(String::as_str)).collect();
             out += &format!("|{}\n|{}\n", line(&heads), "---|".repeat(heads.len()));
             rows.iter().for_each(|row| out += &format!("|{}\n", line(row)));
             out.push('\n');
@@ -139,15 +141,17 @@ fn cell(arm: &ArmResult, measure: Measure, tests: &[Test]) -> String {
         true => format!(" [{:.1}, {:.1}]", 100.0 * low, 100.0 * high),
         false => format!(" [{low:.2}, {high:.2}]"),
     });
-    arm.statistic(measure)
-        .map_or_else(|| "–".to_owned(), |s| s.text(measure) + &interval.unwrap_or_default())
+    arm.statistic(measure).map_or_else(|| "–".to_owned(), |s| s.text(measure) + &interval.unwrap_or_default())
 }
 
 /// The share of exact replies by kind of task: the kinds, and a row of cells an arm. Of studies with tests of their own.
-fn by_kind<'r>(results: &'r Results, table: &Table) -> Option<(Vec<&'r str>, Vec<Vec<String>>)> {
+fn by_kind(results: &Results, table: &Table) -> Option<(Vec<String>, Vec<Vec<String>>)> {
     let arms = arms(results, table);
-    let kinds: BTreeSet<&str> =
-        arms.iter().flat_map(|arm| &arm.runs).flat_map(|run| run.after.by_kind.keys().map(String::as_str)).collect();
+    let kinds: BTreeSet<&str> = arms
+        .iter()
+        .flat_map(|arm| &arm.runs)
+        .flat_map(|run| run.after.by_kind.keys().map(String::as_str))
+        .collect();
     let cell = |arm: &ArmResult, kind: &str| {
         let values = arm.runs.iter().filter_map(|run| Some(run.after.by_kind.get(kind)?.exact_call_rate));
         Statistic::of(values.collect()).map_or_else(|| "–".to_owned(), |s| s.text(Measure::Exact))
@@ -156,7 +160,8 @@ fn by_kind<'r>(results: &'r Results, table: &Table) -> Option<(Vec<&'r str>, Vec
         std::iter::once(arm.name.clone()).chain(kinds.iter().map(|kind| cell(arm, kind))).collect()
     };
     let rows = arms.iter().map(row).collect();
-    (!results.study.tests.is_empty() && !kinds.is_empty()).then(|| (kinds.into_iter().collect(), rows))
+    let kinds: Vec<String> = kinds.into_iter().map(str::to_owned).collect();
+    (!results.study.tests.is_empty() && !kinds.is_empty()).then_some((kinds, rows))
 }
 
 /// The arms' training rewards, means over the seeds; none where no arm samples.

@@ -270,6 +270,35 @@ by = "reward"
         assert_eq!([set(0), set(3)], [(1, 4), (2, 8)], "a stage's settings come after the study's");
     }
 
+    /// The plan of two seeds with two tests.
+    pub(crate) fn tested_plan(dir: &Path) -> Plan {
+        let test = |name: &str, slots: u32| {
+            format!("[[test]]\nname = \"{name}\"\nrecipe = \"sft\"\nset = [\"slots={slots}\"]\n")
+        };
+        let text = format!("{STUDY}{}{}", test("world", 5), test("BFCL", 6));
+        Plan::of(Study::parse(&text).unwrap(), dir, Path::new("start"), recipe).unwrap()
+    }
+
+    #[test]
+    fn tests_are_of_what_an_arm_left_and_the_start_is_tested_once() {
+        let plan = tested_plan(Path::new("out"));
+        assert_eq!(plan.tests[0], [vec![0, 1], vec![0, 1]], "one policy, whatever the seed");
+        assert_eq!(plan.tests[1..], [vec![vec![3, 4], vec![9, 10]], vec![vec![6, 7], vec![12, 13]]]);
+        assert_eq!(plan.chains[2], [vec![2, 5], vec![8, 11]]);
+        let of = |run: usize| {
+            let PlannedRun { dir, recipe, after, purpose, .. } = &plan.runs[run];
+            (dir.clone(), recipe.policy.clone(), recipe.slots, *after, *purpose)
+        };
+        let policy = |dir: &str| Some(PolicySource::Dir(dir.into()));
+        let start = ("out/runs/raw-test-world".into(), policy("start"), 5, None, Purpose::Test);
+        assert_eq!(of(0), start);
+        let left = "out/runs/sft-stage1-seed2/final";
+        let second = ("out/runs/sft-test-bfcl-seed2".into(), policy(left), 6, Some(8), Purpose::Test);
+        assert_eq!(of(10), second);
+        let twice = STUDY.replace("[[arm]]\nname = \"raw\"", "[[test]]\nname = \"a\"\nrecipe = \"sft\"\n[[test]]\nname = \"A\"\nrecipe = \"sft\"\n[[arm]]\nname = \"raw\"");
+        assert!(Study::parse(&twice).unwrap_err().to_string().contains("two tests"));
+    }
+
     #[test]
     fn a_recipe_that_cannot_be_resolved_is_named_with_its_arm() {
         let text = STUDY.replace("slots=8", "slotz=8");

@@ -149,10 +149,10 @@ impl ArmResult {
 
 #[cfg(test)]
 mod tests {
-    use toolrl_record::{GrpoMetrics, Spread, StepDetail, StepLog, StepMetrics};
+    use toolrl_record::{GrpoMetrics, Spread, StepDetail, StepLog, StepMetrics, outcomes_path};
 
     use super::*;
-    use crate::plan::tests::{plan, summary};
+    use crate::plan::tests::{plan, summary, tested_plan};
     use crate::{CurvePoint, Verdict};
 
     fn row(step: u64, detail: StepDetail) -> StepMetrics {
@@ -232,5 +232,45 @@ mod tests {
         for name in ["study.json", "tables.md", "report.html", "curves-small.svg"] {
             assert!(dir.path().join(name).exists(), "{name}");
         }
+    }
+
+    #[test]
+    fn an_arm_is_measured_by_the_studys_tests_once_the_first_is_done() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = tested_plan(dir.path());
+        let arms = |plan: &Plan| {
+            let results = Results::read(plan).unwrap();
+            let rewards = |arm: &ArmResult| arm.statistic(Measure::Reward).map(|reward| reward.values);
+            results.arms.iter().map(rewards).collect::<Vec<_>>()
+        };
+        // Fine-tuning with the first seed, its second test, and the test of the start.
+        for run in [2, 4, 0] {
+            finish(&plan, run, [0.0, 9.0], &[]);
+        }
+        assert_eq!(arms(&plan), [Some(vec![9.0, 9.0]), None, None], "the start is tested once for all seeds");
+        finish(&plan, 3, [0.5, 0.5], &[]);
+        let log = outcomes_path(&plan.runs[4].dir, 0, "bfcl");
+        std::fs::create_dir_all(log.parent().unwrap()).unwrap();
+        let case = |id: &str, right: bool| {
+            format!(
+                r#"{{"id": "{id}", "group": "live_simple", "right": {right}, "failure": null, "asked": "", "expected": "",
+                    "replies": [], "tokens": 1, "cut": 0, "refused": 0}}"#
+            )
+            .replace('\n', " ")
+        };
+        let header =
+            r#"{"form": "", "benchmark": "bfcl", "model": "", "handler": "", "data": "", "sampling": ""}"#;
+        let lines =
+            [header.to_owned(), case("a", true), case("b", true), case("c", false), "{\"torn".to_owned()];
+        std::fs::write(&log, lines.join("\n")).unwrap();
+        assert_eq!(arms(&plan)[1], Some(vec![0.5]), "the run's own evaluation is for choices");
+        let results = Results::read(&plan).unwrap();
+        let arm = results.arm("SFT").unwrap();
+        assert_eq!((arm.runs[0].seconds, arm.runs[0].tokens_trained), (30.0, 7), "what training cost");
+        let live = arm.statistic(Measure::BfclLiveSimple).unwrap();
+        assert_eq!(live.values, [2.0 / 3.0]);
+        assert!(arm.intervals[&Measure::BfclLiveSimple].low < live.mean);
+        let table = page::markdown(&results);
+        assert!(table.contains("BFCL live simple") && table.contains("66.7 % ["), "{table}");
     }
 }

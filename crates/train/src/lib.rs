@@ -57,10 +57,10 @@ pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
 pub use recipe::{
-    AdaptersOn, BenchmarkConfig, BestBy, CompletionsConfig, CreditKind, CriticConfig, DataSource,
-    DifficultyConfig, DpoConfig, EarlyStop, EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet, FilesConfig,
-    FinalPolicy, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method, MixPart,
-    MomentStorage, OfflineConfig, OnFault, OptimizerConfig, Overlong, OverlongPrompts, PassOrder,
+    AdaptersOn, ApiBankHandler, BenchmarkConfig, BestBy, CompletionsConfig, CreditKind, CriticConfig,
+    DataSource, DifficultyConfig, DpoConfig, EarlyStop, EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet,
+    FilesConfig, FinalPolicy, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method,
+    MixPart, MomentStorage, OfflineConfig, OnFault, OptimizerConfig, Overlong, OverlongPrompts, PassOrder,
     PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy, RestConfig, RestLength, RlConfig,
     Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig, Truncated,
 };

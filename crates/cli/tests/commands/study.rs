@@ -101,6 +101,58 @@ fn a_study_that_was_cut_off_does_what_is_left() {
     }
 }
 
+/// Policies are measured by a study's own tests, a benchmark among them; where the benchmark's data is not there, without it.
+#[test]
+fn what_arms_leave_is_tested() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = study_file(dir.path());
+    let tests = r#"
+        [[test]]
+        name = "others"
+        recipe = "laptop-test"
+        set = ["data.world.seed=5", "data.world.train=8", "data.world.held_out=3", "train.steps=0"]
+        [[test]]
+        name = "bfcl"
+        recipe = "laptop-test"
+        set = ["train.steps=0", "eval.limit=0", "eval.benchmarks=[{ benchmark = 'bfcl', data = 'nowhere', categories = ['simple', 'irrelevance'], per_category = 1, drawn = 3, max_new_tokens = 8 }]"]
+    "#;
+    let text = std::fs::read_to_string(dir.path().join(&study)).unwrap();
+    let text = text.replacen("seeds = [1, 2]", "seeds = [1]\ncheckpoints = \"drop\"", 1);
+    let study = file(dir.path(), "tested.toml", format!("{text}{tests}"));
+    let without = toolrl(dir.path(), &["study", &study, "--only", "raw,SFT"]);
+    assert!(without.stderr.contains("test \"bfcl\" is left out: there is no nowhere"), "{}", without.stderr);
+    assert_eq!(
+        lines(&without),
+        ["1/3 raw, test others, seed 1", "2/3 SFT, seed 1", "3/3 SFT, test others, seed 1"]
+    );
+    without.ok();
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/bfcl_v3");
+    let ran = toolrl(dir.path(), &["study", &study, "--bfcl", fixtures]);
+    assert_eq!(ran.stderr.matches(", before").count(), 3, "the tests are made up for: {}", ran.stderr);
+    let table = ran.ok();
+    assert!(table.contains("BFCL irrelevance") && table.contains("| exact, by kind of task |"), "{table}");
+    let out = dir.path().join("studies/mine");
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("study.json")).unwrap()).unwrap();
+    for arm in json["arms"].as_array().unwrap() {
+        assert_eq!(arm["runs"][0]["after"]["tasks"], 3, "the test's tasks: {arm}");
+        let irrelevance = arm["measures"]["bfcl_irrelevance"]["mean"].as_f64().unwrap();
+        assert!(irrelevance == 0.0 || irrelevance == 1.0);
+        assert!(arm["intervals"]["reward"]["low"].as_f64() <= arm["measures"]["reward"]["mean"].as_f64());
+    }
+    let runs = out.join("runs");
+    assert!(!runs.join("sft-test-others-seed1/final").exists(), "a test leaves no policy");
+    assert!(runs.join("sft-grpo-stage2-seed1/final").exists());
+    let kept = runs.join("sft-grpo-stage2-seed1/checkpoints");
+    assert!(!kept.exists(), "{}", kept.display());
+    // A test that was cut off is done anew, and nothing else.
+    std::fs::remove_file(runs.join("sft-test-bfcl-seed1/summary.json")).unwrap();
+    let again = toolrl(dir.path(), &["study", &study, "--bfcl", fixtures]);
+    assert_eq!(again.stderr.matches(", before").count(), lines(&again).len() - 1, "{}", again.stderr);
+    again.ok();
+    let message = toolrl(dir.path(), &["study", &study, "--bfcl", "gone"]).error();
+    assert!(message.contains("gone: no such folder"), "{message}");
+}
+
 #[test]
 fn a_failed_run_ends_a_study_side_by_side() {
     let dir = tempfile::tempdir().unwrap();
@@ -130,7 +182,7 @@ fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
         assert!(message.contains(part), "{args:?}: {message}");
     }
     // Every arm of an embedded study can be resolved.
-    for name in ["quick", "paper"] {
+    for name in ["quick", "paper", "claim"] {
         toolrl(dir.path(), &["study", name, "--dry-run"]).ok();
     }
     // What the command line sets comes after what a stage does.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use toolrl_bamboogle::DialogueSettings;
 use toolrl_benchmarks::{
     ApiBank, Bamboogle, Benchmark, Bfcl, BfclSettings, ExactMatch, Header, LocalIndex, LocalPolicy,
-    OutcomeLog, RunSettings, run,
+    OutcomeLog, RunSettings, Wording, run,
 };
 use toolrl_bfcl::{BfclError, Category, Handler, PromptFile, Sources};
 use toolrl_chat::Chat;
@@ -15,7 +15,7 @@ use toolrl_policy::Policy;
 use toolrl_record::EvaluationRow;
 use toolrl_rollout::SamplerSource;
 
-use crate::{BenchmarkConfig, Observer, Recipe, TrainError};
+use crate::{ApiBankHandler, BenchmarkConfig, Observer, Recipe, TrainError};
 
 /// A benchmark with its data in memory.
 pub(crate) struct LoadedBenchmark {
@@ -95,7 +95,12 @@ fn load(config: &BenchmarkConfig, dialect: &'static dyn Dialect) -> Result<Box<d
             let settings = BfclSettings { per_category: *per_category, drawn: *drawn, ..settings };
             Box::new(Bfcl::load(&Sources::new(data), settings)?)
         }
-        BenchmarkConfig::ApiBank { data, .. } => Box::new(ApiBank::load(data)?),
+        BenchmarkConfig::ApiBank { data, handler, .. } => {
+            Box::new(ApiBank::load(data)?.worded(match handler {
+                ApiBankHandler::Toolrl => Wording::Released,
+                ApiBankHandler::Native => Wording::Native(dialect),
+            }))
+        }
         BenchmarkConfig::Bamboogle { data, documents, .. } => {
             let search = Box::new(LocalIndex::of_folder(documents)?);
             Box::new(Bamboogle::load(data, DialogueSettings::default(), search, Box::new(ExactMatch))?)

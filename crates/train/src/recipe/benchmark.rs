@@ -33,6 +33,10 @@ pub enum BenchmarkConfig {
     ApiBank {
         /// The folder of its files.
         data: PathBuf,
+        /// Who words the prompts and reads the replies: `toolrl`, the data's own text, or `native` for the model's own
+        /// template and dialect.
+        #[serde(default)]
+        handler: ApiBankHandler,
         /// The first so many cases.
         limit: Option<usize>,
         /// The limit on new tokens of a reply.
@@ -51,6 +55,17 @@ pub enum BenchmarkConfig {
         #[serde(default = "max_new_tokens")]
         max_new_tokens: usize,
     },
+}
+
+/// Who words API-Bank's prompts and reads the replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiBankHandler {
+    /// The data's own text, as in the paper.
+    #[default]
+    Toolrl,
+    /// The model's own template, which is given the tools and the dialogue of that text.
+    Native,
 }
 
 impl BenchmarkConfig {

@@ -36,7 +36,7 @@ use toolrl_trackers::TrackerConfig;
 use crate::TrainError;
 
 pub use adapters::StartAdapters;
-pub use benchmark::BenchmarkConfig;
+pub use benchmark::{ApiBankHandler, BenchmarkConfig};
 pub use completions::CompletionsConfig;
 pub use data::{DataSource, FilesConfig, MixPart};
 pub use dpo::DpoConfig;

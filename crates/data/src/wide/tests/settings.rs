@@ -83,7 +83,11 @@ fn gold_replies_of_other_tasks() {
     let other = WideWorld::generate(&config).unwrap();
     assert_eq!(other.held_out, own.held_out);
     let pairs = || own.train.iter().zip(&other.train);
-    assert!(pairs().all(|(own, other)| (&own.id, &own.messages, own.kind) == (&other.id, &other.messages, other.kind)));
+    assert!(
+        pairs().all(
+            |(own, other)| (&own.id, &own.messages, own.kind) == (&other.id, &other.messages, other.kind)
+        )
+    );
     let of_own = pairs().filter(|(own, other)| own.gold.text() == other.gold.text()).count();
     assert!(of_own < 10, "words such as \"it's done\" are several tasks': {of_own}");
     let sorted = |samples: &[Sample]| {

@@ -1,8 +1,11 @@
 //! API-Bank: one prompt, one reply, one right call.
 
+mod native;
+
 use std::path::Path;
 
 use toolrl_api_bank::{Case, Level, Reply as Read, Score as ApiBankScore, Tally, load, score};
+use toolrl_grammar::Dialect;
 use toolrl_grammar::json::Value;
 use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
 
@@ -15,6 +18,16 @@ pub struct ApiBank {
     cases: Vec<Case>,
     keys: Vec<CaseKey>,
     data: String,
+    wording: Wording,
+}
+
+/// Who words the prompts and reads the replies.
+#[derive(Clone, Copy, Debug)]
+pub enum Wording {
+    /// The data's own text, and calls as the released code reads them.
+    Released,
+    /// The policy's own template, with the tools and the dialogue of that text, and calls in this dialect.
+    Native(&'static dyn Dialect),
 }
 
 impl ApiBank {
@@ -27,7 +40,14 @@ impl ApiBank {
         let key = |case: &Case| CaseKey { id: case.key(), group: group(case.level) };
         let files: Vec<_> = Level::ALL.iter().map(|level| folder.join(level.file_name())).collect();
         let files: Vec<&Path> = files.iter().map(std::path::PathBuf::as_path).collect();
-        Ok(Self { keys: cases.iter().map(key).collect(), data: of_data(&files)?, cases })
+        let keys = cases.iter().map(key).collect();
+        Ok(Self { keys, data: of_data(&files)?, cases, wording: Wording::Released })
+    }
+
+    /// The same, worded otherwise.
+    #[must_use]
+    pub fn worded(self, wording: Wording) -> Self {
+        Self { wording, ..self }
     }
 }
 
@@ -42,7 +62,10 @@ impl Benchmark for ApiBank {
     }
 
     fn handler(&self) -> String {
-        "toolrl, prompts of the data".into()
+        match self.wording {
+            Wording::Released => "toolrl, prompts of the data".into(),
+            Wording::Native(dialect) => dialect.name().into(),
+        }
     }
 
     fn data(&self) -> String {
@@ -62,7 +85,13 @@ impl Benchmark for ApiBank {
             expected: excerpt(&format!("{} {}", case.answer.name.lossy(), case.answer.parameters)),
             ..Outcome::default()
         };
-        Ok(Box::new(OneReply { case, outcome }))
+        let (wording, own) = (self.wording, || Opening::of(case.system.clone(), case.user.clone()));
+        let opening = match wording {
+            Wording::Released => own(),
+            Wording::Native(_) => native::opening(&case.system, &case.user)
+                .map_err(|problem| BenchmarkError::Prompt { id: case.key(), problem })?,
+        };
+        Ok(Box::new(OneReply { case, wording, opening, outcome }))
     }
 
     fn scores(&self, outcomes: &[Outcome]) -> Vec<Score> {
@@ -90,6 +119,8 @@ impl Benchmark for ApiBank {
 /// A case that needs one reply.
 struct OneReply<'a> {
     case: &'a Case,
+    wording: Wording,
+    opening: Opening,
     outcome: Outcome,
 }
 
@@ -97,11 +128,15 @@ impl OneReply<'_> {
     fn judge(&mut self, reply: &Reply) {
         let outcome = &mut self.outcome;
         outcome.count(reply);
-        let score = score(&reply.text, &self.case.answer);
+        let text = match self.wording {
+            Wording::Released => reply.text.clone(),
+            Wording::Native(dialect) => native::as_scored(&reply.text, dialect),
+        };
+        let score = score(&text, &self.case.answer);
         outcome.measures.insert("hard".into(), f64::from(score.by(ApiBankScore::Hard)));
         outcome.right = score >= ApiBankScore::Released;
         if !outcome.right {
-            outcome.fail(failure(&reply.text, self.case));
+            outcome.fail(failure(&text, self.case));
         }
         outcome.replies = vec![vec![reply.text.clone()]];
     }
@@ -118,7 +153,7 @@ impl Session for OneReply<'_> {
 
 impl crate::Case for OneReply<'_> {
     fn opening(&self) -> Opening {
-        Opening::of(self.case.system.clone(), self.case.user.clone())
+        self.opening.clone()
     }
 
     fn outcome(&self) -> Outcome {
