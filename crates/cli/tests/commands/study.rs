@@ -91,7 +91,7 @@ fn a_study_that_was_cut_off_does_what_is_left() {
     assert!(lines(&ran).iter().map(|line| &line[..4]).eq(["1/4 ", "2/4 ", "3/4 ", "4/4 "]), "{}", ran.stderr);
     let without_minutes = |table: &str| -> Vec<String> {
         let of_table = table.lines().filter(|line| line.starts_with('|'));
-        of_table.map(|line| line.rsplitn(3, '|').last().unwrap_or_default().to_owned()).collect()
+        of_table.map(|line| line.rsplitn(4, '|').last().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(without_minutes(&ran.ok()), without_minutes(&table));
     for seed in ["seed1", "seed2"] {
