@@ -266,7 +266,7 @@ fn bad_recipes_are_refused_with_a_place() {
         ("reward = []", "a rubric needs at least one reward term"),
         (
             "[[reward]]\nid = \"nice\"",
-            "unknown reward term \"nice\"; known: binary, correctness, format, length, rouge_values, schema",
+            "unknown reward term \"nice\"; known: binary, correctness, format, length, random, rouge_values, schema",
         ),
         ("[[reward]]\nid = \"length\"\n[[reward]]\nid = \"length\"", "listed twice"),
         ("[[reward]]\nid = \"length\"\nweight = inf", "weight inf is not a finite number"),

@@ -51,7 +51,7 @@ fn an_unknown_name_is_refused_with_the_known_ones() {
         };
         assert_eq!(
             (id.as_str(), known.join(" ").as_str()),
-            ("x", "binary command correctness format http length mine python rouge_values schema")
+            ("x", "binary command correctness format http length mine python random rouge_values schema")
         );
     }
 }
