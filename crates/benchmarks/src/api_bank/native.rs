@@ -29,29 +29,41 @@ pub(super) fn as_scored(reply: &str, dialect: &dyn Dialect) -> String {
     if lines.is_empty() { String::new() } else { format!("<tool_call>\n{}\n</tool_call>", lines.join("\n")) }
 }
 
-/// `1. Name: …`, `Description: …` and `Parameters: …`, a dictionary of Python's, for each tool. Which parameters may be absent
-/// is not said: all are required.
+/// `1. Name: …` and `Description: …`, or in the third level `1. Name: description`, then `Parameters: …`, a dictionary of
+/// Python's, for each tool; numbered lines without such a dictionary are instructions. Which parameters may be absent is not
+/// said: all are required.
 fn tools(system: &str) -> Result<Vec<Json>, String> {
     let mut tools = Vec::new();
-    let mut lines = system.lines();
-    while let Some(line) = lines.next() {
-        let numbered = line.split_once(". Name: ").filter(|(number, _)| number.parse::<u32>().is_ok());
-        let Some((_, name)) = numbered else { continue };
-        let mut description = String::new();
-        let parameters = loop {
-            let line = lines.next().ok_or_else(|| format!("tool {name:?} has no line of parameters"))?;
-            if let Some(parameters) = line.strip_prefix("Parameters: ") {
-                break parameters;
-            }
-            description += line.strip_prefix("Description: ").unwrap_or(line);
-        };
-        let parameters = properties(parameters).ok_or_else(|| format!("the parameters of tool {name:?}"))?;
-        let required: Vec<&String> = parameters.keys().collect();
-        let schema = json!({ "type": "object", "properties": parameters, "required": required });
-        let function = json!({ "name": name, "description": description, "parameters": schema });
-        tools.push(json!({ "type": "function", "function": function }));
+    let mut begun: Option<(&str, &str)> = None;
+    for line in system.lines() {
+        if let Some((name, described)) = numbered(line) {
+            begun = Some((name, described));
+        } else if let Some((name, _)) = begun
+            && let Some(described) = line.strip_prefix("Description: ")
+        {
+            begun = Some((name, described));
+        } else if let Some(parameters) = line.strip_prefix("Parameters: ")
+            && let Some((name, description)) = begun.take()
+        {
+            let parameters =
+                properties(parameters).ok_or_else(|| format!("the parameters of tool {name:?}"))?;
+            let required: Vec<&String> = parameters.keys().collect();
+            let schema = json!({ "type": "object", "properties": parameters, "required": required });
+            let function = json!({ "name": name, "description": description, "parameters": schema });
+            tools.push(json!({ "type": "function", "function": function }));
+        }
     }
     if tools.is_empty() { Err("no tool is listed in it".to_owned()) } else { Ok(tools) }
+}
+
+/// What a numbered line names, and what it says of it.
+fn numbered(line: &str) -> Option<(&str, &str)> {
+    let (number, rest) = line.split_once(". ")?;
+    number.parse::<u32>().ok()?;
+    match rest.strip_prefix("Name: ") {
+        Some(name) => Some((name, "")),
+        None => rest.split_once(": "),
+    }
 }
 
 fn properties(dictionary: &str) -> Option<Map<String, Json>> {
@@ -168,13 +180,15 @@ mod tests {
         });
         assert_eq!(lend["parameters"]["properties"], properties);
         assert_eq!(opening.tools[1]["function"]["parameters"]["required"], json!([]));
+        let third = tools("1. Now: The time.\nParameters: {}\n\n1. **Think:** Recall.").unwrap();
+        assert_eq!((third.len(), &third[0]["function"]["description"]), (1, &json!("The time.")));
     }
 
     #[test]
     fn what_cannot_be_read_is_told() {
         let cases = [
             ("no tools", "<user>a</user>", "no tool is listed"),
-            ("1. Name: A\nDescription: d", "<user>a</user>", "no line of parameters"),
+            ("1. Name: A\nDescription: d", "<user>a</user>", "no tool is listed"),
             ("1. Name: A\nParameters: {'a': 1}", "<user>a</user>", "parameters of tool \"A\""),
             (SYSTEM, "<user>a", "<user> is not closed"),
             (SYSTEM, "<user>a</user><response>b</response>", "does not end"),
