@@ -6,7 +6,8 @@ use toolrl_kernels::{all_together, is_cpu};
 
 use crate::decoder::Decoder;
 use crate::layer::times;
-use crate::policy::{Policy, TrainedPath, floats};
+use crate::policy::{Policy, floats};
+use crate::trained::TrainedPath;
 use crate::whole::WholeLayers;
 use crate::window::Angles;
 use crate::{Activations, ParameterGradients, Pass};

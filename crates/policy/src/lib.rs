@@ -30,6 +30,7 @@ mod policy;
 mod precision;
 mod prompts;
 mod rope;
+mod trained;
 mod weights;
 mod whole;
 mod window;

@@ -5,7 +5,8 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use toolrl_kernels::{AdamWState, AdamWStep, Mirrored, checksums, is_cpu};
 
 use crate::masters::Masters;
-use crate::policy::{TrainedPath, floats, hollow};
+use crate::policy::{floats, hollow};
+use crate::trained::TrainedPath;
 use crate::{Critic, Policy, Precision};
 
 /// AdamW's two moments of every trained parameter, in the order of [`Policy::update`], where gradients are tensors.

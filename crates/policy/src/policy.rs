@@ -10,6 +10,7 @@ use crate::init::{Fresh, Noise, Nothing, build};
 use crate::masters::Masters;
 use crate::precision::StoredType;
 use crate::prompts::KeptPrompts;
+use crate::trained::TrainedPath;
 use crate::{
     AdapterConfig, Decoder, Generation, ModelConfig, PolicyError, PolicyPlace, Precision, lora, weights,
 };
@@ -118,46 +119,25 @@ impl Policy {
         let decoder = weights::load(dir, &mut config, precision, device)?;
         let generation = Generation::load(dir, &config)?;
         let source = std::fs::canonicalize(dir).ok();
+        Ok(Self::new(decoder, config, generation, source))
+    }
+
+    fn new(decoder: Decoder, config: ModelConfig, generation: Generation, source: Option<PathBuf>) -> Self {
         let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Ok(Self {
-            decoder,
-            adapters: Adapters::None,
-            masters: None,
-            kept: KeptPrompts::default(),
-            config,
-            generation,
-            source,
-        })
+        let (adapters, kept) = (Adapters::None, KeptPrompts::default());
+        Self { decoder, adapters, masters: None, kept, config, generation, source }
     }
 
     /// A policy with fresh weights in f32, a function of the seed alone.
     pub fn fresh(config: ModelConfig, generation: Generation, seed: u64, device: &Device) -> Self {
         let decoder = build(&config, &mut Fresh::new(seed), device);
-        let (config, generation) = (Arc::new(config), Arc::new(generation));
-        Self {
-            decoder,
-            adapters: Adapters::None,
-            masters: None,
-            kept: KeptPrompts::default(),
-            config,
-            generation,
-            source: None,
-        }
+        Self::new(decoder, config, generation, None)
     }
 
     /// A policy whose weights mean nothing, made as fast as they can be written: for measuring time and memory.
     pub fn untrained(config: ModelConfig, precision: Precision, device: &Device) -> Self {
         let decoder = build(&config, &mut Noise::new(precision), device);
-        let (config, generation) = (Arc::new(config), Arc::default());
-        Self {
-            decoder,
-            adapters: Adapters::None,
-            masters: None,
-            kept: KeptPrompts::default(),
-            config,
-            generation,
-            source: None,
-        }
+        Self::new(decoder, config, Generation::default(), None)
     }
 
     /// Writes the policy as a Hugging Face directory with weights in its precision, or its adapters alone, where it
@@ -357,33 +337,6 @@ impl ModuleVisitor for ReadTrained {
 pub(crate) fn hollow(config: &ModelConfig, device: &Device) -> Decoder {
     let config = ModelConfig { layers: 0, ..config.clone() };
     build(&config, &mut Nothing, device)
-}
-
-/// Tells trained parameters from frozen ones while a module is walked.
-pub(crate) struct TrainedPath {
-    adapters_alone: bool,
-    /// How deep within an adapter the walk is.
-    within: usize,
-}
-
-impl TrainedPath {
-    pub(crate) fn of(policy: &Policy) -> Self {
-        Self { adapters_alone: policy.lora().is_some(), within: 0 }
-    }
-
-    pub(crate) fn enter(&mut self, name: &str) {
-        if name == "lora" || self.within > 0 {
-            self.within += 1;
-        }
-    }
-
-    pub(crate) fn exit(&mut self) {
-        self.within = self.within.saturating_sub(1);
-    }
-
-    pub(crate) fn here(&self) -> bool {
-        !self.adapters_alone || self.within > 0
-    }
 }
 
 struct Update<F> {
