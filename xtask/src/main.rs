@@ -3,6 +3,7 @@
 //! Invariant: nothing of the workspace and no burn is linked here, so that `cargo xtask` itself builds
 //! in seconds; whatever is heavy runs in a `cargo` that this program starts.
 
+mod arm;
 mod bundle;
 mod compile;
 mod forward;
@@ -25,8 +26,8 @@ Usage: cargo xtask <COMMAND> [ARGUMENTS]...
 
 Commands of the workspace:
   validate [STEP]...  What CI checks, cheapest first; before a commit, run this.
-                      Steps: fmt, tidy, clippy, docs, cuda, kernels, alone, wheel, tests, vulkan; all
-                      of them by default
+                      Steps: fmt, tidy, clippy, docs, cuda, kernels, alone, arm, wheel, tests, vulkan;
+                      all of them by default
   tidy                The rules of the repository alone: crate edges, module docs, file lengths,
                       printing, environment variables, cited paths, licences
   gpu bundle          Packs a program for NVIDIA GPUs, test data and scripts into one folder that runs without cargo

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::tidy::metadata::Workspace;
-use crate::{cargo, tidy, wheel};
+use crate::{arm, cargo, tidy, wheel};
 
 /// One check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,8 @@ enum Step {
     Vulkan,
     /// Each crate built by itself, and tested so where that is cheap.
     Alone,
+    /// The CPU's kernels built for 64-bit ARM, and tested in an emulator.
+    Arm,
     /// The package for Python, built, installed and tested.
     Wheel,
     /// All tests together.
@@ -36,7 +38,7 @@ enum Step {
 }
 
 /// The steps in the order they run, with their names.
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("fmt", Step::Fmt),
     ("tidy", Step::Tidy),
     ("clippy", Step::Clippy),
@@ -44,6 +46,7 @@ const STEPS: [(&str, Step); 10] = [
     ("cuda", Step::Cuda),
     ("kernels", Step::Kernels),
     ("alone", Step::Alone),
+    ("arm", Step::Arm),
     ("wheel", Step::Wheel),
     ("tests", Step::Tests),
     ("vulkan", Step::Vulkan),
@@ -113,6 +116,7 @@ fn passes(step: Step, root: &Path) -> anyhow::Result<bool> {
             &[],
         ),
         Step::Alone => alone(root),
+        Step::Arm => arm::passes(root),
         Step::Wheel => Ok(wheel::run(root, &["--test".into()])? == ExitCode::SUCCESS),
         Step::Tests => succeeds(root, &["test"], &[]),
     }
@@ -165,7 +169,7 @@ mod tests {
     fn all_steps_run_cheapest_first() {
         assert_eq!(
             names(&[]).unwrap(),
-            ["fmt", "tidy", "clippy", "docs", "cuda", "kernels", "alone", "wheel", "tests", "vulkan"]
+            ["fmt", "tidy", "clippy", "docs", "cuda", "kernels", "alone", "arm", "wheel", "tests", "vulkan"]
         );
     }
 

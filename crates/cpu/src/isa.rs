@@ -135,6 +135,12 @@ fn with_avx512_bf16<Op: WithSimd>(simd: pulp::x86::V4, op: Op) -> Op::Output {
     op.with_simd(simd)
 }
 
+/// Does the same with each set that this machine has: for tests.
+#[cfg(test)]
+pub(crate) fn on_each(op: impl pulp::WithSimd<Output = ()> + Copy) {
+    Isa::here().into_iter().filter_map(Isa::arch).for_each(|arch| arch.dispatch(op));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

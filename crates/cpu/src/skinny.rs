@@ -176,12 +176,12 @@ impl<F: Factor> WithSimd for Weighted<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match (self.task.columns.rows, self.task.columns.vectors) {
-            (1, _) => self.of_few::<S, 1>(simd),
-            (2, _) => self.of_few::<S, 2>(simd),
-            (3, _) => self.of_few::<S, 3>(simd),
-            (4, _) => self.of_few::<S, 4>(simd),
-            (5, _) if S::F32_LANES > 8 => self.of_few::<S, 5>(simd),
-            (6, _) if S::F32_LANES > 8 => self.of_few::<S, 6>(simd),
+            (1, 1) => self.of_few::<S, 1>(simd),
+            (2, 1) => self.of_few::<S, 2>(simd),
+            (3, 1) => self.of_few::<S, 3>(simd),
+            (4, 1) => self.of_few::<S, 4>(simd),
+            (5, 1) if S::F32_LANES > 8 => self.of_few::<S, 5>(simd),
+            (6, 1) if S::F32_LANES > 8 => self.of_few::<S, 6>(simd),
             (_, 1) => self.of_many::<S, 1>(simd, 0),
             (_, 2) => self.of_many::<S, 2>(simd, 0),
             (_, 3) => self.of_many::<S, 3>(simd, 0),
