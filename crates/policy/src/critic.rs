@@ -114,6 +114,10 @@ impl Critic {
         self.0.set_trained_values(values)
     }
 
+    pub(crate) fn from_inner(inner: Policy) -> Self {
+        Self(inner)
+    }
+
     pub(crate) fn inner(&self) -> &Policy {
         &self.0
     }

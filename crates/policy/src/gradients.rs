@@ -12,10 +12,10 @@ const PART: usize = 1 << 16;
 /// Gradients of the trained parameters, in the order of [`crate::Policy::parameters`]: numbers on the CPU, tensors on
 /// any other device.
 #[derive(Debug, Default)]
-pub struct ParameterGradients(Vec<Gradient>);
+pub struct ParameterGradients(pub(crate) Vec<Gradient>);
 
 #[derive(Debug)]
-enum Gradient {
+pub(crate) enum Gradient {
     Numbers(Vec<f32>),
     Tensor(Box<Tensor<1>>),
 }

@@ -29,6 +29,7 @@ mod place;
 mod policy;
 mod precision;
 mod prompts;
+mod replica;
 mod rope;
 mod trained;
 mod weights;

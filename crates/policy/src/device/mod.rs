@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
+use toolrl_kernels::is_cpu;
 
 use crate::PolicyError;
 
@@ -100,6 +101,22 @@ impl DeviceChoice {
             Self::Cuda(index) => cuda(index).map_err(|problem| self.unusable(problem)),
             Self::Vulkan => vulkan().map_err(|problem| self.unusable(problem)),
         }
+    }
+
+    /// Finds so many devices, the first of them and the others: a GPU, and those of the numbers after it. The CPU, and a
+    /// device by Vulkan, stands as often as there should be devices.
+    ///
+    /// # Errors
+    /// Those of [`DeviceChoice::open`], of the first that is not there.
+    pub fn open_several(self, count: usize) -> Result<(Place, Vec<Place>), PolicyError> {
+        let first = self.open()?;
+        let other = |further| match self {
+            Self::Cuda(index) => Self::Cuda(index + further).open(),
+            Self::Auto if !is_cpu(&first.device) => Self::Cuda(further).open(),
+            Self::Auto | Self::Cpu | Self::Vulkan => Ok(first.clone()),
+        };
+        let others = (1..count).map(other).collect::<Result<_, _>>()?;
+        Ok((first, others))
     }
 
     fn unusable(self, problem: String) -> PolicyError {
@@ -209,6 +226,16 @@ mod tests {
     fn the_cpu_is_always_there() {
         assert_eq!(DeviceChoice::Cpu.open().unwrap().name, "cpu");
         assert!(DeviceChoice::Auto.open().is_ok());
+    }
+
+    #[test]
+    fn one_cpu_stands_for_several_devices() {
+        for (count, others) in [(0, 0), (1, 0), (3, 2)] {
+            let (first, found) = DeviceChoice::Cpu.open_several(count).unwrap();
+            assert!(found.len() == others && found.iter().chain([&first]).all(|place| is_cpu(&place.device)));
+        }
+        let message = DeviceChoice::Cuda(1000).open_several(2).unwrap_err().to_string();
+        assert!(message.starts_with("cannot compute on cuda:1000: "), "{message}");
     }
 
     #[test]

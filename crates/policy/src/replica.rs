@@ -1,0 +1,128 @@
+//! Copies of a model on further devices, and the sum of the gradients that each computed.
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::distributed::ReduceOperation;
+use burn::tensor::{Device, Tensor, TensorData};
+use toolrl_kernels::is_cpu;
+
+use crate::gradients::Gradient;
+use crate::masters::Masters;
+use crate::policy::floats;
+use crate::trained::TrainedPath;
+use crate::{Critic, ParameterGradients, Policy};
+
+impl Policy {
+    /// The policy on another device, to the bit, the exact values of weights in training with it. On the device that it
+    /// is on, a clone.
+    #[must_use]
+    pub fn on_device(&self, device: &Device) -> Self {
+        let masters = self.masters.clone().map(|masters| masters.on_device(device));
+        Self { decoder: self.decoder.clone().fork(device), masters, ..self.clone() }
+    }
+
+    /// Whether it is on the CPU.
+    pub fn is_on_cpu(&self) -> bool {
+        is_cpu(&self.decoder.head().device())
+    }
+
+    /// Gradients of a loss that depends on no parameter.
+    pub fn zero_gradients(&self) -> ParameterGradients {
+        let mut zeros = Zeros { trained: TrainedPath::of(self), out: ParameterGradients::default() };
+        self.decoder.visit(&mut zeros);
+        zeros.out
+    }
+}
+
+impl Critic {
+    /// As [`Policy::on_device`].
+    #[must_use]
+    pub fn on_device(&self, device: &Device) -> Self {
+        Self::from_inner(self.inner().on_device(device))
+    }
+
+    /// As [`Policy::is_on_cpu`].
+    pub fn is_on_cpu(&self) -> bool {
+        self.inner().is_on_cpu()
+    }
+
+    /// As [`Policy::zero_gradients`].
+    pub fn zero_gradients(&self) -> ParameterGradients {
+        self.inner().zero_gradients()
+    }
+}
+
+impl Masters {
+    fn on_device(self, device: &Device) -> Self {
+        match self {
+            Self::Numbers(numbers) => Self::Numbers(numbers),
+            Self::Tensors(tensors) => {
+                Self::Tensors(tensors.into_iter().map(|tensor| tensor.to_device(device)).collect())
+            }
+        }
+    }
+}
+
+impl ParameterGradients {
+    /// The sum of one model's gradients on several devices, on each of them: burn's all-reduce, parameter after
+    /// parameter. Between different NVIDIA GPUs it is NCCL's where that can be loaded; elsewhere, and where a device
+    /// stands several times, the first device adds them up in their order. Every device has the same sum to the bit.
+    #[must_use]
+    pub fn all_reduce(of_devices: Vec<Self>) -> Vec<Self> {
+        if of_devices.len() < 2 {
+            return of_devices;
+        }
+        let mut sums: Vec<Self> = of_devices.iter().map(|_| Self::default()).collect();
+        let mut of_devices: Vec<_> = of_devices.into_iter().map(|of| of.0.into_iter()).collect();
+        loop {
+            let parameter: Vec<Gradient> = of_devices.iter_mut().filter_map(Iterator::next).collect();
+            if parameter.len() < sums.len() {
+                return sums;
+            }
+            let on_cpu = parameter.iter().all(|gradient| matches!(gradient, Gradient::Numbers(_)));
+            let tensors = parameter.into_iter().map(Gradient::into_tensor).collect();
+            for (sum, tensor) in sums.iter_mut().zip(Tensor::all_reduce(tensors, ReduceOperation::Sum)) {
+                sum.0.push(match on_cpu {
+                    true => Gradient::Numbers(floats(tensor)),
+                    false => Gradient::Tensor(Box::new(tensor)),
+                });
+            }
+        }
+    }
+}
+
+impl Gradient {
+    fn into_tensor(self) -> Tensor<1> {
+        match self {
+            Self::Tensor(tensor) => *tensor,
+            Self::Numbers(numbers) => {
+                let shape = [numbers.len()];
+                Tensor::from_data(TensorData::new(numbers, shape), &Device::flex())
+            }
+        }
+    }
+}
+
+struct Zeros {
+    trained: TrainedPath,
+    out: ParameterGradients,
+}
+
+impl ModuleVisitor for Zeros {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.trained.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.trained.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.trained.here() {
+            self.out.push(&param.val(), None);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "replica_tests.rs"]
+mod tests;
