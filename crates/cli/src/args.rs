@@ -171,7 +171,8 @@ pub struct TrainArgs {
     /// Where the run's files go [default: runs/NAME-NUMBER]; with --then each recipe's go into a folder in it
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]
+    /// Where to compute: auto, cpu, cuda or cuda:N [default: the recipe's, which is auto]. On several GPUs, from that one on:
+    /// --set devices=N (docs/gpu.md)
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
     /// Print the resolved recipe and do nothing

@@ -1,19 +1,19 @@
 //! The trainer's hold on the critic: values of packs, gradients, updates.
 
+use burn::tensor::Device;
 use toolrl_grpo::{BatchExtent, ValueSequence, value_loss};
-use toolrl_policy::{Activations, Critic, ParameterGradients, Policy};
+use toolrl_policy::{Activations, Critic, PassSettings, Policy};
 
 use crate::checkpoint::State;
 use crate::guard::Guard;
 use crate::learner::Update;
-use crate::optimizer::Optimizer;
 use crate::pack::{Pack, Place};
+use crate::replicas::Replicas;
 use crate::{CriticConfig, TrainError};
 
 /// A critic in training.
 pub(crate) struct CriticLearner {
-    critic: Critic,
-    optimizer: Optimizer,
+    replicas: Replicas<Critic>,
     activations: Activations,
     value_clip: f64,
     guard: Guard,
@@ -37,36 +37,40 @@ pub(crate) struct CriticUpdate {
 impl CriticLearner {
     /// A critic that begins with the policy's weights.
     pub(crate) fn of(policy: &Policy, config: &CriticConfig, activations: Activations, guard: Guard) -> Self {
-        let optimizer = Optimizer::new(config.optimizer.clone());
-        Self { critic: Critic::of(policy), optimizer, activations, value_clip: config.value_clip, guard }
+        let replicas = Replicas::new(Critic::of(policy), config.optimizer.clone());
+        Self { replicas, activations, value_clip: config.value_clip, guard }
     }
 
+    /// The same on these further devices too, before its first update ([`Replicas::and_on`]).
+    pub(crate) fn and_on(self, further: &[Device]) -> Self {
+        Self { replicas: self.replicas.and_on(further), ..self }
+    }
+
+    /// The critic, that of the first device.
     pub(crate) fn critic(&self) -> &Critic {
-        &self.critic
+        self.replicas.model()
     }
 
     /// All that a checkpoint needs beside the critic's directory.
     pub(crate) fn state(&self) -> State {
-        let (moments, updates) = self.optimizer.state();
-        let (values, norms) = (self.critic.trained_values(), self.guard.norms());
-        State { values, moments, updates, norms, weights: None }
+        State { norms: self.guard.norms(), ..self.replicas.state() }
     }
 
     /// Puts it back.
     pub(crate) fn restore(&mut self, state: State) -> Result<(), TrainError> {
-        self.critic.set_trained_values(&state.values)?;
-        self.optimizer.restore(state.moments, state.updates);
-        self.guard.restore(state.norms);
+        let State { values, moments, updates, norms, .. } = state;
+        self.replicas.restore(&values, moments, updates)?;
+        self.guard.restore(norms);
         Ok(())
     }
 
     pub(crate) fn lr(&self, step: u64, steps: u64) -> f64 {
-        self.optimizer.lr(step, steps)
+        self.replicas.optimizer().lr(step, steps)
     }
 
     /// Values of the states in which a pack's reply tokens were drawn.
     pub(crate) fn values(&self, pack: &Pack) -> Vec<f32> {
-        self.critic.values(&pack.pass)
+        self.critic().values(&pack.pass)
     }
 
     /// One optimiser step towards the returns; `targets` has those of each group's members. One at fault is left out, or
@@ -96,23 +100,21 @@ impl CriticLearner {
         let lengths = || packs.iter().flat_map(|pack| &pack.members).map(|&(_, len)| len);
         let extent = BatchExtent { sequences: lengths().count(), tokens: lengths().sum() };
         let mut done = CriticUpdate::default();
-        let mut gradients = ParameterGradients::default();
-        for pack in packs {
-            self.critic.add_gradients(&pack.pass, self.activations, &mut gradients, |values| {
-                let output = value_loss(&sequences(pack, values, targets), extent, self.value_clip);
-                let output = output.map_err(|source| TrainError::Loss { step, source })?;
-                done.update.loss += output.loss;
-                done.update.tokens += values.len() as u64;
-                done.clipped += output.clipped;
-                Ok::<_, TrainError>(output.d_values)
-            })?;
-        }
-        if gradients.is_empty() {
-            return Ok(done);
-        }
+        let activations = self.activations;
+        let settings = |_| PassSettings { inverse_temperature: 1.0, activations, seed: 0 };
+        let gradients = self.replicas.gradients(packs, settings, |pack, values| {
+            let output = value_loss(&sequences(pack, values, targets), extent, self.value_clip);
+            let output = output.map_err(|source| TrainError::Loss { step, source })?;
+            done.update.loss += output.loss;
+            done.update.tokens += values.len() as u64;
+            done.clipped += output.clipped;
+            Ok::<_, TrainError>(output.d_values)
+        })?;
+        let Some(gradients) = gradients else { return Ok(done) };
         let limit = self.guard.limit();
-        let stepped = self.optimizer.step(gradients, lr, limit, &mut self.critic);
+        let stepped = self.replicas.step(gradients, lr, limit);
         let stepped = stepped.map_err(|refused| refused.at(step, limit))?;
+        stepped.checksum(step)?;
         self.guard.passed(stepped.norm);
         done.update.grad_norm = stepped.norm;
         Ok(done)

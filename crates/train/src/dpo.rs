@@ -10,7 +10,7 @@ use toolrl_record::{DpoMetrics, StepDetail, StepMetrics, write_whole};
 
 use crate::learner::{Learner, PackLoss};
 use crate::order::batch;
-use crate::pack::{Pack, pack};
+use crate::pack::{Pack, pack, share};
 use crate::pair::Pair;
 use crate::{DpoConfig, Observer, TrainError};
 
@@ -36,7 +36,9 @@ impl Dpo<'_> {
             PreferenceExtent { pairs: chosen.len(), chosen_tokens: chosen.iter().map(sampled).sum() };
         let lr = learner.lr(step - 1, self.steps);
         let mut told = Vec::with_capacity(chosen.len());
-        let update = learner.update(step, &packs(&chosen, offline.micro_tokens), lr, |pack, logp, _| {
+        let costs: Vec<usize> = chosen.iter().map(|pair| pair.cost()).collect();
+        let packs = packs(&chosen, share(learner.devices(), &costs, offline.micro_tokens));
+        let update = learner.update(step, &packs, lr, |pack, logp, _| {
             let reference = |pair: usize| self.references[numbers[pair]];
             let loss = self.loss(pack, logp, reference, extent, &mut told);
             loss.map_err(|source| TrainError::Loss { step, source })

@@ -269,6 +269,17 @@ pub enum TrainError {
         /// The gradient's norm.
         norm: f64,
     },
+    /// Devices that should have the same weights after an update have others.
+    #[error(
+        "step {step}: after the same update the weights of the {} devices differ, by their checksums {}: the run cannot go on; \
+         resume it from its last checkpoint", checksums.len(), in_hex(checksums)
+    )]
+    DevicesDiffer {
+        /// The step, from 1.
+        step: u64,
+        /// The checksum of the trained values on each device.
+        checksums: Vec<u32>,
+    },
     /// Sampler and trainer give the sampled tokens different log-probabilities.
     #[error(
         "step {step}: sampler and trainer differ by {gap} nats a token, more than train.guards.max_logprob_gap = {most}"
@@ -312,6 +323,10 @@ impl TrainError {
     pub(crate) fn is_fault(&self) -> bool {
         matches!(self, Self::Loss { .. } | Self::Gradient { .. } | Self::Spike { .. })
     }
+}
+
+fn in_hex(checksums: &[u32]) -> String {
+    checksums.iter().map(|crc| format!("{crc:08x}")).collect::<Vec<_>>().join(", ")
 }
 
 fn no_checkpoint(step: Option<u64>, steps: &[u64]) -> String {

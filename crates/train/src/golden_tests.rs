@@ -111,11 +111,12 @@ fn learner(dir: &Path, activations: Activations) -> Learner {
     Learner::new(policy, config, activations, 1.0, Guard::new(GuardConfig::default(), Path::new("")))
 }
 
-fn check(max_tokens: usize, activations: Activations) {
+/// On so many devices, for which the one of tests stands.
+fn check_on(devices: usize, max_tokens: usize, activations: Activations) {
     for (dir, reference) in references() {
         let replies = replies(&reference);
         let packs = packs(&replies, max_tokens);
-        let mut learner = learner(&dir, activations);
+        let mut learner = learner(&dir, activations).and_on(&vec![device(); devices - 1]);
         let mut seen = vec![Vec::new(); replies.len()];
         let expected = &reference["adamw"];
         for step in 0..3 {
@@ -142,17 +143,25 @@ fn check(max_tokens: usize, activations: Activations) {
 
 #[test]
 fn updates_equal_pytorchs_in_one_pack() {
-    check(usize::MAX, Activations::Keep);
+    check_on(1, usize::MAX, Activations::Keep);
 }
 
 #[test]
 fn splitting_the_batch_changes_nothing() {
-    check(24, Activations::Keep);
+    check_on(1, 24, Activations::Keep);
 }
 
 #[test]
 fn computing_layers_again_changes_nothing() {
-    check(usize::MAX, Activations::Recompute);
+    check_on(1, usize::MAX, Activations::Recompute);
+}
+
+#[test]
+fn updates_of_several_devices_equal_pytorchs() {
+    check_on(2, 24, Activations::Keep);
+    check_on(3, 24, Activations::Recompute);
+    // One pack: all others have none.
+    check_on(3, usize::MAX, Activations::Keep);
 }
 
 #[test]

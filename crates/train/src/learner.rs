@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 use toolrl_data::random::mix;
-use toolrl_policy::{Activations, Derivatives, ParameterGradients, PassSettings, Policy};
+use toolrl_policy::{Activations, Derivatives, PassSettings, Policy};
 
 use crate::checkpoint::State;
 use crate::guard::Guard;
-use crate::optimizer::Optimizer;
 use crate::pack::Pack;
+use crate::replicas::Replicas;
 use crate::{OptimizerConfig, TrainError};
 
 /// What a loss says of one pack, reply after reply in the pack's order.
@@ -20,7 +20,7 @@ pub(crate) struct PackLoss {
 }
 
 /// What one update was.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Update {
     pub loss: f64,
     pub grad_norm: f64,
@@ -33,8 +33,7 @@ pub(crate) struct Update {
 
 /// A policy in training.
 pub(crate) struct Learner {
-    policy: Policy,
-    optimizer: Optimizer,
+    replicas: Replicas<Policy>,
     activations: Activations,
     inverse_temperature: f32,
     guard: Guard,
@@ -56,8 +55,7 @@ impl Learner {
     ) -> Self {
         let inverse_temperature = if temperature > 0.0 { 1.0 / temperature } else { 1.0 };
         Self {
-            policy,
-            optimizer: Optimizer::new(config),
+            replicas: Replicas::new(policy, config),
             activations,
             inverse_temperature,
             guard,
@@ -71,8 +69,19 @@ impl Learner {
         Self { seed, ..self }
     }
 
+    /// The same on these further devices too, before its first update ([`Replicas::and_on`]).
+    pub(crate) fn and_on(self, further: &[Device]) -> Self {
+        Self { replicas: self.replicas.and_on(further), ..self }
+    }
+
+    /// The policy, that of the first device.
     pub(crate) fn policy(&self) -> &Policy {
-        &self.policy
+        self.replicas.model()
+    }
+
+    /// How many devices train it.
+    pub(crate) fn devices(&self) -> usize {
+        self.replicas.devices()
     }
 
     /// The checksum of the trained values after the last update.
@@ -82,26 +91,24 @@ impl Learner {
 
     /// All that a checkpoint needs beside the policy's directory.
     pub(crate) fn state(&self) -> State {
-        let (moments, updates) = self.optimizer.state();
-        let (values, norms) = (self.policy.trained_values(), self.guard.norms());
-        State { values, moments, updates, norms, weights: self.weights }
+        State { norms: self.guard.norms(), weights: self.weights, ..self.replicas.state() }
     }
 
     /// Puts it back.
     pub(crate) fn restore(&mut self, state: State) -> Result<(), TrainError> {
-        self.policy.set_trained_values(&state.values)?;
-        self.optimizer.restore(state.moments, state.updates);
-        self.guard.restore(state.norms);
-        self.weights = state.weights;
+        let State { values, moments, updates, norms, weights } = state;
+        self.replicas.restore(&values, moments, updates)?;
+        self.guard.restore(norms);
+        self.weights = weights;
         Ok(())
     }
 
     pub(crate) fn into_policy(self) -> Policy {
-        self.policy
+        self.replicas.into_model()
     }
 
     pub(crate) fn lr(&self, step: u64, steps: u64) -> f64 {
-        self.optimizer.lr(step, steps)
+        self.replicas.optimizer().lr(step, steps)
     }
 
     /// Log-probabilities of a pack's reply tokens under another policy, the frozen reference.
@@ -113,7 +120,7 @@ impl Learner {
     /// norm, both computed once more by themselves.
     pub(crate) fn guard_seconds(&mut self) -> f64 {
         let begin = Instant::now();
-        let weights = Optimizer::checksum(&mut self.policy);
+        let weights = self.replicas.present_checksum();
         debug_assert!(self.weights.is_none_or(|last| last == weights), "no update was made since");
         std::hint::black_box((weights, self.guard.limit()));
         begin.elapsed().as_secs_f64()
@@ -129,7 +136,7 @@ impl Learner {
         loss: impl FnMut(&Pack, &[f32], &[f32]) -> Result<PackLoss, TrainError>,
     ) -> Result<Update, TrainError> {
         let updated = self.try_update(step, packs, lr, loss);
-        self.policy.forget_prompts();
+        self.policy().forget_prompts();
         match updated {
             Ok(update) => Ok(update),
             Err(error) if error.is_fault() => {
@@ -148,30 +155,29 @@ impl Learner {
         mut loss: impl FnMut(&Pack, &[f32], &[f32]) -> Result<PackLoss, TrainError>,
     ) -> Result<Update, TrainError> {
         let mut update = Update::default();
-        let mut gradients = ParameterGradients::default();
-        for (pack, number) in packs.iter().zip(0..) {
-            let settings = PassSettings {
-                inverse_temperature: self.inverse_temperature,
-                activations: self.activations,
-                seed: pass_seed(self.seed, self.optimizer.updates(), number),
-            };
-            self.policy.add_gradients(&pack.pass, &settings, &mut gradients, |logp, entropy| {
-                let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
-                update.loss += loss;
-                update.tokens += logp.len() as u64;
-                Ok::<_, TrainError>(derivatives)
-            })?;
-        }
-        if gradients.is_empty() {
-            return Ok(update);
-        }
+        let (seed, updates) = (self.seed, self.replicas.optimizer().updates());
+        let (inverse_temperature, activations) = (self.inverse_temperature, self.activations);
+        let settings = |number| PassSettings {
+            inverse_temperature,
+            activations,
+            seed: pass_seed(seed, updates, number),
+        };
+        let gradients = self.replicas.gradients(packs, settings, |pack, numbers| {
+            let (logp, entropy) = numbers.split_at(numbers.len() / 2);
+            let PackLoss { loss, derivatives } = loss(pack, logp, entropy)?;
+            update.loss += loss;
+            update.tokens += logp.len() as u64;
+            Ok::<_, TrainError>([derivatives.by_logp, derivatives.by_entropy].concat())
+        })?;
+        let Some(gradients) = gradients else { return Ok(update) };
         let begin = Instant::now();
         let limit = self.guard.limit();
-        let stepped = self.optimizer.step(gradients, lr, limit, &mut self.policy);
+        let stepped = self.replicas.step(gradients, lr, limit);
         update.optimizer_seconds = begin.elapsed().as_secs_f64();
         let stepped = stepped.map_err(|refused| refused.at(step, limit))?;
-        let before = self.weights.replace(stepped.checksum);
-        if lr > 0.0 && stepped.norm > 0.0 && before == Some(stepped.checksum) {
+        let checksum = stepped.checksum(step)?;
+        let before = self.weights.replace(checksum);
+        if lr > 0.0 && stepped.norm > 0.0 && before == Some(checksum) {
             return Err(TrainError::Unchanged { step, norm: stepped.norm });
         }
         self.guard.passed(stepped.norm);

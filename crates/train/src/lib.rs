@@ -35,6 +35,7 @@ mod parts;
 mod ppo;
 mod recipe;
 mod replay;
+mod replicas;
 mod resume;
 mod rl;
 mod run;

@@ -96,14 +96,40 @@ impl Refused {
     }
 }
 
-/// An update that was made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Stepped {
-    /// The gradient's norm before clipping.
-    pub norm: f64,
-    /// The checksum of all values after the update: the CRC-32C of the parts' own, which on a GPU are another sum than on
-    /// the CPU.
-    pub checksum: u32,
+/// Gradients as a step takes them.
+pub(crate) enum Gradients {
+    /// On the CPU.
+    Numbers(Vec<Vec<f32>>),
+    /// On a GPU.
+    Tensors(Vec<Tensor<1>>),
+}
+
+impl From<ParameterGradients> for Gradients {
+    fn from(gradients: ParameterGradients) -> Self {
+        match gradients.into_tensors() {
+            Ok(tensors) => Self::Tensors(tensors),
+            Err(gradients) => Self::Numbers(gradients.into_values()),
+        }
+    }
+}
+
+impl Gradients {
+    /// Their norm, which an update may have: it is finite and at most `limit`.
+    pub(crate) fn norm(&self, limit: f64) -> Result<f64, Refused> {
+        let norm = match self {
+            Self::Tensors(gradients) => norm(gradients),
+            Self::Numbers(gradients) => {
+                // Added up in one order, whatever the number of threads.
+                let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
+                let squares: Vec<f64> = parts.into_par_iter().map(squared_norm).collect();
+                squares.iter().sum::<f64>().sqrt()
+            }
+        };
+        if !norm.is_finite() {
+            return Err(Refused::NotFinite(norm));
+        }
+        if norm > limit { Err(Refused::AboveLimit(norm)) } else { Ok(norm) }
+    }
 }
 
 impl Optimizer {
@@ -111,65 +137,65 @@ impl Optimizer {
         Self { config, moments: StoredMoments::default(), updates: 0 }
     }
 
+    /// One of the same settings that has made no step.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::new(self.config.clone())
+    }
+
     /// The learning rate of a step (from 0) of a run of `steps`.
     pub(crate) fn lr(&self, step: u64, steps: u64) -> f64 {
         self.config.lr * self.config.schedule.factor(step as usize, steps as usize)
     }
 
-    /// Changes a model by its gradients, unless their norm is above `limit`.
+    /// Changes a model by gradients of this norm; the checksum of all values after the update: the CRC-32C of the parts'
+    /// own, which on a GPU are another sum than on the CPU.
     pub(crate) fn step(
         &mut self,
-        gradients: ParameterGradients,
+        gradients: Gradients,
+        norm: f64,
         lr: f64,
-        limit: f64,
         model: &mut impl Optimized,
-    ) -> Result<Stepped, Refused> {
-        match gradients.into_tensors() {
-            Ok(gradients) => self.step_tensors(gradients, lr, limit, model),
-            Err(gradients) => self.step_numbers(&gradients.into_values(), lr, limit, model),
+    ) -> u32 {
+        self.updates += 1;
+        let scale = clip_factor(norm, self.config.max_grad_norm);
+        match gradients {
+            Gradients::Tensors(gradients) => self.step_tensors(gradients, lr, scale as f32, model),
+            Gradients::Numbers(gradients) => self.step_numbers(&gradients, lr, scale, model),
         }
     }
 
-    /// On a GPU, of which the norm and the checksum come to the host.
+    /// On a GPU, of which the checksum comes to the host.
     fn step_tensors(
         &mut self,
         gradients: Vec<Tensor<1>>,
         lr: f64,
-        limit: f64,
+        scale: f32,
         model: &mut impl Optimized,
-    ) -> Result<Stepped, Refused> {
-        let norm = accepted(norm(&gradients), limit)?;
+    ) -> u32 {
         if let StoredMoments::Numbers(moments) = &mut self.moments {
             let moments: Vec<_> = std::mem::take(moments).into_iter().map(Moments::into_full).collect();
             self.moments = StoredMoments::Tensors(DeviceMoments::new(&moments, &gradients));
         }
-        self.updates += 1;
         let AdamWConfig { beta1, beta2, epsilon, weight_decay } = self.config.adamw;
         let step = AdamWStep { t: self.updates, lr, beta1, beta2, epsilon, weight_decay };
-        let scale = clip_factor(norm, self.config.max_grad_norm) as f32;
         if let StoredMoments::Tensors(moments) = &mut self.moments {
             model.adamw(gradients, moments, &step, scale);
         }
-        Ok(Stepped { norm, checksum: Self::checksum(model) })
+        Self::checksum(model)
     }
 
     fn step_numbers(
         &mut self,
         gradients: &[Vec<f32>],
         lr: f64,
-        limit: f64,
+        scale: f64,
         model: &mut impl Optimized,
-    ) -> Result<Stepped, Refused> {
-        // Added up in one order, whatever the number of threads.
-        let parts: Vec<&[f32]> = gradients.iter().flat_map(|g| g.chunks(PART)).collect();
-        let squares: Vec<f64> = parts.into_par_iter().map(squared_norm).collect();
-        let norm = accepted(squares.iter().sum::<f64>().sqrt(), limit)?;
+    ) -> u32 {
         let mut moments = std::mem::take(&mut self.moments).into_values();
         if moments.is_empty() {
             moments = gradients.iter().map(|g| Moments::zeros(g.len(), self.config.moments)).collect();
         }
-        self.updates += 1;
-        let step = self.config.adamw.step(self.updates, lr, clip_factor(norm, self.config.max_grad_norm));
+        let step = self.config.adamw.step(self.updates, lr, scale);
         let (mut fits, mut checksum) = (true, 0);
         model.update(|i, values| {
             for part in moments[i].step(values, &gradients[i], &step, checksum_of_part) {
@@ -179,10 +205,10 @@ impl Optimizer {
         });
         self.moments = StoredMoments::Numbers(moments);
         debug_assert!(fits, "gradients and moments have their parameters' shapes");
-        Ok(Stepped { norm, checksum })
+        checksum
     }
 
-    /// What [`Stepped::checksum`] is of a model's present values.
+    /// What [`Optimizer::step`] gives for a model's present values.
     pub(crate) fn checksum(model: &mut impl Optimized) -> u32 {
         let append = |all, part: u32| crc32c::crc32c_append(all, &part.to_le_bytes());
         if let Some(parts) = model.checksums() {
@@ -196,12 +222,12 @@ impl Optimizer {
         checksum
     }
 
-    /// The moments of every parameter, and the number of updates.
     /// How many updates it has made.
     pub(crate) fn updates(&self) -> u32 {
         self.updates
     }
 
+    /// The moments of every parameter, and the number of updates.
     pub(crate) fn state(&self) -> (Vec<Moments>, u32) {
         let moments = match &self.moments {
             StoredMoments::Numbers(moments) => moments.clone(),
@@ -234,14 +260,6 @@ impl StoredMoments {
 
 fn of_device(moments: &DeviceMoments) -> Vec<Moments> {
     moments.values().into_iter().map(|(mean, square)| Moments::Full(mean, square)).collect()
-}
-
-/// A norm that an update may have.
-fn accepted(norm: f64, limit: f64) -> Result<f64, Refused> {
-    if !norm.is_finite() {
-        return Err(Refused::NotFinite(norm));
-    }
-    if norm > limit { Err(Refused::AboveLimit(norm)) } else { Ok(norm) }
 }
 
 fn checksum_of_part(values: &[f32]) -> u32 {

@@ -36,6 +36,13 @@ pub(crate) struct Pack {
     pub members: Vec<(Place, usize)>,
 }
 
+impl PackGroup<'_> {
+    /// The tokens that are computed.
+    pub(crate) fn tokens(&self) -> usize {
+        self.prompt.len() + self.members.iter().map(|member| member.inputs().len()).sum::<usize>()
+    }
+}
+
 impl<'a> Member<'a> {
     /// A member all of whose tokens are targets.
     pub(crate) fn whole(place: Place, tokens: &'a [u32]) -> Self {
@@ -55,8 +62,7 @@ pub(crate) fn pack(groups: &[PackGroup], max_tokens: usize) -> Vec<Pack> {
     let mut packs = Vec::new();
     let mut open = Open::default();
     for group in groups.iter().filter(|group| !group.members.is_empty()) {
-        let whole = group.prompt.len() + group.members.iter().map(|m| m.inputs().len()).sum::<usize>();
-        if !open.fits(whole, max_tokens) {
+        if !open.fits(group.tokens(), max_tokens) {
             packs.extend(open.close());
         }
         let mut prompt = None;
@@ -72,6 +78,23 @@ pub(crate) fn pack(groups: &[PackGroup], max_tokens: usize) -> Vec<Pack> {
     }
     packs.extend(open.close());
     packs
+}
+
+/// As [`pack`], so that each of so many devices has something to compute ([`share`]).
+pub(crate) fn pack_for(devices: usize, groups: &[PackGroup], max_tokens: usize) -> Vec<Pack> {
+    let computed = groups.iter().filter(|group| !group.members.is_empty());
+    let sizes: Vec<usize> = computed.map(PackGroup::tokens).collect();
+    pack(groups, share(devices, &sizes, max_tokens))
+}
+
+/// The tokens of a pass, at most, of which several devices have passes to compute: no more than a device's share of all,
+/// unless a group, whose sizes these are, would be taken apart for that alone.
+pub(crate) fn share(devices: usize, sizes: &[usize], max_tokens: usize) -> usize {
+    let largest = sizes.iter().max().copied().unwrap_or_default();
+    match devices {
+        0 | 1 => max_tokens,
+        _ => sizes.iter().sum::<usize>().div_ceil(devices).max(largest).min(max_tokens),
+    }
 }
 
 /// Numbers of every target by place, out of those of each pack's targets. `shape` holds the number of members of each
@@ -210,5 +233,28 @@ mod tests {
         assert_eq!(pack(&groups, 45).len(), 2);
         // A sequence longer than the limit goes alone.
         assert_eq!(pack(&groups, 1).len(), 8);
+    }
+
+    #[test]
+    fn several_devices_each_have_a_pack_where_groups_are_enough() {
+        let (prompts, reply) = ([[1u32; 10], [2; 10], [3; 10]], [5u32; 6]);
+        let group = |(group, prompt)| PackGroup {
+            prompt,
+            members: (0..4).map(|member| Member::whole(place(group, member), &reply)).collect(),
+        };
+        let mut groups: Vec<_> = prompts.iter().map(|prompt| &prompt[..]).enumerate().map(group).collect();
+        // Nothing is computed of a group without members.
+        groups.push(PackGroup { prompt: &[4; 100], members: Vec::new() });
+        let tokens = |devices, max| -> Vec<usize> {
+            pack_for(devices, &groups, max).iter().map(|pack| pack.pass.tokens.len()).collect()
+        };
+        assert_eq!(tokens(1, 1000), [90]);
+        assert_eq!(tokens(2, 1000), [30, 30, 30], "of 45 tokens at most");
+        assert_eq!(tokens(3, 1000), [30, 30, 30]);
+        assert_eq!(tokens(8, 1000), [30, 30, 30], "no group is taken apart for that");
+        assert_eq!(
+            tokens(8, 20),
+            pack(&groups, 20).iter().map(|pack| pack.pass.tokens.len()).collect::<Vec<_>>()
+        );
     }
 }

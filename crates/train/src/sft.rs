@@ -14,7 +14,7 @@ use crate::completions::UsedGroup;
 use crate::curriculum::Sources;
 use crate::learner::{Learner, PackLoss};
 use crate::limit::{OverlongCounts, WithLength};
-use crate::pack::{Member, Pack, PackGroup, Place, pack};
+use crate::pack::{Member, Pack, PackGroup, Place, pack_for};
 use crate::task::{Data, Source};
 use crate::{SftConfig, TrainError};
 
@@ -66,7 +66,7 @@ impl<'a> Sft<'a> {
         let groups: Vec<_> = chosen.iter().enumerate().map(|(i, d)| self.group(i, d)).collect();
         let tokens: usize = chosen.iter().map(|d| d.learned()).sum();
         let lr = learner.lr(step - 1, self.steps);
-        let packs = pack(&groups, offline.micro_tokens);
+        let packs = pack_for(learner.devices(), &groups, offline.micro_tokens);
         let update =
             learner.update(step, &packs, lr, |pack, logp, _| Ok(self.loss(pack, logp, &chosen, tokens)))?;
         let epoch = offline.epoch(step, self.demonstrations.len());
@@ -187,6 +187,7 @@ impl Demonstration {
 #[allow(clippy::single_range_in_vec_init, reason = "a reply may have one turn")]
 mod tests {
     use super::*;
+    use crate::pack::pack;
 
     #[test]
     fn a_prompt_loses_its_beginning_before_a_reply_loses_its_end() {

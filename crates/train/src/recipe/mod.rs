@@ -75,6 +75,11 @@ pub struct Recipe {
     /// `cuda` or `cuda:N`.
     #[serde(default)]
     pub device: DeviceChoice,
+    /// On how many devices it is trained: `device` and those of the numbers after it, so that `cuda` with 4 is `cuda:0` to
+    /// `cuda:3`. Each has the weights, and computes a share of a step's groups; the first alone samples and evaluates. The
+    /// CPU then stands for several devices, one after the other: nothing is faster, and tests need no GPU.
+    #[serde(default = "one_device")]
+    pub devices: usize,
     /// Where the policy comes from.
     pub policy: Option<PolicySource>,
     /// How the policy writes its turns: the name of a dialect, or `auto`: ToolRL's where the data is in ToolRL's text,
@@ -132,6 +137,10 @@ pub(crate) const CHATML: &str = "chatml";
 
 fn native() -> String {
     NATIVE.to_owned()
+}
+
+fn one_device() -> usize {
+    1
 }
 
 fn default_slots() -> usize {
@@ -217,7 +226,11 @@ impl Recipe {
     }
 
     fn checked(self) -> Result<Self, TrainError> {
-        let positive = [("slots", self.slots), ("environment.max_turns", self.environment.max_turns)];
+        let positive = [
+            ("devices", self.devices),
+            ("slots", self.slots),
+            ("environment.max_turns", self.environment.max_turns),
+        ];
         for (key, value) in positive.into_iter().chain(self.train.positive()) {
             if value == 0 {
                 return Err(TrainError::Recipe(format!("{key} should be at least 1")));

@@ -22,7 +22,7 @@ pub(crate) use update::Updates;
 
 use crate::curriculum::Curriculum;
 use crate::learner::Learner;
-use crate::pack::{Member, Pack, PackGroup, Place, by_place, pack};
+use crate::pack::{Member, Pack, PackGroup, Place, by_place, pack_for};
 use crate::score::{Judge, Scored, score};
 use crate::task::Task;
 use crate::{Recipe, RlConfig, Setting, TrainError};
@@ -116,7 +116,7 @@ impl Rl<'_> {
     ) -> Vec<Pack> {
         let groups: Vec<_> =
             (0..).zip(groups).map(|(number, group)| to_pack(number, group, &include)).collect();
-        pack(&groups, self.config.micro_tokens)
+        pack_for(self.recipe.devices, &groups, self.config.micro_tokens)
     }
 }
 

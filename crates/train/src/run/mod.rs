@@ -79,7 +79,8 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         refuse_used(run_dir)?;
     }
     let prepared = Prepared::of(&job)?;
-    let Prepared { recipe, place, data, start, trained, stage, sets, benchmarks, identity } = prepared;
+    let Prepared { recipe, place, others, data, start, trained, stage, sets, benchmarks, identity } =
+        prepared;
     let (recipe, parts) = (&recipe, job.parts);
     // From here on the directory is written to.
     let resume = match job.resume {
@@ -95,6 +96,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
     tracing::info!(
         policy = %start.dir.display(),
         device = %place.name,
+        devices = 1 + others.len(),
         parameters = start.policy.num_params(),
         train = data.train.len(),
         held_out = data.held_out.len(),
@@ -114,7 +116,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
         tracing::info!("before training\n{}", held_out.table());
     }
     let stop_tokens = start.policy.generation().stop_tokens.clone();
-    let trainer = Trainer::new(&job, &chat, &mut records, &evaluations, observer);
+    let trainer = Trainer::new(&job, &chat, &others, &mut records, &evaluations, observer);
     let trained = trainer.train(stage, (start.policy, trained), &place.device).await?;
     let finish = Finish { evaluations: &evaluations, device: &place.device, stop_tokens };
     let Finished { after, final_step } = finish.leave(&trained, &mut records, observer).await?;

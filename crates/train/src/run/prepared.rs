@@ -1,5 +1,6 @@
 //! Everything that a run needs, read and checked before anything is computed.
 
+use burn::tensor::Device;
 use toolrl_policy::{Place, Policy};
 
 use crate::evaluation::{LoadedBenchmark, LoadedSet};
@@ -16,6 +17,8 @@ pub(super) struct Prepared {
     /// The recipe with every choice made.
     pub recipe: Recipe,
     pub place: Place,
+    /// Further devices that it is trained on.
+    pub others: Vec<Device>,
     /// In the policy's dialect.
     pub data: Data,
     pub start: Start,
@@ -33,8 +36,8 @@ impl Prepared {
         let mut recipe = job.recipe.resolved()?;
         recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
         let data = load_data(&recipe.data, recipe.seed)?;
-        let place = recipe.device.open()?;
-        recipe.train.check_on(&place)?;
+        let (place, others) = recipe.device.open_several(recipe.devices)?;
+        std::iter::once(&place).chain(&others).try_for_each(|place| recipe.train.check_on(place))?;
         let start = Start::of(&recipe, &data, job.run_dir, &place.device)?;
         let dialect = start.chat.dialect();
         let data = data.in_dialect(dialect)?;
@@ -52,7 +55,21 @@ impl Prepared {
         let (stage, counts) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;
         let decisive = (&sets[..], &job.parts.rubrics.training);
-        let identity = Identity::of((&data, &stage, counts), decisive, &start, &place.name)?;
-        Ok(Self { recipe, place, data, start, trained, stage, sets, benchmarks, identity })
+        let identity = Identity::of((&data, &stage, counts), decisive, &start, &name(&place, &others))?;
+        let others = others.into_iter().map(|place| place.device).collect();
+        Ok(Self { recipe, place, others, data, start, trained, stage, sets, benchmarks, identity })
     }
+}
+
+/// What all devices are: `2 x cpu`.
+fn name(first: &Place, others: &[Place]) -> String {
+    let mut names = first.name.clone();
+    if others.is_empty() {
+        return names;
+    }
+    if others.iter().all(|other| other.name == first.name) {
+        return format!("{} x {names}", 1 + others.len());
+    }
+    others.iter().for_each(|other| names += &format!(" + {}", other.name));
+    names
 }

@@ -34,6 +34,8 @@ use crate::{
 pub(super) struct Trainer<'a, 'j> {
     pub(super) job: &'a Job<'j>,
     pub(super) chat: Arc<Chat>,
+    /// The devices beside the first.
+    others: &'a [Device],
     pub(super) records: &'a mut Records,
     pub(super) evaluations: &'a Evaluations<'a>,
     pub(super) observer: &'a mut dyn Observer,
@@ -65,12 +67,13 @@ impl<'a, 'j> Trainer<'a, 'j> {
     pub(super) fn new(
         job: &'a Job<'j>,
         chat: &Arc<Chat>,
+        others: &'a [Device],
         records: &'a mut Records,
         evaluations: &'a Evaluations<'a>,
         observer: &'a mut dyn Observer,
     ) -> Self {
         let (done, chat) = (job.resume.map_or(0, |resume| resume.step), chat.clone());
-        Self { job, chat, records, evaluations, observer, done, stage: ("", 0), stopped_early: None }
+        Self { job, chat, others, records, evaluations, observer, done, stage: ("", 0), stopped_early: None }
     }
 
     /// Trains what the run begins with, or goes on with what its checkpoint has.
@@ -180,7 +183,8 @@ impl<'a, 'j> Trainer<'a, 'j> {
         let chat = self.chat.clone();
         let mut ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, divergence), config };
         let guard = Guard::of_critic(config.rl.guards, self.job.run_dir);
-        let mut critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
+        let critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
+        let mut critic = critic.and_on(self.others);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
         }
@@ -273,7 +277,7 @@ impl<'a, 'j> Trainer<'a, 'j> {
     ) -> Result<Learner, TrainError> {
         let guard = Guard::new(self.job.recipe.train.guards(), self.job.run_dir);
         let learner = Learner::new(policy, optimizer.clone(), activations, temperature, guard);
-        let mut learner = learner.seeded(self.job.recipe.seed);
+        let mut learner = learner.seeded(self.job.recipe.seed).and_on(self.others);
         if let Some(dir) = self.job.resume.and_then(|resume| resume.checkpoint.as_ref()) {
             learner.restore(State::read(&dir.join(STATE))?)?;
         }
