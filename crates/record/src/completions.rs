@@ -8,15 +8,12 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::DataType;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 use toolrl_rollout::FinishReason;
 
-use super::{EpisodeRecord, RecordError, write_whole};
+use super::table::{read_table, write_table};
+use super::{EpisodeRecord, RecordError};
 
 /// One sampled reply with its score: one row.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,16 +86,7 @@ pub fn completions_path(run_dir: &Path, step: u64) -> PathBuf {
 /// # Errors
 /// [`RecordError::Parquet`] and [`RecordError::Io`].
 pub fn write_completions(path: &Path, rows: &[Completion]) -> Result<(), RecordError> {
-    let batch =
-        RecordBatch::try_from_iter_with_nullable(columns(rows)).map_err(RecordError::parquet(path))?;
-    let properties =
-        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-    let mut bytes = Vec::new();
-    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties))
-        .map_err(RecordError::parquet(path))?;
-    writer.write(&batch).map_err(RecordError::parquet(path))?;
-    writer.close().map_err(RecordError::parquet(path))?;
-    write_whole(path, &bytes)
+    write_table(path, columns(rows))
 }
 
 /// Reads what [`write_completions`] wrote.
@@ -106,14 +94,7 @@ pub fn write_completions(path: &Path, rows: &[Completion]) -> Result<(), RecordE
 /// # Errors
 /// [`RecordError::Io`]; [`RecordError::Parquet`], also for a column that is missing or of another type.
 pub fn read_completions(path: &Path) -> Result<Vec<Completion>, RecordError> {
-    let file = std::fs::File::open(path).map_err(RecordError::io(path))?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).and_then(|builder| builder.build());
-    let mut rows = Vec::new();
-    for batch in reader.map_err(RecordError::parquet(path))? {
-        let batch = batch.map_err(RecordError::parquet(path))?;
-        rows.extend(read_batch(&batch).map_err(RecordError::parquet(path))?);
-    }
-    Ok(rows)
+    read_table(path, read_batch)
 }
 
 fn read_batch(batch: &RecordBatch) -> Result<Vec<Completion>, ParquetError> {
@@ -196,9 +177,9 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
     columns
 }
 
-const FINISHES: [FinishReason; 3] = [FinishReason::Stop, FinishReason::StopString, FinishReason::Length];
+pub(super) const FINISHES: [FinishReason; 3] = [FinishReason::Stop, FinishReason::StopString, FinishReason::Length];
 
-fn finish_name(finish: FinishReason) -> &'static str {
+pub(super) fn finish_name(finish: FinishReason) -> &'static str {
     match finish {
         FinishReason::Stop => "stop",
         FinishReason::StopString => "stop_string",
@@ -229,6 +210,8 @@ fn floats(
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     use super::*;
 

@@ -18,9 +18,11 @@ mod events;
 mod file;
 mod metrics;
 mod outcomes;
+mod replies;
 mod standstill;
 mod step_log;
 mod summary;
+mod table;
 
 pub mod protobuf;
 pub mod report;
@@ -39,6 +41,9 @@ pub use metrics::{
     SftMetrics, SourceMetrics, Spread, StepDetail, StepMetrics, TaskMetrics,
 };
 pub use outcomes::{TaskOutcomes, evaluations_dir, outcomes_path};
+pub use replies::{
+    SampledEpisode, SampledTurn, read_replies, replied_rounds, replies_dir, replies_path, write_replies,
+};
 pub use standstill::{Cause, Standstill};
 pub use step_log::{StepLog, StepRow, read_rows};
 pub use summary::{SetSummary, StoppedEarly, Summary};
