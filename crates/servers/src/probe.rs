@@ -1,0 +1,32 @@
+//! How it is found out which weights a server holds.
+
+/// A text, and what the trainer's weights say about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// At least two token ids.
+    pub tokens: Vec<u32>,
+    /// The trainer's log-probability in nats of each token but the first, at temperature 1.
+    pub logprobs: Vec<f32>,
+}
+
+/// What came of a publication.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PublishReport {
+    /// The servers that hold the version now.
+    pub servers: Vec<ServerReport>,
+    /// Servers that did not take it, and are left out until they do.
+    pub left_out: Vec<String>,
+    /// Seconds until the last of them was probed.
+    pub seconds: f64,
+}
+
+/// A server that took a version.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerReport {
+    /// Its address.
+    pub url: String,
+    /// Mean absolute difference between its log-probabilities of the probe and the trainer's, in nats a token.
+    pub gap: f64,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
