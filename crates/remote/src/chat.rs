@@ -109,8 +109,8 @@ impl ChatRequest {
     }
 }
 
-/// An `f32` with its own digits, not those of the nearest `f64`.
-fn decimal(number: f32) -> Value {
+/// An `f32` as JSON with its own digits, not those of the nearest `f64`.
+pub fn decimal(number: f32) -> Value {
     number.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 

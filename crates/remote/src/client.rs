@@ -4,7 +4,7 @@ use std::io::Read;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
-use ureq::{Agent, Proxy};
+use ureq::{Agent, Proxy, RequestBuilder};
 
 use crate::retry::{is_passing, may_pass, retry_after};
 use crate::{RemoteError, Settings};
@@ -49,6 +49,7 @@ impl Client {
             // A redirected POST would lose its body, or take the key elsewhere.
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .max_idle_connections(settings.threads.max(10))
             .max_idle_connections_per_host(settings.threads)
             .proxy(proxy)
             .build();
@@ -97,6 +98,19 @@ impl Client {
     /// # Errors
     /// As [`Client::post`], but that the answer may be anything.
     pub fn post_text(&self, path: &str, body: &str) -> Result<Vec<u8>, RemoteError> {
+        self.asked(path, Some(body))
+    }
+
+    /// What a path below the base holds, as patiently as [`Client::post`].
+    ///
+    /// # Errors
+    /// As [`Client::post_text`].
+    pub fn get(&self, path: &str) -> Result<Vec<u8>, RemoteError> {
+        self.asked(path, None)
+    }
+
+    /// The answer to a body that is posted, or to a request without one.
+    fn asked(&self, path: &str, body: Option<&str>) -> Result<Vec<u8>, RemoteError> {
         let url = self.url(path);
         let retries = &self.settings.retries;
         let mut attempts = 1;
@@ -119,14 +133,9 @@ impl Client {
         }
     }
 
-    fn attempt(&self, url: &str, body: &str, attempts: u32) -> Attempt {
-        let failed = |source: ureq::Error| {
-            let passing = may_pass(&source);
-            let error = RemoteError::Transport { url: url.into(), attempts, source: Box::new(source) };
-            if passing { Attempt::Again(error, None) } else { Attempt::Failed(error) }
-        };
-        let timeout = Some(self.settings.timeout);
-        let mut request = self.agent.post(url).config().timeout_global(timeout).build();
+    /// A request with the time that it has, the key and the headers of the settings.
+    fn dressed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let mut request = request.config().timeout_global(Some(self.settings.timeout)).build();
         if let Some(key) = &self.settings.key {
             let (header, value) = key.in_header(self.settings.key_header);
             request = request.header(header, value);
@@ -134,7 +143,20 @@ impl Client {
         for (name, value) in &self.settings.headers {
             request = request.header(name, value.secret());
         }
-        let mut response = match request.content_type("application/json").send(body) {
+        request
+    }
+
+    fn attempt(&self, url: &str, body: Option<&str>, attempts: u32) -> Attempt {
+        let failed = |source: ureq::Error| {
+            let passing = may_pass(&source);
+            let error = RemoteError::Transport { url: url.into(), attempts, source: Box::new(source) };
+            if passing { Attempt::Again(error, None) } else { Attempt::Failed(error) }
+        };
+        let sent = match body {
+            Some(body) => self.dressed(self.agent.post(url)).content_type("application/json").send(body),
+            None => self.dressed(self.agent.get(url)).call(),
+        };
+        let mut response = match sent {
             Ok(response) => response,
             Err(source) => return failed(source),
         };

@@ -25,7 +25,7 @@ mod retry;
 mod settings;
 mod threads;
 
-pub use chat::{ChatReply, ChatRequest, FunctionCall};
+pub use chat::{ChatReply, ChatRequest, FunctionCall, decimal};
 pub use client::Client;
 pub use error::RemoteError;
 pub use hub::{Hub, Listing};

@@ -38,6 +38,22 @@ fn a_request_arrives_as_it_should() {
 }
 
 #[test]
+fn a_path_is_read_with_the_key_and_no_body() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let base = serve(move |asked| {
+        assert_eq!((asked.path.as_str(), &asked.body), ("/v1/models", &serde_json::Value::Null));
+        assert!(asked.headers.contains(&"authorization: bearer secret".to_owned()), "{asked:?}");
+        match counted.fetch_add(1, Ordering::Relaxed) {
+            0 => Answer(503, vec![], "not yet".into()),
+            _ => Answer(200, vec![], "[]".into()),
+        }
+    });
+    assert_eq!(client(&base).get("v1/models").unwrap(), b"[]");
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+#[test]
 fn passing_trouble_is_waited_out() {
     for status in [429, 500, 502, 503, 504, 529] {
         let asked = Arc::new(AtomicUsize::new(0));
