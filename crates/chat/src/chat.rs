@@ -99,6 +99,11 @@ impl Chat {
         if self.own_size <= rows { Ok(self) } else { Err(self.too_many(self.own_size)) }
     }
 
+    /// Rows of the model's embedding table, where they are known: what a model draws is below them.
+    pub fn embeddings(&self) -> Option<usize> {
+        self.embeddings
+    }
+
     fn too_many(&self, ids: usize) -> ChatError {
         ChatError::Vocabulary { dir: self.dir.clone(), ids, rows: self.embeddings.unwrap_or_default() }
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ServersError;
+
 /// What a server runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,5 +107,35 @@ impl ServersConfig {
             patience: defaults::patience(),
             key_file: None,
         }
+    }
+
+    /// Whether every setting is in its range.
+    pub(crate) fn check(&self) -> Result<(), ServersError> {
+        let wrong = |key, problem: String| Err(ServersError::Setting { key, problem });
+        let Self { urls, keep, concurrency, attempts, .. } = self;
+        if urls.is_empty() {
+            return wrong("urls", "names no server".to_owned());
+        }
+        if let Some((place, url)) = urls.iter().enumerate().find(|(place, url)| urls[..*place].contains(url))
+        {
+            return wrong("urls", format!("{url} stands at place {} and before", place + 1));
+        }
+        if self.model.is_empty() {
+            return wrong("model", "is empty".to_owned());
+        }
+        for (key, count) in [("keep", *keep), ("concurrency", *concurrency), ("attempts", *attempts as usize)]
+        {
+            if count == 0 {
+                return wrong(key, "0 should be at least 1".to_owned());
+            }
+        }
+        let seconds = [("timeout", self.timeout), ("rest", self.rest), ("patience", self.patience)];
+        for (key, value) in [("probe_limit", self.probe_limit)].into_iter().chain(seconds) {
+            // A year, so that every sum of them is a time.
+            if !(value > 0.0 && value < 3.2e7) {
+                return wrong(key, format!("{value} should be above 0"));
+            }
+        }
+        Ok(())
     }
 }

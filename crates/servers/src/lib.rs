@@ -6,13 +6,16 @@
 mod config;
 mod counts;
 mod error;
+mod pool;
 mod probe;
 mod sampler;
 mod servers;
+mod turn;
+mod wire;
 
 pub use config::{Kind, ServersConfig, Sync};
 pub use counts::Counts;
-pub use error::ServersError;
+pub use error::{ReplyProblem, ServersError};
 pub use probe::{Probe, PublishReport, ServerReport};
 pub use sampler::ServedSampler;
 pub use servers::Servers;

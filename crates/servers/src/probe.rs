@@ -1,5 +1,7 @@
 //! How it is found out which weights a server holds.
 
+use crate::ServersError;
+
 /// A text, and what the trainer's weights say about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
@@ -29,4 +31,26 @@ pub struct ServerReport {
     pub gap: f64,
     /// Seconds that it took.
     pub seconds: f64,
+}
+
+impl Probe {
+    pub(crate) fn check(&self, version: u64) -> Result<(), ServersError> {
+        let Self { tokens, logprobs } = self;
+        let problem = if tokens.len() < 2 {
+            format!("{} tokens tell nothing", tokens.len())
+        } else if logprobs.len() + 1 != tokens.len() {
+            format!("{} tokens have {} log-probabilities", tokens.len(), logprobs.len())
+        } else if let Some(place) = logprobs.iter().position(|logprob| !logprob.is_finite()) {
+            format!("the log-probability of token {} is {}", place + 1, logprobs[place])
+        } else {
+            return Ok(());
+        };
+        Err(ServersError::Probe { version, problem })
+    }
+
+    /// Mean absolute difference from another's log-probabilities of the same tokens, in nats a token.
+    pub(crate) fn gap(&self, others: &[f32]) -> f64 {
+        let differences = self.logprobs.iter().zip(others).map(|(own, other)| f64::from((own - other).abs()));
+        differences.sum::<f64>() / self.logprobs.len().max(1) as f64
+    }
 }

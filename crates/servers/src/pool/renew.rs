@@ -1,0 +1,162 @@
+//! How servers come to hold what is published, and come back.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Condition, LONGEST_REST, Pool, State};
+use crate::wire::Publication;
+use crate::{ServersError, Sync};
+
+/// What is to be done for a server.
+struct Claim {
+    was_up: bool,
+    epoch: u64,
+    /// What is published and it does not hold.
+    lacking: Vec<Arc<Publication>>,
+    /// What it holds and is published no longer.
+    stale: Vec<Arc<Publication>>,
+}
+
+impl Pool {
+    /// Has a server take what it lacks of what is published, and finds it out by the probe; the gap of the last of it. A
+    /// server that is not up is greeted and takes everything anew.
+    ///
+    /// # Errors
+    /// [`ServersError`]; the server is then left out.
+    pub(crate) fn renew(&self, server: usize) -> Result<f64, ServersError> {
+        let Claim { was_up, epoch, lacking, stale } = self.claim(server);
+        let brought = self.bring(server, was_up, &lacking);
+        if brought.is_ok() {
+            self.unload(server, &stale);
+        }
+        let mut state = self.lock();
+        let member = &mut state.members[server];
+        // Otherwise it failed meanwhile, and is renewed as one that is not up.
+        if member.epoch == epoch {
+            match &brought {
+                Ok((context, _)) => {
+                    if !was_up {
+                        member.epoch += 1;
+                    }
+                    member.condition = Condition::Up;
+                    member.context = context.or(member.context);
+                    member.holds.retain(|held| !is_among(held, &stale));
+                    member.holds.extend(lacking);
+                }
+                Err(error) => member.leave_out(self.config.rest, error),
+            }
+        }
+        drop(state);
+        self.changed.notify_all();
+        brought.map(|(_, gap)| gap)
+    }
+
+    /// What is to be done for a server. Where others may not ask it meanwhile, none does when this returns.
+    fn claim(&self, server: usize) -> Claim {
+        let mut state = self.lock();
+        while matches!(state.members[server].condition, Condition::Changing) {
+            state = self.wait(state, LONGEST_REST);
+        }
+        let was_up = state.members[server].is_up();
+        if !was_up {
+            let member = &mut state.members[server];
+            (member.condition, member.mode) = (Condition::Changing, None);
+            member.holds.clear();
+        } else if self.config.sync == Sync::Disk {
+            state.members[server].condition = Condition::Changing;
+            while state.members[server].in_flight > 0 {
+                state = self.wait(state, LONGEST_REST);
+            }
+        }
+        let State { published, members, .. } = &*state;
+        let member = &members[server];
+        let lacking = published.iter().filter(|one| !is_among(one, &member.holds)).cloned().collect();
+        let stale = member.holds.iter().filter(|one| !is_among(one, published)).cloned().collect();
+        Claim { was_up, epoch: member.epoch, lacking, stale }
+    }
+
+    /// The server's context, where it tells, and the gap of the last version.
+    fn bring(
+        &self,
+        server: usize,
+        was_up: bool,
+        lacking: &[Arc<Publication>],
+    ) -> Result<(Option<usize>, f64), ServersError> {
+        let wire = &self.wires[server];
+        let context = if was_up { None } else { wire.greet()? };
+        let mut last = 0.0;
+        for weights in lacking {
+            wire.load(weights)?;
+            let gap = weights.probe.gap(&wire.score(weights)?);
+            let (version, limit) = (weights.version, self.config.probe_limit);
+            if gap > limit {
+                return Err(ServersError::OtherWeights { url: wire.url().to_owned(), version, gap, limit });
+            }
+            last = gap;
+        }
+        Ok((context, last))
+    }
+
+    /// An adapter that stays costs memory alone.
+    fn unload(&self, server: usize, stale: &[Arc<Publication>]) {
+        for weights in stale {
+            if let Err(error) = self.wires[server].unload(weights) {
+                tracing::warn!("version {} was not unloaded: {error}", weights.version);
+            }
+        }
+    }
+
+    /// Does work while servers that are left out are tried again, each by a thread of its own, as soon as their rest is
+    /// over. A thread that waits for an answer when the work is done ends by itself, after the time that an answer has.
+    pub(crate) fn tended<T>(self: &Arc<Self>, work: impl FnOnce() -> T) -> T {
+        let mut state = self.lock();
+        state.samplers += 1;
+        for server in 0..state.members.len() {
+            if !std::mem::replace(&mut state.members[server].is_tended, true) {
+                let pool = self.clone();
+                std::thread::spawn(move || pool.tend(server));
+            }
+        }
+        drop(state);
+        let _end = EndOfWork(self);
+        work()
+    }
+
+    fn tend(&self, server: usize) {
+        loop {
+            let mut state = self.lock();
+            loop {
+                if state.samplers == 0 {
+                    state.members[server].is_tended = false;
+                    return;
+                }
+                let rest = match state.members[server].condition {
+                    Condition::Out { until, .. } => until.saturating_duration_since(Instant::now()),
+                    Condition::Up | Condition::Changing => LONGEST_REST,
+                };
+                if rest.is_zero() {
+                    break;
+                }
+                state = self.wait(state, rest);
+            }
+            drop(state);
+            if self.renew(server).is_ok() {
+                tracing::info!("{}: it is asked again", self.wires[server].url());
+            }
+        }
+    }
+}
+
+fn is_among(one: &Arc<Publication>, others: &[Arc<Publication>]) -> bool {
+    others.iter().any(|other| Arc::ptr_eq(other, one))
+}
+
+/// Tells those who tend servers that the work is over, if it ends by a panic too.
+struct EndOfWork<'a>(&'a Pool);
+
+impl Drop for EndOfWork<'_> {
+    fn drop(&mut self) {
+        self.0.lock().samplers -= 1;
+        self.0.changed.notify_all();
+    }
+}
