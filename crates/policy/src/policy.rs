@@ -191,6 +191,19 @@ impl Policy {
         weights::save(self, stored, dir, companions)
     }
 
+    /// The same with an output head of its own, of the same numbers, where the embedding table is its head: for
+    /// readers that take a shared one amiss.
+    #[must_use]
+    pub fn untied(&self) -> Self {
+        let mut untied = self.clone();
+        if self.config.tie_word_embeddings {
+            untied.decoder.lm_head = Some(self.decoder.model.embed_tokens.clone());
+            Arc::make_mut(&mut untied.config).untie();
+            untied.masters = None;
+        }
+        untied
+    }
+
     /// The directory that the policy's weights were read from.
     pub(crate) fn source(&self) -> Option<&Path> {
         self.source.as_deref()

@@ -177,7 +177,8 @@ fn columns(rows: &[Completion]) -> Vec<(String, ArrayRef, bool)> {
     columns
 }
 
-pub(super) const FINISHES: [FinishReason; 3] = [FinishReason::Stop, FinishReason::StopString, FinishReason::Length];
+pub(super) const FINISHES: [FinishReason; 3] =
+    [FinishReason::Stop, FinishReason::StopString, FinishReason::Length];
 
 pub(super) fn finish_name(finish: FinishReason) -> &'static str {
     match finish {

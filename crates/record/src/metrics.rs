@@ -202,6 +202,10 @@ pub struct GrpoMetrics {
     pub entropy: Option<f64>,
     /// Tokens sampled.
     pub tokens_sampled: u64,
+    /// Figures of a sampler that is not the trainer's own process, by name: `lag`, how many steps older than the policy that
+    /// is trained the one is that sampled, and what the sampler tells.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sampler: BTreeMap<String, f64>,
 }
 
 /// A divergence's coefficient that follows a target.

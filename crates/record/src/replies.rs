@@ -71,7 +71,8 @@ pub fn replied_rounds(run_dir: &Path) -> Result<Vec<(u64, u64)>, RecordError> {
     for entry in std::fs::read_dir(&folder).map_err(RecordError::io(&folder))? {
         let name = entry.map_err(RecordError::io(&folder))?.file_name();
         let numbers = name.to_str().and_then(|name| {
-            let (step, round) = name.strip_prefix("step-")?.strip_suffix(".parquet")?.split_once("-round-")?;
+            let (step, round) =
+                name.strip_prefix("step-")?.strip_suffix(".parquet")?.split_once("-round-")?;
             Some((step.parse().ok()?, round.parse().ok()?))
         });
         rounds.extend(numbers);
@@ -142,8 +143,7 @@ fn columns(episodes: &[SampledEpisode]) -> Vec<(String, ArrayRef, bool)> {
 fn read_batch(batch: &RecordBatch) -> Result<Vec<SampledEpisode>, ParquetError> {
     let missing = |name: &str| ParquetError::General(format!("no column {name:?} of the expected type"));
     let column = |name: &str| batch.column_by_name(name).ok_or_else(|| missing(name));
-    let whole =
-        |name| column(name)?.as_primitive_opt::<UInt64Type>().ok_or_else(|| missing(name));
+    let whole = |name| column(name)?.as_primitive_opt::<UInt64Type>().ok_or_else(|| missing(name));
     let text = |name| column(name)?.as_string_opt::<i32>().ok_or_else(|| missing(name));
     let list = |name| column(name)?.as_list_opt::<i32>().ok_or_else(|| missing(name));
     let (indices, members) = (whole("prompt_index")?, whole("member")?);
@@ -167,7 +167,11 @@ fn read_batch(batch: &RecordBatch) -> Result<Vec<SampledEpisode>, ParquetError> 
         let (places, rest) = places.as_chunks::<2>();
         let is_within = places.last().is_none_or(|last| last[1] as usize <= token_ids.len());
         let in_order = places.as_flattened().is_sorted();
-        if !rest.is_empty() || !is_within || !in_order || [versions.len(), finishes.len()] != [places.len(); 2] {
+        if !rest.is_empty()
+            || !is_within
+            || !in_order
+            || [versions.len(), finishes.len()] != [places.len(); 2]
+        {
             return Err(wrong("the turns do not fit the tokens"));
         }
         let turn = |(t, &[start, end]): (usize, &[u32; 2])| {

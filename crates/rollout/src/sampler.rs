@@ -2,7 +2,9 @@
 
 use std::future::Future;
 use std::ops::Range;
+use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use toolrl_chat::Chat;
 
@@ -85,4 +87,28 @@ pub trait SamplerSource<P: ?Sized>: Sync {
         chat: &'a Chat,
         version: u64,
     ) -> Result<Box<dyn Sampler + 'a>, RolloutError>;
+
+    /// The same without a hold on the policy: it samples while the policy is changed, and goes on being of this version.
+    /// None where there is no such sampler, as where the weights are the policy's own.
+    ///
+    /// # Errors
+    /// As [`SamplerSource::at`].
+    fn ahead<'a>(
+        &'a self,
+        _policy: &P,
+        _chat: &'a Chat,
+        _version: u64,
+    ) -> Result<Option<Box<dyn Sampler + Send + 'a>>, RolloutError> {
+        Ok(None)
+    }
+
+    /// The same for one run, whose directory this is. None where all runs share it.
+    fn of_run(&self, _run_dir: &Path) -> Option<Arc<dyn SamplerSource<P> + Send>> {
+        None
+    }
+
+    /// Figures of what the samplers did since this was last asked, by name, for a step's metrics.
+    fn figures(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
 }

@@ -175,6 +175,16 @@ pub enum TrainError {
         /// What is wrong with it.
         what: String,
     },
+    /// Replies that were written down are not those of a step as it is now.
+    #[error(
+        "{path} has other replies than the step asks for: {what}; without the file they are sampled again"
+    )]
+    OtherReplies {
+        /// The file.
+        path: PathBuf,
+        /// What is other.
+        what: String,
+    },
     /// There is no such checkpoint.
     #[error("{dir}: {}", no_checkpoint(*.step, .steps))]
     NoCheckpoint {

@@ -1,14 +1,11 @@
 //! A GRPO step: prompts, groups, scores, advantages, packs, updates, record.
 
-use toolrl_grpo::{has_mixed_outcome, has_no_spread};
 use toolrl_record::{StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
-use crate::curriculum::Curriculum;
 use crate::learner::Learner;
-use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates, spans};
-use crate::score::Scored;
-use crate::{CreditKind, GroupFilter, GrpoConfig, TrainError};
+use crate::rl::{Credit, Credited, Laps, Measured, Rl, Sampled, Supply, Updates, spans};
+use crate::{CreditKind, GrpoConfig, TrainError};
 
 /// What GRPO trains with.
 pub(crate) struct Grpo<'a> {
@@ -16,27 +13,39 @@ pub(crate) struct Grpo<'a> {
     pub config: &'a GrpoConfig,
 }
 
-/// The groups of a step.
-struct Sampled {
-    /// Those that are trained on.
-    used: Vec<Group<Scored>>,
-    left_out: Vec<Group<Scored>>,
-}
-
 impl Grpo<'_> {
     /// Step `step` (from 1): the stages of the architecture, in order.
     pub(crate) async fn step(
         &self,
         learner: &mut Learner,
-        curriculum: &mut Curriculum,
+        supply: &mut Supply,
         step: u64,
     ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
-        let sampled = self.sample(learner, curriculum, step).await?;
+        let sampled = self.rl.take(learner.policy(), supply, step).await?;
+        let mut ahead = self.rl.begin_ahead(learner.policy(), supply, step).await?;
         laps.end("sample");
+        let lr = learner.lr(step - 1, self.config.rl.steps);
+        let learned =
+            self.rl.beside(&mut ahead, &mut laps, |laps| self.learn(learner, (step, lr), sampled, laps));
+        let (credited, updates) = learned?;
+        self.rl.finish_ahead(learner.policy(), supply, ahead).await?;
+        laps.end("sample");
+        let metrics = self.rl.metrics(step, &credited, &updates, supply.curriculum().metrics(step));
+        let detail = StepDetail::Grpo(metrics);
+        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
+    }
+
+    /// Credits what was sampled, and updates the policy by it.
+    fn learn(
+        &self,
+        learner: &mut Learner,
+        (step, lr): (u64, f64),
+        sampled: Sampled,
+        laps: &mut Laps,
+    ) -> Result<(Vec<Group<Credited>>, Updates), TrainError> {
         let credited = self.credit(learner, sampled);
         laps.end("credit");
-        let lr = learner.lr(step - 1, self.config.rl.steps);
         let mut updates = Updates::default();
         for pass in 0..self.config.rl.passes {
             updates.begin_pass();
@@ -46,40 +55,7 @@ impl Grpo<'_> {
             }
         }
         laps.end("update");
-        let metrics = self.rl.metrics(step, &credited, &updates, curriculum.metrics(step));
-        let detail = StepDetail::Grpo(metrics);
-        Ok((self.rl.row((step, lr), learner, detail, &updates, laps), credited))
-    }
-
-    /// Groups of scored episodes, sampled until there are enough of those that are trained on.
-    async fn sample(
-        &self,
-        learner: &Learner,
-        curriculum: &mut Curriculum,
-        step: u64,
-    ) -> Result<Sampled, TrainError> {
-        let mut sampled = Sampled { used: Vec::new(), left_out: Vec::new() };
-        let enough = self.config.rl.prompts;
-        for round in 0..self.config.groups.rounds() {
-            for group in self.rl.sample(learner.policy(), curriculum, (step, round)).await? {
-                let used = self.is_of_use(&group) && sampled.used.len() < enough;
-                if used { &mut sampled.used } else { &mut sampled.left_out }.push(group);
-            }
-            if sampled.used.len() >= enough {
-                break;
-            }
-        }
-        Ok(sampled)
-    }
-
-    /// Whether a group is one of those that are trained on.
-    fn is_of_use(&self, group: &Group<Scored>) -> bool {
-        let rewarded = group.members.iter().filter(|member| !member.skipped);
-        let rewards: Vec<f64> = rewarded.map(|member| member.reward).collect();
-        let outcomes = group.members.iter().filter_map(|member| member.success);
-        let groups = self.config.groups;
-        groups == GroupFilter::All
-            || (!has_no_spread(&rewards) && (!groups.reads_outcomes() || has_mixed_outcome(outcomes)))
+        Ok((credited, updates))
     }
 
     /// Credits each member by comparison with the others of its group or of the step. Groups that are left out come

@@ -7,9 +7,9 @@ use toolrl_grpo::{AdvantageKind, Reward};
 
 use super::*;
 use crate::ResampleBy::{Outcome, Reward as ByReward};
-use crate::score::Judge;
+use crate::score::{Judge, Scored};
 use crate::test_fixtures::{Script, World, cut_off, group, learner, scored, skipped};
-use crate::{RlConfig, Success};
+use crate::{GroupFilter, RlConfig, Success};
 
 fn config(groups: GroupFilter) -> GrpoConfig {
     GrpoConfig { rl: RlConfig { prompts: 2, ..RlConfig::default() }, groups, ..GrpoConfig::default() }
@@ -103,9 +103,9 @@ fn sampling_stops_when_enough_groups_are_of_use() {
             (if differs { member } else { 7 }).to_string()
         };
         let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
-        let rl = Rl { sampler: &script, ..world.rl(&config.rl) };
-        let mut curriculum = world.curriculum(&config.rl);
-        let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), &mut curriculum, 1)).unwrap();
+        let rl = Rl { sampler: &script, groups: config.groups, ..world.rl(&config.rl) };
+        let mut supply = Supply::new(world.curriculum(&config.rl), 0);
+        let sampled = block_on(rl.take(learner().policy(), &mut supply, 1)).unwrap();
         assert_eq!(script.asked.lock().unwrap().len(), rounds, "{groups:?}");
         assert_eq!((sampled.used.len(), sampled.left_out.len()), (used, left_out), "{groups:?}");
         let rewards = |group: &Group<Scored>| group.members.iter().map(|m| m.reward).collect::<Vec<_>>();
@@ -121,9 +121,9 @@ fn a_skipped_member_makes_no_group_of_use() {
     let (world, config) = (World::new(20), config(GroupFilter::WithSpread));
     let says = |_, _, member: usize| if member == 0 { "1".to_owned() } else { "none".to_owned() };
     let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
-    let rl = Rl { sampler: &script, ..world.rl(&config.rl) };
-    let mut curriculum = world.curriculum(&config.rl);
-    let sampled = block_on(Grpo { rl, config: &config }.sample(&learner(), &mut curriculum, 1)).unwrap();
+    let rl = Rl { sampler: &script, groups: config.groups, ..world.rl(&config.rl) };
+    let mut supply = Supply::new(world.curriculum(&config.rl), 0);
+    let sampled = block_on(rl.take(learner().policy(), &mut supply, 1)).unwrap();
     assert_eq!((sampled.used.len(), sampled.left_out.len()), (0, 2));
 }
 
@@ -142,9 +142,9 @@ fn groups_of_failures_alone_are_kept_by_their_spread_and_left_out_by_their_outco
         let says = |round: usize, _, member: usize| (2 * round + member).to_string();
         let script = Script { chat: world.chat.clone(), says, asked: Mutex::default() };
         let judge = Some(Judge { success: Success::Reward(3.0), dialect: world.chat.dialect() });
-        let rl = Rl { sampler: &script, judge, ..world.rl(&config.rl) };
-        let grpo = Grpo { rl, config: &config };
-        let sampled = block_on(grpo.sample(&learner(), &mut world.curriculum(&config.rl), 1)).unwrap();
+        let rl = Rl { sampler: &script, judge, groups, ..world.rl(&config.rl) };
+        let mut supply = Supply::new(world.curriculum(&config.rl), 0);
+        let sampled = block_on(rl.take(learner().policy(), &mut supply, 1)).unwrap();
         assert_eq!(script.asked.lock().unwrap().len(), rounds, "{groups:?}");
         assert_eq!((sampled.used.len(), sampled.left_out.len()), (used, left_out), "{groups:?}");
     }

@@ -40,6 +40,7 @@ mod resume;
 mod rl;
 mod run;
 mod score;
+mod served;
 mod sft;
 mod stage;
 mod start;
@@ -63,7 +64,7 @@ pub use recipe::{
     FilesConfig, FinalPolicy, FreshPolicy, GroupFilter, GrpoConfig, GuardConfig, KlReference, Method,
     MixPart, MomentStorage, OfflineConfig, OnFault, OptimizerConfig, Overlong, OverlongPrompts, PassOrder,
     PolicySource, PpoAdvantage, PpoConfig, Recipe, Renewal, ResampleBy, RestConfig, RestLength, RlConfig,
-    Rubrics, SamplerConfig, SftConfig, StartAdapters, Success, TasksConfig, Truncated,
+    Rubrics, SamplerConfig, ServedWeights, SftConfig, StartAdapters, Success, TasksConfig, Truncated,
 };
 pub use replay::{Replay, replay};
 pub use resume::{Changes, Resume};

@@ -19,7 +19,7 @@ pub(crate) fn shuffled(seed: u64, step: u64, pass: usize, n: usize) -> Vec<usize
 }
 
 /// Passes over some tasks, one after the other without end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Passes {
     /// Whose tasks they are: each source has an order of its own.
     source: u64,

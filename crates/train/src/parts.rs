@@ -1,6 +1,7 @@
 //! What a recipe names and a program may bring: reward terms, samplers, environments.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
@@ -8,13 +9,14 @@ use toolrl_engine::Engine;
 use toolrl_policy::Policy;
 use toolrl_rollout::{Environment, GoldReply, RolloutError, Sampler, SamplerSource};
 
+use crate::served::ServedPolicy;
 use crate::{Recipe, Rubrics, TrainError};
 
 /// A source of samplers that can be shared.
 pub type SharedSampler = Arc<dyn SamplerSource<Policy> + Send>;
 
 /// What recipes can name. The built-in parts are always there: the reward terms of [`toolrl_reward::Registry`], those of
-/// other programs ([`toolrl_scorers::register`]), the sampler `local` and the environment `gold`.
+/// other programs ([`toolrl_scorers::register`]), the samplers `local`, `vllm` and `sglang`, and the environment `gold`.
 #[derive(Clone)]
 pub struct Registry {
     /// Reward terms.
@@ -39,6 +41,8 @@ impl Default for Registry {
 impl Registry {
     /// The name of the sampler in this process.
     pub const LOCAL: &'static str = "local";
+    /// The names of the samplers that are always there; of the others than [`Registry::LOCAL`] docs/servers.md tells.
+    const BUILT_IN: &'static [&'static str] = &[Self::LOCAL, "vllm", "sglang"];
     /// The name of the environment in which a reply is only compared with the gold one.
     pub const GOLD: &'static str = "gold";
 
@@ -86,19 +90,26 @@ impl Recipe {
         let (sampler, environment) = (&self.sampler.kind, &self.environment.kind);
         Ok(Parts {
             rubrics: Arc::new(self.rubrics(&registry.rewards)?),
-            sampler: match sampler.as_str() {
-                Registry::LOCAL => Arc::new(LocalSampler { slots: self.slots }),
-                name => named("sampler", name, Registry::LOCAL, &registry.samplers)?,
+            sampler: match (sampler.as_str(), &self.sampler.servers) {
+                (Registry::LOCAL, _) => Arc::new(LocalSampler { slots: self.slots }),
+                (_, Some(servers)) => Arc::new(ServedPolicy::of(self, servers)?),
+                (name, None) => named("sampler", name, Registry::BUILT_IN, &registry.samplers)?,
             },
             environment: match environment.as_str() {
                 Registry::GOLD => Arc::new(GoldReply),
-                name => named("environment", name, Registry::GOLD, &registry.environments)?,
+                name => named("environment", name, &[Registry::GOLD], &registry.environments)?,
             },
         })
     }
 }
 
 impl Parts {
+    /// The same in a run with this directory.
+    pub(crate) fn of_run(&self, run_dir: &Path) -> Self {
+        let sampler = self.sampler.of_run(run_dir).unwrap_or_else(|| self.sampler.clone());
+        Self { sampler, ..self.clone() }
+    }
+
     /// Where this recipe's episodes take place.
     pub(crate) fn setting(&self, recipe: &Recipe) -> Setting<'_> {
         Setting { environment: &*self.environment, max_turns: recipe.environment.max_turns }
@@ -109,11 +120,11 @@ impl Parts {
 fn named<T: Clone>(
     what: &str,
     name: &str,
-    built_in: &str,
+    built_in: &[&str],
     known: &BTreeMap<String, T>,
 ) -> Result<T, TrainError> {
     known.get(name).cloned().ok_or_else(|| {
-        let known: Vec<&str> = std::iter::once(built_in).chain(known.keys().map(String::as_str)).collect();
+        let known: Vec<&str> = built_in.iter().copied().chain(known.keys().map(String::as_str)).collect();
         TrainError::Recipe(format!("{what}.kind: no {what} {name:?}: expected {}", known.join(", ")))
     })
 }

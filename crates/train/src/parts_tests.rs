@@ -36,7 +36,7 @@ fn built_in_and_registered_parts_are_found() {
 #[test]
 fn an_unknown_name_is_refused_with_the_known_ones() {
     let cases = [
-        ("sampler.kind=x", "sampler.kind: no sampler \"x\": expected local, server"),
+        ("sampler.kind=x", "sampler.kind: no sampler \"x\": expected local, vllm, sglang, server"),
         ("environment.kind=x", "environment.kind: no environment \"x\": expected gold, bank, shop"),
     ];
     for (setting, expected) in cases {

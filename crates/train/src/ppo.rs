@@ -5,10 +5,9 @@ use toolrl_record::{CriticMetrics, PpoMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::Group;
 
 use crate::critic::{CriticLearner, CriticUpdate, Target};
-use crate::curriculum::Curriculum;
 use crate::learner::Learner;
 use crate::pack::by_place;
-use crate::rl::{Credit, Credited, Laps, Measured, Rl, Updates};
+use crate::rl::{Credit, Credited, Laps, Measured, Rl, Sampled, Supply, Updates};
 use crate::{PpoAdvantage, PpoConfig, TrainError};
 
 /// Added to the deviation that advantages are divided by.
@@ -20,19 +19,60 @@ pub(crate) struct Ppo<'a> {
     pub config: &'a PpoConfig,
 }
 
+/// What a step's updates were.
+struct Learned {
+    credited: Vec<Group<Credited>>,
+    updates: Updates,
+    of_critic: Vec<CriticUpdate>,
+    /// By the critic's values before them: [`explained_variance`].
+    explained: f64,
+}
+
 impl Ppo<'_> {
     /// Step `step` (from 1).
     pub(crate) async fn step(
         &self,
         learner: &mut Learner,
         critic: &mut CriticLearner,
-        curriculum: &mut Curriculum,
+        supply: &mut Supply,
         step: u64,
     ) -> Result<(StepMetrics, Vec<Group<Credited>>), TrainError> {
         let mut laps = Laps::begin();
-        let scored = self.rl.sample(learner.policy(), curriculum, (step, 0)).await?;
+        let sampled = self.rl.take(learner.policy(), supply, step).await?;
+        let mut ahead = self.rl.begin_ahead(learner.policy(), supply, step).await?;
         laps.end("sample");
-        let measured = self.rl.measure(learner, scored);
+        let learned = self.rl.beside(&mut ahead, &mut laps, |laps| {
+            self.learn((&mut *learner, &mut *critic), step, sampled, laps)
+        });
+        let Learned { credited, updates, of_critic, explained } = learned?;
+        self.rl.finish_ahead(learner.policy(), supply, ahead).await?;
+        laps.end("sample");
+        let lr = learner.lr(step - 1, self.config.rl.steps);
+        let n = of_critic.len().max(1) as f64;
+        let tokens = of_critic.iter().map(|u| u.update.tokens).sum::<u64>().max(1) as f64;
+        let critic = CriticMetrics {
+            loss: of_critic.iter().map(|u| u.update.loss).sum::<f64>() / n,
+            grad_norm: of_critic.iter().map(|u| u.update.grad_norm).sum::<f64>() / n,
+            clip_fraction: of_critic.iter().map(|u| u.clipped).sum::<usize>() as f64 / tokens,
+            explained_variance: explained,
+            lr: critic.lr(step - 1, self.config.rl.steps),
+        };
+        let replies = self.rl.metrics(step, &credited, &updates, supply.curriculum().metrics(step));
+        let detail = StepDetail::Ppo(PpoMetrics { replies, critic });
+        let row = self.rl.row((step, lr), learner, detail, &updates, laps);
+        let skipped_updates = row.skipped_updates + of_critic.iter().filter(|u| u.update.skipped).count();
+        Ok((StepMetrics { skipped_updates, ..row }, credited))
+    }
+
+    /// Credits what was sampled, and updates the policy and the critic by it.
+    fn learn(
+        &self,
+        (learner, critic): (&mut Learner, &mut CriticLearner),
+        step: u64,
+        sampled: Sampled,
+        laps: &mut Laps,
+    ) -> Result<Learned, TrainError> {
+        let measured = self.rl.measure(learner, sampled.used);
         let (targets, advantages) = self.returns(critic, &measured);
         let truncated = self.config.rl.truncated;
         let advantages = match self.config.advantage {
@@ -47,24 +87,9 @@ impl Ppo<'_> {
             |m: Measured| m.credited(Credit::Tokens(advantages.next().unwrap_or_default()), truncated);
         let credited: Vec<_> = measured.into_iter().map(|group| group.map(&mut next)).collect();
         laps.end("credit");
-
         let explained = explained_variance(&targets);
-        let (updates, of_critic) = self.updates(learner, critic, step, &credited, &targets, &mut laps)?;
-        let lr = learner.lr(step - 1, self.config.rl.steps);
-        let n = of_critic.len().max(1) as f64;
-        let tokens = of_critic.iter().map(|u| u.update.tokens).sum::<u64>().max(1) as f64;
-        let critic = CriticMetrics {
-            loss: of_critic.iter().map(|u| u.update.loss).sum::<f64>() / n,
-            grad_norm: of_critic.iter().map(|u| u.update.grad_norm).sum::<f64>() / n,
-            clip_fraction: of_critic.iter().map(|u| u.clipped).sum::<usize>() as f64 / tokens,
-            explained_variance: explained,
-            lr: critic.lr(step - 1, self.config.rl.steps),
-        };
-        let replies = self.rl.metrics(step, &credited, &updates, curriculum.metrics(step));
-        let detail = StepDetail::Ppo(PpoMetrics { replies, critic });
-        let row = self.rl.row((step, lr), learner, detail, &updates, laps);
-        let skipped_updates = row.skipped_updates + of_critic.iter().filter(|u| u.update.skipped).count();
-        Ok((StepMetrics { skipped_updates, ..row }, credited))
+        let (updates, of_critic) = self.updates(learner, critic, step, &credited, &targets, laps)?;
+        Ok(Learned { credited, updates, of_critic, explained })
     }
 
     /// What the critic learns of each member, and the advantages of their tokens, member after member.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use toolrl_policy::DeviceChoice;
-use toolrl_record::{Completion, StepMetrics, completions_path, read_completions, read_rows};
+use toolrl_record::{
+    Completion, StepMetrics, completions_path, read_completions, read_rows, replied_rounds, replies_path,
+};
 
 use crate::checkpoint::Checkpoints;
 use crate::identity::Identity;
@@ -51,6 +53,13 @@ pub async fn replay(
     let scratch = run_dir.join(format!("replay-step-{step:05}"));
     copy_files(run_dir, &scratch, &["config.toml", Identity::NAME])?;
     let from = from.unwrap_or(0);
+    // What servers said they may not say again.
+    for (of, round) in replied_rounds(run_dir)?.into_iter().filter(|(of, _)| (from + 1..=step).contains(of)) {
+        let [was, now] = [run_dir, &scratch].map(|dir| replies_path(dir, of, round));
+        let copied =
+            now.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(&was, &now));
+        copied.map_err(|source| TrainError::Write { path: now, source })?;
+    }
     let resume = Resume::at(recipe, from, checkpoint, Changes::Refuse);
     let parts = resume.recipe.parts(registry)?;
     let job = Job {
@@ -91,9 +100,13 @@ fn replies(run_dir: &Path, step: u64) -> Result<Vec<Completion>, TrainError> {
     if path.exists() { Ok(read_completions(&path)?) } else { Ok(Vec::new()) }
 }
 
-/// The numbers of two rows that differ, seconds left out.
+/// The numbers of two rows that differ; how long it took, and what servers did meanwhile, left out.
 fn compared(was: &StepMetrics, now: &StepMetrics) -> Vec<String> {
-    let numbers = |row: &StepMetrics| StepMetrics { seconds: Default::default(), ..row.clone() }.scalars();
+    let numbers = |row: &StepMetrics| {
+        let mut scalars = StepMetrics { seconds: Default::default(), ..row.clone() }.scalars();
+        scalars.retain(|(name, _)| !name.starts_with("sampler/") || name == "sampler/lag");
+        scalars
+    };
     let (was_numbers, now_numbers) = (numbers(was), numbers(now));
     let mut differences = Vec::new();
     if was.weights != now.weights {

@@ -47,8 +47,17 @@ struct Differences {
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
-const HARMLESS: [&str; 6] =
-    ["name", "device", "eval.", "train.checkpoint_", "train.guards.max_logprob_gap", "trackers"];
+const HARMLESS: [&str; 9] = [
+    "name",
+    "device",
+    "eval.",
+    "train.checkpoint_",
+    "train.guards.max_logprob_gap",
+    "trackers",
+    "sampler.urls",
+    "sampler.weights_dir",
+    "sampler.key_file",
+];
 
 /// Settings that change no step, but when a run ends or which policy it leaves.
 const ENDING: [&str; 4] = ["eval.every", "eval.stop", "eval.best", "eval.final"];

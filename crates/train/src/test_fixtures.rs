@@ -23,7 +23,7 @@ use crate::learner::Learner;
 use crate::rl::{Credit, Credited, Divergence, Measured, Rl};
 use crate::score::Scored;
 use crate::task::{Source, Task};
-use crate::{GuardConfig, LocalSampler, OptimizerConfig, Recipe, RlConfig, Setting, Truncated};
+use crate::{GroupFilter, GuardConfig, LocalSampler, OptimizerConfig, Recipe, RlConfig, Setting, Truncated};
 
 /// All that steps are made with, but for what is trained.
 pub(crate) struct World {
@@ -56,6 +56,9 @@ impl World {
             setting: Setting { environment: &GoldReply, max_turns: 1 },
             divergence: Divergence::default(),
             judge: None,
+            groups: GroupFilter::All,
+            context: policy(3).config().max_positions,
+            replies: None,
         }
     }
 

@@ -23,6 +23,7 @@ pub(crate) use sources::Sources;
 const DRAWS: u64 = ORDER - 1;
 
 /// What the steps of reinforcement learning take their tasks from.
+#[derive(Clone)]
 pub(crate) struct Curriculum {
     seed: u64,
     /// Prompts that are taken at once.

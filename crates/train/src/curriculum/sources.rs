@@ -10,14 +10,14 @@ use crate::order::Passes;
 use crate::task::Source;
 
 /// The sources of a run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sources {
     blend: Blend,
     parts: Vec<Part>,
 }
 
 /// One source.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub name: String,
     /// The positions of its tasks among the run's.

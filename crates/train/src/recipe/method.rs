@@ -112,6 +112,14 @@ impl Method {
         }
     }
 
+    /// The bound on the ratio between trainer and sampler, where the loss has one.
+    pub(crate) fn sampler_ratio_cap(&self) -> Option<f64> {
+        match self.shared() {
+            Shared::Offline(_) => None,
+            Shared::Rl(rl) => rl.loss.sampler_ratio_cap,
+        }
+    }
+
     /// Whether replies are sampled in training.
     pub(crate) fn samples(&self) -> bool {
         matches!(self.shared(), Shared::Rl(_))

@@ -18,6 +18,7 @@ mod reference;
 mod rl;
 mod rollout;
 mod rubrics;
+mod sampler;
 mod sft;
 mod tasks;
 mod warnings;
@@ -53,8 +54,9 @@ pub use rl::{
     CreditKind, CriticConfig, GroupFilter, GrpoConfig, Overlong, PpoAdvantage, PpoConfig, ResampleBy,
     RlConfig, Truncated,
 };
-pub use rollout::{EnvironmentConfig, SamplerConfig};
+pub use rollout::EnvironmentConfig;
 pub use rubrics::Rubrics;
+pub use sampler::{SamplerConfig, ServedWeights};
 pub use sft::SftConfig;
 pub use tasks::{DifficultyConfig, RestConfig, RestLength, Success, TasksConfig};
 
@@ -194,7 +196,9 @@ impl Recipe {
         let of_eval = of_sets.chain(of_benchmarks);
         let of_prompt_file = is_file.then_some(&mut of_prompt);
         let of_trackers = recipe.trackers.iter_mut().flat_map(TrackerConfig::paths);
-        let paths = of_policy.into_iter().chain(of_data).chain(of_eval).chain(of_prompt_file);
+        let of_sampler = recipe.sampler.paths();
+        let paths =
+            of_policy.into_iter().chain(of_data).chain(of_eval).chain(of_prompt_file).chain(of_sampler);
         for path in paths.chain(of_trackers) {
             let shown = path.display();
             *path = std::path::absolute(&*path).map_err(|e| TrainError::Recipe(format!("{shown}: {e}")))?;
@@ -245,6 +249,7 @@ impl Recipe {
         }
         self.template.check().map_err(|e| TrainError::Recipe(format!("template.values: {e}")))?;
         self.train.check()?;
+        self.sampler.check(&self.train)?;
         for (place, tracker) in self.trackers.iter().enumerate() {
             tracker.check().map_err(|e| TrainError::Recipe(format!("trackers[{place}].{e}")))?;
         }

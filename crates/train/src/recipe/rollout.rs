@@ -1,22 +1,8 @@
-//! Where turns are sampled and where episodes take place.
+//! Where episodes take place.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Registry;
-
-/// Who samples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SamplerConfig {
-    /// `local`, the engine of this process, or one that a program registers ([`Registry::with_sampler`]).
-    pub kind: String,
-}
-
-impl Default for SamplerConfig {
-    fn default() -> Self {
-        Self { kind: Registry::LOCAL.to_owned() }
-    }
-}
 
 /// Where episodes take place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

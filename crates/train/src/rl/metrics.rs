@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use toolrl_grpo::{has_mixed_outcome, has_no_spread};
 use toolrl_record::{GrpoMetrics, ReplyLength, Spread, StepDetail, StepMetrics, TaskMetrics};
-use toolrl_rollout::{FinishReason, Group};
+use toolrl_rollout::{FinishReason, Group, Segment};
 
 use super::{Credited, Rl, Updates};
 use crate::learner::Learner;
@@ -26,6 +26,11 @@ impl Laps {
     pub(crate) fn end(&mut self, stage: &str) {
         *self.seconds.entry(stage.to_owned()).or_default() += self.clock.elapsed().as_secs_f64();
         self.clock = Instant::now();
+    }
+
+    /// Adds what another thread did meanwhile.
+    pub(crate) fn add(&mut self, stage: &str, seconds: f64) {
+        *self.seconds.entry(stage.to_owned()).or_default() += seconds;
     }
 }
 
@@ -79,7 +84,26 @@ impl Rl<'_> {
             logprob_gap: updates.gap.finish(),
             entropy: (tokens_trained > 0).then(|| updates.entropy / tokens_trained as f64),
             tokens_sampled: tokens_sampled as u64,
+            sampler: self.of_sampler(step, credited),
         }
+    }
+
+    /// Figures of a sampler that is not this process's: its own, and how many steps older than the policy that is trained
+    /// the one is that sampled, as a mean over turns.
+    fn of_sampler(&self, step: u64, credited: &[Group<Credited>]) -> BTreeMap<String, f64> {
+        let figures = self.sampler.figures().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let mut figures: BTreeMap<_, _> = figures.collect();
+        if self.recipe.sampler.is_remote() {
+            let members = credited.iter().flat_map(|group| &group.members);
+            let segments = members.flat_map(|member| &member.measured.scored.episode.segments);
+            let lag = |segment: &Segment| match segment {
+                Segment::Sampled { version, .. } => Some((step - 1).saturating_sub(*version) as f64),
+                Segment::Given { .. } => None,
+            };
+            let lags: Vec<f64> = segments.filter_map(lag).collect();
+            figures.insert("lag".to_owned(), lags.iter().sum::<f64>() / lags.len().max(1) as f64);
+        }
+        figures
     }
 
     /// The row of a step.

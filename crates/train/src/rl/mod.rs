@@ -1,8 +1,11 @@
 //! What the steps of GRPO and PPO share: sampling and scoring, log-probabilities, updates, metrics.
 
+mod ahead;
 mod divergence;
 mod member;
 mod metrics;
+mod replies;
+mod sampling;
 pub(crate) mod spans;
 mod update;
 
@@ -10,22 +13,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use toolrl_chat::Chat;
-use toolrl_policy::{Activations, Policy};
+use toolrl_policy::Policy;
 use toolrl_record::StepMetrics;
 use toolrl_reward::Rubric;
-use toolrl_rollout::{Group, Play, Prompt, SamplerSource, StreamKey, play};
+use toolrl_rollout::{Group, Prompt, SamplerSource};
 
+pub(crate) use ahead::Supply;
 pub(crate) use divergence::Divergence;
 pub(crate) use member::{Credit, Credited, Measured};
 pub(crate) use metrics::Laps;
+pub(crate) use replies::Replies;
+pub(crate) use sampling::Sampled;
 pub(crate) use update::Updates;
 
-use crate::curriculum::Curriculum;
 use crate::learner::Learner;
 use crate::pack::{Member, Pack, PackGroup, Place, by_place, pack_for};
-use crate::score::{Judge, Scored, score};
+use crate::score::{Judge, Scored};
 use crate::task::Task;
-use crate::{Recipe, RlConfig, Setting, TrainError};
+use crate::{GroupFilter, Recipe, RlConfig, Setting};
 
 /// What a policy is trained with.
 pub(crate) struct Rl<'a> {
@@ -41,41 +46,15 @@ pub(crate) struct Rl<'a> {
     pub divergence: Divergence,
     /// Who says which replies succeeded, where anything is chosen by that.
     pub judge: Option<Judge>,
+    /// Which groups are trained on.
+    pub groups: GroupFilter,
+    /// Tokens that the policy's context holds.
+    pub context: usize,
+    /// Where replies are written down before they are learned from, and read; none where sampling again gives the same.
+    pub replies: Option<Replies>,
 }
 
 impl Rl<'_> {
-    /// Plays a group for each prompt of a step (from 1) and scores it; the curriculum learns what became of them. Each
-    /// round of a step takes other prompts.
-    pub(crate) async fn sample(
-        &self,
-        policy: &Policy,
-        curriculum: &mut Curriculum,
-        (step, round): (u64, u64),
-    ) -> Result<Vec<Group<Scored>>, TrainError> {
-        let seed = curriculum.seed_of(round);
-        let positions = curriculum.draw(step, round);
-        let prompts = prompts(&positions, self.tasks);
-        let how = Play {
-            chat: &self.chat,
-            environment: self.setting.environment,
-            params: &self.recipe.sampling,
-            key: StreamKey { seed, step },
-            max_turns: self.setting.max_turns,
-            context: policy.config().max_positions,
-        };
-        if self.config.activations == Activations::Keep {
-            policy.keep_prompts(self.config.micro_tokens);
-        }
-        let failed = |source| TrainError::Sample { step, source };
-        let mut sampler = self.sampler.at(policy, &self.chat, step - 1).map_err(failed)?;
-        let sample_of = |prompt: &Prompt| &self.tasks[prompt.task].sample;
-        let groups = play(&mut *sampler, &prompts, sample_of, self.group_size, &how).await.map_err(failed)?;
-        let by = (self.rubric, self.judge);
-        let scored = score(groups, self.tasks, by, (step, self.config.steps)).await?;
-        curriculum.learn(step, &scored);
-        Ok(scored)
-    }
-
     /// Adds what the update needs to know of each member before it is credited.
     pub(crate) fn measure(&self, learner: &Learner, scored: Vec<Group<Scored>>) -> Vec<Group<Measured>> {
         let of = |policy: &Policy| {

@@ -4,7 +4,9 @@ use std::sync::Mutex;
 
 use pollster::block_on;
 use toolrl_grpo::LossConfig;
+use toolrl_rollout::StreamKey;
 
+use super::sampling::Speaker;
 use super::*;
 use crate::test_fixtures::{Script, World, group, learner, policy, scored};
 
@@ -30,7 +32,11 @@ fn rounds_of_a_step_are_apart() {
     let policy = policy(3);
     for (step, round) in [(4, 0), (4, 1), (4, 0), (5, 0)] {
         let mut curriculum = world.curriculum(&config);
-        let groups = block_on(rl.sample(&policy, &mut curriculum, (step, round))).unwrap();
+        let groups = {
+            let drawn = rl.draw(&mut curriculum, (step, round));
+            let speaker = Speaker::Policy(&policy, step - 1);
+            block_on(rl.rounds(speaker, &mut curriculum, (drawn, None))).unwrap().used
+        };
         assert_eq!(groups.len(), 3);
         for group in &groups {
             let rewards: Vec<f64> = group.members.iter().map(|member| member.reward).collect();

@@ -81,7 +81,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
     let prepared = Prepared::of(&job)?;
     let Prepared { recipe, place, others, data, start, trained, stage, sets, benchmarks, identity } =
         prepared;
-    let (recipe, parts) = (&recipe, job.parts);
+    let (recipe, parts) = (&recipe, &job.parts.of_run(run_dir));
     // From here on the directory is written to.
     let resume = match job.resume {
         Some(resume) => Some(resume.checked(run_dir, &identity)?),
@@ -90,7 +90,7 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
     if resume.is_none() {
         identity.write(run_dir)?;
     }
-    let job = Job { recipe, resume: resume.as_ref(), ..job };
+    let job = Job { recipe, parts, resume: resume.as_ref(), ..job };
     write_held_out(run_dir, &data)?;
     let mut records = Records::open(recipe, run_dir, job.resume)?;
     tracing::info!(

@@ -5,6 +5,7 @@ use toolrl_policy::{Place, Policy};
 
 use crate::evaluation::{LoadedBenchmark, LoadedSet};
 use crate::identity::Identity;
+use crate::served::no_adapters;
 use crate::stage::Stage;
 use crate::start::Start;
 use crate::task::{Data, load_data};
@@ -54,6 +55,9 @@ impl Prepared {
         let setting = job.parts.setting(&recipe);
         let (stage, counts) = Stage::of(&recipe, &data, (&start.chat, setting), &start.policy)?;
         let trained = start.trained(&recipe)?;
+        if recipe.sampler.sends_adapters() && trained.lora().is_none() {
+            return Err(no_adapters());
+        }
         let decisive = (&sets[..], &job.parts.rubrics.training);
         let identity = Identity::of((&data, &stage, counts), decisive, &start, &name(&place, &others))?;
         let others = others.into_iter().map(|place| place.device).collect();

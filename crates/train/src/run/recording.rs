@@ -11,7 +11,7 @@ use crate::checkpoint::Checkpoints;
 use crate::critic::CriticLearner;
 use crate::curriculum::Curriculum;
 use crate::learner::Learner;
-use crate::rl::{Divergence, Rl};
+use crate::rl::{Divergence, Replies, Rl};
 use crate::task::Task;
 
 /// What of a run's state stands beside the policy in training.
@@ -148,7 +148,12 @@ impl Trainer<'_, '_> {
         let most = self.job.recipe.train.guards().max_logprob_gap;
         let gap = metrics.detail.sampled().map_or(0.0, |replies| replies.logprob_gap.mean);
         let step = metrics.step;
-        if gap <= most { Ok(()) } else { Err(TrainError::LogprobGap { step, gap, most }) }
+        if gap <= most {
+            return Ok(());
+        }
+        // A run that goes on should not read them again.
+        Replies::of(self.job.run_dir).forget(|of| of >= step)?;
+        Err(TrainError::LogprobGap { step, gap, most })
     }
 }
 

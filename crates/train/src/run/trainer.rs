@@ -20,14 +20,14 @@ use crate::guard::Guard;
 use crate::learner::Learner;
 use crate::pair::Pair;
 use crate::ppo::Ppo;
-use crate::rl::{Divergence, Rl};
+use crate::rl::{Divergence, Replies, Rl, Supply};
 use crate::score::Judge;
 use crate::sft::Sft;
 use crate::stage::Stage;
 use crate::task::Task;
 use crate::{
-    Changes, DpoConfig, GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig, Setting,
-    TrainError,
+    Changes, DpoConfig, GroupFilter, GrpoConfig, Observer, OptimizerConfig, Parts, PpoConfig, RlConfig,
+    Setting, TrainError,
 };
 
 /// A run in training.
@@ -160,16 +160,18 @@ impl<'a, 'j> Trainer<'a, 'j> {
         policy: Policy,
     ) -> Result<Policy, TrainError> {
         let chat = self.chat.clone();
-        let mut grpo = Grpo { rl: self.rl(&config.rl, config.group_size, tasks, divergence), config };
+        let context = policy.config().max_positions;
+        let rl = self.rl(&config.rl, (config.group_size, context), tasks, divergence)?;
+        let mut grpo = Grpo { rl: Rl { groups: config.groups, ..rl }, config };
         let mut learner = self.rl_learner(policy, &config.rl)?;
-        let mut curriculum = self.curriculum(&config.rl, tasks)?;
-        let beside = Beside::of(&grpo.rl, &curriculum);
+        let mut supply = Supply::new(self.curriculum(&config.rl, tasks)?, self.done);
+        let beside = Beside::of(&grpo.rl, supply.curriculum());
         self.begin("grpo", config.rl.steps, &learner, beside).await?;
         while let Some(step) = self.next_step() {
-            let (metrics, credited) = grpo.step(&mut learner, &mut curriculum, step).await?;
+            let (metrics, credited) = grpo.step(&mut learner, &mut supply, step).await?;
             grpo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            self.record(&metrics, &learner, Beside::of(&grpo.rl, &curriculum)).await?;
+            self.record(&metrics, &learner, Beside::of(&grpo.rl, supply.curriculum())).await?;
         }
         Ok(learner.into_policy())
     }
@@ -181,7 +183,9 @@ impl<'a, 'j> Trainer<'a, 'j> {
         policy: Policy,
     ) -> Result<Policy, TrainError> {
         let chat = self.chat.clone();
-        let mut ppo = Ppo { rl: self.rl(&config.rl, config.group_size, tasks, divergence), config };
+        let context = policy.config().max_positions;
+        let rl = self.rl(&config.rl, (config.group_size, context), tasks, divergence)?;
+        let mut ppo = Ppo { rl, config };
         let guard = Guard::of_critic(config.rl.guards, self.job.run_dir);
         let critic = CriticLearner::of(&policy, &config.critic, config.rl.activations, guard);
         let mut critic = critic.and_on(self.others);
@@ -189,14 +193,14 @@ impl<'a, 'j> Trainer<'a, 'j> {
             critic.restore(State::read(&dir.join(CRITIC_STATE))?)?;
         }
         let mut learner = self.rl_learner(policy, &config.rl)?;
-        let mut curriculum = self.curriculum(&config.rl, tasks)?;
-        let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, &curriculum) };
+        let mut supply = Supply::new(self.curriculum(&config.rl, tasks)?, self.done);
+        let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, supply.curriculum()) };
         self.begin("ppo", config.rl.steps, &learner, beside).await?;
         while let Some(step) = self.next_step() {
-            let (metrics, credited) = ppo.step(&mut learner, &mut critic, &mut curriculum, step).await?;
+            let (metrics, credited) = ppo.step(&mut learner, &mut critic, &mut supply, step).await?;
             ppo.rl.end_step(&metrics, &learner);
             self.records.completions(step, &credited, (tasks, &chat))?;
-            let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, &curriculum) };
+            let beside = Beside { critic: Some(&critic), ..Beside::of(&ppo.rl, supply.curriculum()) };
             self.record(&metrics, &learner, beside).await?;
         }
         critic.critic().save(&self.job.run_dir.join("critic"), |to| self.chat.save_files(to))?;
@@ -225,19 +229,43 @@ impl<'a, 'j> Trainer<'a, 'j> {
     fn rl<'r>(
         &self,
         config: &'r RlConfig,
-        group_size: usize,
+        (group_size, context): (usize, usize),
         tasks: &'r [Task],
         divergence: Divergence,
-    ) -> Rl<'r>
+    ) -> Result<Rl<'r>, TrainError>
     where
         Self: 'r,
     {
         let Parts { rubrics, sampler, .. } = self.job.parts;
         let (recipe, rubric, chat) = (self.job.recipe, &rubrics.training, self.chat.clone());
-        let (sampler, setting) = (&**sampler, self.setting());
+        let (sampler, setting, groups) = (&**sampler, self.setting(), GroupFilter::All);
         let chooses = recipe.train.reads_outcomes();
         let judge = chooses.then(|| Judge { success: config.success, dialect: chat.dialect() });
-        Rl { recipe, config, group_size, tasks, chat, rubric, sampler, setting, divergence, judge }
+        let replies = recipe.sampler.is_remote().then(|| self.replies()).transpose()?;
+        Ok(Rl {
+            recipe,
+            config,
+            group_size,
+            tasks,
+            chat,
+            rubric,
+            sampler,
+            setting,
+            divergence,
+            judge,
+            groups,
+            context,
+            replies,
+        })
+    }
+
+    /// What was sampled already of a run that goes on as it was.
+    fn replies(&self) -> Result<Replies, TrainError> {
+        let replies = Replies::of(self.job.run_dir);
+        if self.job.resume.is_none_or(|resume| resume.is_other) {
+            replies.forget(|step| step > self.done)?;
+        }
+        Ok(replies)
     }
 
     /// What the steps take their tasks from, as it was after the last one.
