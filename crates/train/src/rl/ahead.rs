@@ -158,7 +158,3 @@ impl Rl<'_> {
         self.recipe.sampler.stale
     }
 }
-
-#[cfg(test)]
-#[path = "ahead_tests.rs"]
-mod tests;

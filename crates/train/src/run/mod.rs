@@ -148,3 +148,7 @@ pub fn refuse_used(run_dir: &Path) -> Result<(), TrainError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;

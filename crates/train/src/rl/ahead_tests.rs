@@ -1,1 +1,0 @@
-//! Steps sampled ahead.
