@@ -3,19 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod common;
-#[path = "../../remote/tests/stub/mod.rs"]
-mod stub;
-
 use std::time::Duration;
 
 use common::{fixture, outcomes};
 use serde_json::{Value, json};
-use stub::{Answer, Asked, serve};
 use toolrl_bamboogle::DialogueSettings;
 use toolrl_benchmarks::{Bamboogle, Benchmark, Bfcl, BfclSettings, Endpoint, ExactMatch, Judge, LocalIndex};
 use toolrl_benchmarks::{ModelJudge, RunSettings, Search, SearchService};
 use toolrl_bfcl::{Category, Handler, Names, NativeFormat, Sources};
 use toolrl_remote::{Client, Retries, Settings};
+use toolrl_testing::stub::{Answer, Asked, serve};
 
 fn client(url: &str) -> Client {
     let retries = Retries { first_wait: Duration::from_millis(1), ..Retries::default() };

@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod stub;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use stub::{Answer, serve};
 use toolrl_remote::{ChatRequest, Client, Key, RemoteError, Retries, Settings};
+use toolrl_testing::stub::{Answer, serve};
 
 /// A client that waits for milliseconds where another waits for seconds.
 fn client(base_url: &str) -> Client {

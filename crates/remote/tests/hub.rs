@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod stub;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
-use stub::{Answer, Asked, serve};
 use toolrl_remote::{Hub, Key, Listing, RemoteError, Retries, Settings};
+use toolrl_testing::stub::{Answer, Asked, serve};
 
 const FILE: (&str, &str, &str) = ("lab/tiny", "c0ffee", "config.json");
 

@@ -3,15 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step ends the measurement")]
 
-#[path = "../../remote/tests/stub/mod.rs"]
-mod stub;
-
 use std::time::Instant;
 
 use pollster::block_on;
 use serde_json::Value;
-use stub::{Answer, serve};
 use toolrl_reward::{Context, Reference, Registry, Rubric, RubricConfig, TermConfig};
+use toolrl_testing::stub::{Answer, serve};
 
 /// Replies of a training step.
 const REPLIES: usize = 64;

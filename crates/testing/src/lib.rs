@@ -1,10 +1,14 @@
-//! What tests of several crates share: where reference values are that are not committed, and the device to compute on.
+//! What tests of several crates share: where reference values are that are not committed, the device to compute on, and a
+//! server that answers as a test says.
 //!
 //! Invariant: tests alone link it. What is absent is told, and fails where it is required.
 
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+#[cfg(feature = "stub")]
+pub mod stub;
 
 /// A file or folder of the reference values: under the folder that `TOOLRL_SHARED` names, or under `../shared` beside the
 /// repository. `None`, with a message, where it is absent.

@@ -3,15 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod mlflow;
-#[path = "../../remote/tests/stub/mod.rs"]
-mod stub;
-
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use mlflow::{Store, server};
 use serde_json::{Map, Value, json};
-use stub::{Answer, serve};
+use toolrl_testing::stub::{Answer, serve};
 use toolrl_trackers::{Mirrors, Point, Status, TrackedRun, TrackerConfig, TrackerKind, fill_in};
 
 fn run() -> TrackedRun {

@@ -1,13 +1,10 @@
 //! `id = "http"`.
 
-#[path = "../../../remote/tests/stub/mod.rs"]
-mod stub;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use stub::{Answer, Asked, serve};
+use toolrl_testing::stub::{Answer, Asked, serve};
 
 use crate::{outcomes, refusal, rubric, values, write};
 

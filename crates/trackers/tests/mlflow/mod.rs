@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-
-use crate::stub::{Answer, Asked, serve};
+use toolrl_testing::stub::{Answer, Asked, serve};
 
 /// What the server has.
 #[derive(Debug, Default)]

@@ -9,16 +9,16 @@ use serde_json::Value;
 /// What a server is asked.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    #[allow(dead_code, reason = "not every test needs it")]
+    /// The path, with what follows a question mark.
     pub path: String,
     /// The lines between the first and the body, in lower case.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub headers: Vec<String>,
-    #[allow(dead_code, reason = "not every test needs it")]
+    /// Null where there is none.
     pub body: Value,
 }
 
-/// What it answers: the status, further header lines, the body.
+/// What it answers: the status, further header lines, the body. It hangs up at status 0, and sends half an answer where a
+/// header line `content-length` promises more.
 pub struct Answer(pub u16, pub Vec<String>, pub String);
 
 impl Answer {
@@ -28,7 +28,6 @@ impl Answer {
     }
 
     /// A chat completion with this text.
-    #[allow(dead_code, reason = "not every test needs it")]
     pub fn chat(text: &str) -> Self {
         let message = serde_json::json!({"role": "assistant", "content": text});
         Self::ok(&serde_json::json!({"choices": [{"message": message, "finish_reason": "stop"}]}))
@@ -36,9 +35,12 @@ impl Answer {
 }
 
 /// Serves until the test ends, and returns the address.
+///
+/// # Panics
+/// Where this machine has no port left.
 pub fn serve(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("its address"));
     let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -69,7 +71,13 @@ fn exchange(stream: TcpStream, answer: &dyn Fn(&Asked) -> Answer) -> Option<()> 
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).ok()? };
     let Answer(status, headers, text) = answer(&Asked { path, headers, body });
     let mut stream = reader.into_inner();
-    write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n", text.len()).ok()?;
+    if status == 0 {
+        return None;
+    }
+    write!(stream, "HTTP/1.1 {status} X\r\nconnection: close\r\n").ok()?;
+    if !headers.iter().any(|line| line.starts_with("content-length:")) {
+        write!(stream, "content-length: {}\r\n", text.len()).ok()?;
+    }
     for header in headers {
         write!(stream, "{header}\r\n").ok()?;
     }
