@@ -9,7 +9,7 @@ pub struct Counts {
     pub requests: u64,
     /// Of these, those asked for again.
     pub retries: u64,
-    /// How many servers are left out now.
+    /// How many servers are not asked now.
     pub left_out: usize,
     /// Seconds in which a server had nothing to do, as a mean over the servers.
     pub idle_seconds: f64,

@@ -78,6 +78,24 @@ pub enum ServersError {
         /// The most that it may be: [`crate::ServersConfig::probe_limit`].
         limit: f64,
     },
+    /// A server that holds the version before the one that it was told to take.
+    #[error(
+        "{url}: it holds other weights than version {version}: since version {before} the trainer's log-probabilities have \
+         moved by {moved:.1e} nats a token, and its own by {:.0} % of that",
+        followed * 100.0
+    )]
+    Behind {
+        /// The server.
+        url: String,
+        /// The version that it should hold.
+        version: u64,
+        /// The version that it was found to hold before.
+        before: u64,
+        /// Mean absolute difference of the trainer's log-probabilities of the probe between the two, in nats a token.
+        moved: f64,
+        /// The share of it that is seen in the server's.
+        followed: f64,
+    },
     /// A server whose log-probabilities are of another distribution than the one that it draws from.
     #[error(
         "{url}: its log-probabilities are {given}, and these settings of sampling need {needed}: {advice}"

@@ -124,9 +124,10 @@ impl<'a> ServedSampler<'a> {
 
     /// One turn, of whichever server gives it.
     fn turn(&self, request: &Request<'_>, member: usize, job: Job<'_>) -> Result<Sampled, RolloutError> {
-        let mut made = 0;
+        let (mut made, mut failed) = (0, Vec::new());
         loop {
-            let lease = self.pool.lease(self.version, request.index, &self.places).map_err(in_rollout)?;
+            let lease = self.pool.lease(self.version, (request.index, &self.places), &failed);
+            let lease = lease.map_err(in_rollout)?;
             if made > 0 {
                 self.pool.count_retry();
             }
@@ -145,6 +146,7 @@ impl<'a> ServedSampler<'a> {
                 Err(Fault::Server(error)) => error,
             };
             self.pool.settle(&lease, Some(&error));
+            failed.push(lease.server);
             if made >= self.pool.config.attempts {
                 return Err(in_rollout(error));
             }
@@ -212,12 +214,19 @@ fn in_rollout(error: ServersError) -> RolloutError {
 
 /// Whether another server may do better.
 fn fault(error: ServersError) -> Fault {
-    match &error {
-        // A model that it does not know, or a request that it does not now take in, are of this server.
-        ServersError::Remote(RemoteError::Status { status: 400..=403 | 405..=407 | 409..=424, .. })
-        | ServersError::Remote(RemoteError::TooLong { .. }) => Fault::Ours(in_rollout(error)),
-        _ => Fault::Server(error),
-    }
+    // Servers that do not know an adapter any more, since they were started anew, say so by 404 or by 400.
+    let is_of_server = |message: &str| {
+        let message = message.to_lowercase();
+        message.contains("lora") || message.contains("adapter")
+    };
+    let is_ours = match &error {
+        ServersError::Remote(RemoteError::TooLong { .. }) => true,
+        ServersError::Remote(RemoteError::Status { status, message, .. }) => {
+            matches!(status, 400..=403 | 405..=407 | 409..=424) && !is_of_server(message)
+        }
+        _ => false,
+    };
+    if is_ours { Fault::Ours(in_rollout(error)) } else { Fault::Server(error) }
 }
 
 impl Sampler for ServedSampler<'_> {

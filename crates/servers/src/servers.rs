@@ -59,7 +59,7 @@ impl Servers {
     /// where none can be reached, they are waited for ([`ServersConfig::patience`]).
     ///
     /// # Errors
-    /// [`ServersError::OtherWeights`] for a server that holds something else then, and any other [`ServersError`] when no
+    /// [`ServersError::OtherWeights`] or [`ServersError::Behind`] for a server that holds something else then, and any other [`ServersError`] when no
     /// server took it.
     pub fn publish(&self, version: u64, dir: &Path, probe: &Probe) -> Result<PublishReport, ServersError> {
         probe.check(version)?;
@@ -106,8 +106,13 @@ impl Servers {
         for ((renewed, seconds), wire) in renewed.into_iter().zip(wires) {
             let url = wire.url().to_owned();
             match renewed {
-                Ok(gap) => report.servers.push(ServerReport { url, gap, seconds }),
-                Err(error @ ServersError::OtherWeights { .. }) => return Err(error),
+                Ok(found) => {
+                    let (gap, followed) = found.map_or((0.0, None), |found| (found.gap, found.followed));
+                    report.servers.push(ServerReport { url, gap, followed, seconds });
+                }
+                Err(error @ (ServersError::OtherWeights { .. } | ServersError::Behind { .. })) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     report.left_out.push(url);
                     errors.push(error);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::counts::Idle;
+use crate::probe::Found;
 use crate::wire::{LogprobMode, Publication, Wire};
 use crate::{Counts, ServersConfig, ServersError, Sync};
 
@@ -44,6 +45,8 @@ struct Member {
     failures: u32,
     holds: Vec<Arc<Publication>>,
     in_flight: usize,
+    /// What the last probe said.
+    found: Option<Found>,
     context: Option<usize>,
     mode: Option<LogprobMode>,
     /// Whether a thread looks after it.
@@ -77,15 +80,17 @@ pub(crate) struct Lease {
 pub(crate) type Places = Mutex<HashMap<u64, usize>>;
 
 impl State {
-    /// The server for a group: the one that has its prompt, or else the one with the least to do.
-    fn server_for(&self, version: u64, place: Option<usize>) -> Option<usize> {
+    /// The server for a group: the one that has its prompt, or else the one with the least to do. Those that failed at what
+    /// is asked are asked again where there is no other.
+    fn server_for(&self, version: u64, place: Option<usize>, failed: &[usize]) -> Option<usize> {
         let serves = |server: usize| {
             let member = &self.members[server];
             member.is_up() && member.holds.iter().any(|weights| weights.version == version)
         };
-        place.filter(|&server| serves(server)).or_else(|| {
+        let place = place.filter(|&server| serves(server) && !failed.contains(&server));
+        place.or_else(|| {
             let up = (0..self.members.len()).filter(|&server| serves(server));
-            up.min_by_key(|&server| self.members[server].in_flight)
+            up.min_by_key(|&server| (failed.contains(&server), self.members[server].in_flight))
         })
     }
 
@@ -123,6 +128,7 @@ impl Pool {
             failures: 0,
             holds: Vec::new(),
             in_flight: 0,
+            found: None,
             context: None,
             mode: None,
             is_tended: false,
@@ -157,12 +163,17 @@ impl Pool {
         self.lock().published.retain(|weights| weights.version != version);
     }
 
-    /// A server to ask for a turn of a group; waits for one where none is there, and somebody is looking after them
-    /// ([`Pool::tended`]).
+    /// A server to ask for a turn of a group, which these failed at; waits for one where none is there, and somebody is
+    /// looking after them ([`Pool::tended`]).
     ///
     /// # Errors
     /// [`ServersError::NotHeld`], and [`ServersError::NoServer`] when the wait was too long.
-    pub(crate) fn lease(&self, version: u64, group: u64, places: &Places) -> Result<Lease, ServersError> {
+    pub(crate) fn lease(
+        &self,
+        version: u64,
+        (group, places): (u64, &Places),
+        failed: &[usize],
+    ) -> Result<Lease, ServersError> {
         let (since, patience) = (Instant::now(), Duration::from_secs_f64(self.config.patience));
         let mut state = self.lock();
         loop {
@@ -172,7 +183,7 @@ impl Pool {
                 return Err(ServersError::NotHeld { version, held });
             };
             let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(server) = state.server_for(version, places.get(&group).copied()) {
+            if let Some(server) = state.server_for(version, places.get(&group).copied(), failed) {
                 places.insert(group, server);
                 state.requests += 1;
                 let member = &mut state.members[server];
@@ -228,8 +239,7 @@ impl Pool {
     pub(crate) fn counts(&self) -> Counts {
         let mut state = self.lock();
         let now = Instant::now();
-        let is_out = |member: &&Member| matches!(member.condition, Condition::Out { .. });
-        let left_out = state.members.iter().filter(is_out).count();
+        let left_out = state.members.iter().filter(|member| !member.is_up()).count();
         let idle: Duration = state.members.iter_mut().map(|member| member.idle.take(now)).sum();
         Counts {
             requests: std::mem::take(&mut state.requests),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Condition, LONGEST_REST, Pool, State};
+use crate::probe::Found;
 use crate::wire::Publication;
 use crate::{ServersError, Sync};
 
@@ -15,31 +16,41 @@ struct Claim {
     lacking: Vec<Arc<Publication>>,
     /// What it holds and is published no longer.
     stale: Vec<Arc<Publication>>,
+    /// What the last probe said.
+    found: Option<Found>,
+}
+
+/// What a server told while it was renewed.
+struct Brought {
+    context: Option<usize>,
+    found: Option<Found>,
 }
 
 impl Pool {
-    /// Has a server take what it lacks of what is published, and finds it out by the probe; the gap of the last of it. A
+    /// Has a server take what it lacks of what is published, and finds it out by the probe; what the last of that said. A
     /// server that is not up is greeted and takes everything anew.
     ///
     /// # Errors
     /// [`ServersError`]; the server is then left out.
-    pub(crate) fn renew(&self, server: usize) -> Result<f64, ServersError> {
-        let Claim { was_up, epoch, lacking, stale } = self.claim(server);
-        let brought = self.bring(server, was_up, &lacking);
+    pub(crate) fn renew(&self, server: usize) -> Result<Option<Found>, ServersError> {
+        let claim = self.claim(server);
+        let brought = self.bring(server, &claim);
         if brought.is_ok() {
-            self.unload(server, &stale);
+            self.unload(server, &claim.stale);
         }
+        let Claim { was_up, epoch, lacking, stale, .. } = claim;
         let mut state = self.lock();
         let member = &mut state.members[server];
         // Otherwise it failed meanwhile, and is renewed as one that is not up.
         if member.epoch == epoch {
             match &brought {
-                Ok((context, _)) => {
+                Ok(Brought { context, found }) => {
                     if !was_up {
                         member.epoch += 1;
                     }
                     member.condition = Condition::Up;
                     member.context = context.or(member.context);
+                    member.found.clone_from(found);
                     member.holds.retain(|held| !is_among(held, &stale));
                     member.holds.extend(lacking);
                 }
@@ -48,7 +59,7 @@ impl Pool {
         }
         drop(state);
         self.changed.notify_all();
-        brought.map(|(_, gap)| gap)
+        brought.map(|brought| brought.found)
     }
 
     /// What is to be done for a server. Where others may not ask it meanwhile, none does when this returns.
@@ -60,7 +71,7 @@ impl Pool {
         let was_up = state.members[server].is_up();
         if !was_up {
             let member = &mut state.members[server];
-            (member.condition, member.mode) = (Condition::Changing, None);
+            (member.condition, member.mode, member.found) = (Condition::Changing, None, None);
             member.holds.clear();
         } else if self.config.sync == Sync::Disk {
             state.members[server].condition = Condition::Changing;
@@ -72,29 +83,19 @@ impl Pool {
         let member = &members[server];
         let lacking = published.iter().filter(|one| !is_among(one, &member.holds)).cloned().collect();
         let stale = member.holds.iter().filter(|one| !is_among(one, published)).cloned().collect();
-        Claim { was_up, epoch: member.epoch, lacking, stale }
+        Claim { was_up, epoch: member.epoch, lacking, stale, found: member.found.clone() }
     }
 
-    /// The server's context, where it tells, and the gap of the last version.
-    fn bring(
-        &self,
-        server: usize,
-        was_up: bool,
-        lacking: &[Arc<Publication>],
-    ) -> Result<(Option<usize>, f64), ServersError> {
-        let wire = &self.wires[server];
-        let context = if was_up { None } else { wire.greet()? };
-        let mut last = 0.0;
-        for weights in lacking {
+    fn bring(&self, server: usize, claim: &Claim) -> Result<Brought, ServersError> {
+        let (wire, limit) = (&self.wires[server], self.config.probe_limit);
+        let context = if claim.was_up { None } else { wire.greet()? };
+        let mut found = claim.found.clone();
+        for weights in &claim.lacking {
             wire.load(weights)?;
-            let gap = weights.probe.gap(&wire.score(weights)?);
-            let (version, limit) = (weights.version, self.config.probe_limit);
-            if gap > limit {
-                return Err(ServersError::OtherWeights { url: wire.url().to_owned(), version, gap, limit });
-            }
-            last = gap;
+            let (of, scores) = ((wire.url(), weights.version), wire.score(weights)?);
+            found = Some(Found::new(of, &weights.probe, scores, (limit, found.as_ref()))?);
         }
-        Ok((context, last))
+        Ok(Brought { context, found })
     }
 
     /// An adapter that stays costs memory alone.
