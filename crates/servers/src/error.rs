@@ -53,6 +53,12 @@ pub enum ServersError {
         /// Those that it serves.
         served: Vec<String>,
     },
+    /// A server that was started anew, with the weights of its beginning.
+    #[error("{url}: it was started anew since it took the weights")]
+    Restarted {
+        /// The server.
+        url: String,
+    },
     /// A server that says that it did not take the weights.
     #[error("{url}: it did not take version {version}: {problem}")]
     NotTaken {

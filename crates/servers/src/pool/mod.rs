@@ -14,6 +14,9 @@ use crate::{Counts, ServersConfig, ServersError, Sync};
 /// The longest that a server is left out before it is tried again.
 pub(crate) const LONGEST_REST: Duration = Duration::from_secs(60);
 
+/// The shortest time in which a server may be started anew unnoticed, since nobody waits for an answer of it.
+const UNNOTICED: Duration = Duration::from_secs(1);
+
 /// The servers, and what is known of each.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -45,6 +48,10 @@ struct Member {
     failures: u32,
     holds: Vec<Arc<Publication>>,
     in_flight: usize,
+    /// When it was last seen to be there.
+    seen: Instant,
+    /// What tells its process from another.
+    started: Option<String>,
     /// What the last probe said.
     found: Option<Found>,
     context: Option<usize>,
@@ -109,6 +116,11 @@ impl Member {
         matches!(self.condition, Condition::Up)
     }
 
+    /// Whether its process may be another than the one that took the weights, and that would not show.
+    fn may_be_another(&self) -> bool {
+        self.started.is_some() && self.in_flight == 0 && self.seen.elapsed() >= UNNOTICED
+    }
+
     fn leave_out(&mut self, rest: f64, error: &ServersError) {
         self.failures = self.failures.saturating_add(1);
         let doubled = Duration::from_secs_f64(rest).saturating_mul(2_u32.saturating_pow(self.failures - 1));
@@ -128,6 +140,8 @@ impl Pool {
             failures: 0,
             holds: Vec::new(),
             in_flight: 0,
+            seen: now,
+            started: None,
             found: None,
             context: None,
             mode: None,
@@ -184,6 +198,14 @@ impl Pool {
             };
             let mut places = places.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(server) = state.server_for(version, places.get(&group).copied(), failed) {
+                if state.members[server].may_be_another() {
+                    drop(places);
+                    state.members[server].condition = Condition::Changing;
+                    drop(state);
+                    self.recognise(server);
+                    state = self.lock();
+                    continue;
+                }
                 places.insert(group, server);
                 state.requests += 1;
                 let member = &mut state.members[server];
@@ -221,6 +243,7 @@ impl Pool {
         let mut state = self.lock();
         let member = &mut state.members[lease.server];
         member.in_flight -= 1;
+        member.seen = Instant::now();
         if member.in_flight == 0 {
             member.idle.begin(Instant::now());
         }

@@ -23,6 +23,7 @@ struct Claim {
 /// What a server told while it was renewed.
 struct Brought {
     context: Option<usize>,
+    started: Option<String>,
     found: Option<Found>,
 }
 
@@ -44,12 +45,14 @@ impl Pool {
         // Otherwise it failed meanwhile, and is renewed as one that is not up.
         if member.epoch == epoch {
             match &brought {
-                Ok(Brought { context, found }) => {
+                Ok(Brought { context, started, found }) => {
                     if !was_up {
                         member.epoch += 1;
                     }
                     member.condition = Condition::Up;
                     member.context = context.or(member.context);
+                    member.started.clone_from(started);
+                    member.seen = Instant::now();
                     member.found.clone_from(found);
                     member.holds.retain(|held| !is_among(held, &stale));
                     member.holds.extend(lacking);
@@ -89,13 +92,14 @@ impl Pool {
     fn bring(&self, server: usize, claim: &Claim) -> Result<Brought, ServersError> {
         let (wire, limit) = (&self.wires[server], self.config.probe_limit);
         let context = if claim.was_up { None } else { wire.greet()? };
+        let started = wire.started()?;
         let mut found = claim.found.clone();
         for weights in &claim.lacking {
             wire.load(weights)?;
             let (of, scores) = ((wire.url(), weights.version), wire.score(weights)?);
             found = Some(Found::new(of, &weights.probe, scores, (limit, found.as_ref()))?);
         }
-        Ok(Brought { context, found })
+        Ok(Brought { context, started, found })
     }
 
     /// An adapter that stays costs memory alone.
@@ -105,6 +109,26 @@ impl Pool {
                 tracing::warn!("version {} was not unloaded: {error}", weights.version);
             }
         }
+    }
+
+    /// Sees whether a server's process is the one that took the weights; it is left out where not.
+    pub(super) fn recognise(&self, server: usize) {
+        let told = self.wires[server].started();
+        let mut state = self.lock();
+        let member = &mut state.members[server];
+        match told {
+            Ok(started) if started == member.started => {
+                member.condition = Condition::Up;
+                member.seen = Instant::now();
+            }
+            Ok(_) => {
+                let url = self.wires[server].url().to_owned();
+                member.leave_out(self.config.rest, &ServersError::Restarted { url });
+            }
+            Err(error) => member.leave_out(self.config.rest, &error),
+        }
+        drop(state);
+        self.changed.notify_all();
     }
 
     /// Does work while servers that are left out are tried again, each by a thread of its own, as soon as their rest is

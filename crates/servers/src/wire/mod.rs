@@ -121,6 +121,15 @@ impl Wire {
         }
     }
 
+    /// What tells the server's process from one that takes its place, with the weights of the beginning under the same
+    /// name; none where that shows in every reply, as a version or an adapter that is not there, and where it is not told.
+    pub(crate) fn started(&self) -> Result<Option<String>, ServersError> {
+        match (self.kind, self.sync) {
+            (Kind::Vllm, Sync::Disk) => vllm::started(self),
+            _ => Ok(None),
+        }
+    }
+
     /// Has the server take these weights. Of whole models nothing may be in progress there.
     pub(crate) fn load(&self, weights: &Publication) -> Result<(), ServersError> {
         match (self.kind, self.sync) {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use toolrl_remote::{RemoteError, decimal};
 
-use super::{Ask, LogprobMode, Publication, Raw, Wire, unsure};
+use super::{Ask, GREETING, LogprobMode, Publication, Raw, Wire, unsure};
 use crate::{ReplyProblem, ServersError, Sync};
 
 const COMPLETIONS: &str = "v1/completions";
@@ -70,9 +70,24 @@ pub(super) fn load_model(wire: &Wire, weights: &Publication) -> Result<(), Serve
     post("pause?mode=wait", &json!({}))?;
     let reload = json!({"method": "reload_weights", "kwargs": {"weights_path": weights.dir}});
     post("collective_rpc", &reload)?;
-    post("reset_prefix_cache", &json!({}))?;
+    // What it computed of prompts is of the old weights, and no probe reads it. Older servers answer nothing.
+    let answer: Option<Value> = serde_json::from_slice(&post("reset_prefix_cache", &json!({}))?).ok();
+    if answer.is_some_and(|answer| answer["success"] == false) {
+        return Err(wire.not_taken(weights, "its cache of prompts is not emptied"));
+    }
     post("resume", &json!({}))?;
     Ok(())
+}
+
+/// When the server's process was started, where its metrics tell.
+pub(super) fn started(wire: &Wire) -> Result<Option<String>, ServersError> {
+    let metrics = match wire.client.clone().within(GREETING).get("metrics") {
+        Err(RemoteError::Status { status: 401..=404, .. }) => return Ok(None),
+        metrics => metrics?,
+    };
+    let text = String::from_utf8_lossy(&metrics);
+    let value = text.lines().find_map(|line| line.strip_prefix("process_start_time_seconds "));
+    Ok(value.map(str::to_owned))
 }
 
 /// One choice, and whether it is of the weights that were asked for, where the answer says so.

@@ -127,6 +127,24 @@ fn a_server_that_was_started_anew_unnoticed_gives_no_turn_of_an_adapter() {
     }
 }
 
+/// A whole model's name is the same as before: nothing in a reply of vLLM tells.
+#[test]
+fn a_server_that_was_started_anew_while_nobody_asked_it_gives_no_turn_of_its_first_weights() {
+    for kind in [Kind::Vllm, Kind::Sglang] {
+        let server = StandIn::new(kind);
+        let servers = Servers::new(config((kind, Sync::Disk), &[&server])).unwrap();
+        let trainer = Trainer::new(Sync::Disk);
+        trainer.publish(&servers, 1, Model(0.5)).unwrap();
+        server.restart(Fault::None);
+        std::thread::sleep(Duration::from_millis(1100));
+        assert_of(&trainer.sample(&servers, 1, 4, &params(8)).unwrap(), 4, Model(0.5), 1.0);
+        std::thread::sleep(Duration::from_millis(1100));
+        assert_of(&trainer.sample(&servers, 1, 4, &params(8)).unwrap(), 4, Model(0.5), 1.0);
+        let loads = [server.asked("/collective_rpc"), server.asked("/update_weights_from_disk")].concat();
+        assert_eq!(loads.len(), 2, "once for each start");
+    }
+}
+
 #[test]
 fn a_server_that_comes_back_with_other_weights_is_not_asked() {
     for way in WAYS {

@@ -51,6 +51,10 @@ pub struct State {
     pub adapters: HashMap<String, Model>,
     pub weight_version: String,
     pub paused: bool,
+    /// How often it was started.
+    pub starts: u32,
+    /// What its cache of prompts says when it should be emptied.
+    pub empties: bool,
     /// What prompts were computed with, where the cache was not emptied since the weights changed.
     pub cached: Option<Model>,
     /// vLLM: whether log-probabilities are of what is left of a distribution.
@@ -81,6 +85,8 @@ impl StandIn {
             adapters: HashMap::new(),
             weight_version: "default".into(),
             paused: false,
+            starts: 1,
+            empties: true,
             cached: None,
             processed: false,
             original: false,
@@ -107,6 +113,7 @@ impl StandIn {
             (state.held, state.paused, state.fault) = (state.base, false, fault);
             (state.weight_version, state.cached) = ("default".into(), None);
             state.adapters.clear();
+            state.starts += 1;
         });
     }
 

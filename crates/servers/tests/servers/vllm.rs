@@ -27,8 +27,14 @@ pub fn answer(state: &mut State, path: &str, body: &Value) -> Option<Answer> {
             Answer::ok(&json!({"results": [null]}))
         }
         "/reset_prefix_cache" => {
-            state.cached = None;
-            Answer(200, vec![], String::new())
+            if state.empties {
+                state.cached = None;
+            }
+            Answer::ok(&json!({"success": state.empties}))
+        }
+        "/metrics" => {
+            let starts = state.starts;
+            Answer(200, vec![], format!("# HELP a b\nprocess_start_time_seconds {starts}.5e+09\nc 1\n"))
         }
         "/resume" => {
             state.paused = false;

@@ -120,6 +120,7 @@ fn whole_models_are_exchanged_while_nothing_is_in_progress() {
     let expected = [
         "/health",
         "/v1/models",
+        "/metrics",
         "/pause?mode=wait",
         "/collective_rpc",
         "/reset_prefix_cache",
@@ -135,6 +136,16 @@ fn whole_models_are_exchanged_while_nothing_is_in_progress() {
     trainer.publish(&servers, 1, Model(0.5)).unwrap();
     let update = json!({"model_path": dir, "flush_cache": true, "weight_version": "toolrl-v1"});
     assert_eq!(server.asked("/update_weights_from_disk"), [update]);
+}
+
+#[test]
+fn a_cache_of_prompts_that_is_not_emptied_is_told() {
+    let server = StandIn::new(Kind::Vllm);
+    let servers = Servers::new(config((Kind::Vllm, Sync::Disk), &[&server])).unwrap();
+    server.with(|state| state.empties = false);
+    let error = Trainer::new(Sync::Disk).publish(&servers, 1, Model(0.5)).unwrap_err();
+    assert!(matches!(error, ServersError::NotTaken { version: 1, .. }), "{error}");
+    assert!(error.to_string().contains("cache of prompts"), "{error}");
 }
 
 #[test]
