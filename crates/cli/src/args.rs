@@ -123,6 +123,9 @@ DPO on its replies: toolrl train dpo --run RUN
 
 --dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
 
+Servers sample:     [sampler] kind = \"vllm\" or \"sglang\", urls, model, and sync = \"lora\" (adapters) or \"disk\" (whole
+                    models); what they are started with is in docs/servers.md
+
 Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second one ends at once. A run that was
 cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it
 had not been.
@@ -380,9 +383,13 @@ pub struct InspectArgs {
 /// Arguments of `toolrl policy merge`.
 #[derive(Debug, Args)]
 pub struct MergeArgs {
-    /// The directory of the adapters, in PEFT's form
+    /// The directory of the adapters, in PEFT's form; with --untie also of a model without any
     #[arg(long, value_name = "DIR")]
     pub policy: PathBuf,
+    /// Write the output head as a tensor of its own where it is the embedding table, for servers that need one
+    /// (docs/servers.md)
+    #[arg(long)]
+    pub untie: bool,
     /// The directory to write, in Hugging Face form
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

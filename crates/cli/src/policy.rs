@@ -73,15 +73,14 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
 pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
     let loaded = Loaded::of(&args.policy, Precision::F32, &Device::flex(), TemplateVariables::default())?;
     let Loaded { policy, chat, .. } = &loaded;
-    if !policy.has_adapters() {
+    if !policy.has_adapters() && !args.untie {
         bail!("{} has no adapters", args.policy.display());
     }
     if args.out.exists() {
         bail!("{} is there already", args.out.display());
     }
-    policy
-        .merged()
-        .save_as_read(&args.out, |dir| chat.as_ref().map_or(Ok(()), |chat| chat.save_files(dir)))?;
+    let merged = if args.untie { policy.merged().untied() } else { policy.merged() };
+    merged.save_as_read(&args.out, |dir| chat.as_ref().map_or(Ok(()), |chat| chat.save_files(dir)))?;
     println!("{}", args.out.display());
     Ok(())
 }

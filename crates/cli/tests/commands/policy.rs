@@ -247,4 +247,13 @@ fn adapters_are_trained_read_and_merged() {
     }
     let again = toolrl(dir, &["policy", "merge", "--policy", "whole", "--out", "new"]).error();
     assert!(again.contains("whole has no adapters"), "{again}");
+    let head = |policy: &str| {
+        let bytes = std::fs::read(dir.join(policy).join("model.safetensors")).unwrap();
+        bytes.windows(14).any(|window| window == b"lm_head.weight")
+    };
+    toolrl(dir, &["policy", "merge", "--untie", "--policy", "whole", "--out", "own-head"]).ok();
+    assert!(!head("whole") && head("own-head"));
+    let config = std::fs::read_to_string(dir.join("own-head/config.json")).unwrap();
+    assert!(config.contains("\"tie_word_embeddings\": false"), "{config}");
+    assert_eq!(logprobs("own-head"), whole);
 }

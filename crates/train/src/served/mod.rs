@@ -190,3 +190,6 @@ fn remove(dir: &Path) {
         tracing::warn!("{}: {error}", dir.display());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,12 @@ const TOKENS: usize = 128;
 pub(super) fn probe(policy: &Policy, chat: &Chat) -> Result<Probe, RolloutError> {
     let mut tokens = chat.encode(TEXT)?;
     tokens.truncate(TOKENS.min(policy.config().max_positions.saturating_sub(1)));
+    let logprobs = logprobs(policy, &tokens);
+    Ok(Probe { tokens, logprobs })
+}
+
+/// The log-probability of each token but the first.
+pub(super) fn logprobs(policy: &Policy, tokens: &[u32]) -> Vec<f32> {
     let n = tokens.len().saturating_sub(1);
     let pass = Pass {
         tokens: Ids::new(tokens[..n].to_vec()),
@@ -27,6 +33,5 @@ pub(super) fn probe(policy: &Policy, chat: &Chat) -> Result<Probe, RolloutError>
     };
     let of_targets = policy.logprobs(&pass, 1.0).narrow(0, 0, 1);
     // The decoder computes in f32, so the conversion moves and cannot fail.
-    let logprobs = of_targets.into_data().try_into_vec_as().unwrap_or_default();
-    Ok(Probe { tokens, logprobs })
+    of_targets.into_data().try_into_vec_as().unwrap_or_default()
 }
