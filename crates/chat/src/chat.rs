@@ -266,6 +266,17 @@ impl Chat {
         &self.dir
     }
 
+    /// The text of the template for every conversation, as its file has it; none where there is none.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn template_source(&self) -> Result<Option<String>, ChatError> {
+        if let Some((_, source)) = self.borrowed.get(DEFAULT) {
+            return Ok(Some(source.clone()));
+        }
+        Ok(Settings::read(&self.dir)?.templates.remove(DEFAULT).map(|(_, source)| source))
+    }
+
     /// Copies the files of the tokenizer and the templates, unchanged, into `dir`, which is made where it is missing.
     ///
     /// # Errors

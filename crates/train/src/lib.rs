@@ -33,6 +33,7 @@ mod pack;
 mod pair;
 mod parts;
 mod ppo;
+mod prompted;
 mod recipe;
 mod replay;
 mod replicas;
@@ -58,6 +59,7 @@ pub use evaluation::{Subject, evaluate_policy};
 pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
+pub use prompted::{Demonstrated, Prompted, PromptedTask, Shown};
 pub use recipe::{
     AdaptersOn, ApiBankHandler, BenchmarkConfig, BestBy, CompletionsConfig, CreditKind, CriticConfig,
     DataSource, DifficultyConfig, DpoConfig, EarlyStop, EnvironmentConfig, EvalConfig, EvalMeasure, EvalSet,

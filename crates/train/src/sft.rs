@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use toolrl_chat::{Chat, TurnEnd};
 use toolrl_data::Sample;
-use toolrl_policy::{Derivatives, Policy};
+use toolrl_policy::Derivatives;
 use toolrl_record::{SftMetrics, StepDetail, StepMetrics};
 use toolrl_rollout::{Environment, Prompt};
 
@@ -117,42 +117,42 @@ pub(crate) fn demonstrations(
     config: &SftConfig,
     data: &Data,
     (chat, environment): (&Chat, &dyn Environment),
-    policy: &Policy,
+    (stop_tokens, context): (&[u32], usize),
 ) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
-    let stop = TurnEnd::of(chat, &policy.generation().stop_tokens)?.taught;
+    let stop = TurnEnd::of(chat, stop_tokens)?.taught;
     let whole = |(source, s): (usize, &Sample)| {
         let sample = demonstration((source, s), (chat, environment), stop)?;
         Ok(WithLength { id: s.id.clone(), tokens: sample.tokens.len(), sample })
     };
     let whole = data.source_of_each().zip(&data.train).map(whole).collect::<Result<Vec<_>, TrainError>>()?;
-    within(config, whole, policy)
+    within(config, whole, context)
 }
 
 /// The best reply of each group of a run's completions, in what becomes of those that are too long.
 pub(crate) fn best_replies(
     config: &SftConfig,
     groups: Vec<UsedGroup>,
-    policy: &Policy,
+    context: usize,
 ) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
     let whole = |UsedGroup { id, prompt, best, .. }: UsedGroup| {
         let tokens = [&prompt.tokens[..], &best.tokens].concat();
         let sample = Demonstration { source: 0, tokens, prompt: prompt.tokens.len(), turns: best.turns };
         WithLength { id, tokens: sample.tokens.len(), sample }
     };
-    within(config, groups.into_iter().map(whole).collect(), policy)
+    within(config, groups.into_iter().map(whole).collect(), context)
 }
 
 fn within(
     config: &SftConfig,
     whole: Vec<WithLength<Demonstration>>,
-    policy: &Policy,
+    context: usize,
 ) -> Result<(Vec<Demonstration>, OverlongCounts), TrainError> {
-    let limit = config.offline.limit(policy.config().max_positions);
+    let limit = config.offline.limit(context);
     limit.apply(whole, |demonstration| Ok(demonstration.cut_to(limit.tokens)))
 }
 
 /// A sample's prompt and gold reply as tokens.
-fn demonstration(
+pub(crate) fn demonstration(
     (source, sample): (usize, &Sample),
     (chat, environment): (&Chat, &dyn Environment),
     stop: u32,

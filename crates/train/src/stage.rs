@@ -52,7 +52,7 @@ impl Stage {
             (Method::Sft(config), DataSource::Completions(completions)) => {
                 let (used, counts) = used(completions)?;
                 groups = Some(counts);
-                let (best, overlong) = best_replies(config, used, start)?;
+                let (best, overlong) = best_replies(config, used, context)?;
                 (Self::Sft(config.clone(), best), overlong)
             }
             (Method::Dpo(config), DataSource::Completions(completions)) => {
@@ -62,7 +62,8 @@ impl Stage {
                 (Self::Dpo(config.clone(), pairs), overlong)
             }
             (Method::Sft(config), _) => {
-                let (demonstrations, overlong) = demonstrations(config, data, with, start)?;
+                let words = (&start.generation().stop_tokens[..], context);
+                let (demonstrations, overlong) = demonstrations(config, data, with, words)?;
                 (Self::Sft(config.clone(), demonstrations), overlong)
             }
             (Method::Grpo(config), _) => {
