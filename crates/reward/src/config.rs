@@ -50,6 +50,20 @@ fn is_default(on_failure: &OnFailure) -> bool {
 }
 
 impl RubricConfig {
+    /// Whether a score by it depends on the step of training: by a range that moves, or a length target that does.
+    pub fn follows_the_step(&self) -> bool {
+        let moves = |target: &toml::Value| {
+            target.as_str().is_some_and(|name| name.starts_with("dynamic"))
+                || target.get("growing_words").is_some()
+        };
+        let changes = |scale: &toml::Value| {
+            scale.as_array().is_some_and(|of| of.iter().any(|s| s.as_str() != Some("equal_max")))
+        };
+        self.terms.iter().map(|term| &term.settings).any(|settings| {
+            settings.get("target").is_some_and(moves) || settings.get("scale").is_some_and(changes)
+        })
+    }
+
     /// Whether a length target of it grows with the share of a run's steps that is done, and so depends on their number.
     pub fn grows_over_the_run(&self) -> bool {
         let grows = |target: &toml::Value| {
