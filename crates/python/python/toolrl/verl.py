@@ -29,11 +29,13 @@ def compute_score(
     """The reward of a reply: `score`, each term's value by its name, and `format_reward` and `accuracy_reward` as rlla.py has them.
 
     `ground_truth` is the gold reply, a text in the dialect or a message; `reward` names a preset, `recipe` a TOML file with
-    `[[reward]]`; tools are read from `extra_info["tools"]`. Every key that GDPO asks for is there for every reply.
+    `[[reward]]`; tools are read from `extra_info["tools"]`, and from `extra_info["opened"]` what the template has opened of the
+    reply, such as `<think>`. Every key that GDPO asks for is there for every reply.
     """
-    tools = (extra_info or {}).get("tools")
+    info = extra_info or {}
+    tools = info.get("tools")
     tools = json.loads(tools) if isinstance(tools, str) else list(tools or [])
-    reply, gold = text_of(solution_str, dialect), text_of(ground_truth, dialect)
+    reply, gold = text_of((info.get("opened") or "") + solution_str, dialect), text_of(ground_truth, dialect)
     score = _rubric(reward, recipe).score(reply, gold, dialect=dialect, tools=tools)
     values = {name: term.value for name, term in score.terms.items()}
     names = {"format": "format_reward", "correctness": "accuracy_reward"}
