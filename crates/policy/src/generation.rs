@@ -26,7 +26,7 @@ impl Generation {
     ///
     /// # Errors
     /// [`PolicyError`] for a file that is there and cannot be read.
-    pub(crate) fn load(dir: &Path, config: &ModelConfig) -> Result<Self, PolicyError> {
+    pub fn load(dir: &Path, config: &ModelConfig) -> Result<Self, PolicyError> {
         let path = dir.join("generation_config.json");
         let read = if path.exists() { read_json(&path)? } else { json!({}) };
         let mut all = stop_tokens(&read, &path)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use toolrl_chat::{Chat, TurnEnd};
 use toolrl_data::Sample;
-use toolrl_policy::{Inspection, PolicyPlace};
+use toolrl_policy::{Generation, ModelConfig, PolicyPlace};
 use toolrl_rollout::{Environment, Prompt};
 
 use crate::sft::{demonstration, demonstrations};
@@ -80,15 +80,18 @@ impl Read {
     fn of(recipe: &Recipe, place: &PolicyPlace) -> Result<Self, TrainError> {
         let mut recipe = recipe.resolved()?;
         let data = load_data(&recipe.data, recipe.seed)?;
-        let found = Inspection::of(place.clone())?;
-        let chat = Chat::load_on(&place.dir, place.base()?.as_deref())?;
+        let base = place.base()?;
+        let model = base.as_ref().unwrap_or(&place.dir);
+        let config = ModelConfig::load(model)?;
+        let generation = Generation::load(model, &config)?;
+        let chat = Chat::load_on(&place.dir, base.as_deref())?;
         let chat = chat.with_variables(recipe.template.clone())?;
         let chat = worded(&recipe, data.train.iter().chain(&data.held_out), chat)?;
-        let chat = chat.with_embeddings(found.config.vocab_size)?;
-        let stops = TurnEnd::of(&chat, &found.generation.stop_tokens)?.stops;
+        let chat = chat.with_embeddings(config.vocab_size)?;
+        let stops = TurnEnd::of(&chat, &generation.stop_tokens)?.stops;
         let data = data.in_dialect(chat.dialect())?;
         recipe.dialect = chat.dialect().name().to_owned();
-        Ok(Self { recipe, data, chat, stops, context: found.config.max_positions })
+        Ok(Self { recipe, data, chat, stops, context: config.max_positions })
     }
 }
 
