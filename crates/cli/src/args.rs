@@ -4,6 +4,7 @@ mod bench;
 mod benchmarks;
 mod data;
 mod doctor;
+mod export;
 mod gpu;
 mod sampling;
 mod study;
@@ -26,6 +27,7 @@ pub use data::{
     Target,
 };
 pub use doctor::DoctorArgs;
+pub use export::{ExportArgs, TrainerName};
 pub use gpu::{GpuCheckArgs, GpuCommand, Scale, Stage};
 pub use sampling::SamplingArgs;
 pub use study::StudyArgs;
@@ -78,6 +80,9 @@ pub enum Command {
     /// Send what a tracker lacks of a run: MLflow, Trackio, a folder for Weights & Biases
     #[command(after_help = track::HELP)]
     Track(TrackArgs),
+    /// Write a recipe's data, reward and settings as files for another trainer: TRL, verl
+    #[command(after_help = export::HELP)]
+    Export(ExportArgs),
     /// Run a grid of recipes over seeds, and compare what comes of them
     #[command(after_help = study::HELP)]
     Study(StudyArgs),

@@ -36,13 +36,19 @@ const INDEX: &str = names::INDEX;
 /// Where a policy is: the path itself where it is one, else the model of this name on the Hub, from the local cache
 /// where it is whole there, and downloaded into it otherwise; and likewise the base model that adapters name.
 pub(crate) fn find(policy: &Path) -> anyhow::Result<PolicyPlace> {
-    let mut place = PolicyPlace::from(&directory(policy, None)?);
+    let mut place = PolicyPlace::from(&directory(policy, None, Wanted::All)?);
     if let Some(NamedBase { name, revision }) = place.named_base()? {
-        let base = directory(Path::new(&name), revision)
+        let base = directory(Path::new(&name), revision, Wanted::All)
             .with_context(|| format!("the base model of the adapters in {}", place.dir.display()))?;
         place.base = Some(base).filter(|base| *base != Path::new(&name));
     }
     Ok(place)
+}
+
+/// The name on the Hub, and the revision if it has one, of what is no path here.
+pub(crate) fn named(policy: &Path) -> Option<(String, Option<String>)> {
+    let name = policy.to_str().filter(|_| !policy.exists()).and_then(Name::of)?;
+    Some((name.model, name.revision))
 }
 
 /// Finds the policy that a recipe names.
@@ -56,19 +62,35 @@ pub(crate) fn settle(source: &mut PolicySource) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn directory(path: &Path, revision: Option<String>) -> anyhow::Result<PathBuf> {
+/// The directory of a policy whose weights are not needed.
+pub(crate) fn words(policy: &Path) -> anyhow::Result<PathBuf> {
+    directory(policy, None, Wanted::Words)
+}
+
+/// What of a model is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// All of it.
+    All,
+    /// What is beside its weights.
+    Words,
+}
+
+fn directory(path: &Path, revision: Option<String>, wanted: Wanted) -> anyhow::Result<PathBuf> {
     match path.to_str().filter(|_| !path.exists()).and_then(Name::of) {
         Some(name) => {
-            snapshot(&Name { revision: revision.or(name.revision), ..name }, &Place::of_environment())
+            let name = Name { revision: revision.or(name.revision), ..name };
+            snapshot(&name, &Place::of_environment(), wanted)
         }
         None => Ok(path.to_owned()),
     }
 }
 
 /// The directory of a model of the Hub.
-fn snapshot(name: &Name, place: &Place) -> anyhow::Result<PathBuf> {
+fn snapshot(name: &Name, place: &Place, wanted: Wanted) -> anyhow::Result<PathBuf> {
     let asked = name.revision.as_deref().unwrap_or(MAIN);
-    let cached = place.cache.snapshot(&name.model, asked).filter(|snapshot| has_weights(&snapshot.dir));
+    let is_enough = |snapshot: &Snapshot| wanted == Wanted::Words || has_weights(&snapshot.dir);
+    let cached = place.cache.snapshot(&name.model, asked).filter(is_enough);
     // Other programs put into the cache what they need, such as no tokenizer.
     let lacks =
         |snapshot: &Snapshot| FILES.into_iter().any(|file| !snapshot.has(file) && !snapshot.is_without(file));
@@ -84,7 +106,7 @@ fn snapshot(name: &Name, place: &Place) -> anyhow::Result<PathBuf> {
             name.model
         );
     }
-    match (download(&name.model, (&revision, asked), place), cached) {
+    match (download(&name.model, (&revision, asked), place, wanted), cached) {
         (Ok(dir), _) => Ok(dir),
         (Err(error), Some(snapshot)) => {
             let (name, error) = (&name.model, format!("{error:#}"));
@@ -109,7 +131,12 @@ fn has_weights(dir: &Path) -> bool {
 }
 
 /// Downloads what the cache lacks of a model at a revision, and notes that this is what was asked for.
-fn download(model: &str, (revision, asked): (&str, &str), place: &Place) -> anyhow::Result<PathBuf> {
+fn download(
+    model: &str,
+    (revision, asked): (&str, &str),
+    place: &Place,
+    wanted: Wanted,
+) -> anyhow::Result<PathBuf> {
     let retries = Retries { attempts: 3, ..Retries::default() };
     let hub = Hub::new(Settings { key: place.key.clone(), retries, ..Settings::new(&place.endpoint) });
     let Listing { commit, files } = hub.listing(model, revision)?;
@@ -131,6 +158,7 @@ fn download(model: &str, (revision, asked): (&str, &str), place: &Place) -> anyh
         }
     }
     let weights = match (has(INDEX), has(WEIGHTS), has(ADAPTERS)) {
+        _ if wanted == Wanted::Words => Vec::new(),
         (true, ..) => shards(&std::fs::read(fetch(INDEX)?)?)?,
         (_, true, _) => vec![WEIGHTS.to_owned()],
         (_, _, true) => vec![ADAPTERS.to_owned()],

@@ -24,6 +24,7 @@ mod data;
 mod device;
 mod doctor;
 mod eval;
+mod export;
 mod gpu;
 mod hub;
 mod inspect;
@@ -87,6 +88,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Eval(args) => eval::eval(&args, registry),
         Command::Replay(args) => replay::replay(&args, registry),
         Command::Track(args) => track::track(&args),
+        Command::Export(args) => export::export(&args, registry),
         Command::Study(args) => study::study(&args, registry),
         Command::Reward(command) => reward::run(&command, &registry.rewards),
         Command::Data(DataCommand::Build(args)) => data::build(&args),

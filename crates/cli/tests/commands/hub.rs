@@ -78,6 +78,23 @@ fn a_name_is_downloaded_once() {
     assert!(other.contains("lab/tiny/revision/v2"), "{other}");
 }
 
+/// A recipe for another trainer needs a model's words: the weights are for whoever trains.
+#[test]
+fn an_export_downloads_no_weights() {
+    let (home, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let out = dir.path().join("out").to_str().unwrap().to_owned();
+    let args = ["export", "trl", "--policy", "lab/tiny@v1", "--out", &out, "--set", "data.world.train=9"];
+    let ran = run(&serve(), home.path(), &[], &args);
+    assert!(!ran.stderr.contains("download model.safetensors"), "{}", ran.stderr);
+    ran.ok();
+    let settings = std::fs::read_to_string(dir.path().join("out/settings.py")).unwrap();
+    assert!(settings.contains("MODEL = \"lab/tiny\"\nREVISION = \"v1\"\n"), "{settings}");
+    // What is there is no whole model.
+    let whole = inspect(&serve(), home.path(), "lab/tiny@v1");
+    assert!(whole.stderr.contains("download model.safetensors"), "{}", whole.stderr);
+    whole.ok();
+}
+
 /// Another program has put the weights alone into the cache.
 #[test]
 fn what_the_cache_lacks_is_had_or_the_rest_is_read() {

@@ -8,6 +8,7 @@ mod calls;
 mod data;
 mod eval;
 mod evaluations;
+mod export;
 mod extended;
 mod following;
 mod gpu;
