@@ -5,6 +5,7 @@
 use pulp::Simd;
 use pulp::bytemuck::{cast_slice, cast_slice_mut};
 
+use super::cache::{LINE as CACHE_LINE, ask_for};
 use super::element::{Element, Factor};
 
 /// Lines in memory: number k of line i is `data[i * line + k]`.
@@ -14,23 +15,8 @@ pub struct Lines<'a, E> {
     pub line: usize,
 }
 
-/// Numbers of a cache line.
-const CACHE_LINE: usize = 16;
 /// How many indices ahead numbers are asked for: far enough for main memory.
 const AHEAD: usize = 64;
-
-/// Asks for a number to be fetched into the nearest cache. It need not be there.
-#[inline(always)]
-fn ask_for<E>(data: &[E], index: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint, which faults on no address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().wrapping_add(index).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (data, index);
-}
 
 /// For each of `N` lines from `first` on, the sum over k of its number k times vectors k of `x`, to `sums`: what a
 /// function returns would be added up in memory instead of registers.
@@ -55,7 +41,7 @@ pub fn products<S: Simd, F: Factor, const N: usize, const VECTORS: usize>(
         let ahead = from + AHEAD;
         let (next, at) = if ahead <= last { (0, ahead) } else { (N, ahead - last - 1) };
         for i in 0..N {
-            ask_for(data, (i + next) * lines.line + at);
+            ask_for(data.as_ptr(), (i + next) * lines.line + at);
         }
         for (k, x) in x.iter().enumerate() {
             for (i, acc) in acc.iter_mut().enumerate() {
@@ -169,7 +155,7 @@ fn add_part<S: Simd, E: Element, const N: usize>(
     assert!(last * lines.line + N <= data.len(), "lines are too short");
     let mut acc = *sums;
     for (i, weight) in weights.iter().enumerate() {
-        ask_for(data, (i + BLOCK) * lines.line);
+        ask_for(data.as_ptr(), (i + BLOCK) * lines.line);
         for (j, acc) in acc.iter_mut().enumerate() {
             // SAFETY: at most the index that was checked above.
             let number = unsafe { data.get_unchecked(i * lines.line + j) };
@@ -246,7 +232,7 @@ fn add_vectors<S: Simd, E: Element, const FEW: usize, const N: usize>(
         let weights: &[f32] = cast_slice(std::slice::from_ref(weights));
         let line = &lines.data[i * lines.line + first * lanes..];
         for j in 0..N {
-            ask_for(line, BLOCK * lines.line + j * lanes);
+            ask_for(line.as_ptr(), BLOCK * lines.line + j * lanes);
             numbers[j] = E::vector::<S>(&line[j * lanes..]);
         }
         for lane in 0..FEW {

@@ -1,8 +1,11 @@
-//! How much a core's second cache holds.
+//! A core's caches: how much the second holds, and what is asked for ahead.
 
 use std::sync::OnceLock;
 
-/// What it holds where the machine does not tell.
+/// Numbers of a cache line.
+pub(crate) const LINE: usize = 16;
+
+/// What the second cache holds where the machine does not tell.
 const UNKNOWN: usize = 512 << 10;
 
 /// Bytes of a core's second cache.
@@ -30,6 +33,19 @@ fn told() -> Option<usize> {
 #[cfg(not(target_arch = "x86_64"))]
 fn told() -> Option<usize> {
     None
+}
+
+/// Asks for a number to be fetched into the nearest cache. It need not be there.
+#[inline(always)]
+pub(crate) fn ask_for<E>(data: *const E, index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint, which faults on no address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(data.wrapping_add(index).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, index);
 }
 
 #[cfg(test)]

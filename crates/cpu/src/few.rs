@@ -3,12 +3,10 @@
 
 use pulp::Simd;
 
+use super::cache::LINE as CACHE_LINE;
 use super::element::Factor;
 use super::turn::{RUN, turned};
 
-/// Factors of a line that are taken at a time, all of a cache line: lines whose distance is a multiple of a page drive
-/// each other out of the nearest cache.
-const CACHE_LINE: usize = 16;
 /// Blocks of lines that are computed beside each other, so that one's sums need not wait for themselves.
 const BLOCKS: usize = 2;
 
@@ -57,6 +55,8 @@ fn of_blocks<S: Simd, F: Factor, const ROWS: usize, const BLOCKS: usize>(
     assert!(lines.len() == BLOCKS * lanes * width && rows.iter().all(|row| row.len() == width));
     let mut acc = [[simd.splat_f32s(0.0); ROWS]; BLOCKS];
     let whole = width / RUN * RUN;
+    // All of a cache line at a time: lines whose distance is a multiple of a page drive each other out of the nearest
+    // cache.
     for from in (0..whole).step_by(CACHE_LINE) {
         for (block, acc) in acc.iter_mut().enumerate() {
             let lines = &lines[block * lanes * width..];

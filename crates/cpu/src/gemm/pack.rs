@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
+use super::super::cache::{LINE, ask_for};
 use super::super::element::{Element, Factor, Floats};
 use super::super::math::vectorized;
 use super::super::turn::{RUN, turned};
@@ -29,6 +30,10 @@ pub(super) fn panels(
         Floats::Bf16(data) => Panels { data, of, first, end, width, inner }.pack(panels),
     }
 }
+
+/// How many numbers ahead those that lie side by side are asked for, and how many indices at most.
+const AHEAD: usize = 2048;
+const MOST_AHEAD: usize = 16;
 
 struct Panels<'a, E> {
     data: &'a [E],
@@ -79,8 +84,12 @@ impl<E: Element> Panels<'_, E> {
         let (from, to) = self.inner;
         let (panels, _) = panels.as_chunks_mut::<WIDTH>();
         let lines = self.end - self.first;
+        let ahead = (AHEAD / lines).clamp(1, MOST_AHEAD) * self.of.strides.1;
         for k in from..to {
             let start = self.first + k * self.of.strides.1;
+            for line in (0..lines).step_by(LINE) {
+                ask_for(self.data.as_ptr(), start + ahead + line);
+            }
             let of_index = &self.data[start..start + lines];
             let outs = panels[k - from..].iter_mut().step_by(to - from);
             let (whole, rest) = of_index.as_chunks::<WIDTH>();

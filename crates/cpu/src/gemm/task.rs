@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::isa::arch;
 
-use super::super::cache::second_cache;
+use super::super::cache::{LINE, second_cache};
 use super::super::element::{Factor, Floats, Pair};
 use super::kernel::{Lhs, Tile, TileFor, Tiles};
 use super::{Factors, Mat, Out, Write, pack};
@@ -90,9 +90,6 @@ thread_local! {
     /// The packed operands of this thread's last task: memory that is there already, and in a cache.
     static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
-
-/// Numbers of a cache line.
-const LINE: usize = 16;
 
 /// A block of the result.
 pub(super) struct Task<'a> {
