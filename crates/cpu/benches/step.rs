@@ -38,6 +38,9 @@ fn main() {
     if wanted("decode") {
         let cache = Cache::new();
         report("decode, one token", model.decode_flop(), peak, || model.decode(&cache));
+        let q = numbers(DECODED * HEADS.query * HEADS.dim, 1.0);
+        let attention = || together(|| cache.kv.iter().for_each(|kv| drop(model.attend(&q, kv, &cache))));
+        report("attention of it", model.decode_pairs_flop(), peak, attention);
     }
     if wanted("pass") {
         let prompt = model.prompt();
@@ -105,10 +108,9 @@ struct Model {
     x: Vec<f32>,
 }
 
-/// Cached keys and values of a layer.
+/// Cached keys and values of every layer.
 struct Cache {
-    k: Vec<f32>,
-    v: Vec<f32>,
+    kv: Vec<[Vec<f32>; 2]>,
     spans: Vec<CacheSpans>,
 }
 
@@ -123,7 +125,7 @@ impl Cache {
         });
         let rows = prompts * PROMPT + DECODED * room;
         let numbers = || numbers(rows * HEADS.kv * HEADS.dim, 0.5);
-        Self { k: numbers(), v: numbers(), spans: spans.collect() }
+        Self { kv: (0..LAYERS).map(|_| [numbers(), numbers()]).collect(), spans: spans.collect() }
     }
 }
 
@@ -256,12 +258,11 @@ impl Model {
         let project =
             |x: &[f32], weight: &[f32], width| skinny::project(Floats::F32(x), Floats::F32(weight), width);
         let mut x = self.x[..DECODED * HIDDEN].to_vec();
-        let kv = [Floats::F32(&cache.k), Floats::F32(&cache.v)];
         together(|| {
-            for of in &self.layers {
+            for (of, kv) in self.layers.iter().zip(&cache.kv) {
                 let normed = norm::rms_norm(&x, &of.attention_norm, 1e-5);
                 let [q, _, _] = [&of.q, &of.k, &of.v].map(|weight| project(&normed, weight, HIDDEN));
-                let attended = decode::decode_attention(&q, kv, &cache.spans, HEADS);
+                let attended = self.attend(&q, kv, cache);
                 let y = project(&attended, &of.o, HEADS.query * HEADS.dim);
                 x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
                 let normed = norm::rms_norm(&x, &of.mlp_norm, 1e-5);
@@ -271,6 +272,10 @@ impl Model {
             }
             project(&x, &self.head, HIDDEN)
         })
+    }
+
+    fn attend(&self, q: &[f32], kv: &[Vec<f32>; 2], cache: &Cache) -> Vec<f32> {
+        decode::decode_attention(q, kv.each_ref().map(|rows| Floats::F32(rows)), &cache.spans, HEADS)
     }
 
     /// Operations of the layers' products for a row, twice the number of weights.
@@ -305,7 +310,10 @@ impl Model {
     }
 
     fn decode_flop(&self) -> f64 {
-        let pairs = DECODED * (PROMPT + REPLY / 2);
-        DECODED as f64 * (Self::of_row() + (2 * HIDDEN * VOCABULARY) as f64) + 2.0 * Self::of_pairs(pairs)
+        DECODED as f64 * (Self::of_row() + (2 * HIDDEN * VOCABULARY) as f64) + self.decode_pairs_flop()
+    }
+
+    fn decode_pairs_flop(&self) -> f64 {
+        2.0 * Self::of_pairs(DECODED * (PROMPT + REPLY / 2))
     }
 }

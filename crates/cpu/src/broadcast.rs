@@ -68,7 +68,7 @@ pub fn for_all<S: Simd, F: Factor, const VECTORS: usize>(
 ) {
     // As many accumulators as leave registers for the vectors and a broadcast number.
     match (S::REGISTER_COUNT >= 32, VECTORS) {
-        (true, 1) => some::<S, F, 16, VECTORS>(simd, lines, count, x, &mut each),
+        (true, 1) => some::<S, F, 8, VECTORS>(simd, lines, count, x, &mut each),
         (false, 1) => some::<S, F, 8, VECTORS>(simd, lines, count, x, &mut each),
         (true, 2 | 3) => some::<S, F, 8, VECTORS>(simd, lines, count, x, &mut each),
         (true, _) | (false, 2) => some::<S, F, 6, VECTORS>(simd, lines, count, x, &mut each),
