@@ -125,6 +125,7 @@ impl Room {
             reference: ReferenceCopy::None,
             micro_tokens: 4096,
             activations: Activations::Keep,
+            kept_prompts: 2 << 30,
             slots: 16,
             prompt_tokens: 1024,
             reply_tokens: 512,

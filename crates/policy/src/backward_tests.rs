@@ -85,7 +85,8 @@ fn kept_prompts_change_no_bit_and_are_forgotten_with_the_weights() {
     let mut policy = policy();
     let pass = pass(&[90, 70, 80]);
     let expected = gradients(&policy, &pass);
-    policy.keep_prompts(171);
+    let token = policy.config().kept_of_a_token();
+    policy.keep_prompts(171 * token);
     assert!(policy.keeps_prompts([90, 80].into_iter()) && !policy.keeps_prompts([90, 64].into_iter()));
     let prefill = |policy: &Policy, len: usize| {
         let prompt = tokens(len, len as u32);
@@ -101,7 +102,7 @@ fn kept_prompts_change_no_bit_and_are_forgotten_with_the_weights() {
     assert_eq!(gradients(&policy, &pass), expected);
     assert!(policy.kept.take(&pass.tokens, &pass.packing).is_empty(), "they were taken");
 
-    policy.keep_prompts(1000);
+    policy.keep_prompts(1000 * token);
     prefill(&policy, 90);
     policy.update(|_, values| values.iter_mut().for_each(|x| *x *= 1.01));
     assert!(policy.kept.take(&pass.tokens, &pass.packing).is_empty(), "the weights are others");

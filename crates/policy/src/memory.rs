@@ -35,12 +35,22 @@ pub struct Workload {
     pub micro_tokens: usize,
     /// What of a forward pass is kept.
     pub activations: Activations,
+    /// Bytes of what sampling keeps of prompts for an update, at most.
+    pub kept_prompts: u64,
     /// Replies in progress at a time.
     pub slots: usize,
     /// Tokens of the longest prompt.
     pub prompt_tokens: usize,
     /// Tokens of the longest reply.
     pub reply_tokens: usize,
+}
+
+impl Workload {
+    /// Whether the update takes what sampling computed: that of weights in f32, of which nothing is computed again.
+    fn keeps_prompts(&self) -> bool {
+        let plain = self.precision == Precision::F32 && self.adapters.is_none();
+        plain && self.activations == Activations::Keep
+    }
 }
 
 /// Bytes by purpose, estimated.
@@ -56,6 +66,8 @@ pub struct Memory {
     pub optimizer: u64,
     /// What a forward pass keeps for its backward pass.
     pub activations: u64,
+    /// What sampling keeps of prompts for an update, at most.
+    pub kept_prompts: u64,
     /// Keys and values while replies are sampled.
     pub cache: u64,
 }
@@ -64,7 +76,7 @@ impl Memory {
     /// The peak of a GRPO run: the cache is gone when the backward pass begins.
     pub fn training(&self) -> u64 {
         let update = self.gradients + self.activations;
-        self.weights + self.reference + self.optimizer + update.max(self.cache)
+        self.weights + self.reference + self.optimizer + self.kept_prompts + update.max(self.cache)
     }
 
     /// The peak of sampling alone.
@@ -107,8 +119,17 @@ impl ModelConfig {
             gradients: 2 * F32 * trained,
             optimizer: (2 + masters) * F32 * trained,
             activations: stored * tokens * kept,
+            kept_prompts: if of.keeps_prompts() { of.kept_prompts } else { 0 },
             cache: stored * rows * layers * 2 * kv,
         }
+    }
+
+    /// Bytes of a prompt's token that sampling has computed and keeps: a row of each of the activations of
+    /// [`toolrl_cpu::layer`].
+    pub(crate) fn kept_of_a_token(&self) -> u64 {
+        let (query, kv) = (self.heads.query * self.heads.dim, self.heads.kv * self.heads.dim);
+        let rows = 2 * (self.hidden_size + query + kv + self.intermediate_size) + self.heads.query;
+        F32 * (self.layers * rows) as u64
     }
 
     /// Numbers a token that a layer's backward pass needs: the inputs of both norms and their outputs,
@@ -170,6 +191,7 @@ mod tests {
             reference: ReferenceCopy::None,
             micro_tokens: 1024,
             activations: Activations::Keep,
+            kept_prompts: 1 << 31,
             slots: 16,
             prompt_tokens: 700,
             reply_tokens: 100,
@@ -177,9 +199,12 @@ mod tests {
         let memory = config.memory(&workload);
         assert_eq!(memory.weights, 4 * 134_515_008);
         assert_eq!(memory.activations, 4 * 1024 * 30 * (4 * 576 + 2 * 576 + 2 * 192 + 9 + 3 * 1536));
+        assert_eq!(config.kept_of_a_token(), 30 * 4 * 5769);
+        assert_eq!(memory.kept_prompts, 1 << 31);
         assert_eq!(memory.cache, 4 * 16 * 800 * 30 * 2 * 192);
         let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload.clone() });
         assert!(recomputed.activations * 8 < memory.activations);
+        assert_eq!(recomputed.kept_prompts, 0);
         assert_eq!(recomputed.sampling(), memory.sampling());
         let narrow = config.memory(&Workload { precision: Precision::Bf16, ..workload.clone() });
         assert_eq!(2 * narrow.weights, memory.weights);

@@ -18,9 +18,16 @@ pub(crate) struct KeptPrompts(Mutex<Store>);
 
 #[derive(Debug, Default)]
 struct Store {
-    /// Tokens for which there is room.
-    room: usize,
+    /// Bytes for which there is room.
+    room: u64,
     prompts: Vec<KeptPrompt>,
+}
+
+impl Store {
+    /// For how many tokens of a prompt there is room.
+    fn tokens(&self, policy: &Policy) -> usize {
+        (self.room / policy.config().kept_of_a_token().max(1)) as usize
+    }
 }
 
 /// A prompt's activations, layer by layer.
@@ -54,13 +61,13 @@ impl KeptPrompts {
 }
 
 impl Policy {
-    /// From now on, until weights change, [`Policy::prefill`] keeps the activations of prompts, of so many tokens together,
-    /// for the gradients of passes that begin with them. The prompts of these passes are then not computed again, with the
+    /// From now on, until weights change, [`Policy::prefill`] keeps the activations of prompts, so many bytes together, for
+    /// the gradients of passes that begin with them. The prompts of these passes are then not computed again, with the
     /// same results to the bit. Nothing is kept of policies whose layers the CPU does not compute whole.
-    pub fn keep_prompts(&self, tokens: usize) {
+    pub fn keep_prompts(&self, bytes: u64) {
         let mut store = self.kept.store();
-        store.room =
-            tokens - store.prompts.iter().map(|prompt| prompt.tokens.len()).sum::<usize>().min(tokens);
+        let tokens: usize = store.prompts.iter().map(|prompt| prompt.tokens.len()).sum();
+        store.room = bytes.saturating_sub(tokens as u64 * self.config().kept_of_a_token());
     }
 
     /// Forgets them, and keeps no more.
@@ -71,7 +78,7 @@ impl Policy {
     /// Whether prompts of these lengths should each be computed by itself, so that they can be kept. Of shorter ones the
     /// sums have another order then.
     pub fn keeps_prompts(&self, mut lengths: impl Iterator<Item = usize>) -> bool {
-        self.kept.store().room > 0 && lengths.all(|tokens| tokens > MAX_ROWS)
+        self.kept.store().tokens(self) > 0 && lengths.all(|tokens| tokens > MAX_ROWS)
     }
 
     /// As [`Decoder::prefill`](crate::Decoder::prefill). A batch of one prompt is kept, where there is room.
@@ -84,7 +91,7 @@ impl Policy {
     ) -> Tensor<2> {
         let fits = packing.segments().len() == 1
             && tokens.len() > MAX_ROWS
-            && tokens.len() <= self.kept.store().room;
+            && tokens.len() <= self.kept.store().tokens(self);
         match fits.then(|| WholeLayers::of(self)).flatten() {
             Some(layers) => all_together(|| self.prefill_whole(&layers, &tokens, packing, (cache, at))),
             None => self.decoder().prefill(tokens, packing, cache, at),
@@ -117,7 +124,7 @@ impl Policy {
             x = y;
         }
         let mut store = self.kept.store();
-        store.room -= tokens.len();
+        store.room = store.room.saturating_sub(tokens.len() as u64 * self.config().kept_of_a_token());
         store.prompts.push(KeptPrompt { tokens: tokens.to_vec(), layers: kept });
         decoder.normed(tensor(x, 1))
     }

@@ -87,6 +87,9 @@ pub struct BenchStepArgs {
     /// Compute layers again in the backward pass instead of keeping their activations
     #[arg(long)]
     pub recompute: bool,
+    /// Memory, in MiB, for prompts' activations that sampling keeps for the update: train.kept_prompts_mib
+    #[arg(long, value_name = "MIB", default_value_t = 2048)]
+    pub kept_prompts_mib: u64,
     /// Hold weights, activations and the cache in bf16
     #[arg(long)]
     pub bf16: bool,

@@ -61,6 +61,7 @@ fn settings(args: &BenchStepArgs, layout: Layout) -> BenchSettings {
         },
         micro_tokens: args.micro_tokens,
         activations: if args.recompute { Activations::Recompute } else { Activations::Keep },
+        kept_prompts_mib: args.kept_prompts_mib,
         layout,
         optimizer: OptimizerConfig { lr: args.lr, ..OptimizerConfig::default() },
         seed: args.seed,

@@ -24,6 +24,7 @@ pub(super) fn measure(context: &Context) -> anyhow::Result<Vec<Row>> {
         sampling: SamplingParams { max_new_tokens: reply, ..SamplingParams::default() },
         micro_tokens: 8192,
         activations: Activations::Keep,
+        kept_prompts_mib: 0,
         layout: Layout::Shared,
         optimizer: OptimizerConfig::default(),
         seed: 0,

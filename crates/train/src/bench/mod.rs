@@ -37,6 +37,8 @@ pub struct BenchSettings {
     pub micro_tokens: usize,
     /// What of a forward pass is kept.
     pub activations: Activations,
+    /// Memory, in MiB, for what sampling keeps of prompts.
+    pub kept_prompts_mib: u64,
     /// How a group's prompt is treated.
     pub layout: Layout,
     /// AdamW.
@@ -186,7 +188,7 @@ impl Bench {
         });
         let requests: Vec<_> = requests.collect();
         if (self.settings.activations, *layout) == (Activations::Keep, Layout::Shared) {
-            self.learner.policy().keep_prompts(self.settings.micro_tokens);
+            self.learner.policy().keep_prompts(self.settings.kept_prompts_mib.saturating_mul(1 << 20));
         }
         let mut engine = Engine::new(self.learner.policy(), prompts.len() * members);
         let turns = engine.sample(&requests, sampling, key).await;

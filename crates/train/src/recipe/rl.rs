@@ -43,6 +43,9 @@ pub struct RlConfig {
     /// What of a forward pass is kept for its backward pass: `keep` is faster, `recompute` takes the memory
     /// of one layer.
     pub activations: Activations,
+    /// Memory, in MiB, for prompts' activations that sampling computes and the step's first update takes as they are, which
+    /// saves their forward pass. Of weights in f32 on the CPU, with `activations = "keep"`; 0 keeps none.
+    pub kept_prompts_mib: u64,
     /// Train low-rank adapters, and nothing else.
     pub lora: Option<LoraConfig>,
     /// What becomes of adapters that the start has already.
@@ -83,6 +86,7 @@ impl Default for RlConfig {
             overlong_prompts: OverlongPrompts::default(),
             micro_tokens: 4096,
             activations: Activations::Keep,
+            kept_prompts_mib: 2048,
             lora: None,
             start_adapters: StartAdapters::default(),
             loss: LossConfig::default(),

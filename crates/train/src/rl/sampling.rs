@@ -86,7 +86,7 @@ impl Rl<'_> {
         }
         if let Speaker::Policy(policy, version) = *speaker {
             if self.config.activations == Activations::Keep {
-                policy.keep_prompts(self.config.micro_tokens);
+                policy.keep_prompts(self.config.kept_prompts_mib.saturating_mul(1 << 20));
             }
             let sampler = self.sampler.at(policy, &self.chat, version);
             *speaker = Speaker::Sampler(sampler.map_err(|source| failed(drawn, source))?);
