@@ -32,7 +32,8 @@ pub enum Sync {
 pub struct ServersConfig {
     /// What all of the servers run.
     pub kind: Kind,
-    /// Their addresses, such as `http://localhost:8000`; a `/v1` at the end is left out.
+    /// Their addresses, such as `http://localhost:8000`; a `/v1` at the end is left out. Each is a server's own: behind a
+    /// router's, one would take the weights and others be asked.
     pub urls: Vec<String>,
     /// The name under which they serve the base model.
     pub model: String,

@@ -72,7 +72,7 @@ pub enum ServersError {
     /// A server that holds other weights than it was told to take.
     #[error(
         "{url}: it holds other weights than version {version}: its log-probabilities are {gap:.4} nats a token off the \
-         trainer's, and {limit} is the limit"
+         trainer's, and {limit} is the limit (servers in bf16 need some 0.1: probe_limit)"
     )]
     OtherWeights {
         /// The server.

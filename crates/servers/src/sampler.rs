@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use toolrl_chat::{Chat, TurnEnd};
 use toolrl_remote::{RemoteError, on_threads};
@@ -75,6 +75,7 @@ impl<'a> ServedSampler<'a> {
         key: StreamKey,
     ) -> Result<Vec<Vec<Sampled>>, RolloutError> {
         self.check(requests, params)?;
+        self.forget_places(requests);
         let own_stops = match &self.stop_tokens {
             Some(_) => None,
             None => Some(TurnEnd::of(self.chat, &[])?.stops),
@@ -115,6 +116,14 @@ impl<'a> ServedSampler<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A first turn begins anew, on whichever server has the least to do: not all were there before.
+    fn forget_places(&self, requests: &[Request<'_>]) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        for request in requests.iter().filter(|request| request.drawn == 0) {
+            places.remove(&request.index);
+        }
     }
 
     /// Ids that the model has.

@@ -67,6 +67,15 @@ pub fn long_context() -> Option<PathBuf> {
     found(named("TOOLRL_BFCL_LONG_CONTEXT", "long_context.py")?)
 }
 
+/// What a server of a real model should answer, which `crates/servers/tests/live/case.py` writes into the folder that
+/// `TOOLRL_SERVER_CASE` names.
+///
+/// # Panics
+/// As [`smollm2`].
+pub fn server_case() -> Option<PathBuf> {
+    found(named("TOOLRL_SERVER_CASE", "folder of case.py")?)
+}
+
 /// Whether a program can be run; told where it cannot.
 ///
 /// # Panics

@@ -1,12 +1,13 @@
 //! What is asked of servers that are well, and what comes of it.
 
 use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use toolrl_rollout::{FinishReason, Request, RolloutError, Sampler, SamplingParams};
 use toolrl_servers::{Kind, Servers, ServersConfig, Sync};
 
 use crate::model::{END, Model};
-use crate::stand_in::{StandIn, seed_of};
+use crate::stand_in::{Fault, StandIn, seed_of};
 use crate::{KEY, Trainer, WAYS, assert_of, block_on, config, contexts, params, request, write};
 
 #[test]
@@ -71,6 +72,27 @@ fn a_group_stays_on_a_server_and_all_servers_have_some() {
     let seeds: HashSet<_> =
         servers.iter().flat_map(StandIn::turns).map(|body| seed_of(&body).unwrap()).collect();
     assert_eq!(seeds.len(), 9 * 4 + 9, "each turn has a seed of its own");
+}
+
+#[test]
+fn a_server_that_comes_later_has_its_share() {
+    let (first, late) = (StandIn::new(Kind::Vllm), StandIn::new(Kind::Vllm));
+    late.set(Fault::Gone);
+    let servers = Servers::new(config((Kind::Vllm, Sync::Lora), &[&first, &late])).unwrap();
+    let trainer = Trainer::new(Sync::Lora);
+    trainer.publish(&servers, 1, Model(0.5)).unwrap();
+    let mut sampler = servers.sampler(&trainer.chat, 1);
+    let prompts = contexts(6);
+    let requests: Vec<_> = prompts.iter().map(|(index, tokens)| request(*index, tokens)).collect();
+    block_on(sampler.sample(&requests, &params(4), KEY)).unwrap();
+    late.set(Fault::None);
+    let since = Instant::now();
+    while late.turns().is_empty() && since.elapsed() < Duration::from_secs(5) {
+        block_on(sampler.sample(&requests, &params(4), KEY)).unwrap();
+    }
+    let before = late.turns().len();
+    block_on(sampler.sample(&requests, &params(4), KEY)).unwrap();
+    assert!(before > 0 && late.turns().len() - before >= 8, "{before}, {}", late.turns().len());
 }
 
 #[test]
