@@ -54,13 +54,15 @@ pub(super) fn unload_adapter(wire: &Wire, weights: &Publication) -> Result<(), S
     taken(wire, weights, wire.ask("unload_lora_adapter", &body)?)
 }
 
-/// What was in progress for others is computed anew.
+/// What was in progress for others is computed anew. Where it fails it goes back to the weights that it had, and on with its
+/// work.
 pub(super) fn load_model(wire: &Wire, weights: &Publication) -> Result<(), ServersError> {
     wire.client.post_text("pause_generation", &json!({"mode": "retract"}).to_string())?;
     let body = json!({"model_path": weights.dir, "flush_cache": true, "weight_version": weights.name});
-    taken(wire, weights, wire.ask("update_weights_from_disk", &body)?)?;
-    wire.client.post_text("continue_generation", "{}")?;
-    Ok(())
+    let updated = wire.ask("update_weights_from_disk", &body);
+    let resumed = wire.client.post_text("continue_generation", "{}");
+    taken(wire, weights, updated?)?;
+    Ok(resumed.map(drop)?)
 }
 
 fn taken(wire: &Wire, weights: &Publication, updated: Updated) -> Result<(), ServersError> {
@@ -140,6 +142,7 @@ fn turn_body(ask: &Ask<'_>) -> Value {
         "stop": params.stop,
         "no_stop_trim": true,
         "skip_special_tokens": false,
+        "spaces_between_special_tokens": false,
     });
     json!({"input_ids": ask.tokens, "sampling_params": sampling})
 }

@@ -158,6 +158,7 @@ fn turn_body(wire: &Wire, ask: &Ask<'_>) -> Value {
         "stop": params.stop,
         "include_stop_str_in_output": true,
         "skip_special_tokens": false,
+        "spaces_between_special_tokens": false,
         "logprobs": 0,
         "return_token_ids": true,
         "stream": false,

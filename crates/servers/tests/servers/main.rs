@@ -91,13 +91,13 @@ fn probe(model: Model) -> Probe {
     Probe { tokens, logprobs }
 }
 
-/// Settings that give up in moments.
+/// Settings that try again in moments, and give up as late as a busy machine needs.
 fn config((kind, sync): (Kind, Sync), servers: &[&StandIn]) -> ServersConfig {
     let urls = servers.iter().map(|server| server.url.clone()).collect();
     ServersConfig {
         rest: 0.02,
-        timeout: 0.5,
-        patience: 3.0,
+        timeout: 30.0,
+        patience: 30.0,
         attempts: 3,
         concurrency: 8,
         ..ServersConfig::new(kind, urls, "base", sync)

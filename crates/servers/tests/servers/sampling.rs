@@ -119,6 +119,7 @@ fn a_model_s_own_settings_say_nothing() {
             assert_eq!(sampling[key].as_f64(), Some(value), "{key}");
         }
         assert_eq!(sampling["skip_special_tokens"], false);
+        assert_eq!(sampling["spaces_between_special_tokens"], false);
         assert_eq!(sampling["stop_token_ids"], serde_json::json!([END]));
     }
 }

@@ -12,6 +12,9 @@ use toolrl_testing::stub::{Answer, Asked, serve};
 use crate::model::{Draw, Model};
 use crate::{sglang, vllm};
 
+/// What a slow server takes for a turn.
+pub const SLOW: Duration = Duration::from_secs(20);
+
 /// What is wrong with a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
@@ -150,7 +153,7 @@ fn answer(state: &Mutex<State>, asked: &Asked) -> Answer {
         Fault::Gone => return Answer(0, vec![], String::new()),
         Fault::HangUp if is_turn => return Answer(0, vec![], String::new()),
         Fault::Status(status) if is_turn => return error(status, "something is wrong here"),
-        Fault::Slow if is_turn => std::thread::sleep(Duration::from_secs(3)),
+        Fault::Slow if is_turn => std::thread::sleep(SLOW),
         _ => {}
     }
     let state = &mut *state.lock().unwrap();

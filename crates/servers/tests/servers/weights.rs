@@ -201,6 +201,23 @@ fn what_a_server_cannot_take_is_told() {
     assert!(error.contains("404") && error.contains("/v1/load_lora_adapter"), "{error}");
 }
 
+#[test]
+fn a_server_that_cannot_read_a_model_goes_on_where_it_still_has_the_old_one() {
+    let trainer = Trainer::new(Sync::Disk);
+    for (kind, paused) in [(Kind::Vllm, true), (Kind::Sglang, false)] {
+        let server = StandIn::new(kind);
+        let hasty = ServersConfig { patience: 0.1, ..config((kind, Sync::Disk), &[&server]) };
+        let servers = Servers::new(hasty).unwrap();
+        let (dir, probe) = (trainer.dir.path().join("none"), crate::probe(Model(0.5)));
+        let error = servers.publish(1, &dir, &probe).unwrap_err().to_string();
+        assert!(error.contains(&server.url), "{error}");
+        // vLLM may have loaded a part.
+        assert_eq!(server.with(|state| state.paused), paused);
+        trainer.publish(&servers, 1, Model(0.5)).unwrap();
+        assert_of(&trainer.sample(&servers, 1, 2, &params(5)).unwrap(), 2, Model(0.5), 1.0);
+    }
+}
+
 type Change = fn(&mut ServersConfig);
 
 #[test]
