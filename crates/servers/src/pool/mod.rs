@@ -42,6 +42,8 @@ struct State {
 #[derive(Debug)]
 struct Member {
     condition: Condition,
+    /// Why it was left out, until it serves again.
+    why: Option<String>,
     /// Counts the changes of its condition: what was begun before one may be of other weights.
     epoch: u64,
     /// Failures since its last reply.
@@ -68,7 +70,7 @@ enum Condition {
     /// It is told what to hold, and nobody else may ask it.
     Changing,
     /// It is not asked until then.
-    Out { until: Instant, why: String },
+    Out { until: Instant },
 }
 
 /// Leave to ask a server once.
@@ -102,10 +104,9 @@ impl State {
     }
 
     fn reasons(&self, wires: &[Wire]) -> Vec<String> {
-        let reason = |(member, wire): (&Member, &Wire)| match &member.condition {
-            Condition::Up => None,
-            Condition::Changing => Some(format!("{}: it is still taking weights", wire.url())),
-            Condition::Out { why, .. } => Some(why.clone()),
+        let reason = |(member, wire): (&Member, &Wire)| {
+            let now = || format!("{}: it is taking weights", wire.url());
+            (!member.is_up()).then(|| member.why.clone().unwrap_or_else(now))
         };
         self.members.iter().zip(wires).filter_map(reason).collect()
     }
@@ -126,7 +127,8 @@ impl Member {
         let doubled = Duration::from_secs_f64(rest).saturating_mul(2_u32.saturating_pow(self.failures - 1));
         let rest = doubled.min(LONGEST_REST);
         tracing::warn!("{error}; it is left out for {:.1} s", rest.as_secs_f64());
-        self.condition = Condition::Out { until: Instant::now() + rest, why: error.to_string() };
+        (self.condition, self.why) =
+            (Condition::Out { until: Instant::now() + rest }, Some(error.to_string()));
         self.epoch += 1;
     }
 }
@@ -135,7 +137,8 @@ impl Pool {
     pub(crate) fn new(config: ServersConfig, wires: Vec<Wire>) -> Self {
         let now = Instant::now();
         let member = |_: &Wire| Member {
-            condition: Condition::Out { until: now, why: "it was not asked yet".to_owned() },
+            condition: Condition::Out { until: now },
+            why: None,
             epoch: 0,
             failures: 0,
             holds: Vec::new(),

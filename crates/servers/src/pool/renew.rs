@@ -49,7 +49,7 @@ impl Pool {
                     if !was_up {
                         member.epoch += 1;
                     }
-                    member.condition = Condition::Up;
+                    (member.condition, member.why) = (Condition::Up, None);
                     member.context = context.or(member.context);
                     member.started.clone_from(started);
                     member.seen = Instant::now();
@@ -156,7 +156,7 @@ impl Pool {
                     return;
                 }
                 let rest = match state.members[server].condition {
-                    Condition::Out { until, .. } => until.saturating_duration_since(Instant::now()),
+                    Condition::Out { until } => until.saturating_duration_since(Instant::now()),
                     Condition::Up | Condition::Changing => LONGEST_REST,
                 };
                 if rest.is_zero() {
