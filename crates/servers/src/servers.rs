@@ -128,6 +128,12 @@ impl Servers {
         ServedSampler::new(&self.pool, chat, version)
     }
 
+    /// Tokens, prompt and turn together, that the context of every server holds which has told its own: none before
+    /// anything was published. A longer prompt is refused ([`toolrl_rollout::RolloutError::PromptTooLong`]).
+    pub fn context(&self) -> Option<usize> {
+        self.pool.context()
+    }
+
     /// What was done since this was last asked.
     pub fn counts(&self) -> Counts {
         self.pool.counts()

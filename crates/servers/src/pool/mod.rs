@@ -262,6 +262,11 @@ impl Pool {
         is_same || self.config.sync == Sync::Lora
     }
 
+    /// The smallest context that a server told of.
+    pub(crate) fn context(&self) -> Option<usize> {
+        self.lock().members.iter().filter_map(|member| member.context).min()
+    }
+
     pub(crate) fn counts(&self) -> Counts {
         let mut state = self.lock();
         let now = Instant::now();

@@ -162,7 +162,9 @@ fn the_context_of_servers_and_of_the_policy_is_kept() {
         server.with(|state| state.context = 10);
         let servers = Servers::new(config((kind, Sync::Lora), &[&server])).unwrap();
         let trainer = Trainer::new(Sync::Lora);
+        assert_eq!(servers.context(), None);
         trainer.publish(&servers, 1, Model(0.0)).unwrap();
+        assert_eq!(servers.context(), Some(10));
         let turns = trainer.sample(&servers, 1, 4, &params(50)).unwrap();
         let cut = |turn: &&toolrl_rollout::Sampled| turn.finish == FinishReason::Length;
         assert!(turns.iter().flatten().filter(cut).all(|turn| turn.tokens.len() == 7));
