@@ -90,12 +90,12 @@ pub(super) fn started(wire: &Wire) -> Result<Option<String>, ServersError> {
     Ok(value.map(str::to_owned))
 }
 
-/// One choice, and whether it is of the weights that were asked for, where the answer says so.
+/// One choice, and whether it is of the adapter that was asked for, where the answer says so. The base model may have
+/// several names, of which it says the first.
 fn complete(wire: &Wire, weights: &Publication, body: &Value) -> Result<Choice, ServersError> {
     let Completion { model: told, choices } = wire.ask(COMPLETIONS, body)?;
-    let asked = model(wire, weights);
-    if let Some(told) = told.filter(|told| told != asked) {
-        return Err(wire.wrong(ReplyProblem::OtherWeights { told, asked: asked.to_owned() }));
+    if let Some(told) = told.filter(|told| wire.sync == Sync::Lora && *told != weights.name) {
+        return Err(wire.wrong(ReplyProblem::OtherWeights { told, asked: weights.name.clone() }));
     }
     let first = choices.into_iter().next();
     Ok(first.ok_or_else(|| wire.client.form(COMPLETIONS, "it has no choice"))?)

@@ -40,7 +40,7 @@ fn faults((kind, sync): (Kind, Sync)) -> Vec<(Fault, &'static str)> {
         // It takes its time, and nothing of it depends on the rest.
         faults.retain(|(fault, _)| *fault != Fault::Slow);
     }
-    if kind == Kind::Vllm || sync == Sync::Disk {
+    if matches!((kind, sync), (Kind::Vllm, Sync::Lora) | (Kind::Sglang, Sync::Disk)) {
         faults.push((Fault::OtherVersion, "of the weights \"other\""));
     }
     faults

@@ -123,6 +123,13 @@ fn assert_of(turns: &[Vec<Sampled>], prompts: u64, model: Model, temperature: f6
     }
 }
 
+#[test]
+fn threads_share_servers_and_hand_samplers_on() {
+    const fn shared<T: Send + std::marker::Sync>() {}
+    shared::<Servers>();
+    shared::<toolrl_servers::ServedSampler<'static>>();
+}
+
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }

@@ -107,7 +107,12 @@ fn complete(state: &mut State, body: &Value) -> Answer {
         let scored = prompt.iter().skip(1).zip(model.score(&prompt)).map(one);
         choice["prompt_logprobs"] = std::iter::once(Value::Null).chain(scored).collect();
     }
-    let told = if state.fault == Fault::OtherVersion && body["seed"].is_i64() { "other" } else { name };
+    // The base model has two names here, of which the first is told.
+    let told = match name {
+        _ if state.fault == Fault::OtherVersion && body["seed"].is_i64() => "other",
+        "base" => "first",
+        name => name,
+    };
     Answer::ok(&json!({"id": "cmpl-1", "object": "text_completion", "model": told, "choices": [choice]}))
 }
 
