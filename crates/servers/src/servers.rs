@@ -1,7 +1,7 @@
 //! All servers of a run.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ impl Servers {
     /// address that is none.
     pub fn new(config: ServersConfig) -> Result<Self, ServersError> {
         config.check()?;
-        let secret = |path: &std::path::PathBuf| {
+        let secret = |path: &PathBuf| {
             let text = std::fs::read_to_string(path);
             text.map_err(|source| ServersError::File { path: path.clone(), source })
         };
@@ -59,8 +59,8 @@ impl Servers {
     /// where none can be reached, they are waited for ([`ServersConfig::patience`]).
     ///
     /// # Errors
-    /// [`ServersError::OtherWeights`] or [`ServersError::Behind`] for a server that holds something else then, and any other [`ServersError`] when no
-    /// server took it.
+    /// [`ServersError::OtherWeights`] or [`ServersError::Behind`] for a server that holds something else then, and any other
+    /// [`ServersError`] when no server took it.
     pub fn publish(&self, version: u64, dir: &Path, probe: &Probe) -> Result<PublishReport, ServersError> {
         probe.check(version)?;
         // Servers have another working directory.

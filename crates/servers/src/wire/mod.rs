@@ -215,8 +215,8 @@ impl Wire {
     /// Log-probabilities as numbers. JSON has no word for those that are none, and servers send what they please.
     fn numbers(&self, values: impl IntoIterator<Item = Option<f64>>) -> Result<Vec<f32>, ServersError> {
         let number = |(position, value): (usize, Option<f64>)| {
-            // Above 0 by no more than the rounding of a sum.
-            let number = value.filter(|value| value.is_finite() && *value <= 1e-3);
+            // Above 0 by no more than the rounding of a sum; minus infinity is -9999 to vLLM.
+            let number = value.filter(|value| *value > -9999.0 && *value <= 1e-3);
             number.map(|number| number as f32).ok_or(ReplyProblem::NoLogprob { position, value })
         };
         let numbers: Result<Vec<f32>, _> = values.into_iter().enumerate().map(number).collect();

@@ -9,7 +9,7 @@ use crate::stand_in::{self, Fault, StandIn};
 use crate::{Trainer, WAYS, assert_of, config, params};
 
 /// What is wrong with turns, and what is said of it.
-const FAULTS: [(Fault, &str); 17] = [
+const FAULTS: [(Fault, &str); 18] = [
     (Fault::HangUp, "no answer"),
     (Fault::Status(500), "the server answered 500: something is wrong here"),
     (Fault::Status(503), "answered 503"),
@@ -21,6 +21,7 @@ const FAULTS: [(Fault, &str); 17] = [
     (Fault::NoLogprobs, "no log-probabilities"),
     (Fault::OneLogprobTooFew, "log-probabilit"),
     (Fault::NullLogprob, "log-probability of token 0"),
+    (Fault::InfiniteLogprob, "log-probability of token 0 of a reply is Some(-9999.0)"),
     (Fault::CutShort, "cut off after 1 of 8 tokens (finish reason Some(\"abort\"))"),
     (Fault::Empty, "a reply is empty"),
     (Fault::TooLong, "a reply has 9 tokens, and 8 were asked for"),

@@ -33,6 +33,7 @@ pub enum Fault {
     NoLogprobs,
     OneLogprobTooFew,
     NullLogprob,
+    InfiniteLogprob,
     /// A turn ends early without anything that ends it.
     CutShort,
     Empty,
@@ -211,6 +212,7 @@ impl State {
             Fault::OtherTokens => tokens[0] = 70_000,
             Fault::OneLogprobTooFew => drop(logprobs.pop()),
             Fault::NullLogprob => logprobs[0] = Value::Null,
+            Fault::InfiniteLogprob => logprobs[0] = json!(-9999.0),
             Fault::Empty => (tokens, logprobs) = (vec![], vec![]),
             Fault::TooLong => {
                 tokens = vec![5; ask.limit + 1];
