@@ -89,6 +89,7 @@ impl Pool {
         Claim { was_up, epoch: member.epoch, lacking, stale, found: member.found.clone() }
     }
 
+    /// Loads what a server lacks, one after the other, each held against the probe before the next.
     fn bring(&self, server: usize, claim: &Claim) -> Result<Brought, ServersError> {
         let (wire, limit) = (&self.wires[server], self.config.probe_limit);
         let context = if claim.was_up { None } else { wire.greet()? };
