@@ -6,6 +6,7 @@ mod bad_input;
 mod benchmarks;
 mod calls;
 mod data;
+mod devices;
 mod eval;
 mod evaluations;
 mod export;
