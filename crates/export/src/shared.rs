@@ -25,7 +25,7 @@ pub(crate) fn shown(value: &impl Serialize) -> String {
 
 /// What the exported files hold, and what is of a run of toolrl alone.
 pub(crate) fn common(map: &mut Mapping, recipe: &Recipe) {
-    map.own(&["device", "slots", "sampler"], "where and how a run here computes");
+    map.own(&["device", "devices", "slots", "sampler"], "where and how a run here computes");
     map.met("policy", "the model that the files name");
     map.met("dialect", "gold replies are written in it, and reward.py reads replies by it");
     map.met("prompt", "the prompts are rendered by it");
@@ -46,6 +46,7 @@ pub(crate) fn tasks(map: &mut Mapping, rl: &RlConfig) {
         "longer prompts are left out of train.parquet, or cut there, as the recipe says",
     );
     map.met("train.overlong_prompts", "done in the tables");
+    map.own(&["train.kept_prompts_mib"], "memory for a run here");
     map.met("train.start_adapters", "the start has none");
     let whole = |key: &str| format!("train.tasks.{key}");
     map.lost_unless(rl.tasks.difficulty.is_none(), &whole("difficulty"), "every task comes once a pass");
