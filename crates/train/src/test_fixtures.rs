@@ -108,6 +108,16 @@ pub(crate) fn numbers(
     Rubric::of(vec![WeightedTerm { on_failure, ..term }]).unwrap()
 }
 
+/// The built-in terms and `letters`, by which hardly two replies are worth the same.
+pub(crate) fn letters() -> toolrl_reward::Registry {
+    let mut rewards = toolrl_reward::Registry::builtin();
+    rewards.register_fn("letters", (0.0, 1.0), |reply, _, _| {
+        let sum: u64 = (1..).zip(reply.text).map(|(place, &byte)| place * u64::from(byte)).sum();
+        (sum % 1009) as f64 / 1009.0
+    });
+    rewards
+}
+
 /// A tiny policy with the vocabulary of the [`World`]'s chat.
 pub(crate) fn policy(seed: u64) -> Policy {
     let model = ModelConfig::tiny(259, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);

@@ -17,6 +17,7 @@ use toolrl_rollout::{
 };
 
 use super::*;
+use crate::test_fixtures::letters;
 use crate::{Changes, Registry};
 
 /// The engine of this process as a server would be asked.
@@ -111,6 +112,7 @@ name = "remote"
 slots = 8
 seed = 3
 policy.dir = "POLICY"
+reward = [{ id = "letters" }]
 [data.world]
 train = 24
 held_out = 2
@@ -139,7 +141,7 @@ fn recipe(kind: &str, set: &[&str]) -> Recipe {
 /// A run, or the rest of one, whose samplers are this one's.
 fn train(dir: &Path, of: &Arc<StandIn>, recipe: &Recipe) -> Result<RunOutcome, TrainError> {
     let registry =
-        Registry::default().with_sampler("stand-in", Shared(of.clone())).with_environment("echo", Echo);
+        Registry::from(letters()).with_sampler("stand-in", Shared(of.clone())).with_environment("echo", Echo);
     let goes_on = dir.join("config.toml").exists();
     let resume = goes_on.then(|| Resume::of(dir, &[], None, Changes::Refuse).unwrap());
     let recipe = resume.as_ref().map_or(recipe, |resume| &resume.recipe);
@@ -204,7 +206,7 @@ fn ways() -> [(&'static str, Vec<&'static str>); 5] {
             vec![
                 "train.groups={ resample = { max_rounds = 3 } }",
                 "train.tasks={ difficulty = {} }",
-                "train.success={ reward = 1.0 }",
+                "train.success={ reward = 0.5 }",
                 stale,
             ],
         ),
