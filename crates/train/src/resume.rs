@@ -47,7 +47,7 @@ struct Differences {
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
-const HARMLESS: [&str; 9] = [
+const HARMLESS: [&str; 16] = [
     "name",
     "device",
     "eval.",
@@ -57,6 +57,13 @@ const HARMLESS: [&str; 9] = [
     "sampler.urls",
     "sampler.weights_dir",
     "sampler.key_file",
+    "sampler.probe_limit",
+    "sampler.keep",
+    "sampler.concurrency",
+    "sampler.timeout",
+    "sampler.attempts",
+    "sampler.rest",
+    "sampler.patience",
 ];
 
 /// Settings that change no step, but when a run ends or which policy it leaves.
@@ -264,6 +271,19 @@ mod tests {
         );
         assert_eq!(with(&["train.guards.max_logprob_gap=0.5"]), [""; 0], "it stops a run, and changes none");
         assert_eq!(with(&["train.guards.on_fault=skip"]), ["train.guards.on_fault: \"stop\" -> \"skip\""]);
+        let server =
+            ["sampler.kind=vllm", "sampler.model=m", "sampler.sync=disk", "sampler.urls=['http://a']"];
+        let of_server = |set: &[&str]| {
+            let [before, after] = [server.to_vec(), [&server[..], set].concat()].map(|set| {
+                let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
+                Recipe::parse(text, &set).unwrap()
+            });
+            differences(&before, &after, None).unwrap().refused
+        };
+        let elsewhere =
+            ["sampler.urls=['http://b', 'http://c']", "sampler.probe_limit=0.1", "sampler.patience=9"];
+        assert_eq!(of_server(&elsewhere), [""; 0], "who answers changes no weight");
+        assert_eq!(of_server(&["sampler.untie_head=true"]), ["sampler.untie_head: false -> true"]);
         assert_eq!(with(&["train.optimizer.lr=0.5"]), ["train.optimizer.lr: 0.000001 -> 0.5"]);
         assert_eq!(with(&["train.passes=2"]), ["train.passes: 1 -> 2"]);
         assert_eq!(with(&["train.loss.dual_clip=3"]), ["train.loss.dual_clip: none -> 3.0"]);
