@@ -6,13 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use toolrl_export::{Model, Settings, Tasks, Trainer};
 use toolrl_policy::PolicyPlace;
+use toolrl_rollout::GoldReply;
 use toolrl_train::{Demonstrated, Method, PolicySource, Prompted, Recipe, Registry};
 
 use crate::args::{ExportArgs, TrainerName};
 use crate::{hub, recipes, starter, train};
 
 /// Writes a recipe's files for another trainer; the settings that have no counterpart there go to standard output.
-pub(crate) fn export(args: &ExportArgs, registry: &Registry) -> anyhow::Result<()> {
+pub(crate) fn export(args: &ExportArgs) -> anyhow::Result<()> {
     let trainer = match args.trainer {
         TrainerName::Trl => Trainer::Trl,
         TrainerName::Verl => Trainer::Verl,
@@ -29,30 +30,23 @@ pub(crate) fn export(args: &ExportArgs, registry: &Registry) -> anyhow::Result<(
         bail!("{} is there already: choose another --out, or write over it with --force", path.display());
     }
     let Some(policy) = &recipe.policy else {
-        return with_starter(&recipe, trainer, args, registry);
+        return with_starter(&recipe, trainer, &args.out);
     };
     let (place, model) = start(policy, trainer)?;
-    write(&recipe, (&place, &model), trainer, args, registry)
+    write(&recipe, (&place, &model), trainer, &args.out)
 }
 
 /// The folder of the tiny policy in an export of a recipe that names none.
 const START: &str = "start";
 
 /// The same from the policy inside the binary, which goes again where nothing is exported.
-fn with_starter(
-    recipe: &Recipe,
-    trainer: Trainer,
-    args: &ExportArgs,
-    registry: &Registry,
-) -> anyhow::Result<()> {
-    let dir = args.out.join(START);
-    let is_new = !args.out.exists();
+fn with_starter(recipe: &Recipe, trainer: Trainer, out: &Path) -> anyhow::Result<()> {
+    let (dir, is_new) = (out.join(START), !out.exists());
     starter::unpack(&dir)?;
     let model = Model { name: START.to_owned(), revision: None };
-    let written = write(recipe, (&dir.as_path().into(), &model), trainer, args, registry);
+    let written = write(recipe, (&dir.as_path().into(), &model), trainer, out);
     if written.is_err() && is_new {
-        std::fs::remove_dir_all(&args.out)
-            .with_context(|| format!("cannot remove {}", args.out.display()))?;
+        std::fs::remove_dir_all(out).with_context(|| format!("cannot remove {}", out.display()))?;
     }
     written
 }
@@ -61,16 +55,14 @@ fn write(
     recipe: &Recipe,
     (place, model): (&PolicyPlace, &Model),
     trainer: Trainer,
-    args: &ExportArgs,
-    registry: &Registry,
+    out: &Path,
 ) -> anyhow::Result<()> {
-    let parts = recipe.parts(registry)?;
     let tasks = match &recipe.train {
-        Method::Sft(_) => Tasks::Shown(Demonstrated::of(recipe, place, &*parts.environment)?),
-        _ => Tasks::Sampled(Prompted::of(recipe, place, &*parts.environment)?),
+        Method::Sft(_) => Tasks::Shown(Demonstrated::of(recipe, place, &GoldReply)?),
+        _ => Tasks::Sampled(Prompted::of(recipe, place, &GoldReply)?),
     };
-    let settings = trainer.export(&tasks, model, &args.out)?;
-    print!("{}", told(&tasks, trainer, &settings, &args.out));
+    let settings = trainer.export(&tasks, model, out)?;
+    print!("{}", told(&tasks, trainer, &settings, out));
     Ok(())
 }
 

@@ -88,7 +88,7 @@ fn dispatch(command: Command, registry: &Registry) -> anyhow::Result<()> {
         Command::Eval(args) => eval::eval(&args, registry),
         Command::Replay(args) => replay::replay(&args, registry),
         Command::Track(args) => track::track(&args),
-        Command::Export(args) => export::export(&args, registry),
+        Command::Export(args) => export::export(&args),
         Command::Study(args) => study::study(&args, registry),
         Command::Reward(command) => reward::run(&command, &registry.rewards),
         Command::Data(DataCommand::Build(args)) => data::build(&args),

@@ -2,7 +2,7 @@
 # The recipe in verl, as `toolrl export verl` wrote it: recipe.yaml has its settings, and SETTINGS.md says what became of each.
 #
 #   pip install verl==0.9.1 vllm toolrl-*.whl       on every node
-#   GPUS=8 NODES=1 ./run.sh                         more settings behind it, as trainer.total_training_steps=10
+#   GPUS=8 NODES=1 bash run.sh                      more settings behind it, as trainer.total_training_steps=10
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 model=${MODEL:-@MODEL@}

@@ -30,11 +30,12 @@ name = "mine"
 weight = 2
 files = { train = "a.jsonl", eval = "b.jsonl", turns = "last", faulty = "leave_out" }
 [[data.mix]]
+name = "made"
 weight = 1
 world = {}
 [[reward]]
 id = "format"
-on_failure = { value = 0.5 }
+on_failure = "zero"
 [[reward]]
 id = "correctness"
 weight = 0.5

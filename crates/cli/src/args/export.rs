@@ -12,14 +12,14 @@ For those who outgrow one machine (docs/scale.md). DIR gets
   reward.py, reward.toml            the recipe's reward, scored by the package toolrl for Python (cargo xtask wheel)
   trl: train.py, settings.py        a GRPOTrainer, or of sft an SFTTrainer (its tables are token ids, and it has no
                                     reward); python train.py max_steps=10 changes a setting
-  verl: run.sh, recipe.yaml         verl's main_ppo; GPUS=8 NODES=2 ./run.sh
+  verl: run.sh, recipe.yaml         verl's main_ppo; GPUS=8 NODES=2 bash run.sh
   SETTINGS.md                       every setting of the recipe: its counterpart there, or that it has none
 
 Standard output gets the settings that have none and change what is learned. TRL takes recipes of sft and grpo, verl of
 grpo and ppo; a reward with terms that are not built in, an environment of your own and a policy that is not there yet are refused.
 
-The model's directory has to be here (or its name on the Hub): its tokenizer is read, not its weights. What is trained
-there is a Hugging Face directory, which toolrl evaluates and goes on with as with any other: toolrl eval --policy DIR.
+The model's directory has to be here, or on the Hub, of which its tokenizer is downloaded and not its weights. What is
+trained there is a Hugging Face directory, which toolrl takes as any other: toolrl eval --policy DIR.
 
 Examples:
   toolrl export trl grpo --policy Qwen/Qwen2.5-1.5B-Instruct --data rows.jsonl --out trl
