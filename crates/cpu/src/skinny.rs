@@ -176,12 +176,15 @@ impl<F: Factor> WithSimd for Weighted<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match (self.task.columns.rows, self.task.columns.vectors) {
-            (1, 1) => self.of_few::<S, 1>(simd),
-            (2, 1) => self.of_few::<S, 2>(simd),
-            (3, 1) => self.of_few::<S, 3>(simd),
-            (4, 1) => self.of_few::<S, 4>(simd),
-            (5, 1) if S::F32_LANES > 8 => self.of_few::<S, 5>(simd),
-            (6, 1) if S::F32_LANES > 8 => self.of_few::<S, 6>(simd),
+            (1, 1) => self.of_few::<S, 1, 1>(simd),
+            (2, 1) => self.of_few::<S, 2, 1>(simd),
+            (3, 1) => self.of_few::<S, 3, 1>(simd),
+            (4, 1) => self.of_few::<S, 4, 1>(simd),
+            (5, 1) if S::F32_LANES > 8 => self.of_few::<S, 5, 1>(simd),
+            (6, 1) if S::F32_LANES > 8 => self.of_few::<S, 6, 1>(simd),
+            // NEON's vectors have 4 lanes, and there are 32 of them.
+            (5, 2) => self.of_few::<S, 5, 2>(simd),
+            (6, 2) => self.of_few::<S, 6, 2>(simd),
             (_, 1) => self.of_many::<S, 1>(simd, 0),
             (_, 2) => self.of_many::<S, 2>(simd, 0),
             (_, 3) => self.of_many::<S, 3>(simd, 0),
@@ -209,9 +212,10 @@ impl<F: Factor> Weighted<'_, F> {
         });
     }
 
-    /// A vector's lanes are the outputs: for so few rows that most lanes would be empty. To the same bit.
+    /// A vector's lanes are the outputs: for so few rows that many lanes would be empty. To the same bit. `VECTORS` is what
+    /// the rows fill.
     #[inline(always)]
-    fn of_few<S: Simd, const ROWS: usize>(&self, simd: S) {
+    fn of_few<S: Simd, const ROWS: usize, const VECTORS: usize>(&self, simd: S) {
         let Self { task, weight } = self;
         let rows = std::array::from_fn(|row| &task.x[row * task.width..][..task.width]);
         let whole = few::products::<S, F, ROWS>(simd, weight, rows, |at, products| {
@@ -222,7 +226,7 @@ impl<F: Factor> Weighted<'_, F> {
                 }
             }
         });
-        self.of_many::<S, 1>(simd, whole);
+        self.of_many::<S, VECTORS>(simd, whole);
     }
 }
 
