@@ -84,6 +84,9 @@ pub struct BenchStepArgs {
     /// AdamW's learning rate
     #[arg(long, value_name = "LR", default_value_t = 1e-6)]
     pub lr: f64,
+    /// Train adapters of this rank, and not the weights: as with train.lora.rank
+    #[arg(long, value_name = "N")]
+    pub lora_rank: Option<usize>,
     /// Compute layers again in the backward pass instead of keeping their activations
     #[arg(long)]
     pub recompute: bool,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::ensure;
 use serde_json::json;
 use toolrl_chat::{Chat, TemplateVariables};
-use toolrl_policy::Activations;
+use toolrl_policy::{Activations, LoraConfig};
 use toolrl_rollout::{Prompt, Sampled, SamplingParams};
 use toolrl_train::{Bench, BenchSettings, BenchStep, Layout, OptimizerConfig};
 
@@ -26,7 +26,11 @@ pub(crate) fn step(args: &BenchStepArgs) -> anyhow::Result<()> {
     let device = device::open(args.device)?;
     let loaded = Loaded::of(&args.policy, precision(args.bf16), &device, TemplateVariables::default())?;
     let chat = loaded.chat()?.clone();
-    let policy = loaded.policy;
+    let adapters = args.lora_rank.map(|rank| LoraConfig { rank, ..LoraConfig::default() });
+    let policy = match adapters {
+        Some(adapters) => loaded.policy.with_lora(&adapters, args.seed)?,
+        None => loaded.policy,
+    };
     let prompts: Vec<_> = prompts(&args.prompts, Some(&chat))?.into_iter().map(Arc::new).collect();
     ensure!(!prompts.is_empty(), "{} has no rows", args.prompts.display());
 
