@@ -46,7 +46,8 @@ pub struct ServersConfig {
     /// cache of prompts was 0.29 off, a model's own settings of sampling 4.1. A server in bf16 is off by its rounding, 0.03
     /// as measured on a model of 135M parameters: there the limit has to be some 0.1. What one step of training changes is
     /// less than either, so the limit tells a wrong model, an adapter that does nothing and a half-loaded one; a server that
-    /// is one step behind is told by its not having moved ([`crate::ServerReport::followed`]).
+    /// is one step behind is told by its not having moved ([`crate::ServerReport::followed`]), and one that took a part of a
+    /// step by a gap of 20 times what its smallest was, if that is more than a hundredth of the limit.
     #[serde(default = "defaults::probe_limit")]
     pub probe_limit: f64,
     /// Versions that a server keeps beside each other, at least 1: 2. A sampler of an earlier version goes on as long as

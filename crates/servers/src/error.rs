@@ -102,6 +102,21 @@ pub enum ServersError {
         /// The share of it that is seen in the server's.
         followed: f64,
     },
+    /// A server that took a part of the weights that it was told to take.
+    #[error(
+        "{url}: it holds a part of version {version} alone: its log-probabilities are {gap:.1e} nats a token off the \
+         trainer's, where those of an earlier version were {least:.1e} off"
+    )]
+    Partly {
+        /// The server.
+        url: String,
+        /// The version that it should hold.
+        version: u64,
+        /// Mean absolute difference of the log-probabilities of the probe, in nats a token.
+        gap: f64,
+        /// The smallest that it was for a version before.
+        least: f64,
+    },
     /// A server whose log-probabilities are of another distribution than the one that it draws from.
     #[error(
         "{url}: its log-probabilities are {given}, and these settings of sampling need {needed}: {advice}"

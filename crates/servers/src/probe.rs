@@ -45,6 +45,8 @@ pub(crate) struct Found {
     /// The server's log-probabilities.
     scores: Vec<f32>,
     pub gap: f64,
+    /// The smallest gap of any version so far.
+    least: f64,
     pub followed: Option<f64>,
 }
 
@@ -54,6 +56,10 @@ const CERTAIN: f64 = 5.0;
 const HALF: f64 = 0.5;
 /// A trainer has moved if it did so by this many times what the server was off before.
 const MOVED: f64 = 3.0;
+/// A gap that is this many times the smallest so far is more than rounding.
+const GROWN: f64 = 20.0;
+/// The share of the limit within which gaps may grow.
+const FREE: f64 = 0.01;
 
 impl Found {
     /// What the log-probabilities that a server gives say, beside those that it gave of the version before.
@@ -64,7 +70,9 @@ impl Found {
     /// of training is seen that is far below the limit on the gap.
     ///
     /// # Errors
-    /// [`ServersError::OtherWeights`], and [`ServersError::Behind`] where the slope is below a half beyond chance.
+    /// [`ServersError::OtherWeights`]; [`ServersError::Behind`] where the slope is below a half beyond chance; and
+    /// [`ServersError::Partly`] where the gap is [`GROWN`] times the smallest so far, and more than [`FREE`] of the limit: a
+    /// server's rounding stays what it is, and what it left of a version's weights shows beside it.
     pub(crate) fn new(
         (url, version): (&str, u64),
         probe: &Probe,
@@ -75,7 +83,7 @@ impl Found {
         if gap > limit {
             return Err(ServersError::OtherWeights { url: url.to_owned(), version, gap, limit });
         }
-        let mut followed = None;
+        let (mut followed, mut least) = (None, gap);
         if let Some(before) = before.filter(|before| before.probe.tokens == probe.tokens) {
             let moved = mean_difference(&probe.logprobs, &before.probe.logprobs);
             let slope = slope(
@@ -89,9 +97,14 @@ impl Found {
                 let (url, before) = (url.to_owned(), before.version);
                 return Err(ServersError::Behind { url, version, before, moved, followed: share });
             }
+            if gap > (GROWN * before.least).max(FREE * limit) {
+                let (url, least) = (url.to_owned(), before.least);
+                return Err(ServersError::Partly { url, version, gap, least });
+            }
             followed = slope.map(|(share, _)| share);
+            least = gap.min(before.least);
         }
-        Ok(Self { version, probe: probe.clone(), scores, gap, followed })
+        Ok(Self { version, probe: probe.clone(), scores, gap, least, followed })
     }
 }
 
@@ -165,6 +178,23 @@ mod tests {
                     assert!(followed.abs() < 0.2, "{followed}");
                 }
                 other => assert!(!seen && other.is_ok(), "{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_of_the_weights_is_told_from_all_of_them_where_rounding_allows() {
+        for (step, rounding, seen) in [(1e-2, 1e-5, true), (1e-3, 1e-5, false), (1e-2, 1e-3, false)] {
+            let (probe, scores) = scored(0.0, rounding);
+            let before = Found::new(("a", 1), &probe, scores, (0.1, None)).unwrap();
+            let (moved, own) = scored(step, rounding);
+            let most = |i: usize| 0.75 * own[i] + 0.25 * before.scores[i];
+            let found = Found::new(("a", 2), &moved, (0..64).map(most).collect(), (0.1, Some(&before)));
+            match found {
+                Err(ServersError::Partly { version: 2, gap, least, .. }) if seen => {
+                    assert!(gap > 20.0 * least, "{gap} {least}");
+                }
+                other => assert!(!seen && other.is_ok(), "{step} {rounding}: {other:?}"),
             }
         }
     }

@@ -59,8 +59,8 @@ impl Servers {
     /// where none can be reached, they are waited for ([`ServersConfig::patience`]).
     ///
     /// # Errors
-    /// [`ServersError::OtherWeights`] or [`ServersError::Behind`] for a server that holds something else then, and any other
-    /// [`ServersError`] when no server took it.
+    /// [`ServersError::OtherWeights`], [`ServersError::Behind`] or [`ServersError::Partly`] for a server that holds something
+    /// else then, and any other [`ServersError`] when no server took it.
     pub fn publish(&self, version: u64, dir: &Path, probe: &Probe) -> Result<PublishReport, ServersError> {
         probe.check(version)?;
         // Servers have another working directory.
@@ -110,9 +110,11 @@ impl Servers {
                     let (gap, followed) = found.map_or((0.0, None), |found| (found.gap, found.followed));
                     report.servers.push(ServerReport { url, gap, followed, seconds });
                 }
-                Err(error @ (ServersError::OtherWeights { .. } | ServersError::Behind { .. })) => {
-                    return Err(error);
-                }
+                Err(
+                    error @ (ServersError::OtherWeights { .. }
+                    | ServersError::Behind { .. }
+                    | ServersError::Partly { .. }),
+                ) => return Err(error),
                 Err(error) => {
                     report.left_out.push(url);
                     errors.push(error);

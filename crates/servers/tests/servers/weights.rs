@@ -100,6 +100,20 @@ fn a_server_that_is_a_small_step_behind_is_found_out() {
 }
 
 #[test]
+fn a_server_that_took_a_part_of_a_step_is_found_out() {
+    for way in WAYS {
+        let server = StandIn::new(way.0);
+        let servers = Servers::new(config(way, &[&server])).unwrap();
+        let trainer = Trainer::new(way.1);
+        trainer.publish(&servers, 1, Model(0.3)).unwrap();
+        server.set(Fault::OtherWeights);
+        server.with(|state| (state.base, state.held) = (Model(0.3075), Model(0.3075)));
+        let error = trainer.publish(&servers, 2, Model(0.31)).unwrap_err();
+        assert!(matches!(error, ServersError::Partly { version: 2, .. }), "{error}");
+    }
+}
+
+#[test]
 fn a_large_limit_lets_everything_pass() {
     let server = StandIn::new(Kind::Vllm);
     server.set(Fault::OtherWeights);
