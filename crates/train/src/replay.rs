@@ -1,5 +1,6 @@
 //! A step of a run computed again, and compared with what was written down.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use toolrl_policy::DeviceChoice;
@@ -53,13 +54,7 @@ pub async fn replay(
     let scratch = run_dir.join(format!("replay-step-{step:05}"));
     copy_files(run_dir, &scratch, &["config.toml", Identity::NAME])?;
     let from = from.unwrap_or(0);
-    // What servers said they may not say again.
-    for (of, round) in replied_rounds(run_dir)?.into_iter().filter(|(of, _)| (from + 1..=step).contains(of)) {
-        let [was, now] = [run_dir, &scratch].map(|dir| replies_path(dir, of, round));
-        let copied =
-            now.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::copy(&was, &now));
-        copied.map_err(|source| TrainError::Write { path: now, source })?;
-    }
+    copy_replies((run_dir, &scratch), from + 1..=step + recipe.sampler.stale)?;
     let resume = Resume::at(recipe, from, checkpoint, Changes::Refuse);
     let parts = resume.recipe.parts(registry)?;
     let job = Job {
@@ -87,6 +82,17 @@ pub async fn replay(
         Some(scratch)
     };
     Ok(Replay { step, from, replies: now.len(), differences, kept })
+}
+
+/// Copies what servers said in some steps: they may not say it again.
+fn copy_replies((from, to): (&Path, &Path), steps: RangeInclusive<u64>) -> Result<(), TrainError> {
+    for (step, round) in replied_rounds(from)?.into_iter().filter(|(step, _)| steps.contains(step)) {
+        let [was, now] = [from, to].map(|dir| replies_path(dir, step, round));
+        let folder = now.parent().unwrap_or(to);
+        let copied = std::fs::create_dir_all(folder).and_then(|()| std::fs::copy(&was, &now));
+        copied.map_err(|source| TrainError::Write { path: now, source })?;
+    }
+    Ok(())
 }
 
 fn row(run_dir: &Path, step: u64) -> Result<StepMetrics, TrainError> {
