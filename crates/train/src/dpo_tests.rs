@@ -3,6 +3,7 @@
 #![allow(clippy::single_range_in_vec_init, reason = "a reply may have one turn")]
 
 use toolrl_policy::Activations;
+use toolrl_testing::device;
 
 use super::*;
 use crate::OfflineConfig;
@@ -60,11 +61,13 @@ fn a_pair_stands_in_one_pack_with_its_prompt_once() {
 
 /// The first step's policy is the reference: the loss is that of a coin. The chosen replies then gain on the rejected.
 #[test]
-fn the_chosen_replies_gain_and_packs_make_no_difference() {
+fn the_chosen_replies_gain_and_packs_and_devices_make_no_difference() {
     let mut all = Vec::new();
-    for (micro_tokens, activations) in [(1, Activations::Keep), (1000, Activations::Recompute)] {
+    let cases = [(1, Activations::Keep, 1), (1000, Activations::Recompute, 1), (1000, Activations::Keep, 2)];
+    for (micro_tokens, activations, devices) in cases {
         let (dir, config) = (tempfile::tempdir().unwrap(), config(3, micro_tokens));
-        let mut learner = crate::test_fixtures::learner_with(1e-2, activations);
+        let learner = crate::test_fixtures::learner_with(1e-2, activations);
+        let mut learner = learner.and_on(&vec![device(); devices - 1]);
         let dpo = dpo(&config, of_start(&learner, &config, dir.path()));
         let rows: Vec<_> = (1..=6).map(|step| dpo.step(&mut learner, step).unwrap()).collect();
         let StepDetail::Dpo(first) = &rows[0].detail else { panic!("{rows:?}") };
@@ -79,7 +82,7 @@ fn the_chosen_replies_gain_and_packs_make_no_difference() {
         assert!((margin - last.margin).abs() < 1e-9);
         all.push(rows);
     }
-    for (a, b) in all[0].iter().zip(&all[1]) {
+    for (a, b) in all[1..].iter().flat_map(|rows| all[0].iter().zip(rows)) {
         assert!((a.loss - b.loss).abs() < 1e-4 && (a.grad_norm - b.grad_norm).abs() < 1e-3, "{a:?} {b:?}");
     }
 }

@@ -31,7 +31,7 @@ fn first() -> u64 {
 }
 
 /// What a recipe is by itself, whatever run it learns from.
-const OWN: [&str; 5] = ["name", "seed", "device", "data", "train"];
+const OWN: [&str; 6] = ["name", "seed", "device", "devices", "data", "train"];
 /// Tables of which it may set a part.
 const IN_PART: [&str; 4] = ["sampling", "environment", "template", "eval"];
 
