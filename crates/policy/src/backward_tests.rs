@@ -108,3 +108,13 @@ fn kept_prompts_change_no_bit_and_are_forgotten_with_the_weights() {
     assert!(policy.kept.take(&pass.tokens, &pass.packing).is_empty(), "the weights are others");
     assert!(!policy.keeps_prompts(std::iter::once(90)));
 }
+
+/// Nothing would be kept of their prompts, which are computed together then.
+#[test]
+fn policies_whose_layers_are_not_computed_whole_keep_nothing() {
+    let adapted = policy().with_lora(&LoraConfig::default(), 1).unwrap();
+    for (policy, keeps) in [(policy(), true), (adapted, false)] {
+        policy.keep_prompts(1 << 30);
+        assert_eq!(policy.keeps_prompts([90, 80].into_iter()), keeps);
+    }
+}

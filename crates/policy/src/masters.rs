@@ -47,6 +47,7 @@ impl Policy {
             config: self.config.clone(),
             generation: self.generation.clone(),
             source: self.source.clone(),
+            merged: self.merged,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Policy {
     pub(crate) generation: Arc<Generation>,
     /// The directory of the weights that adapters start from.
     pub(crate) source: Option<PathBuf>,
+    /// Whether adapters were added to the weights since they were read: they then lie in no directory.
+    pub(crate) merged: bool,
 }
 
 /// What of a policy are adapters.
@@ -125,7 +127,7 @@ impl Policy {
     fn new(decoder: Decoder, config: ModelConfig, generation: Generation, source: Option<PathBuf>) -> Self {
         let (config, generation) = (Arc::new(config), Arc::new(generation));
         let (adapters, kept) = (Adapters::None, KeptPrompts::default());
-        Self { decoder, adapters, masters: None, kept, config, generation, source }
+        Self { decoder, adapters, masters: None, kept, config, generation, source, merged: false }
     }
 
     /// A policy with fresh weights in f32, a function of the seed alone.

@@ -65,6 +65,9 @@ impl Policy {
     /// the gradients of passes that begin with them. The prompts of these passes are then not computed again, with the
     /// same results to the bit. Nothing is kept of policies whose layers the CPU does not compute whole.
     pub fn keep_prompts(&self, bytes: u64) {
+        if WholeLayers::of(self).is_none() {
+            return;
+        }
         let mut store = self.kept.store();
         let tokens: usize = store.prompts.iter().map(|prompt| prompt.tokens.len()).sum();
         store.room = bytes.saturating_sub(tokens as u64 * self.config().kept_of_a_token());

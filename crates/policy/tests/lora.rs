@@ -143,6 +143,25 @@ fn save(dir: &Path) -> std::path::PathBuf {
     adapters
 }
 
+/// Adapters name the directory of their base, and a merged policy lies in none until it is saved.
+#[test]
+fn adapters_beside_merged_weights_are_saved_once_these_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, further) = (dir.path().join("whole"), dir.path().join("further"));
+    let nothing = |_: &Path| Ok::<_, std::io::Error>(());
+    let merged = Policy::load(save(dir.path()), Precision::F32, &Device::flex()).unwrap().merged();
+    let refused = merged.clone().with_lora(&config(), 3).unwrap().save(&further, nothing).unwrap_err();
+    assert!(refused.to_string().contains("save the merged policy"), "{refused}");
+    merged.save(&whole, nothing).unwrap();
+    let mut policy =
+        Policy::load(&whole, Precision::F32, &Device::flex()).unwrap().with_lora(&config(), 3).unwrap();
+    policy.update(|i, values| values.iter_mut().for_each(|v| *v += 0.01 * i as f32));
+    policy.save(&further, nothing).unwrap();
+    let again = Policy::load(&further, Precision::F32, &Device::flex()).unwrap();
+    assert_eq!(logp(&again), logp(&policy));
+    assert_ne!(logp(&again), logp(&merged));
+}
+
 #[test]
 fn files_are_those_of_peft() {
     let dir = tempfile::tempdir().unwrap();

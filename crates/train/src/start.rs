@@ -20,7 +20,8 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Loads or makes the recipe's policy; a fresh one is saved in the run directory first.
+    /// Loads or makes the recipe's policy. A fresh one is saved in the run directory first, and so are weights with merged
+    /// adapters that get new ones: these name the model that they belong to.
     pub(crate) fn of(
         recipe: &Recipe,
         data: &Data,
@@ -31,27 +32,37 @@ impl Start {
             None => {
                 Err(TrainError::Recipe("no policy: set [policy] dir, or name one by --policy".to_owned()))
             }
-            Some(PolicySource::Dir(dir)) => Self::load(dir.into(), recipe, data, device),
+            Some(PolicySource::Dir(dir)) => Self::load(dir.into(), (recipe, run_dir), data, device),
             Some(PolicySource::Adapters(AdaptersOn { dir, base })) => {
                 let place = PolicyPlace { dir: dir.clone(), base: Some(base.clone()) };
-                Self::load(place, recipe, data, device)
+                Self::load(place, (recipe, run_dir), data, device)
             }
             Some(PolicySource::Fresh(fresh)) => {
-                let dir = run_dir.join("start");
+                let dir = start_dir(run_dir);
                 make(fresh, recipe.seed, data, &dir, device)?;
-                Self::load((&dir).into(), recipe, data, device)
+                Self::load((&dir).into(), (recipe, run_dir), data, device)
             }
         }
     }
 
-    fn load(place: PolicyPlace, recipe: &Recipe, data: &Data, device: &Device) -> Result<Self, TrainError> {
-        let policy = Policy::load(&place, recipe.precision, device)?;
-        let policy = match recipe.train.start_adapters() {
-            StartAdapters::Merge if policy.has_adapters() => policy.merged(),
-            _ => policy,
-        };
+    fn load(
+        place: PolicyPlace,
+        (recipe, run_dir): (&Recipe, &Path),
+        data: &Data,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let mut policy = Policy::load(&place, recipe.precision, device)?;
         let base = place.base()?;
-        let chat = Chat::load_on(&place.dir, base.as_deref())?.with_variables(recipe.template.clone())?;
+        let chat = Chat::load_on(&place.dir, base.as_deref())?;
+        if recipe.train.start_adapters() == StartAdapters::Merge && policy.has_adapters() {
+            policy = policy.merged();
+            if recipe.train.lora().is_some() {
+                let dir = start_dir(run_dir);
+                policy.save(&dir, |to| chat.save_files(to))?;
+                policy = Policy::load(&dir, recipe.precision, device)?;
+            }
+        }
+        let chat = chat.with_variables(recipe.template.clone())?;
         let chat = worded(recipe, data.train.iter().chain(&data.held_out), chat)?;
         let chat = Arc::new(chat.with_embeddings(policy.config().vocab_size)?);
         let end = TurnEnd::of(&chat, &policy.generation().stop_tokens)?;
@@ -77,6 +88,11 @@ impl Start {
             (Some(lora), None) => Ok(start.with_lora(lora, recipe.seed)?),
         }
     }
+}
+
+/// Where a policy is that a run makes before it trains it.
+fn start_dir(run_dir: &Path) -> PathBuf {
+    run_dir.join("start")
 }
 
 /// Trains a tokenizer on the run's training texts and saves a policy with fresh weights.

@@ -370,6 +370,20 @@ fn adapters_of_the_start_are_gone_on_with_or_merged_and_are_part_of_the_referenc
         let adapters = dir.path().join(name).join("final/adapter_config.json").exists();
         assert_eq!(adapters, name != "merged", "{name}");
     }
+    // Nothing was learned, so that all four are what fine-tuning left: read again too.
+    std::fs::write(dir.path().join("row.jsonl"), "{\"input_ids\": [5, 6, 7, 8, 9]}").unwrap();
+    let logprobs = |policy: &str| -> Vec<f64> {
+        let rows = ["policy", "logprobs", "--policy", policy, "--rows", "row.jsonl"];
+        let row = toolrl(dir.path(), &rows).rows().remove(0);
+        row["logprobs"].as_array().unwrap()[1..].iter().map(|logprob| logprob.as_f64().unwrap()).collect()
+    };
+    let far = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let tuned = logprobs("sft/final");
+    assert!(far(&tuned, &logprobs("sft/start")) > 1e-2);
+    for name in ["continued", "asked", "merged", "fresh"] {
+        let gap = far(&tuned, &logprobs(&format!("{name}/final")));
+        assert!(gap < 1e-3, "{name}: {gap}");
+    }
     let message = run("other", &["train.lora.rank=2", "train.lora.alpha=8"]).error();
     assert!(
         message.contains("rank 4") && message.contains("rank 2") && message.contains("start_adapters"),

@@ -19,8 +19,14 @@ pub(crate) fn is_adapter(dir: &Path) -> bool {
     dir.join(CONFIG).exists()
 }
 
-/// Writes the adapters to a directory that is there.
+/// Writes the adapters to a directory that is there. Those beside merged weights are refused: no directory that they could
+/// name has these.
 pub(crate) fn save(policy: &Policy, lora: &AdapterConfig, dir: &Path) -> Result<(), PolicyError> {
+    if policy.merged {
+        let why = "the adapters are beside merged weights that were not saved: save the merged policy, read it and add \
+                   adapters to that";
+        return Err(PolicyError::Lora(why.to_owned()));
+    }
     let mut config = lora.raw.clone();
     config["base_model_name_or_path"] = json!(policy.source().map(|p| p.display().to_string()));
     config["inference_mode"] = json!(true);

@@ -245,6 +245,7 @@ impl Policy {
                 linear.weight = param(merged, precision, shape, &device);
             }
         }
+        merged.merged |= self.has_adapters();
         merged.adapters = Adapters::None;
         merged.masters = None;
         merged
