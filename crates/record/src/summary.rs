@@ -16,9 +16,9 @@ pub struct Summary {
     pub seed: u64,
     /// Training steps done.
     pub steps: u64,
-    /// Seconds of the whole run, both evaluations included.
+    /// Seconds of the whole run, evaluations included: of steps that a checkpoint lost, those that were done again.
     pub seconds: f64,
-    /// Seconds that the cores computed in it; none where the system does not tell.
+    /// Seconds that the cores computed in it; none where the system does not tell, or the run was cut off and gone on with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_seconds: Option<f64>,
     /// The policy that the run began with.

@@ -107,6 +107,11 @@ pub trait SamplerSource<P: ?Sized>: Sync {
         None
     }
 
+    /// Tokens, prompt and turns together, that a context holds there, where that is known: it may be less than the policy's.
+    fn context(&self) -> Option<usize> {
+        None
+    }
+
     /// Figures of what the samplers did since this was last asked, by name, for a step's metrics.
     fn figures(&self) -> Vec<(&'static str, f64)> {
         Vec::new()

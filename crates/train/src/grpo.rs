@@ -29,7 +29,7 @@ impl Grpo<'_> {
         let learned =
             self.rl.beside(&mut ahead, &mut laps, |laps| self.learn(learner, (step, lr), sampled, laps));
         let (credited, updates) = learned?;
-        self.rl.finish_ahead(learner.policy(), supply, ahead).await?;
+        self.rl.finish_ahead(supply, ahead).await?;
         laps.end("sample");
         let metrics = self.rl.metrics(step, &credited, &updates, supply.curriculum().metrics(step));
         let detail = StepDetail::Grpo(metrics);

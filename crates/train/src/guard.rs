@@ -20,11 +20,14 @@ pub(crate) struct Guard {
     dir: PathBuf,
     norms: VecDeque<f64>,
     skipped_in_a_row: u32,
+    /// The step of the last fault, and how many it had.
+    faults: (u64, u32),
 }
 
 impl Guard {
     pub(crate) fn new(config: GuardConfig, run_dir: &Path) -> Self {
-        Self { config, dir: run_dir.join("faults"), norms: VecDeque::new(), skipped_in_a_row: 0 }
+        let (dir, norms) = (run_dir.join("faults"), VecDeque::new());
+        Self { config, dir, norms, skipped_in_a_row: 0, faults: (0, 0) }
     }
 
     /// That of the critic, whose batches have a folder of their own.
@@ -62,7 +65,11 @@ impl Guard {
         };
         let packs: Vec<_> = packs.iter().map(of_pack).collect();
         let fault = json!({ "step": step, "fault": error.to_string(), "packs": packs });
-        let path = self.dir.join(format!("step-{step:05}.json"));
+        self.faults = if self.faults.0 == step { (step, self.faults.1 + 1) } else { (step, 1) };
+        let path = self.dir.join(match self.faults.1 {
+            1 => format!("step-{step:05}.json"),
+            further => format!("step-{step:05}-{further}.json"),
+        });
         write_whole(&path, fault.to_string().as_bytes())?;
         if self.config.on_fault == OnFault::Stop {
             tracing::error!("the batch is in {}", path.display());
@@ -124,6 +131,8 @@ mod tests {
             assert!(guard.fault(5, &[], fault()).is_ok() && guard.fault(5, &[], fault()).is_ok(), "{round}");
             guard.passed(1.0);
         }
+        let files = dir.path().join("faults").read_dir().unwrap();
+        assert_eq!(files.count(), 7, "one of step 4, and each of step 5");
         guard.fault(6, &[], fault()).unwrap();
         guard.fault(7, &[], fault()).unwrap();
         let message = guard.fault(8, &[], fault()).unwrap_err().to_string();

@@ -45,7 +45,7 @@ impl Ppo<'_> {
             self.learn((&mut *learner, &mut *critic), step, sampled, laps)
         });
         let Learned { credited, updates, of_critic, explained } = learned?;
-        self.rl.finish_ahead(learner.policy(), supply, ahead).await?;
+        self.rl.finish_ahead(supply, ahead).await?;
         laps.end("sample");
         let lr = learner.lr(step - 1, self.config.rl.steps);
         let n = of_critic.len().max(1) as f64;

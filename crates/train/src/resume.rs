@@ -47,11 +47,12 @@ struct Differences {
 
 /// Settings that change no weight: by the beginning of their key. (What the device turns out to be stands in the
 /// run's [`Identity`].)
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 17] = [
     "name",
     "device",
     "eval.",
     "train.checkpoint_",
+    "train.kept_prompts_mib",
     "train.guards.max_logprob_gap",
     "trackers",
     "sampler.urls",

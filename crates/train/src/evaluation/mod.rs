@@ -39,7 +39,9 @@ pub async fn evaluate_policy(
     (recipe, parts): (&Recipe, &Parts),
     observer: &mut dyn Observer,
 ) -> Result<Evaluation, TrainError> {
+    let mut sampler = parts.sampler.at(subject.policy, subject.chat, subject.version)?;
     let context = subject.policy.config().max_positions;
+    let context = parts.sampler.context().map_or(context, |there| there.min(context));
     let held_out = HeldOut {
         policy: subject.name,
         chat: subject.chat,
@@ -53,7 +55,6 @@ pub async fn evaluate_policy(
         batch_size: recipe.slots * 4,
         sampled: recipe.eval.draws(&recipe.sampling, recipe.seed),
     };
-    let mut sampler = parts.sampler.at(subject.policy, subject.chat, subject.version)?;
     observer.begin(EVALUATE, samples.len() as u64);
     let evaluation = evaluate(&mut *sampler, &held_out, |done, _| observer.progress(done as u64, "")).await;
     observer.end();

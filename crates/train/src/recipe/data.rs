@@ -162,7 +162,7 @@ fn check_mix(parts: &[MixPart]) -> Result<(), TrainError> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FilesConfig {
-    /// JSON, JSON lines or Parquet, gzipped or not.
+    /// JSON, JSON lines or Parquet; may be packed by gzip or zstd.
     pub train: PathBuf,
     /// What to evaluate on; without it, a part of `train` is held out.
     pub eval: Option<PathBuf>,

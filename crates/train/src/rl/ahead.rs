@@ -38,8 +38,8 @@ struct Ready {
 /// A step that is being sampled.
 pub(crate) struct Ahead<'s> {
     drawn: Drawn,
-    /// Holds the weights of when it was begun; none where the step is written down.
-    sampler: Option<Box<dyn Sampler + Send + 's>>,
+    /// Holds the weights of when it was begun.
+    sampler: Box<dyn Sampler + Send + 's>,
     played: Option<Vec<Group<Episode>>>,
 }
 
@@ -93,14 +93,13 @@ impl Rl<'_> {
         let drawn = self.draw(&mut supply.last, (supply.next, 0));
         supply.next += 1;
         let played = self.recorded(&drawn)?;
-        if played.is_some() && self.groups.rounds() == 1 {
-            return Ok(Some(Ahead { drawn, sampler: None, played }));
+        if played.is_none() {
+            let sampler = self.sampler.ahead(policy, &self.chat, step - 1);
+            if let Some(sampler) = sampler.map_err(|source| failed(&drawn, source))? {
+                return Ok(Some(Ahead { drawn, sampler, played }));
+            }
         }
-        let sampler = self.sampler.ahead(policy, &self.chat, step - 1);
-        if let Some(sampler) = sampler.map_err(|source| failed(&drawn, source))? {
-            return Ok(Some(Ahead { drawn, sampler: Some(sampler), played }));
-        }
-        // A sampler that holds the policy itself is done before that changes.
+        // A sampler that holds the policy itself is done before that changes; what is written down asks for none.
         let speaker = Speaker::Policy(policy, step - 1);
         let sampled = self.rounds(speaker, &mut supply.last, (drawn, played)).await?;
         supply.push(sampled);
@@ -114,9 +113,7 @@ impl Rl<'_> {
         laps: &mut Laps,
         work: impl FnOnce(&mut Laps) -> Result<T, TrainError>,
     ) -> Result<T, TrainError> {
-        let Some(Ahead { drawn, sampler: Some(sampler), played: played @ None }) = ahead else {
-            return work(laps);
-        };
+        let Some(Ahead { drawn, sampler, played }) = ahead else { return work(laps) };
         let playing = self.playing();
         let (done, groups, seconds) = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
@@ -138,17 +135,11 @@ impl Rl<'_> {
     /// Scores what was sampled ahead, and samples its further rounds by the same weights.
     pub(crate) async fn finish_ahead(
         &self,
-        policy: &Policy,
         supply: &mut Supply,
         ahead: Option<Ahead<'_>>,
     ) -> Result<(), TrainError> {
         let Some(Ahead { drawn, sampler, played }) = ahead else { return Ok(()) };
-        let speaker = match sampler {
-            Some(sampler) => Speaker::Sampler(sampler),
-            // All that is asked of a step which is written down is there.
-            None => Speaker::Policy(policy, drawn.at.0 - 1),
-        };
-        let sampled = self.rounds(speaker, &mut supply.last, (drawn, played)).await?;
+        let sampled = self.rounds(Speaker::Sampler(sampler), &mut supply.last, (drawn, played)).await?;
         supply.push(sampled);
         Ok(())
     }

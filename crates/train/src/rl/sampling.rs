@@ -125,7 +125,7 @@ impl Rl<'_> {
             params: &self.recipe.sampling,
             key: StreamKey { seed: 0, step: 0 },
             max_turns,
-            context: self.context,
+            context: self.sampler.context().map_or(self.context, |there| there.min(self.context)),
         };
         Playing { how, tasks: self.tasks, members: self.group_size }
     }

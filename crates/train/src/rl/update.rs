@@ -66,8 +66,8 @@ impl Rl<'_> {
         let packs = self.packs(groups.iter().copied(), |m| {
             if all { m.experience().is_some() } else { m.has_advantage() }
         });
-        // Before the first update the sampler and the trainer hold the same weights.
-        let measures_gap = updates.by_update.is_empty();
+        // Until an update trains a token, the sampler and the trainer hold the same weights.
+        let measures_gap = updates.by_update.iter().all(|update| update.tokens == 0);
         let update = learner.update(step, &packs, lr, |pack, logp, entropy| {
             if measures_gap {
                 updates.gap.add(pack, logp, &groups);

@@ -101,6 +101,27 @@ fn the_extent_counts_all_that_are_trained() {
     }
 }
 
+/// A mini-batch of equal rewards moves no weight, and says nothing of the gap either.
+#[test]
+fn an_update_without_an_advantage_leaves_the_gap_to_the_next() {
+    let (world, config) = (World::new(1), RlConfig::default());
+    let rl = world.rl(&config);
+    let idle = [group(0, [credited(2, Credit::Reply(0.0))])];
+    let moving = [group(0, [credited(2, Credit::Reply(1.0)), credited(3, Credit::Reply(-1.0))])];
+    let gap = |batches: &[&[Group<Credited>]]| {
+        let (mut learner, mut updates) = (learner(), Updates::default());
+        for groups in batches {
+            updates.begin_pass();
+            rl.update(&mut learner, (1, 0.1), groups, &mut updates).unwrap();
+        }
+        let found = updates.gap.finish();
+        (found.mean, found.max)
+    };
+    let expected = gap(&[&moving]);
+    assert!(expected.0 > 0.0, "{expected:?}");
+    assert_eq!(gap(&[&idle, &moving]), expected);
+}
+
 #[test]
 fn the_gap_is_that_of_the_first_update_and_entropies_add_up() {
     let (world, config) = (World::new(1), RlConfig { micro_tokens: 1, ..RlConfig::default() });

@@ -28,6 +28,8 @@ pub(super) struct Records {
     events: EventWriter,
     rows: Vec<StepMetrics>,
     evaluated: Vec<EvaluationRow>,
+    /// Seconds of the steps and evaluations that were there when it was opened.
+    earlier: f64,
     mirrors: Mirrors,
 }
 
@@ -57,7 +59,12 @@ impl Records {
         if resume.is_some_and(|resume| !resume.same_evaluation) {
             forget(&dir.join("evaluations"))?;
         }
-        let (rows, evaluated) = (read_rows(&path)?, read_rows(&of_evaluations)?);
+        let (rows, evaluated): (Vec<StepMetrics>, Vec<EvaluationRow>) =
+            (read_rows(&path)?, read_rows(&of_evaluations)?);
+        // What was sampled ahead took no time of its own.
+        let of_steps = rows.iter().flat_map(|row| &row.seconds).filter(|(stage, _)| *stage != "sample_ahead");
+        let of_evaluations = evaluated.iter().map(|row| row.seconds);
+        let earlier = of_steps.map(|(_, seconds)| *seconds).chain(of_evaluations).sum();
         let events = dir.join("events");
         let events = match resume {
             Some(Resume { step, same_evaluation, .. }) => EventWriter::resume(&events, |of, tag| {
@@ -66,7 +73,13 @@ impl Records {
             None => EventWriter::create(&events)?,
         };
         let mirrors = track::mirrors(recipe, dir, tracked.as_ref())?;
-        Ok(Self { dir: dir.to_owned(), metrics, evaluations, events, rows, evaluated, mirrors })
+        let dir = dir.to_owned();
+        Ok(Self { dir, metrics, evaluations, events, rows, evaluated, earlier, mirrors })
+    }
+
+    /// Seconds of what was done of the run before it was gone on with.
+    pub(super) fn earlier(&self) -> f64 {
+        self.earlier
     }
 
     /// Tells the trackers how the run ended.

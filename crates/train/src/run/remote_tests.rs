@@ -12,7 +12,7 @@ use toolrl_engine::Engine;
 use toolrl_policy::Policy;
 use toolrl_record::{StepMetrics, read_replies, replies_path};
 use toolrl_rollout::{
-    Answer, Answering, Beginning, Environment, Reply, Request, RolloutError, Sampler, SamplerSource,
+    Answer, Answering, Beginning, Ended, Environment, Reply, Request, RolloutError, Sampler, SamplerSource,
     Sampling, SamplingParams, Session, StreamKey,
 };
 
@@ -31,6 +31,10 @@ struct StandIn {
     away: Option<u64>,
     /// Whether its samplers hold the policy, so that nothing is sampled while it changes.
     holds_policy: bool,
+    /// Whether it takes no weights ahead of a step.
+    gone: bool,
+    /// Tokens that its context holds, where it says so.
+    context: Option<usize>,
 }
 
 struct Shared(Arc<StandIn>);
@@ -59,8 +63,15 @@ impl SamplerSource<Policy> for Shared {
         chat: &'a Chat,
         version: u64,
     ) -> Result<Option<Box<dyn Sampler + Send + 'a>>, RolloutError> {
+        if self.0.gone {
+            return Err(RolloutError::Sampler("the server is gone".into()));
+        }
         let held = Held { policy: policy.clone(), chat, version, of: &self.0 };
         Ok((!self.0.holds_policy).then(|| Box::new(held) as Box<dyn Sampler + Send + 'a>))
+    }
+
+    fn context(&self) -> Option<usize> {
+        self.0.context
     }
 }
 
@@ -235,7 +246,7 @@ fn a_run_that_was_cut_off_learns_from_what_it_was_told() {
         let after = rows(&run);
         assert_eq!((after.len(), &after[..before.len()]), (4, &before[..]), "{name}");
         drop(asked);
-        // A third, which is told everything, is the same run.
+        // A third, which is told everything, is the same run, and asks no server to take weights.
         let again = dir.path().join(format!("{name}-again"));
         std::fs::create_dir_all(again.join("replies")).unwrap();
         for name in ["config.toml", "run.json"] {
@@ -245,7 +256,7 @@ fn a_run_that_was_cut_off_learns_from_what_it_was_told() {
             let path = entry.unwrap().path();
             std::fs::copy(&path, again.join("replies").join(path.file_name().unwrap())).unwrap();
         }
-        let never = ready(5000);
+        let never = Arc::new(StandIn { mood: 5000.into(), gone: true, ..StandIn::default() });
         train(&again, &never, &recipe).unwrap();
         assert_eq!(rows(&again), after, "{name}");
         assert!(never.asked.lock().unwrap().is_empty(), "{name}");
@@ -270,6 +281,23 @@ fn a_step_is_sampled_ahead_by_the_weights_that_there_are() {
     let none = run("none", StandIn::default(), &[]);
     assert_eq!(weights(&none)[0], weights(&one)[0]);
     assert_ne!(weights(&none)[1], weights(&one)[1], "the second step's replies are of earlier weights");
+}
+
+/// Where replies are sampled, a context may hold less than the policy's: an episode that fills it ends, and not the run.
+#[test]
+fn an_episode_ends_with_the_context_of_those_who_sample() {
+    let dir = tempfile::tempdir().unwrap();
+    for (context, turns) in [(None, 2), (Some(8), 1)] {
+        let run = dir.path().join(format!("{context:?}"));
+        let of = StandIn { context, ..StandIn::default() };
+        let set = ["environment.kind=echo", "train.steps=1", "sampling.max_new_tokens=4"];
+        train(&run, &Arc::new(of), &recipe("stand-in", &set)).unwrap();
+        let rows = read_replies(&replies_path(&run, 1, 0)).unwrap();
+        for row in rows {
+            let found = (row.turns.len(), row.ended == Ended::OutOfContext);
+            assert_eq!(found, (turns, context.is_some()), "{context:?}");
+        }
+    }
 }
 
 /// Replies of another step's tasks are refused; those of weights that the trainer does not know are forgotten.

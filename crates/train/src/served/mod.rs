@@ -67,9 +67,12 @@ impl ServedPolicy {
         let failed =
             |error: Box<dyn std::error::Error + Send + std::marker::Sync>| RolloutError::Sampler(error);
         let dir = folder.join(format!("v{version}"));
-        self.write(policy, chat, &dir).map_err(|error| failed(error.into()))?;
         let probe = probe::probe(policy, chat)?;
-        let report = self.servers.publish(version, &dir, &probe).map_err(|error| failed(error.into()))?;
+        self.write(policy, chat, &dir).map_err(|error| failed(error.into()))?;
+        let report = self.servers.publish(version, &dir, &probe).map_err(|error| {
+            remove(&dir);
+            failed(error.into())
+        })?;
         for url in &report.left_out {
             tracing::warn!(
                 "{url} did not take version {version} of the weights, and is left out until it does"
@@ -157,6 +160,10 @@ impl SamplerSource<Policy> for ServedPolicy {
             folder: Some(folder),
             state: Mutex::default(),
         }))
+    }
+
+    fn context(&self) -> Option<usize> {
+        self.servers.context()
     }
 
     fn figures(&self) -> Vec<(&'static str, f64)> {
