@@ -58,13 +58,13 @@ fn isa(name: &str) -> Result<Isa, String> {
 
 const EXAMPLES: &str = "\
 Examples:
-  toolrl train                                     train the tiny starting policy, in minutes, on the CPU
+  toolrl train                                     train the tiny starting policy, in minutes
   toolrl train --set train.steps=5                 the same, five steps
   toolrl train grpo --policy DIR --data FILE       your own model and data
   toolrl eval --policy runs/quickstart-1/final     evaluate a policy on the held-out tasks
   toolrl data inspect FILE                         what a dataset holds
-  toolrl eval bfcl --policy DIR --data DIR --out DIR   one of the paper's benchmarks (also api-bank, bamboogle)
-  toolrl reward explain --rows FILE.jsonl          what each point of a reward was given or taken for
+  toolrl eval bfcl --policy DIR --data DIR --out DIR   a benchmark (also api-bank, bamboogle)
+  toolrl reward explain --rows FILE.jsonl          what each point of a reward was given for
 
 Standard output holds results; progress and logs go to standard error.";
 
@@ -114,35 +114,39 @@ pub enum Command {
 const TRAIN_HELP: &str = "\
 Embedded recipes:
   quickstart        GRPO of a tiny policy on the synthetic tool world (the default)
-  quickstart-sft    the same start, by more supervised fine-tuning instead: what GRPO is compared with
-  quickstart-start  that start's first stage, from nothing: a tokenizer, fresh weights, fine-tuning
-  sft, grpo, ppo    your model on your data, much by ToolRL's settings, in smaller batches (--policy, --data)
+  quickstart-sft    the same start, by more supervised fine-tuning instead: GRPO's rival
+  quickstart-start  that start's first stage: a tokenizer, fresh weights, fine-tuning
+  sft, grpo, ppo    your model on your data, much by ToolRL's settings, in smaller batches
+                    (--policy, --data)
   paper-sft, paper-grpo, paper-ppo
                     the paper's settings whole; with -qwen2.5-1.5b, -qwen2.5-3b, -qwen2.5-7b or
                     -llama-3.2-3b after the name, of that model from the Hub (--data)
-  rejection, dpo    your model on what a finished run sampled: fine-tuning on the best reply of each group, or
-                    DPO on the best and the worst (--run; docs/offline.md)
+  rejection, dpo    your model on what a finished run sampled: fine-tuning on the best reply of
+                    each group, or DPO on the best and the worst (--run; docs/offline.md)
+  laptop-sft, laptop
+                    your model of up to half a billion parameters on a laptop's CPU, overnight
+                    (docs/claim.md); laptop-ppo is the same by PPO
   tiny-sft, tiny-grpo, tiny-ppo, tiny-rejection, tiny-dpo
                     the same scaled to the tiny policy: what toolrl study compares
 
 SFT then GRPO:      toolrl train sft --then grpo --policy DIR --data FILE
 DPO on its replies: toolrl train dpo --run RUN
 
---dry-run prints the recipe with every setting, ready to be saved, changed and given back as FILE.toml.
+--dry-run prints the recipe with every setting, ready to be saved, changed and given back.
 
-Servers sample:     [sampler] kind = \"vllm\" or \"sglang\", urls, model, and sync = \"lora\" (adapters) or \"disk\" (whole
-                    models); what they are started with is in docs/servers.md
+Servers sample:     [sampler] kind = \"vllm\" or \"sglang\", urls, model, and sync = \"lora\"
+                    (adapters) or \"disk\" (whole models); docs/servers.md
 
-Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second one ends at once. A run that was
-cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it
+Ctrl-C finishes the step, saves a checkpoint and tells how to go on; a second one ends at once. A run that was \
+cut off goes on from its last checkpoint (train.checkpoint_every) by --resume RUN, to the same weights as if it \
 had not been.
 
-A run that is over goes on by --resume RUN --set train.steps=N, with more steps than it had, where it kept its last
+A run that is over goes on by --resume RUN --set train.steps=N, with more steps than it had, where it kept its last \
 state (train.checkpoint_every above 0). eval.every with eval.stop.patience ends a run that gains nothing any more.
 
-The run directory gets config.toml, metrics.jsonl, completions/*.parquet, evaluations/ (each task's outcome),
-events/ (TensorBoard), checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. [[trackers]] in the
-recipe sends the same numbers to MLflow, Trackio or a folder for Weights & Biases (docs/trackers.md). Standard output
+The run directory gets config.toml, metrics.jsonl, completions/*.parquet, evaluations/ (each task's outcome), \
+events/ (TensorBoard), checkpoints/ and final/ (Hugging Face form), summary.json, and report.html. [[trackers]] in the \
+recipe sends the same numbers to MLflow, Trackio or a folder for Weights & Biases (docs/trackers.md). Standard output \
 gets the table of the evaluations before and after.";
 
 /// Arguments of `toolrl train`.
@@ -205,12 +209,12 @@ pub struct ReplayArgs {
 }
 
 const EVAL_HELP: &str = "\
-Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default.
-With --run they are those that a run held out of its data, with the run's recipe, policy and reward.
-With --data every row of the file is a task: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and
+Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default. \
+With --run they are those that a run held out of its data, with the run's recipe, policy and reward. \
+With --data every row of the file is a task: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and \
 outcomes.jsonl, every reply with its score.
 
-With --samples 8 eight replies of each task are sampled beside the greedy one: avg@8 is the share of them that make the
+With --samples 8 eight replies of each task are sampled beside the greedy one: avg@8 is the share of them that make the \
 gold calls, pass@8 the share of tasks that one of them solves. The recipe's seed decides what is drawn (--set seed=N).
 
 The paper's benchmarks: toolrl eval bfcl --help, and likewise api-bank and bamboogle.";
@@ -224,7 +228,7 @@ pub struct EvalArgs {
     pub benchmark: Option<BenchmarkCommand>,
     /// What to evaluate on where it is no benchmark: held-out, or one of the recipe's eval.sets
     #[arg(value_name = "NAME")]
-    pub names: Vec<String>,
+    pub name: Option<String>,
     /// The model directory in Hugging Face form, or its name on the Hub (ORG/NAME, ORG/NAME@REVISION)
     #[arg(long, value_name = "DIR", required_unless_present = "run")]
     pub policy: Option<PathBuf>,

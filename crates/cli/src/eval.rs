@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use toolrl_data::LoadConfig;
 use toolrl_eval::{EvalReport, Evaluation};
 use toolrl_record::TaskOutcomes;
 use toolrl_train::{
-    EvalConfig, EvalSet, Recipe, Registry, Subject, evaluate_policy, held_out_of, in_dialect, load_data,
-    load_set, worded,
+    DataSource, EvalConfig, EvalSet, Recipe, Registry, Subject, evaluate_policy, held_out_of, in_dialect,
+    load_data, load_set, worded,
 };
 
 use crate::args::EvalArgs;
@@ -25,10 +26,10 @@ pub(crate) fn eval(args: &EvalArgs, registry: &Registry) -> anyhow::Result<()> {
     let named = of_run.as_ref().unwrap_or(&args.recipe);
     let recipe = recipes::find(named, &device::among(&settings(args), args.device))?;
     let parts = recipe.parts(registry)?;
-    let set = args.names.iter().find(|name| *name != EvalConfig::HELD_OUT);
+    let set = args.name.as_ref().filter(|name| *name != EvalConfig::HELD_OUT);
     let set = set.map(|name| named_set(name, &recipe)).transpose()?;
     let samples = match (&args.data, set, &args.run) {
-        (Some(path), None, _) => toolrl_data::load(path)?.samples,
+        (Some(path), None, _) => toolrl_data::load_with(path, how_read(&recipe.data))?.samples,
         (Some(_), Some(set), _) => bail!("--data and the evaluation set {:?}: name one of them", set.name),
         (None, Some(set), _) => load_set(set)?,
         (None, None, Some(run)) => held_out_of(run, &recipe)?,
@@ -65,6 +66,14 @@ fn settings(args: &EvalArgs) -> Vec<String> {
         args.top_p.map(|top_p| format!("eval.top_p={top_p:?}")),
     ];
     args.overrides.iter().cloned().chain(own.into_iter().flatten()).collect()
+}
+
+/// How a file is read: as the recipe's own files are, where it has some.
+fn how_read(data: &DataSource) -> LoadConfig {
+    match data {
+        DataSource::Files(files) => files.load(),
+        _ => LoadConfig::default(),
+    }
 }
 
 fn named_set<'r>(name: &str, recipe: &'r Recipe) -> anyhow::Result<&'r EvalSet> {

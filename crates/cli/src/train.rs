@@ -105,6 +105,9 @@ fn stage(recipe: &Recipe, parts: &Parts, run_dir: &Path, stop: Stop) -> anyhow::
     let mut recipe = recipe.clone();
     match &mut recipe.policy {
         None => {
+            if matches!(recipe.data, DataSource::Files(_)) {
+                tracing::warn!("no --policy: the quickstart's tiny policy is trained on your data");
+            }
             let dir = run_dir.join("start");
             starter::unpack(&dir)?;
             recipe.policy = Some(PolicySource::Dir(dir));

@@ -17,9 +17,9 @@ pub enum BenchCommand {
 }
 
 const GEMM_HELP: &str = "\
-In GFLOP/s, on all threads: of every program the best of many short runs in turn, as what else runs on the machine only
-takes. The peak is that of multiply-adds in registers, measured in the same turns. bf16 is of numbers that are stored so,
-by the processor's instructions for them where it has some. --isa measures with other vector instructions than the best;
+In GFLOP/s, on all threads: of every program the best of many short runs in turn, as what else runs on the machine only \
+takes. The peak is that of multiply-adds in registers, measured in the same turns. bf16 is of numbers that are stored so, \
+by the processor's instructions for them where it has some. --isa measures with other vector instructions than the best; \
 the others' products keep to theirs.";
 
 /// Arguments of `toolrl bench gemm`.
@@ -48,10 +48,10 @@ pub enum ModelShapes {
 }
 
 const STEP_HELP: &str = "\
-The reward is the number of distinct words / 50: cheap, and hardly ever equal for a whole group. Prompts are taken
+The reward is the number of distinct words / 50: cheap, and hardly ever equal for a whole group. Prompts are taken \
 in the file's order, again from its beginning after its end. Each step updates the weights, which are not saved.
 
-With --compare plain every step is run twice, the second time as most trainers do it: a prompt is computed for each
+With --compare plain every step is run twice, the second time as most trainers do it: a prompt is computed for each \
 of its replies, in sampling and in training, and sequences are padded. The ratios of the medians come last.";
 
 /// Arguments of `toolrl bench step`.

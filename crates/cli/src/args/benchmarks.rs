@@ -24,8 +24,8 @@ pub enum BenchmarkCommand {
 const BFCL_HELP: &str = "\
 Data: the folder bfcl_eval/data of the Python package bfcl-eval 2025.8.6.2
   pip download --no-deps bfcl-eval==2025.8.6.2 && unzip bfcl_eval-*.whl
-The category multi_turn_long_context also needs long_context.py of that package. It is found where the package has
-it (bfcl_eval/eval_checker/multi_turn_eval/func_source_code), or in the data folder: copy it there where the folder
+The category multi_turn_long_context also needs long_context.py of that package. It is found where the package has \
+it (bfcl_eval/eval_checker/multi_turn_eval/func_source_code), or in the data folder: copy it there where the folder \
 stands alone, or leave the category out by --categories.
 fixtures/bfcl_v3 in this repository holds a few cases of our own, for a first look.
 
@@ -38,27 +38,27 @@ Examples:
   toolrl eval bfcl --data DIR --prompts --prompt FILE      hashes of the prompts
   toolrl eval bfcl --data DIR --prompts --policy DIR --handler native-hermes
 
-A run that was cut off goes on when it is started again. --out gets outcomes.jsonl (a line a case, with
-every reply), report.json and report.html. Standard output gets the scores. Much of a score comes from the
+A run that was cut off goes on when it is started again. --out gets outcomes.jsonl (a line a case, with \
+every reply), report.json and report.html. Standard output gets the scores. Much of a score comes from the \
 handler and its prompt: compare runs under the same one.";
 
 const API_BANK_HELP: &str = "\
-Data: the folder of level-1-api_processed.json to level-3-api_processed.json, from the repository of ToolRL
+Data: the folder of level-1-api_processed.json to level-3-api_processed.json, from the repository of ToolRL \
 (github.com/qiancheng0/ToolRL, under benchmarks). fixtures/api_bank holds a few cases of our own.
 
 Examples:
   toolrl eval api-bank --policy DIR --data api_bank --out out
   toolrl eval api-bank --data api_bank --verdicts rows.jsonl    scores of outputs that you have
 
-A run that was cut off goes on when it is started again. --out gets outcomes.jsonl, report.json and
+A run that was cut off goes on when it is started again. --out gets outcomes.jsonl, report.json and \
 report.html; standard output gets the scores.";
 
 const BAMBOOGLE_HELP: &str = "\
-Data: the file data.json of Bamboogle from the repository of ToolRL (github.com/qiancheng0/ToolRL, under
+Data: the file data.json of Bamboogle from the repository of ToolRL (github.com/qiancheng0/ToolRL, under \
 benchmarks), or its folder. fixtures/bamboogle and fixtures/documents hold a few of our own.
 
-Documents: .txt and .md files, or .json and .jsonl with `title` and `text`.
-A search service is sent {\"queries\": [...], \"topk\": 5, \"return_scores\": true} and answers
+Documents: .txt and .md files, or .json and .jsonl with `title` and `text`. \
+A search service is sent {\"queries\": [...], \"topk\": 5, \"return_scores\": true} and answers \
 {\"result\": [[{\"document\": {\"contents\": \"title\\ntext\"}}, ...], ...]}, a list a query.
 
 Examples:
@@ -66,7 +66,7 @@ Examples:
   toolrl eval bamboogle --endpoint http://localhost:8000/v1 --model NAME --data data.json \\
       --search http://localhost:9000/retrieve --judge http://localhost:8001/v1 --judge-model NAME --out out
 
-A run that was cut off goes on when it is started again. --out gets outcomes.jsonl, report.json and
+A run that was cut off goes on when it is started again. --out gets outcomes.jsonl, report.json and \
 report.html; standard output gets the scores.";
 
 /// Who replies, and how.

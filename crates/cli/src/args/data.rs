@@ -34,14 +34,14 @@ Sources, as their authors publish them (JSON, JSON lines or Parquet; may be gzip
              answers no tool fits
   --hammer   rows as of --xlam: functions and parameters get random names, and some prompts lose
              the tools that they need (--irrelevance), after Hammer (arXiv 2410.04587)
-Each takes FILE, or FILE:N for N samples, or FILE:all. Without N it is the paper's count: 2000 of
+Each takes FILE, or FILE:N for N samples, or FILE:all. Without N it is the paper's count: 2000 of \
 ToolACE, 1000 of each other. --seed alone decides which; a row that --xlam took is not masked again.
 
-A dialogue becomes one sample for each reply, with the turns before it in the prompt. The datasets
+A dialogue becomes one sample for each reply, with the turns before it in the prompt. The datasets \
 hold no thoughts: gold replies get a fixed one, which RL does not compare. SFT would learn it.
 
-The directory gets train.parquet and train.jsonl (the same samples; either is a --data FILE of
-train), with --hold-out eval.parquet and eval.jsonl, report.json (what became of every row) and
+The directory gets train.parquet and train.jsonl (the same samples; either is a --data FILE of \
+train), with --hold-out eval.parquet and eval.jsonl, report.json (what became of every row) and \
 recipe.toml (these settings, to be given back as RECIPE).
 
 Examples:
@@ -89,9 +89,9 @@ pub struct DataBuildArgs {
 }
 
 const INSPECT_HELP: &str = "\
-PATH is whatever train --data reads (docs/data.md): JSON, JSON lines, Parquet, packed by gzip or zstd,
-or a pipe such as /dev/stdin. It tells the form of the rows and which fields are read and which are
-not. With --policy, lengths are counted in that policy's tokens too, prompts as its chat template writes them: compare them with
+PATH is whatever train --data reads (docs/data.md): JSON, JSON lines, Parquet, packed by gzip or zstd, \
+or a pipe such as /dev/stdin. It tells the form of the rows and which fields are read and which are \
+not. With --policy, lengths are counted in that policy's tokens too, prompts as its chat template writes them: compare them with \
 train.max_prompt_tokens and sampling.max_new_tokens.";
 
 /// Arguments of `toolrl data inspect`.
@@ -135,10 +135,10 @@ impl From<TurnsArg> for Turns {
 const CONVERT_HELP: &str = "\
 PATH is whatever train --data reads (docs/data.md). Each sample is a row of the file that is written:
   openai  {id, messages, tools, metadata}; earlier replies weigh 0, so that each row is one sample
-  toolrl  ToolRL's prompt, with the tools in the system message and the dialogue in the user message,
+  toolrl  ToolRL's prompt, the tools in the system message and the dialogue in the user message,
           and ToolRL's gold reply; in verl's columns
   verl    {prompt, tools, reward_model, extra_info}: messages and tools as they were read
-Samples that the form cannot say are left out, counted and named. OUT is JSON lines, or Parquet where
+Samples that the form cannot say are left out, counted and named. OUT is JSON lines, or Parquet where \
 its name ends in .parquet (toolrl, verl).
 
 Examples:
@@ -183,12 +183,12 @@ pub enum Target {
 }
 
 const WORLD_HELP: &str = "\
-Writes rows of OpenAI's chat form, which `train --data` and other trainers read: messages, tools as JSON
+Writes rows of OpenAI's chat form, which `train --data` and other trainers read: messages, tools as JSON \
 Schema, the right calls as the last message. With a name in .parquet it writes verl's columns.
 
---part train has tools of the training domains, --part held-out other tasks of theirs and, by
---unseen-share, tools of domains whose names, verbs, parameters and wordings training never shows.
-The same settings give the same tasks on every machine. A recipe has the same as `data.wide`
+--part train has tools of the training domains, --part held-out other tasks of theirs and, by \
+--unseen-share, tools of domains whose names, verbs, parameters and wordings training never shows. \
+The same settings give the same tasks on every machine. A recipe has the same as `data.wide` \
 (docs/data.md).
 
 Examples:

@@ -6,25 +6,26 @@ use clap::{Args, ValueEnum};
 
 pub(super) const HELP: &str = "\
 For those who outgrow one machine (docs/scale.md). DIR gets
-  train.parquet, held_out.parquet   the recipe's tasks in that trainer's columns; prompts are rendered by the recipe's
-                                    template, so that they are those that toolrl samples from, to the token
-  tokenizer/                        the policy's words with that template
-  reward.py, reward.toml            the recipe's reward, scored by the package toolrl for Python (cargo xtask wheel)
-  trl: train.py, settings.py        a GRPOTrainer, or of sft an SFTTrainer (its tables are token ids, and it has no
-                                    reward); python train.py max_steps=10 changes a setting
-  verl: run.sh, recipe.yaml         verl's main_ppo; GPUS=8 NODES=2 bash run.sh
-  SETTINGS.md                       every setting of the recipe: its counterpart there, or that it has none
+  train.parquet, held_out.parquet  the recipe's tasks in that trainer's columns; the prompts are
+                                   those that toolrl samples from, to the token
+  tokenizer/                       the policy's tokenizer and template
+  reward.py, reward.toml           the recipe's reward, scored by the package toolrl for Python
+                                   (cargo xtask wheel)
+  trl: train.py, settings.py       a GRPOTrainer, or of sft an SFTTrainer (its tables are token
+                                   ids); python train.py max_steps=10 changes a setting
+  verl: run.sh, recipe.yaml        verl's main_ppo; GPUS=8 NODES=2 bash run.sh
+  SETTINGS.md                      every setting of the recipe and its counterpart there, if any
 
-Standard output gets the settings that have none and change what is learned. TRL takes recipes of sft and grpo, verl of
+Standard output gets the settings that have none and change what is learned. TRL takes recipes of sft and grpo, verl of \
 grpo and ppo; a reward with terms that are not built in, an environment of your own and a policy that is not there yet are refused.
 
-The model's directory has to be here, or on the Hub, of which its tokenizer is downloaded and not its weights. What is
+The model's directory has to be here, or on the Hub, of which its tokenizer is downloaded and not its weights. What is \
 trained there is a Hugging Face directory, which toolrl takes as any other: toolrl eval --policy DIR.
 
 Examples:
   toolrl export trl grpo --policy Qwen/Qwen2.5-1.5B-Instruct --data rows.jsonl --out trl
   toolrl export verl paper-grpo-qwen2.5-7b --data train.parquet --out verl
-  toolrl export trl --out trl && python trl/train.py use_cpu=true max_steps=1    the tiny policy, on the CPU";
+  toolrl export trl --out trl && python trl/train.py use_cpu=true max_steps=1";
 
 /// Arguments of `toolrl export`.
 #[derive(Debug, Args)]

@@ -17,15 +17,16 @@ const CHECK_HELP: &str = "\
 Stages, the most telling first:
   doctor      what is there, and what would go wrong
   kernels     every fused operation and its gradients against the CPU's, f32 and bf16
-  parity      log-probabilities, gradients and greedy replies of a whole policy against the CPU's, and with --golden
-              against stored values
+  parity      log-probabilities, gradients and greedy replies of a whole policy against the
+              CPU's, and with --golden against stored values
   quickstart  a few steps of the quickstart recipe
   ceilings    matrix products and copies: what the device can do
-  train       forward and backward of shapes like Qwen2.5-0.5B and -1.5B: tokens/s, share of the peak
+  train       forward and backward of shapes like Qwen2.5-0.5B and -1.5B: tokens/s and share
+              of the peak
   decode      replies of such shapes at batches of 1 to 256: tokens/s, share of the bandwidth
   grpo        one whole GRPO step of the paper's shape, scaled to fit
 
-Each stage goes into the JSON file of --out under its name, beside those that are there; the table of all of them goes
+Each stage goes into the JSON file of --out under its name, beside those that are there; the table of all of them goes \
 to standard output. The exit code is 0 where nothing differs by more than it may.";
 
 /// Arguments of `toolrl gpu check`.

@@ -10,14 +10,15 @@ pub(super) const HELP: &str = "\
 Embedded studies:
   quick   SFT, GRPO from a cold start, SFT then GRPO; three seeds; a quarter of an hour to half of
           one on two cores
-  paper   the paper's whole comparison on the tiny policy: methods, length rewards, scales, granularity, GDPO,
-          and the members of the GRPO family; three seeds; hours
-  claim   the paper's claim on SmolLM2-135M-Instruct in the wide world: fine-tuning on 400 and on 4,000 demonstrations,
-          GRPO and PPO after the 400, other rewards, controls; three seeds; days. A part of it in some hours:
-          toolrl study claim --only \"raw,SFT 400,SFT 400+GRPO\" --seeds 1 --policy DIR --bfcl DIR --api-bank DIR
+  paper   the paper's whole comparison on the tiny policy: methods, length rewards, scales,
+          granularity, GDPO, and the members of the GRPO family; three seeds; hours
+  claim   the paper's claim on SmolLM2-135M-Instruct in the wide world: fine-tuning on 400 and
+          on 4,000 demonstrations, GRPO and PPO after the 400, other rewards, controls; three
+          seeds; days. A part of it in some hours (--policy DIR, --bfcl DIR, --api-bank DIR):
+          toolrl study claim --only \"raw,SFT 400,SFT 400+GRPO\" --seeds 1
 
-A study that is cut off goes on where it was when it is started again. The folder gets runs/ (a run directory
-each, as of toolrl train), study.json, report.html (tables, curves, findings), tables.md and curves-*.svg. Standard output
+A study that is cut off goes on where it was when it is started again. The folder gets runs/ (a run directory \
+each, as of toolrl train), study.json, report.html (tables, curves, findings), tables.md and curves-*.svg. Standard output \
 gets the tables.
 
 A study of your own is a TOML file: --dry-run prints an embedded one to begin with.";

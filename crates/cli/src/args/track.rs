@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 pub(super) const HELP: &str = "\
-Without --to the trackers are those of the run's recipe ([[trackers]]), which it could not reach or which lack the end of
+Without --to the trackers are those of the run's recipe ([[trackers]]), which it could not reach or which lack the end of \
 a run that was cut off. A point that a tracker has is not sent again. Standard output gets a line a tracker.
 
   toolrl track runs/grpo-1 --to mlflow --url http://127.0.0.1:5000

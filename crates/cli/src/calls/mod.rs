@@ -28,28 +28,28 @@ pub enum CallsCommand {
 }
 
 const DETECT_HELP: &str = "\
-A call of a weather service is rendered by the directory's own template; the dialect that writes such a text is the one.
-The line of output holds `dialect`, `rendered`, `shows_tools` (whether the template shows the tools that it is given),
+A call of a weather service is rendered by the directory's own template; the dialect that writes such a text is the one. \
+The line of output holds `dialect`, `rendered`, `shows_tools` (whether the template shows the tools that it is given), \
 `thoughts` (what opens them) and `turn_ends`. No dialect, or several, is an error that shows what was rendered.
 
 Example:
   toolrl calls detect --policy Qwen/Qwen2.5-0.5B-Instruct";
 
 const PARSE_HELP: &str = "\
-A row needs `text`: what a model wrote of its turn, with what the template opened before it. With
-`tools`, OpenAI's list of them, arguments get types in dialects whose texts have none (qwen3_coder,
+A row needs `text`: what a model wrote of its turn, with what the template opened before it. With \
+`tools`, OpenAI's list of them, arguments get types in dialects whose texts have none (qwen3_coder, \
 glm45).
 
-A line of output holds `outcome` (whole, incomplete, malformed with `at`, or foreign), `thoughts`,
-`calls` (`name`, `arguments`, `id`, `span`), `response` and `faults` (`part`, `what`, `span`). Spans
+A line of output holds `outcome` (whole, incomplete, malformed with `at`, or foreign), `thoughts`, \
+`calls` (`name`, `arguments`, `id`, `span`), `response` and `faults` (`part`, `what`, `span`). Spans \
 are offsets in bytes.
 
 Example:
   toolrl calls parse --dialect hermes --rows replies.jsonl";
 
 const WRITE_HELP: &str = "\
-A row is an assistant's message as OpenAI has it: `content`, `reasoning_content`, `tool_calls` with
-`function.name` and `function.arguments` (an object, or its text). A line of output holds `text`,
+A row is an assistant's message as OpenAI has it: `content`, `reasoning_content`, `tool_calls` with \
+`function.name` and `function.arguments` (an object, or its text). A line of output holds `text`, \
 without the token that ends a turn. A message that the dialect cannot say is an error at its line.
 
 Example:

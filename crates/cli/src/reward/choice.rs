@@ -12,20 +12,20 @@ use crate::recipes;
 /// How to name a reward, for `--help`.
 pub(super) const HELP: &str = "\
 A REWARD is one of
-  released              the released code's reward, in the variant that each row names (the default)
-  released:FLAG,FLAG    the same with these flags for every row, for instance released:COARSEREWARD
-  tool-n1, star         that of Tool-N1 (binary) or of STAR (rouge_values)
-  NAME                  that of an embedded recipe, such as grpo
-  FILE.toml             that of a recipe, of a run's config.toml, or a file of [[reward]] terms alone
-  terms:TERM + TERM     terms in place: ID, ID*WEIGHT, ID:KEY=VALUE,KEY=VALUE
+  released            the released code's reward, in the variant that each row names (the default)
+  released:FLAG,FLAG  the same with these flags for every row: released:COARSEREWARD
+  tool-n1, star       that of Tool-N1 (binary) or of STAR (rouge_values)
+  NAME                that of an embedded recipe, such as grpo
+  FILE.toml           that of a recipe, of a run's config.toml, or of a file of [[reward]] terms
+  terms:TERM + TERM   terms in place: ID, ID*WEIGHT, ID:KEY=VALUE,KEY=VALUE
 Terms that a binary of your own registers can be named like those built in.
 
-A row that says its `step` is scored as in that step of training; others as in evaluation, and by the released
+A row that says its `step` is scored as in that step of training; others as in evaluation, and by the released \
 reward as in step 0.
 
 Examples:
   toolrl reward explain --rows replies.jsonl --html page.html
-  toolrl reward explain --rows runs/quickstart-1 --recipe runs/quickstart-1/config.toml --html page.html
+  toolrl reward explain --rows RUN --recipe RUN/config.toml --html page.html
   toolrl reward diff released \"terms:format + correctness:granularity=strict\" --rows replies.jsonl
   toolrl reward diff released tool-n1 --rows runs/quickstart-1";
 

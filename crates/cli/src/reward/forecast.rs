@@ -13,15 +13,17 @@ pub(super) const HELP: &str = "\
 
 least, most       share of replies with the term's least and greatest value
 flat              share of groups in which the term does not vary
-centred,          the term's share in the variance of the advantage, within groups: cov(part, advantage) /
-normalized, gdpo  var(advantage), for mean_centered, group_normalized and reward_decoupled; the terms' shares
-                  add up to 100%, those of correctness's parts to its own
+centred,          the term's share in the variance of the advantage, within groups:
+normalized, gdpo  cov(part, advantage) / var(advantage), for mean_centered, group_normalized and
+                  reward_decoupled; the terms' shares add up to 100%, those of correctness's
+                  parts to its own
 useful groups     groups of a batch (--batch) with an advantage other than 0
-effective groups  (sum q)^2 / sum q^2 of the groups' squared advantages q: how many the gradient listens to
+effective groups  (sum q)^2 / sum q^2 of the groups' squared advantages q: how many the
+                  gradient listens to
 
-The advice follows fixed rules, in this order: half of the groups without spread or more; one term with 80% of
-the normalized advantage and another that varies with at most 10%; a tenth of the ties within groups between
-different mixtures of terms; a spread of groups that differs 5-fold between the tenth and the ninetieth
+The advice follows fixed rules, in this order: half of the groups without spread or more; one term with 80% of \
+the normalized advantage and another that varies with at most 10%; a tenth of the ties within groups between \
+different mixtures of terms; a spread of groups that differs 5-fold between the tenth and the ninetieth \
 percentile; groups of 3 or fewer. docs/rewards.md says more. REWARD is as for `reward explain`.
 
 Example:

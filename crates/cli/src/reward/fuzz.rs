@@ -14,9 +14,9 @@ use super::rows::Chunks;
 
 /// What is looked for, for `--help`.
 pub(super) const HELP: &str = "\
-Gold replies are taken from --rows, from --data, or else from the synthetic tool world. Each is damaged up to four
-times (drop_call, duplicate_call, rename_tool, break_json, add_key, drop_key, rename_key, change_value, break_tag,
-extra_text) and written in other ways that say the same (call_order, key_order, name_last, spaces, number_type,
+Gold replies are taken from --rows, from --data, or else from the synthetic tool world. Each is damaged up to four \
+times (drop_call, duplicate_call, rename_tool, break_json, add_key, drop_key, rename_key, change_value, break_tag, \
+extra_text) and written in other ways that say the same (call_order, key_order, name_last, spaces, number_type, \
 escapes). The promises:
   finite          every term has a finite value: none fails, panics or times out
   range           every term stays within the range that it states
@@ -24,7 +24,7 @@ escapes). The promises:
   exact_is_best   no damaged reply scores above the gold reply
   monotonic       one more damage never raises the score
   equivalent      another way of writing the same has the same score
-A broken promise is a finding, to be judged: --strict makes it an error. Counter-examples are the smallest of
+A broken promise is a finding, to be judged: --strict makes it an error. Counter-examples are the smallest of \
 their kind. REWARD is as for `reward explain`; `released` is the released reward without a flag.
 
 Examples:

@@ -56,6 +56,21 @@ const SHORT: [&str; 6] = [
     "slots=8",
 ];
 
+/// A file to evaluate on is read by the settings that the recipe has for its own.
+#[test]
+fn a_file_of_dialogues_is_evaluated_on_as_the_recipe_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = policy(dir.path(), "hermes", HERMES);
+    file(dir.path(), "rows.jsonl", rows());
+    for (turns, tasks) in [("each", 16), ("last", 12)] {
+        let set = format!("data.files.turns={turns}");
+        let read = ["eval", "--policy", &of, "--recipe", "sft", "--data", "rows.jsonl", "--set", &set];
+        toolrl(dir.path(), &[&read[..], &["--out", turns, "--set", "eval.max_new_tokens=1"]].concat()).ok();
+        let report = std::fs::read_to_string(dir.path().join(turns).join("eval.json")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&report).unwrap()["tasks"], tasks, "{turns}");
+    }
+}
+
 #[test]
 fn a_model_is_trained_in_its_own_words_without_a_setting() {
     let dir = tempfile::tempdir().unwrap();
