@@ -100,10 +100,9 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Runs to the end; `progress` hears of every finished reply.
-    pub(crate) fn run(mut self, progress: &mut dyn FnMut(&Finished)) -> Result<Vec<Finished>, RolloutError> {
+    /// Runs to the end.
+    pub(crate) fn run(mut self) -> Result<Vec<Finished>, RolloutError> {
         loop {
-            let told = self.finished.len();
             self.admit()?;
             match (self.active.is_empty(), &self.graphs) {
                 (true, _) => {}
@@ -112,7 +111,6 @@ impl<'a> Batch<'a> {
                 // A GPU has a queue for each thread.
                 (false, Some(_)) => self.step()?,
             }
-            self.finished[told..].iter().for_each(&mut *progress);
             if self.active.is_empty() && self.waiting.is_empty() {
                 return Ok(self.finished);
             }

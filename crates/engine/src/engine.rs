@@ -14,13 +14,12 @@ pub struct Engine<'a> {
     chat: Option<&'a Chat>,
     version: u64,
     slots: usize,
-    progress: Box<dyn FnMut(usize) + 'a>,
 }
 
 impl<'a> Engine<'a> {
     /// An engine over a policy. At most `slots` turns are decoded at a time.
     pub fn new(policy: &'a Policy, slots: usize) -> Self {
-        Self { policy, chat: None, version: 0, slots, progress: Box::new(|_| ()) }
+        Self { policy, chat: None, version: 0, slots }
     }
 
     /// Names the policy's version in what it samples.
@@ -31,12 +30,6 @@ impl<'a> Engine<'a> {
     /// Finds stop strings in the text of this tokenizer.
     pub fn with_chat(self, chat: &'a Chat) -> Self {
         Self { chat: Some(chat), ..self }
-    }
-
-    /// Calls `progress` with the number of tokens of every turn as it ends.
-    pub fn with_progress(mut self, progress: impl FnMut(usize) + 'a) -> Self {
-        self.progress = Box::new(progress);
-        self
     }
 
     fn check(&self, requests: &[Request<'_>], params: &SamplingParams) -> Result<(), RolloutError> {
@@ -65,7 +58,7 @@ impl<'a> Engine<'a> {
 
     /// The turns of each request's members.
     fn turns(
-        &mut self,
+        &self,
         requests: &[Request<'_>],
         params: &SamplingParams,
         key: StreamKey,
@@ -73,8 +66,7 @@ impl<'a> Engine<'a> {
         self.check(requests, params)?;
         let stop = self.chat.and_then(|chat| StopStrings::new(chat, params));
         let batch = Batch::new((self.policy, self.version), requests, (params, stop), key, self.slots);
-        let progress = &mut self.progress;
-        let mut finished = batch.run(&mut |done| progress(done.turn.tokens.len()))?;
+        let mut finished = batch.run()?;
         finished.sort_by_key(|done| (done.request, done.member));
         let mut turns: Vec<Vec<Sampled>> = requests.iter().map(|_| Vec::new()).collect();
         for done in finished {
