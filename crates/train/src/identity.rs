@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use toolrl_data::Sample;
-use toolrl_policy::{Isa, Precision};
+use toolrl_policy::{Isa, PolicyPlace, Precision};
 use toolrl_record::write_whole;
 use toolrl_reward::Rubric;
 
@@ -73,7 +73,7 @@ impl Identity {
             program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
             data: format!("{:08x}", of_samples(data.train.iter().chain(&data.held_out))),
             prompts: Some(format!("{:08x}", stage.checksum())),
-            policy: Some(of_start(start)?),
+            policy: Some(of_policy(&start.dir, start.base.as_deref())?),
             rewards: (!rewards.is_empty()).then(|| rewards.join(", ")),
             cpu: instructions(start.policy.precision()).to_owned(),
             device: device.to_owned(),
@@ -154,10 +154,27 @@ fn of_samples<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> u32 {
 }
 
 /// The checksum of a policy's files, and of those of the base model of adapters.
-fn of_start(start: &Start) -> Result<String, TrainError> {
-    let of_base = start.base.as_deref().map(of_files).transpose()?;
+fn of_policy(dir: &Path, base: Option<&Path>) -> Result<String, TrainError> {
+    let of_base = base.map(of_files).transpose()?;
     let of_base = of_base.map(|crc| format!(" on {crc:08x}")).unwrap_or_default();
-    Ok(format!("{:08x}{of_base}", of_files(&start.dir)?))
+    Ok(format!("{:08x}{of_base}", of_files(dir)?))
+}
+
+/// Whether a run began with the policy that is in a directory now. So says also a run of an earlier version, which did not
+/// write down what it began with, and one whose start, or the base model of that, is no longer there.
+///
+/// # Errors
+/// [`TrainError`] for files that are there and cannot be read.
+pub fn began_with(run_dir: &Path, start: &Path) -> Result<bool, TrainError> {
+    if !run_dir.join(Identity::NAME).exists() || !start.exists() {
+        return Ok(true);
+    }
+    let Some(begun) = Identity::read(run_dir)?.policy else { return Ok(true) };
+    let base = PolicyPlace::from(start).base()?;
+    if base.as_deref().is_some_and(|base| !base.exists()) {
+        return Ok(true);
+    }
+    Ok(begun == of_policy(start, base.as_deref())?)
 }
 
 /// CRC-32C of a model directory's files, with their names: those of the kinds that such a directory is read from.
@@ -217,6 +234,28 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         a.write(dir.path()).unwrap();
         assert_eq!(Identity::read(dir.path()).unwrap(), a);
+    }
+
+    #[test]
+    fn a_run_began_with_the_files_that_it_wrote_down() {
+        let dir = tempfile::tempdir().unwrap();
+        let (run, start) = (dir.path().join("run"), dir.path().join("start"));
+        for made in [&run, &start] {
+            std::fs::create_dir(made).unwrap();
+        }
+        let write = |text: &str| std::fs::write(start.join("model.safetensors"), text).unwrap();
+        let began = || began_with(&run, &start).unwrap();
+        write("weights");
+        assert!(began(), "an older run has no such file");
+        let policy = Some(of_policy(&start, None).unwrap());
+        Identity { policy: None, ..Identity::default() }.write(&run).unwrap();
+        assert!(began(), "nor does an older file say");
+        Identity { policy, ..Identity::default() }.write(&run).unwrap();
+        assert!(began());
+        write("wEights");
+        assert!(!began());
+        std::fs::remove_dir_all(&start).unwrap();
+        assert!(began(), "there is nothing to compare with");
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub use checkpoint::Manifest;
 pub use completions::{GroupCounts, count_groups};
 pub use error::TrainError;
 pub use evaluation::{Subject, evaluate_policy};
+pub use identity::began_with;
+pub use lock::clear_run;
 pub use observer::Observer;
 pub(crate) use parts::Setting;
 pub use parts::{LocalSampler, Parts, Registry, SharedSampler};
