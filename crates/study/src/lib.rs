@@ -15,6 +15,7 @@ mod measure;
 mod page;
 mod plan;
 mod results;
+mod settings;
 mod study;
 mod work;
 

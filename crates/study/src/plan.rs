@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toolrl_record::Summary;
 use toolrl_train::{PolicySource, Recipe};
 
+use crate::settings::same_settings;
 use crate::{Arm, Results, Stage, Study, StudyError, Test};
 
 /// A study with every run that it needs. Arms that begin with the same stages share their runs, and arms and seeds with the
@@ -174,17 +175,6 @@ impl PlannedRun {
 /// A name as part of a file's name.
 pub(crate) fn slug(name: &str) -> String {
     name.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
-}
-
-/// Whether a recipe that a run left is the planned one, but for where its policy lies, as the folder may have been moved,
-/// and for the day that it was done on.
-pub(crate) fn same_settings(found: &Recipe, planned: &Recipe) -> bool {
-    let mut planned = planned.clone();
-    planned.template.date = planned.template.date.or(found.template.date);
-    planned.dialect.clone_from(&found.dialect);
-    let settings =
-        |recipe: &Recipe| Recipe { policy: None, trackers: Vec::new(), ..recipe.clone() }.resolved().ok();
-    settings(found) == settings(&planned)
 }
 
 fn recipe_error(arm: &Arm, stage: &Stage, source: Box<dyn std::error::Error + Send + Sync>) -> StudyError {

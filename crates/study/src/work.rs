@@ -10,7 +10,7 @@ use toolrl_train::{
     Changes, DataSource, EvalConfig, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run,
 };
 
-use crate::plan::same_settings;
+use crate::settings::same_settings;
 use crate::{Checkpoints, Plan, PlannedRun, Purpose, StudyError};
 
 /// When a run of a plan was done.
