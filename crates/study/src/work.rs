@@ -165,8 +165,12 @@ impl PlannedRun {
     /// Removes what a finished run has no use for: a test's copy of the policy, and checkpoints where the study drops them.
     fn leave(&self, checkpoints: Checkpoints) -> Result<(), StudyError> {
         let of_test = (self.purpose == Purpose::Test).then_some("final");
-        let dropped = (checkpoints == Checkpoints::Drop).then_some("checkpoints");
-        for dir in of_test.into_iter().chain(dropped).map(|name| self.dir.join(name)) {
+        let dropped: &[&str] = match checkpoints {
+            Checkpoints::Keep => &[],
+            // `last` has the state of the last step.
+            Checkpoints::Drop => &["checkpoints", "last"],
+        };
+        for dir in of_test.iter().chain(dropped).map(|name| self.dir.join(name)) {
             if dir.exists() {
                 std::fs::remove_dir_all(&dir).map_err(StudyError::io(&dir))?;
             }

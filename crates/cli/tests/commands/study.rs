@@ -118,6 +118,7 @@ fn what_arms_leave_is_tested() {
     "#;
     let text = std::fs::read_to_string(dir.path().join(&study)).unwrap();
     let text = text.replacen("seeds = [1, 2]", "seeds = [1]\ncheckpoints = \"drop\"", 1);
+    let text = text.replace("\"train.steps=2\"", "\"train.steps=2\", \"train.checkpoint_every=1\"");
     let study = file(dir.path(), "tested.toml", format!("{text}{tests}"));
     let without = toolrl(dir.path(), &["study", &study, "--only", "raw,SFT"]);
     assert!(without.stderr.contains("test \"bfcl\" is left out: there is no nowhere"), "{}", without.stderr);
@@ -142,8 +143,9 @@ fn what_arms_leave_is_tested() {
     let runs = out.join("runs");
     assert!(!runs.join("sft-test-others-seed1/final").exists(), "a test leaves no policy");
     assert!(runs.join("sft-grpo-stage2-seed1/final").exists());
-    let kept = runs.join("sft-grpo-stage2-seed1/checkpoints");
-    assert!(!kept.exists(), "{}", kept.display());
+    for kept in ["checkpoints", "last"] {
+        assert!(!runs.join("sft-grpo-stage2-seed1").join(kept).exists(), "{kept}");
+    }
     // A test that was cut off is done anew, and nothing else.
     std::fs::remove_file(runs.join("sft-test-bfcl-seed1/summary.json")).unwrap();
     let again = toolrl(dir.path(), &["study", &study, "--bfcl", fixtures]);
