@@ -33,6 +33,14 @@ pub enum StudyError {
         /// The run's directory.
         dir: PathBuf,
     },
+    /// The folder holds a run that began with another policy than the one before it in the plan has left.
+    #[error("{dir} began with another policy than is now in {start}: remove it, so that it is done again")]
+    OtherStart {
+        /// The run's directory.
+        dir: PathBuf,
+        /// Where its policy lies.
+        start: PathBuf,
+    },
     /// A run failed.
     #[error("{dir}: {source}")]
     Run {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use toolrl_record::Summary;
-use toolrl_train::{PolicySource, Recipe};
+use toolrl_train::{PolicySource, Recipe, began_with};
 
 use crate::settings::same_settings;
 use crate::{Arm, Results, Stage, Study, StudyError, Test};
@@ -169,6 +169,18 @@ impl PlannedRun {
             return Err(StudyError::OtherSettings { dir: self.dir.clone() });
         }
         Ok(Some(Summary::read(&path)?))
+    }
+
+    /// Refuses what a run left where the policy that it began with was made anew since.
+    pub(crate) fn check_start(&self) -> Result<(), StudyError> {
+        let (Some(_), Some(PolicySource::Dir(start))) = (self.after, &self.recipe.policy) else {
+            return Ok(());
+        };
+        let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
+        if began_with(&self.dir, start).map_err(failed)? {
+            return Ok(());
+        }
+        Err(StudyError::OtherStart { dir: self.dir.clone(), start: start.clone() })
     }
 }
 

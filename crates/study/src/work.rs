@@ -88,7 +88,10 @@ impl<'a> Work<'a> {
         while let Some(taken) = self.take() {
             let planned = &self.plan.runs[taken.run];
             let (summary, when) = match planned.finished()? {
-                Some(summary) => (summary, When::Before),
+                Some(summary) => {
+                    planned.check_start()?;
+                    (summary, When::Before)
+                }
                 None => {
                     let known = self.state().evaluated.of(&planned.recipe);
                     (planned.run(registry, known, stop, observer.of_run()).await?, When::Now)

@@ -101,6 +101,26 @@ fn a_study_that_was_cut_off_does_what_is_left() {
     }
 }
 
+#[test]
+fn a_run_from_another_policy_is_not_taken_for_one_of_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let study = study_file(dir.path());
+    let done = |study: &str| toolrl(dir.path(), &["study", study, "--seeds", "1"]);
+    done(&study).ok();
+    let first = dir.path().join("studies/mine/runs/sft-stage1-seed1");
+    std::fs::remove_dir_all(&first).unwrap();
+    let again = done(&study);
+    assert_eq!(again.stderr.matches(", before").count(), 1, "the same policy again: {}", again.stderr);
+    again.ok();
+    std::fs::remove_dir_all(&first).unwrap();
+    let text = std::fs::read_to_string(&study).unwrap();
+    let other = text.replace("\"train.batch=2\"", "\"train.batch=2\", \"train.optimizer.lr=1e-3\"");
+    let message = done(&file(dir.path(), "other.toml", other)).error();
+    for part in ["sft-grpo-stage2-seed1 began with another policy", "sft-stage1-seed1/final"] {
+        assert!(message.contains(part), "{message}");
+    }
+}
+
 /// Policies are measured by a study's own tests, a benchmark among them; where the benchmark's data is not there, without it.
 #[test]
 fn what_arms_leave_is_tested() {
