@@ -7,7 +7,8 @@ use std::time::Instant;
 use toolrl_eval::Evaluation;
 use toolrl_record::{Summary, TaskOutcomes, outcomes_path};
 use toolrl_train::{
-    Changes, DataSource, EvalConfig, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, run,
+    Changes, DataSource, EvalConfig, Job, Observer, PolicySource, Recipe, Registry, Resume, Stop, clear_run,
+    run,
 };
 
 use crate::settings::same_settings;
@@ -197,7 +198,7 @@ impl PlannedRun {
         let resume = resume.filter(|resume| resume.step > 0 && same_settings(&resume.recipe, &self.recipe));
         if begun && resume.is_none() {
             tracing::info!("{} was cut off: it begins anew", self.dir.display());
-            std::fs::remove_dir_all(&self.dir).map_err(StudyError::io(&self.dir))?;
+            clear_run(&self.dir).map_err(failed)?;
         }
         let parts = self.recipe.parts(registry).map_err(failed)?;
         let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
@@ -242,4 +243,47 @@ fn key(recipe: &Recipe) -> String {
         "{:?} {:?} {seed:?} {:?} {reward:?} {:?}",
         recipe.policy, recipe.data, recipe.eval, recipe.precision
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use pollster::block_on;
+    use toolrl_train::TrainError;
+
+    use super::*;
+    use crate::plan::tests::plan;
+
+    /// Hears nothing.
+    struct Deaf(());
+
+    impl StudyObserver for Deaf {
+        fn of_run(&mut self) -> &mut dyn Observer {
+            &mut self.0
+        }
+
+        fn done(&mut self, _: usize, _: usize, _: &str, _: &Summary, _: When, _: f64) {}
+    }
+
+    #[test]
+    fn a_run_that_another_process_does_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = plan(dir.path());
+        let PlannedRun { dir: run_dir, recipe, .. } = &plan.runs[0];
+        std::fs::create_dir_all(run_dir).unwrap();
+        let config = run_dir.join("config.toml");
+        std::fs::write(&config, recipe.to_toml().unwrap()).unwrap();
+        // What another process holds while it has no checkpoint.
+        let lock = File::create(run_dir.join("lock")).unwrap();
+        lock.try_lock().unwrap();
+        let done = block_on(Work::of(&plan).run(&Registry::default(), &Stop::default(), &mut Deaf(())));
+        match done {
+            Err(StudyError::Run { dir, source }) if matches!(*source, TrainError::Locked { .. }) => {
+                assert_eq!(&dir, run_dir);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(config.exists(), "it was removed");
+    }
 }
