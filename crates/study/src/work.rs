@@ -236,12 +236,19 @@ impl Evaluated {
 
 /// Everything that decides an evaluation of a recipe's policy.
 fn key(recipe: &Recipe) -> String {
-    let reward = recipe.eval.reward.as_ref().unwrap_or(&recipe.reward);
-    // Which rows of a file are held out depends on the seed.
-    let seed = (!matches!(recipe.data, DataSource::World(_) | DataSource::Wide(_))).then_some(recipe.seed);
+    let Recipe { policy, data, eval, precision, device, prompt, dialect, template, environment, .. } = recipe;
+    let reward = eval.reward.as_ref().unwrap_or(&recipe.reward);
+    // Which rows of a file are held out depends on the seed, and so do fresh weights and what is drawn of sampled replies.
+    let is_seeded = !matches!(data, DataSource::World(_) | DataSource::Wide(_))
+        || matches!(policy, Some(PolicySource::Fresh(_)))
+        || eval.samples > 0;
+    let seed = is_seeded.then_some(recipe.seed);
+    // What evaluations take from training: who samples, where a turn ends, and what prompts are cut to.
+    let (sampler, ends) = (&recipe.sampler.kind, recipe.sampling.greedily(eval.max_new_tokens));
+    let cut = recipe.train.cut_prompts_to(usize::MAX);
     format!(
-        "{:?} {:?} {seed:?} {:?} {reward:?} {:?}",
-        recipe.policy, recipe.data, recipe.eval, recipe.precision
+        "{policy:?} {data:?} {seed:?} {eval:?} {reward:?} {precision:?} {device:?} {prompt:?} {dialect:?} \
+         {template:?} {environment:?} {sampler:?} {ends:?} {cut:?}"
     )
 }
 
@@ -285,5 +292,35 @@ mod tests {
             other => panic!("{other:?}"),
         }
         assert!(config.exists(), "it was removed");
+    }
+
+    #[test]
+    fn an_evaluation_is_another_ones_where_nothing_that_decides_it_differs() {
+        let text = "name = \"r\"\nseed = 1\n[policy]\ndir = \"p\"\n[train]\nmethod = \"grpo\"\n";
+        let of = |set: &[&str]| {
+            let set: Vec<String> = set.iter().map(|s| s.to_string()).collect();
+            key(&Recipe::parse(text, &set).unwrap())
+        };
+        for set in ["seed=2", "train.optimizer.lr=0.5", "sampling.temperature=0.5", "slots=4"] {
+            assert_eq!(of(&[set]), of(&[]), "{set}");
+        }
+        for set in [
+            "prompt=toolrl",
+            "dialect=hermes",
+            "template.values.enable_thinking=false",
+            "environment.max_turns=3",
+            "sampling.stop=['END']",
+            "train.overlong_prompts=cut",
+            "eval.samples=4",
+            "eval.max_new_tokens=7",
+            "data.world.seed=9",
+            "reward=star",
+        ] {
+            assert_ne!(of(&[set]), of(&[]), "{set}");
+        }
+        let drawn = |seed: &str| of(&["eval.samples=4", seed]);
+        assert_ne!(drawn("seed=2"), drawn("seed=3"), "replies are drawn by the seed");
+        let fresh = |seed: &str| of(&["policy={ fresh = {} }", seed]);
+        assert_ne!(fresh("seed=2"), fresh("seed=3"), "so are fresh weights");
     }
 }

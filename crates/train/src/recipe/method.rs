@@ -147,7 +147,7 @@ impl Method {
     }
 
     /// What prompts are cut to in evaluations too, for a policy whose context holds `context` tokens.
-    pub(crate) fn cut_prompts_to(&self, context: usize) -> Option<usize> {
+    pub fn cut_prompts_to(&self, context: usize) -> Option<usize> {
         let limit = match self.shared() {
             Shared::Offline(offline) => offline.limit(context),
             Shared::Rl(rl) => rl.prompt_limit(context),
