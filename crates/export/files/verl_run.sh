@@ -5,7 +5,8 @@
 #   GPUS=8 NODES=1 bash run.sh                      more settings behind it, as trainer.total_training_steps=10
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-model=${MODEL:-@MODEL@}
+model=@MODEL@
+model=${MODEL:-$model}
 if [ -d "$here/$model" ]; then model=$here/$model; fi
 exec python3 -m verl.trainer.main_ppo --config-dir "$here" --config-name recipe \
   data.train_files="$here/train.parquet" \

@@ -60,10 +60,7 @@ fn text(tasks: &Tasks, model: &Model, settings: &Settings) -> String {
         let table: Map<String, Value> = of_it.collect();
         if table.is_empty() { Value::Null } else { table.into() }
     };
-    let mut out = format!(
-        "\"\"\"The settings of the recipe {} in {RELEASE}; SETTINGS.md has all of them.\"\"\"\n\n",
-        recipe.name
-    );
+    let mut out = heading(&recipe.name);
     for (name, value) in [
         ("MODEL", json!(model.name)),
         ("REVISION", json!(model.revision)),
@@ -83,4 +80,22 @@ fn text(tasks: &Tasks, model: &Model, settings: &Settings) -> String {
         let _ = writeln!(out, "    \"{name}\": {},", literal(value));
     }
     out + "}\n"
+}
+
+/// What settings.py begins with. JSON escapes what would end Python's text, or mean something else there.
+fn heading(name: &str) -> String {
+    let name = Value::from(name);
+    format!("\"\"\"The settings of the recipe {name} in {RELEASE}; SETTINGS.md has all of them.\"\"\"\n\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_neither_ends_nor_breaks_the_text_that_it_stands_in() {
+        let line = heading("a\"\"\"\\N\n");
+        assert!(line.starts_with(r#""""The settings of the recipe "a\"\"\"\\N\n" in "#), "{line}");
+        assert_eq!(line.lines().count(), 2, "{line}");
+    }
 }

@@ -34,6 +34,11 @@ pub(crate) fn write(
     Ok(chat.save_files(&dir.join(TOKENIZER))?)
 }
 
+/// run.sh, whose shell takes the model's path as one word whatever is in it.
+fn script(model: &str) -> String {
+    RUN.replace("@MODEL@", &format!("'{}'", model.replace('\'', r"'\''")))
+}
+
 /// A model's template that renders a message of the role [`RENDERED`] as it stands, and all else as before: the empty
 /// expressions keep white space at its ends from what blocks do to it.
 fn rendering(template: &str) -> String {
@@ -44,12 +49,16 @@ fn rendering(template: &str) -> String {
     )
 }
 
+/// What recipe.yaml begins with: one line, whatever the name.
+fn heading(name: &str) -> String {
+    format!("# The settings of the recipe {name:?} in {RELEASE}; SETTINGS.md has all of them.\n")
+}
+
 /// The recipe's settings over verl's own.
 fn text(prompted: &Prompted, settings: &Settings) -> String {
     let mut table = Map::new();
     settings.there().for_each(|(name, value)| nest(&mut table, name, value.clone()));
-    let name = &prompted.recipe.name;
-    let mut out = format!("# The settings of the recipe {name} in {RELEASE}; SETTINGS.md has all of them.\n");
+    let mut out = heading(&prompted.recipe.name);
     out += "defaults:\n  - ppo_trainer\n  - _self_\n";
     add(&mut out, 0, &table);
     out
@@ -107,6 +116,13 @@ mod tests {
     use toolrl_chat::{Chat, Message};
 
     use super::*;
+
+    #[test]
+    fn odd_names_stay_words_of_the_shell_and_lines_of_yaml() {
+        let run = script("it's ${x} \"y\"");
+        assert!(run.contains("\nmodel='it'\\''s ${x} \"y\"'\nmodel=${MODEL:-$model}\n"), "{run}");
+        assert_eq!(heading("a\nb: c").lines().count(), 1);
+    }
 
     #[test]
     fn settings_are_nested_yaml_without_exponents() {
