@@ -56,7 +56,7 @@ pub fn history(run_dir: &Path, begun: f64) -> Result<Vec<Point>, TrackerError> {
     let steps: Vec<StepMetrics> = if metrics.exists() { read_rows(&metrics)? } else { Vec::new() };
     let evaluations: Vec<EvaluationRow> =
         if evaluations.exists() { read_rows(&evaluations)? } else { Vec::new() };
-    let of_steps = steps.iter().map(|row| (row.seconds.values().sum(), Point::of_step(row, 0.0)));
+    let of_steps = steps.iter().map(|row| (seconds_of(row), Point::of_step(row, 0.0)));
     let of_evaluations = evaluations.iter().map(|row| (row.seconds, Point::of_evaluation(row, 0.0)));
     let mut points: Vec<(f64, Point)> = of_steps.chain(of_evaluations).collect();
     // Stable: a step before the evaluations after it.
@@ -67,4 +67,39 @@ pub fn history(run_dir: &Path, begun: f64) -> Result<Vec<Point>, TrackerError> {
         point.time = time;
     }
     Ok(points.into_iter().map(|(_, point)| point).collect())
+}
+
+/// The seconds that a step took: of its stages, but for what a thread sampled of a later step beside them.
+fn seconds_of(row: &StepMetrics) -> f64 {
+    row.seconds.iter().filter(|(stage, _)| *stage != "sample_ahead").map(|(_, seconds)| seconds).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use toolrl_record::{StepDetail, StepLog};
+
+    use super::*;
+
+    #[test]
+    fn what_was_sampled_beside_a_step_took_none_of_its_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = StepLog::create(&dir.path().join("metrics.jsonl")).unwrap();
+        let seconds = [("sample", 1.0), ("sample_ahead", 50.0), ("update", 2.0)];
+        for step in 1..=2 {
+            log.append(&StepMetrics {
+                step,
+                detail: StepDetail::Sft(Default::default()),
+                loss: 0.0,
+                grad_norm: 0.0,
+                lr: 0.0,
+                tokens_trained: 0,
+                skipped_updates: 0,
+                weights: None,
+                seconds: seconds.map(|(stage, seconds)| (stage.to_owned(), seconds)).into(),
+            })
+            .unwrap();
+        }
+        let times: Vec<f64> = history(dir.path(), 100.0).unwrap().iter().map(|point| point.time).collect();
+        assert_eq!(times, [103.0, 106.0]);
+    }
 }
