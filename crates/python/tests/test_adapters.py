@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import pickle
 
 import pytest
@@ -14,8 +15,11 @@ HERMES = toolrl.write(MESSAGE, "hermes")
 
 
 def test_a_reply_of_any_kind_has_one_text():
-    texts = {replies.text_of(reply, "hermes") for reply in [HERMES, f" {HERMES}\n", MESSAGE, [MESSAGE], {"content": HERMES}]}
-    assert texts == {HERMES}
+    parts = [{"type": "text", "text": text} for text in (HERMES[:9], HERMES[9:])]
+    messages = [MESSAGE, [MESSAGE], MESSAGE | {"content": []}, {"content": HERMES}, {"content": parts}]
+    assert {replies.text_of(reply, "hermes") for reply in [HERMES, f" {HERMES}\n", *messages]} == {HERMES}
+    with pytest.raises(ValueError, match="image_url"):
+        replies.text_of({"content": [{"type": "image_url"}]}, "hermes")
     with pytest.raises(ValueError, match="3"):
         replies.text_of(3, "hermes")
 
@@ -106,6 +110,15 @@ def test_a_task_of_verifiers():
     task = Task(Data(idx=0, prompt="?", answer=HERMES))
     assert asyncio.run(task.calls(Trace())) == 4.0
     assert task.calls._vf_weight == 2.0
+
+    class Skips(toolrl.Rubric):
+        def total(self, *_, **__):
+            return math.nan
+
+    class Other(vf.Task[Data]):
+        calls = verifiers.reward(Skips())
+
+    assert asyncio.run(Other(Data(idx=0, prompt="?", answer=HERMES)).calls(Trace())) == 0.0
 
 
 def test_nemo_gyms_verify():

@@ -42,6 +42,10 @@ def test_what_is_wrong_is_named():
     for reward, part in [("starr", "starr"), ([{"id": "formt"}], "formt"), ([{"id": "format", "x": 1}], "x"), ([], "at least one")]:
         with pytest.raises(ValueError, match=part):
             toolrl.Rubric(reward)
+    for name in ["😀", "a\x7fb", "é\"\\\n"]:
+        with pytest.raises(ValueError) as raised:
+            toolrl.Rubric([{"id": name}])
+        assert f'unknown reward term "{name}"' in str(raised.value), "the name arrives as it is"
     with pytest.raises(ValueError, match="2 replies, 1 gold"):
         toolrl.Rubric().totals(["a", "b"], ["c"])
     with pytest.raises(ValueError, match="reply 1"):

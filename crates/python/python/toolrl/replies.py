@@ -11,7 +11,8 @@ from .dialects import write
 def text_of(reply: Any, dialect: str) -> str:
     """The text of a turn: a string as it is, white space around it cut off; a message of OpenAI's form, or the last of several.
 
-    A message with `tool_calls` or `reasoning_content` is written in the dialect: a server or a template has taken it apart.
+    A message with `tool_calls` or `reasoning_content` is written in the dialect: a server or a template has taken it apart. Its
+    content may be a text or parts of text.
     """
     if isinstance(reply, str):
         return reply.strip()
@@ -19,10 +20,19 @@ def text_of(reply: Any, dialect: str) -> str:
         return text_of(reply[-1], dialect)
     if not isinstance(reply, Mapping):
         raise ValueError(f"a reply is a text, a message or messages, not {reply!r}")
-    parts = {key: reply.get(key) for key in ("content", "reasoning_content", "tool_calls")}
+    parts = {"content": content_of(reply.get("content"))} | {key: reply.get(key) for key in ("reasoning_content", "tool_calls")}
     if parts["tool_calls"] or parts["reasoning_content"]:
         return write({key: part for key, part in parts.items() if part is not None}, dialect)
     return (parts["content"] or "").strip()
+
+
+def content_of(content: Any) -> str | None:
+    """The text of a message's content: a text, or the texts of its parts."""
+    if content is None or isinstance(content, str):
+        return content
+    if isinstance(content, Sequence) and all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
+        return "".join(part.get("text") or "" for part in content)
+    raise ValueError(f"a message's content is a text or parts of text, not {content!r}")
 
 
 def message_of(output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -129,13 +129,16 @@ def _score(total: float, skipped: bool, terms: list[_native.Term]) -> Score:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML writes it in one line: its strings, numbers and lists are JSON's."""
+    """A value as TOML writes it in one line: its strings, numbers and lists are JSON's.
+
+    But TOML has no halves of a character, as JSON may write one, and wants the character 127 escaped.
+    """
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(of)}" for key, of in value.items()) + "}"
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(of)}" for key, of in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
     if isinstance(value, float) and value != value:
         return "nan"
     if value in (float("inf"), float("-inf")):
         return str(value)
-    return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

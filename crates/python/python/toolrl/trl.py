@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from .replies import text_of
+from .replies import content_of, text_of
 from .rubric import Rubric
 
 
@@ -82,11 +82,11 @@ def as_rendered(tokenizer: Any) -> Any:
 
 
 def _after(opened: str, reply: Any) -> Any:
-    """A reply with what was opened of it: a text, or the last message of a conversation whose content is one."""
+    """A reply with what was opened of it: a text, or the last message of a conversation."""
     if isinstance(reply, str) or not opened:
         return opened + reply if opened else reply
     *before, last = reply
-    return [*before, {**last, "content": opened + (last.get("content") or "")}]
+    return [*before, {**last, "content": opened + (content_of(last.get("content")) or "")}]
 
 
 def _listed(tools: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,8 @@ def reward(
 ) -> Callable[..., Any]:
     """A task's reward: its last reply held against the gold one in the field `gold` of its data, a text or a message.
 
-    Tools are read from the data's field `tools`, where it has one.
+    Tools are read from the data's field `tools`, where it has one. A reply that is to teach nothing earns 0: verifiers has no
+    reward that it leaves out, and a mean with a NaN is none.
     """
     import verifiers.v1 as vf
 
@@ -28,7 +30,8 @@ def reward(
         said = trace.assistant_messages
         reply = text_of(_message(said[-1]), dialect) if said else ""
         expected = text_of(getattr(self.data, gold), dialect)
-        return rubric.total(reply, expected, dialect=dialect, tools=getattr(self.data, tools, None) or [])
+        total = rubric.total(reply, expected, dialect=dialect, tools=getattr(self.data, tools, None) or [])
+        return 0.0 if math.isnan(total) else total
 
     return vf.reward(calls, weight=weight)
 
