@@ -171,16 +171,23 @@ impl PlannedRun {
         Ok(Some(Summary::read(&path)?))
     }
 
-    /// Refuses what a run left where the policy that it began with was made anew since.
+    /// Refuses what a run left where another run of the plan has made the policy anew that it began with. Of a policy that is
+    /// not the plan's it warns alone: files may have come to it, as to a folder of the Hub's cache.
     pub(crate) fn check_start(&self) -> Result<(), StudyError> {
-        let (Some(_), Some(PolicySource::Dir(start))) = (self.after, &self.recipe.policy) else {
-            return Ok(());
-        };
+        let Some(PolicySource::Dir(start)) = &self.recipe.policy else { return Ok(()) };
         let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
-        if began_with(&self.dir, start).map_err(failed)? {
-            return Ok(());
+        match (self.after, began_with(&self.dir, start).map_err(failed)) {
+            (Some(_), Ok(false)) => {
+                Err(StudyError::OtherStart { dir: self.dir.clone(), start: start.clone() })
+            }
+            (Some(_), Err(error)) => Err(error),
+            (None, Ok(false)) => {
+                let (run, start) = (self.dir.display(), start.display());
+                tracing::warn!("{run} began with other files than are now in {start}");
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        Err(StudyError::OtherStart { dir: self.dir.clone(), start: start.clone() })
     }
 }
 

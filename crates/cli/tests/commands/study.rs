@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{Ran, TINY_GRPO, contents, file, toolrl};
+use crate::{Ran, TINY_GRPO, contents, copy_policy, file, toolrl};
 
 /// Fine-tuning, reinforcement after it, and the policy as it is: three runs a seed, for one is shared.
 fn study_file(dir: &Path) -> String {
@@ -107,6 +107,11 @@ fn a_run_from_another_policy_is_not_taken_for_one_of_the_plan() {
     let study = study_file(dir.path());
     let done = |study: &str| toolrl(dir.path(), &["study", study, "--seeds", "1"]);
     done(&study).ok();
+    let other = copy_policy(dir.path(), "other", &[]);
+    file(Path::new(&other), "notes.txt", "another");
+    let told = toolrl(dir.path(), &["study", &study, "--seeds", "1", "--policy", &other]);
+    assert!(told.stderr.contains("sft-stage1-seed1 began with other files"), "{}", told.stderr);
+    told.ok();
     let first = dir.path().join("studies/mine/runs/sft-stage1-seed1");
     std::fs::remove_dir_all(&first).unwrap();
     let again = done(&study);
