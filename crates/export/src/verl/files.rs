@@ -21,7 +21,7 @@ pub(crate) fn write(
     model: &Model,
     settings: &Settings,
 ) -> Result<(), ExportError> {
-    crate::write(dir, "run.sh", &RUN.replace("@MODEL@", &model.name))?;
+    crate::write(dir, "run.sh", &script(&model.name))?;
     crate::write(dir, "reward.py", &REWARD.replace("@DIALECT@", &prompted.recipe.dialect))?;
     crate::write(dir, "recipe.yaml", &text(prompted, settings))?;
     crate::write_reward(dir, &prompted.recipe)?;
