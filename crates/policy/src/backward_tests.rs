@@ -6,7 +6,7 @@ use burn::tensor::Device;
 use toolrl_kernels::{Heads, Packing};
 
 use super::*;
-use crate::{Derivatives, Generation, KvCache, ModelConfig, PassSettings};
+use crate::{Derivatives, Generation, KvCache, LoraConfig, ModelConfig, PassSettings};
 
 const VOCABULARY: u32 = 61;
 
