@@ -149,7 +149,7 @@ fn adapters_beside_merged_weights_are_saved_once_these_are() {
     let dir = tempfile::tempdir().unwrap();
     let (whole, further) = (dir.path().join("whole"), dir.path().join("further"));
     let nothing = |_: &Path| Ok::<_, std::io::Error>(());
-    let merged = Policy::load(save(dir.path()), Precision::F32, &Device::flex()).unwrap().merged();
+    let merged = Policy::load(&save(dir.path()), Precision::F32, &Device::flex()).unwrap().merged();
     let refused = merged.clone().with_lora(&config(), 3).unwrap().save(&further, nothing).unwrap_err();
     assert!(refused.to_string().contains("save the merged policy"), "{refused}");
     merged.save(&whole, nothing).unwrap();
