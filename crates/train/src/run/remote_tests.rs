@@ -283,11 +283,12 @@ fn a_step_is_sampled_ahead_by_the_weights_that_there_are() {
     assert_ne!(weights(&none)[1], weights(&one)[1], "the second step's replies are of earlier weights");
 }
 
-/// Where replies are sampled, a context may hold less than the policy's: an episode that fills it ends, and not the run.
+/// Where replies are sampled, a context may hold less than the policy's: an episode without room there ends, here before its
+/// first turn, and the run does not.
 #[test]
 fn an_episode_ends_with_the_context_of_those_who_sample() {
     let dir = tempfile::tempdir().unwrap();
-    for (context, turns) in [(None, 2), (Some(8), 1)] {
+    for (context, turns) in [(None, 2), (Some(8), 0)] {
         let run = dir.path().join(format!("{context:?}"));
         let of = StandIn { context, ..StandIn::default() };
         let set = ["environment.kind=echo", "train.steps=1", "sampling.max_new_tokens=4"];
