@@ -1,9 +1,12 @@
 //! The time that the cores computed.
 
-/// Seconds that the threads of this pool have computed so far; none where the system does not tell. Runs side by side have a pool
-/// each.
+/// Seconds that this thread and those of its pool have computed so far; none where the system does not tell. Runs side by side
+/// have a pool each.
 pub(super) fn seconds() -> Option<f64> {
-    rayon::broadcast(|_| of_this_thread()).into_iter().sum()
+    let of_pool: f64 = rayon::broadcast(|_| of_this_thread()).into_iter().sum::<Option<f64>>()?;
+    // A thread outside the pool computes beside it.
+    let own = if rayon::current_thread_index().is_none() { of_this_thread()? } else { 0.0 };
+    Some(of_pool + own)
 }
 
 /// Linux tells nanoseconds on a core, nanoseconds in wait for one, and turns.
@@ -23,13 +26,13 @@ mod tests {
         let Some(before) = of_this_thread() else { return };
         std::thread::sleep(std::time::Duration::from_millis(30));
         let waited = of_this_thread().unwrap() - before;
-        let clock = std::time::Instant::now();
+        let (whole, clock) = (seconds().unwrap(), std::time::Instant::now());
         let mut sum = 0_u64;
         while clock.elapsed().as_millis() < 30 {
             sum = std::hint::black_box(sum.wrapping_mul(3) + 1);
         }
         assert!(waited < 0.03, "{waited}");
         assert!(of_this_thread().unwrap() > before + waited);
-        assert!(seconds().is_some_and(|seconds| seconds >= 0.0));
+        assert!(seconds().unwrap() > whole + 0.01, "this thread is outside the pool, and counts");
     }
 }
