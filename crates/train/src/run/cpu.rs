@@ -26,13 +26,13 @@ mod tests {
         let Some(before) = of_this_thread() else { return };
         std::thread::sleep(std::time::Duration::from_millis(30));
         let waited = of_this_thread().unwrap() - before;
-        let (whole, clock) = (seconds().unwrap(), std::time::Instant::now());
+        // As long as it takes to have computed so much, however busy the machine is.
+        let (whole, begun) = (seconds().unwrap(), of_this_thread().unwrap());
         let mut sum = 0_u64;
-        while clock.elapsed().as_millis() < 30 {
+        while of_this_thread().unwrap() < begun + 0.02 {
             sum = std::hint::black_box(sum.wrapping_mul(3) + 1);
         }
         assert!(waited < 0.03, "{waited}");
-        assert!(of_this_thread().unwrap() > before + waited);
-        assert!(seconds().unwrap() > whole + 0.01, "this thread is outside the pool, and counts");
+        assert!(seconds().unwrap() >= whole + 0.02, "this thread is outside the pool, and counts");
     }
 }

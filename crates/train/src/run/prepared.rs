@@ -32,7 +32,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// What a job needs. A fresh policy is written to the run's directory, and nothing else.
+    /// What a job needs. A policy that is made first is written to the run's directory, and nothing else.
     pub(super) fn of(job: &Job<'_>) -> Result<Self, TrainError> {
         let mut recipe = job.recipe.resolved()?;
         recipe.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
