@@ -1,11 +1,12 @@
 //! The CPU's part of a GRPO step at SmolLM2-135M's sizes, with random weights: seconds of one group's prompt, of a
 //! decoding step, of forward and backward passes and of the head, beside what their products would take at the peak of
-//! multiply-adds. A program, not a timed test: `cargo bench --profile dev -p toolrl-cpu --bench step`.
+//! multiply-adds. A program, not a timed test: `cargo bench --profile dev -p toolrl-cpu --bench step`, with `-- --bf16` of
+//! numbers stored so.
 
 use std::hint::black_box;
 use std::time::Instant;
 
-use toolrl_cpu::element::Floats;
+use toolrl_cpu::element::{Numbers, narrow};
 use toolrl_cpu::head::{self, Head, RowGrads};
 use toolrl_cpu::layer::{self, Activations, Batch, Parameters, Run};
 use toolrl_cpu::team::{all_together, together};
@@ -26,17 +27,18 @@ const DECODED: usize = 16;
 const ROUNDS: usize = 5;
 
 fn main() {
+    let as_bf16 = std::env::args().any(|arg| arg == "--bf16");
     let part = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
     let wanted = |name: &str| part.as_deref().is_none_or(|part| name.contains(part));
     let threads = rayon::current_num_threads();
-    let peak = peak_rate() * threads as f64;
+    let peak = peak_rate(as_bf16) * threads as f64;
     println!("{threads} threads, peak {:.0} GFLOP/s", peak / 1e9);
-    let model = Model::new();
+    let model = Model::new(as_bf16);
     if wanted("prompt") {
         report("prompt, all layers", model.prompt_flop(), peak, || model.prompt());
     }
     if wanted("decode") {
-        let cache = Cache::new();
+        let cache = Cache::new(as_bf16);
         report("decode, one token", model.decode_flop(), peak, || model.decode(&cache));
         let q = numbers(DECODED * HEADS.query * HEADS.dim, 1.0);
         let attention = || together(|| cache.kv.iter().for_each(|kv| drop(model.attend(&q, kv, &cache))));
@@ -64,10 +66,11 @@ fn main() {
 }
 
 /// Multiply-adds of one thread, counted as two operations, a second.
-fn peak_rate() -> f64 {
+fn peak_rate(as_bf16: bool) -> f64 {
     let rate = |_| {
-        let began = Instant::now();
-        peak::multiply_adds(5_000_000) as f64 / began.elapsed().as_secs_f64()
+        let (began, turns) = (Instant::now(), 5_000_000);
+        let of_pairs = as_bf16.then(|| peak::multiply_adds_of_bf16(turns)).flatten();
+        of_pairs.unwrap_or_else(|| peak::multiply_adds(turns)) as f64 / began.elapsed().as_secs_f64()
     };
     (0..5).map(rate).fold(0.0, f64::max)
 }
@@ -102,21 +105,26 @@ fn numbers(n: usize, size: f32) -> Vec<f32> {
     (0..n).map(|_| next()).collect()
 }
 
+fn stored(values: Vec<f32>, as_bf16: bool) -> Numbers {
+    if as_bf16 { narrow(&values).into() } else { values.into() }
+}
+
 struct Model {
-    layers: Vec<Parameters<Vec<f32>>>,
-    head: Vec<f32>,
+    layers: Vec<Parameters<Numbers>>,
+    head: Numbers,
     x: Vec<f32>,
+    as_bf16: bool,
 }
 
 /// Cached keys and values of every layer.
 struct Cache {
-    kv: Vec<[Vec<f32>; 2]>,
+    kv: Vec<[Numbers; 2]>,
     spans: Vec<CacheSpans>,
 }
 
 impl Cache {
     /// Prompts that four replies share each, and half of each reply.
-    fn new() -> Self {
+    fn new(as_bf16: bool) -> Self {
         let room = REPLY / 2;
         let prompts = DECODED / REPLIES;
         let spans = (0..DECODED).map(|i| CacheSpans {
@@ -124,23 +132,23 @@ impl Cache {
             own: (prompts * PROMPT + i * room, room),
         });
         let rows = prompts * PROMPT + DECODED * room;
-        let numbers = || numbers(rows * HEADS.kv * HEADS.dim, 0.5);
+        let numbers = || stored(numbers(rows * HEADS.kv * HEADS.dim, 0.5), as_bf16);
         Self { kv: (0..LAYERS).map(|_| [numbers(), numbers()]).collect(), spans: spans.collect() }
     }
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(as_bf16: bool) -> Self {
         let (wide, narrow) = (HEADS.query * HEADS.dim, HEADS.kv * HEADS.dim);
-        let matrix = |outputs: usize, inputs: usize| numbers(outputs * inputs, 0.05);
+        let matrix = |outputs: usize, inputs: usize| stored(numbers(outputs * inputs, 0.05), as_bf16);
         let layer = |_| Parameters {
-            attention_norm: vec![1.0; HIDDEN],
+            attention_norm: stored(vec![1.0; HIDDEN], as_bf16),
             q: matrix(wide, HIDDEN),
             k: matrix(narrow, HIDDEN),
             v: matrix(narrow, HIDDEN),
             biases: None,
             o: matrix(HIDDEN, wide),
-            mlp_norm: vec![1.0; HIDDEN],
+            mlp_norm: stored(vec![1.0; HIDDEN], as_bf16),
             gate: matrix(INNER, HIDDEN),
             up: matrix(INNER, HIDDEN),
             down: matrix(HIDDEN, INNER),
@@ -150,6 +158,7 @@ impl Model {
             layers: (0..LAYERS).map(layer).collect(),
             head,
             x: numbers((PROMPT + REPLIES * REPLY) * HIDDEN, 1.0),
+            as_bf16,
         }
     }
 
@@ -181,13 +190,13 @@ impl Model {
     fn prompt(&self) -> Vec<Activations> {
         let packing = Packing::single(PROMPT);
         let table = Self::table(&packing.positions());
-        let mut x = self.x[..PROMPT * HIDDEN].to_vec();
+        let mut x = stored(self.x[..PROMPT * HIDDEN].to_vec(), self.as_bf16);
         all_together(|| {
-            let layer = |(i, of): (usize, &Parameters<Vec<f32>>)| {
+            let layer = |(i, of): (usize, &Parameters<Numbers>)| {
                 let batch = Self::batch(i, &packing, &table, &[PROMPT as u32 - 1]);
                 let (kept, y) = layer::forward(
                     std::mem::take(&mut x),
-                    &of.map(Vec::as_slice),
+                    &of.map(Numbers::floats),
                     batch,
                     (Vec::new(), &table),
                 );
@@ -202,13 +211,17 @@ impl Model {
         let (packing, rows) = Self::packing();
         let positions = packing.positions();
         let (table, new) = (Self::table(&positions), Self::table(&positions[PROMPT..]));
-        let mut x = self.x[PROMPT * HIDDEN..].to_vec();
+        let mut x = stored(self.x[PROMPT * HIDDEN..].to_vec(), self.as_bf16);
         all_together(|| {
-            let layer = |((i, of), activations): ((usize, &Parameters<Vec<f32>>), Activations)| {
+            let layer = |((i, of), activations): ((usize, &Parameters<Numbers>), Activations)| {
                 let run = Run { rows: 0..PROMPT, activations };
                 let batch = Self::batch(i, &packing, &table, &rows);
-                let (kept, y) =
-                    layer::forward(std::mem::take(&mut x), &of.map(Vec::as_slice), batch, (vec![run], &new));
+                let (kept, y) = layer::forward(
+                    std::mem::take(&mut x),
+                    &of.map(Numbers::floats),
+                    batch,
+                    (vec![run], &new),
+                );
                 x = y;
                 kept
             };
@@ -226,7 +239,7 @@ impl Model {
                 grad = layer::backward(
                     kept,
                     std::mem::take(&mut grad),
-                    &of.map(Vec::as_slice),
+                    &of.map(Numbers::floats),
                     &mut sums[i],
                     batch,
                 );
@@ -237,10 +250,10 @@ impl Model {
     fn head(&self) -> (Vec<f32>, Vec<f32>) {
         let (_, rows) = Self::packing();
         let targets: Vec<u32> = rows.iter().map(|row| row * 41 % VOCABULARY as u32).collect();
-        let x = &self.x[..targets.len() * HIDDEN];
+        let x = stored(self.x[..targets.len() * HIDDEN].to_vec(), self.as_bf16);
         let head = Head {
-            x: Floats::F32(x),
-            weight: Floats::F32(&self.head),
+            x: x.floats(),
+            weight: self.head.floats(),
             targets: &targets,
             width: HIDDEN,
             inverse_temperature: 1.0,
@@ -255,27 +268,28 @@ impl Model {
     }
 
     fn decode(&self, cache: &Cache) -> Vec<f32> {
-        let project =
-            |x: &[f32], weight: &[f32], width| skinny::project(Floats::F32(x), Floats::F32(weight), width);
-        let mut x = self.x[..DECODED * HIDDEN].to_vec();
+        let mut x = stored(self.x[..DECODED * HIDDEN].to_vec(), self.as_bf16);
+        let project = |x: &Numbers, weight: &Numbers, width| {
+            stored(skinny::project(x.floats(), weight.floats(), width), self.as_bf16)
+        };
         together(|| {
             for (of, kv) in self.layers.iter().zip(&cache.kv) {
-                let normed = norm::rms_norm(&x, &of.attention_norm, 1e-5);
+                let normed = norm::rms_norm(x.floats(), of.attention_norm.floats(), 1e-5);
                 let [q, _, _] = [&of.q, &of.k, &of.v].map(|weight| project(&normed, weight, HIDDEN));
-                let attended = self.attend(&q, kv, cache);
-                let y = project(&attended, &of.o, HEADS.query * HEADS.dim);
-                x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
-                let normed = norm::rms_norm(&x, &of.mlp_norm, 1e-5);
+                let attended = stored(self.attend(&q.wide(), kv, cache), self.as_bf16);
+                let mut middle = project(&attended, &of.o, HEADS.query * HEADS.dim);
+                middle.add(x.floats());
+                let normed = norm::rms_norm(middle.floats(), of.mlp_norm.floats(), 1e-5);
                 let [gate, up] = [&of.gate, &of.up].map(|weight| project(&normed, weight, HIDDEN));
-                let y = project(&swiglu::swiglu(&gate, &up), &of.down, INNER);
-                x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+                x = project(&swiglu::swiglu(gate.floats(), up.floats()), &of.down, INNER);
+                x.add(middle.floats());
             }
-            project(&x, &self.head, HIDDEN)
+            skinny::project(x.floats(), self.head.floats(), HIDDEN)
         })
     }
 
-    fn attend(&self, q: &[f32], kv: &[Vec<f32>; 2], cache: &Cache) -> Vec<f32> {
-        decode::decode_attention(q, kv.each_ref().map(|rows| Floats::F32(rows)), &cache.spans, HEADS)
+    fn attend(&self, q: &[f32], kv: &[Numbers; 2], cache: &Cache) -> Vec<f32> {
+        decode::decode_attention(q, kv.each_ref().map(Numbers::floats), &cache.spans, HEADS)
     }
 
     /// Operations of the layers' products for a row, twice the number of weights.

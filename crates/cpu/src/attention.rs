@@ -1,8 +1,13 @@
 //! Causal attention over a packed batch with shared prefixes: scores exist for one block of queries at a time, of
 //! the heads that share a key-value head, so that their keys and values are packed once for all of them.
+//!
+//! Where keys are stored in bf16, so are the other operands of products, but for the probabilities that weigh values.
 
 use std::cell::Cell;
 
+use half::bf16;
+
+use super::element::{Element, Floats, operand};
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp_sum, max, vectorized};
 use super::team::for_each;
@@ -15,11 +20,11 @@ const ROWS: usize = 192;
 #[derive(Clone, Copy)]
 pub struct Qkv<'a> {
     /// `[tokens, query heads * dim]`.
-    pub q: &'a [f32],
+    pub q: Floats<'a>,
     /// `[tokens, kv heads * dim]`.
-    pub k: &'a [f32],
+    pub k: Floats<'a>,
     /// As `k`.
-    pub v: &'a [f32],
+    pub v: Floats<'a>,
     /// The shape of both.
     pub heads: Heads,
 }
@@ -33,10 +38,11 @@ impl<'a> Qkv<'a> {
     }
 
     /// Copies a block's rows of those heads from a matrix shaped as `q`: `[rows * group, dim]`, token by token.
-    pub(crate) fn stack(&self, of: &[f32], block: Block, kv_head: usize, out: &mut Vec<f32>) {
-        out.clear();
-        for row in 0..block.rows {
-            out.extend_from_slice(&of[self.columns(block.start() + row, kv_head)]);
+    pub(crate) fn stack(&self, of: Floats, block: Block, kv_head: usize, out: &mut Vec<f32>) {
+        let width = self.heads.group() * self.heads.dim;
+        out.resize(block.rows * width, 0.0);
+        for (row, out) in out.chunks_exact_mut(width).enumerate() {
+            of.of(self.columns(block.start() + row, kv_head)).copy_to(out);
         }
     }
 
@@ -54,12 +60,12 @@ impl<'a> Qkv<'a> {
     }
 
     /// `rows` rows of a key-value head of a matrix shaped as `k`.
-    pub(crate) fn kv(&self, of: &'a [f32], start: usize, rows: usize, kv_head: usize) -> Mat<'a> {
+    pub(crate) fn kv(&self, of: Floats<'a>, start: usize, rows: usize, kv_head: usize) -> Mat<'a> {
         let stride = self.heads.kv * self.heads.dim;
         if rows == 0 {
             return Mat::new(&[], 0, self.heads.dim, stride);
         }
-        Mat::new(&of[start * stride + kv_head * self.heads.dim..], rows, self.heads.dim, stride)
+        Mat::stored(of.from(start * stride + kv_head * self.heads.dim), rows, self.heads.dim, stride)
     }
 }
 
@@ -109,7 +115,7 @@ impl Block {
 
     /// `scores = left * [prefix; own]^T`, row-major with [`Block::keys`] columns, where `right` is
     /// shaped as the keys.
-    pub fn against_keys(&self, x: &Qkv, left: Mat, right: &[f32], kv_head: usize, scores: &mut [f32]) {
+    pub fn against_keys(&self, x: &Qkv, left: Mat, right: Floats, kv_head: usize, scores: &mut [f32]) {
         let (prefix_start, prefix) = self.segment.prefix;
         let before = Qkv { k: right, ..*x }.kv(right, prefix_start, prefix, kv_head);
         let own = Qkv { k: right, ..*x }.kv(right, self.segment.start, self.own(), kv_head);
@@ -120,18 +126,18 @@ impl Block {
 
 /// A pointer that tasks share which write disjoint parts.
 #[derive(Clone, Copy)]
-pub struct Shared(pub *mut f32);
+pub struct Shared<E = f32>(pub *mut E);
 // SAFETY: every user writes elements that no other task touches.
-unsafe impl Send for Shared {}
+unsafe impl<E: Element> Send for Shared<E> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<E: Element> Sync for Shared<E> {}
 
-impl Shared {
+impl<E> Shared<E> {
     /// The pointer `offset` elements on.
     ///
     /// # Safety
     /// As the pointer method `add`.
-    pub unsafe fn at(&self, offset: usize) -> *mut f32 {
+    pub unsafe fn at(&self, offset: usize) -> *mut E {
         // SAFETY: the caller keeps the offset in bounds.
         unsafe { self.0.add(offset) }
     }
@@ -141,6 +147,7 @@ impl Shared {
 #[derive(Default)]
 struct Scratch {
     q: Vec<f32>,
+    near_q: Vec<bf16>,
     scores: Vec<f32>,
     out: Vec<f32>,
 }
@@ -166,12 +173,13 @@ pub fn attention_of(x: Qkv, packing: &Packing, wanted: impl Fn(&Segment) -> bool
     blocks.retain(|block| wanted(&block.segment));
     for_each(blocks.len() * heads.kv, |task| {
         let mut scratch = SCRATCH.take().unwrap_or_default();
-        let Scratch { q, scores, out } = &mut scratch;
+        let Scratch { q, near_q, scores, out } = &mut scratch;
         let (block, kv_head) = (blocks[task / heads.kv], task % heads.kv);
         let rows = block.rows * group;
         x.stack(x.q, block, kv_head, q);
         scores.resize(rows * block.keys(), 0.0);
-        block.against_keys(&x, Mat::new(q, rows, heads.dim, heads.dim), x.k, kv_head, scores);
+        let q = Mat::stored(operand(q, x.k, near_q), rows, heads.dim, heads.dim);
+        block.against_keys(&x, q, x.k, kv_head, scores);
         for (row, scores) in scores.chunks_exact_mut(block.keys()).enumerate() {
             let (token, head) = (row / group, kv_head * group + row % group);
             let sum = softmax(scores, block.visible(token), heads.scale());

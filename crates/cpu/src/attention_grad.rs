@@ -1,6 +1,9 @@
 //! Backward pass of [`super::attention`]: scores are computed again block by block.
 
+use half::bf16;
+
 use super::attention::{Block, Qkv, Shared};
+use super::element::{Floats, operand};
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp, sum2, vectorized};
 use super::team::parts;
@@ -10,7 +13,7 @@ use toolrl_layout::{Heads, Packing};
 #[derive(Clone, Copy)]
 pub struct Saved<'a> {
     /// Attention's output, shaped as `q`.
-    pub out: &'a [f32],
+    pub out: Floats<'a>,
     /// Logarithm of each query's sum of exponentials, `[tokens, query heads]`.
     pub log_sum: &'a [f32],
     /// Gradient of the output.
@@ -69,64 +72,83 @@ struct Task<'a> {
     /// `[tokens, dim]`.
     dk: &'a mut [f32],
     dv: &'a mut [f32],
-    /// Of one block, `[rows * group, dim]`.
+    scratch: Scratch,
+}
+
+/// What a block writes to.
+#[derive(Default)]
+struct Scratch {
+    /// `[rows * group, dim]`.
     q: Vec<f32>,
     grad: Vec<f32>,
+    out: Vec<f32>,
     dq: Vec<f32>,
     /// `[rows * group, keys]`.
     p: Vec<f32>,
     ds: Vec<f32>,
+    /// `q`, `grad`, `p` and `ds`, where products take them so.
+    rounded: [Vec<bf16>; 4],
 }
 
 impl<'a> Task<'a> {
     fn new(x: Qkv<'a>, saved: Saved<'a>, kv_head: usize, [dk, dv]: [&'a mut [f32]; 2]) -> Self {
-        let [q, grad, dq, p, ds] = [const { Vec::new() }; 5];
-        Self { x, saved, kv_head, dk, dv, q, grad, dq, p, ds }
+        Self { x, saved, kv_head, dk, dv, scratch: Scratch::default() }
     }
 
     /// Adds one block of queries.
     ///
     /// # Safety
     /// No other task may touch the block's rows of these heads' columns of `dq`.
-    unsafe fn block(&mut self, block: Block, dq: Shared) {
+    unsafe fn block(&mut self, block: Block, dq_of_all: Shared) {
         let (x, kv_head, keys, dim) = (self.x, self.kv_head, block.keys(), self.x.heads.dim);
         let rows = block.rows * x.heads.group();
-        x.stack(x.q, block, kv_head, &mut self.q);
-        x.stack(self.saved.grad, block, kv_head, &mut self.grad);
-        self.dq.resize(rows * dim, 0.0);
-        self.p.resize(rows * keys, 0.0);
-        self.ds.resize(rows * keys, 0.0);
-        let (q, grad) = (Mat::new(&self.q, rows, dim, dim), Mat::new(&self.grad, rows, dim, dim));
-        block.against_keys(&x, q, x.k, kv_head, &mut self.p);
-        block.against_keys(&x, grad, x.v, kv_head, &mut self.ds);
-        scores_grad(x.heads, self.saved, kv_head, block, &mut self.p, &mut self.ds);
+        let Scratch { q, grad, out, dq, p, ds, rounded: [near_q, near_grad, near_p, near_ds] } =
+            &mut self.scratch;
+        x.stack(x.q, block, kv_head, q);
+        x.stack(Floats::F32(self.saved.grad), block, kv_head, grad);
+        x.stack(self.saved.out, block, kv_head, out);
+        dq.resize(rows * dim, 0.0);
+        p.resize(rows * keys, 0.0);
+        ds.resize(rows * keys, 0.0);
+        let [q, by_out] = [(&*q, near_q), (&*grad, near_grad)]
+            .map(|(of, rounded)| Mat::stored(operand(of, x.k, rounded), rows, dim, dim));
+        block.against_keys(&x, q, x.k, kv_head, p);
+        block.against_keys(&x, by_out, x.v, kv_head, ds);
+        let log_sums = &self.saved.log_sum[block.start() * x.heads.query + kv_head * x.heads.group()..];
+        scores_grad(x.heads, block, log_sums, [out, grad], [p, ds]);
 
+        let [p, ds] = [(&*p, near_p), (&*ds, near_ds)].map(|(of, rounded)| operand(of, x.k, rounded));
         let (prefix_start, prefix) = block.segment.prefix;
         for (from, n, start) in [(prefix, block.own(), block.segment.start), (0, prefix, prefix_start)] {
             if n == 0 {
                 continue;
             }
-            let p = Mat::new(&self.p[from..], rows, n, keys);
-            let ds = Mat::new(&self.ds[from..], rows, n, keys);
-            gemm(&mut self.dv[start * dim..], dim, Write::Add, p.t(), grad, Threads::One);
+            let [p, ds] = [p, ds].map(|of| Mat::stored(of.from(from), rows, n, keys));
+            gemm(&mut self.dv[start * dim..], dim, Write::Add, p.t(), by_out, Threads::One);
             gemm(&mut self.dk[start * dim..], dim, Write::Add, ds.t(), q, Threads::One);
             // The block's own keys, which there always are, come first.
             let write = if from == 0 && prefix > 0 { Write::Add } else { Write::Set };
-            gemm(&mut self.dq, dim, write, ds, x.kv(x.k, start, n, kv_head), Threads::One);
+            gemm(dq, dim, write, ds, x.kv(x.k, start, n, kv_head), Threads::One);
         }
         // SAFETY: as the caller promises.
-        unsafe { x.unstack(&self.dq, block, kv_head, dq) };
+        unsafe { x.unstack(dq, block, kv_head, dq_of_all) };
     }
 }
 
 /// Turns raw scores into probabilities (`p`), and `ds` from gradients by probability into gradients by raw score.
-fn scores_grad(heads: Heads, saved: Saved, kv_head: usize, block: Block, p: &mut [f32], ds: &mut [f32]) {
+/// `log_sums` begin with that of the block's first query and head.
+fn scores_grad(
+    heads: Heads,
+    block: Block,
+    log_sums: &[f32],
+    [out, grad]: [&[f32]; 2],
+    [p, ds]: [&mut [f32]; 2],
+) {
     let (group, keys, scale) = (heads.group(), block.keys(), heads.scale());
-    for (row, (p, ds)) in p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys)).enumerate() {
-        let (token, head) = (block.start() + row / group, kv_head * group + row % group);
-        let at = (token * heads.query + head) * heads.dim;
-        let (out, grad) = (&saved.out[at..at + heads.dim], &saved.grad[at..at + heads.dim]);
-        let log_sum = saved.log_sum[token * heads.query + head];
+    let scores = p.chunks_exact_mut(keys).zip(ds.chunks_exact_mut(keys));
+    let rows = out.chunks_exact(heads.dim).zip(grad.chunks_exact(heads.dim));
+    for (row, ((p, ds), (out, grad))) in scores.zip(rows).enumerate() {
+        let log_sum = log_sums[row / group * heads.query + row % group];
         let visible = block.visible(row / group);
         vectorized(
             #[inline(always)]

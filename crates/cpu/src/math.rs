@@ -83,17 +83,17 @@ fn fold(acc: [f32; LANES]) -> f32 {
 
 /// Sum of `f(a[i], b[i])`.
 #[inline(always)]
-pub fn sum2(a: &[f32], b: &[f32], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn sum2<E: Element>(a: &[E], b: &[E], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();
     for (x, y) in a_chunks.iter().zip(b_chunks) {
         for i in 0..LANES {
-            acc[i] += f(x[i], y[i]);
+            acc[i] += f(x[i].widen(), y[i].widen());
         }
     }
-    for (i, (&x, &y)) in a_rest.iter().zip(b_rest).enumerate() {
-        acc[i] += f(x, y);
+    for (i, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
+        acc[i] += f(x.widen(), y.widen());
     }
     fold(acc)
 }

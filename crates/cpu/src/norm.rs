@@ -1,5 +1,6 @@
 //! RMSNorm, forward and backward, row by row.
 
+use super::element::{Element, Floats, Numbers};
 use super::math::{sum2, vectorized};
 use super::team::parts;
 
@@ -7,7 +8,14 @@ use super::team::parts;
 const ROWS: usize = 64;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight` for every row of width `weight.len()`.
-pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
+pub fn rms_norm(x: Floats, weight: Floats, eps: f32) -> Numbers {
+    match x {
+        Floats::F32(x) => normed(x, &weight.wide(), eps).into(),
+        Floats::Bf16(x) => normed(x, &weight.wide(), eps).into(),
+    }
+}
+
+fn normed<E: Element>(x: &[E], weight: &[f32], eps: f32) -> Vec<E> {
     let width = weight.len();
     let [out] = parts([(x.len(), width * ROWS)], |i, [out]| {
         let x = &x[i * width * ROWS..];
@@ -16,8 +24,8 @@ pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32) -> Vec<f32> {
             || {
                 for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
                     let r = inverse_rms(x, eps);
-                    for ((out, &x), &weight) in out.iter_mut().zip(x).zip(weight) {
-                        *out = x * r * weight;
+                    for ((out, x), &weight) in out.iter_mut().zip(x).zip(weight) {
+                        *out = E::round(x.widen() * r * weight);
                     }
                 }
             },
@@ -67,6 +75,6 @@ fn grad_rows(dx: &mut [f32], dw: &mut [f32], x: &[f32], weight: &[f32], grad: &[
 }
 
 #[inline(always)]
-fn inverse_rms(x: &[f32], eps: f32) -> f32 {
+fn inverse_rms<E: Element>(x: &[E], eps: f32) -> f32 {
     1.0 / (sum2(x, x, |a, b| a * b) / x.len() as f32 + eps).sqrt()
 }

@@ -1,12 +1,13 @@
 //! Tensors of the CPU as plain numbers.
 
-use std::ops::Deref;
-
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
+use toolrl_cpu::element::Floats;
 
-/// The numbers of a tensor of f32 on the CPU, row-major, where they lie.
+use crate::flex::stored;
+
+/// The numbers of a tensor of f32 or bf16 on the CPU, row-major, where they lie.
 #[derive(Clone, Debug)]
 pub struct HostTensor(FlexTensor);
 
@@ -14,18 +15,17 @@ impl HostTensor {
     /// `None` of one that is stored otherwise, lies elsewhere, or has gradients.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Option<Self> {
         match tensor.into_dispatch().kind {
-            DispatchTensorKind::Flex(BackendTensor::Float(tensor)) if tensor.dtype() == DType::F32 => {
+            DispatchTensorKind::Flex(BackendTensor::Float(tensor))
+                if matches!(tensor.dtype(), DType::F32 | DType::BF16) =>
+            {
                 Some(Self(tensor.to_contiguous()))
             }
             _ => None,
         }
     }
-}
 
-impl Deref for HostTensor {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        self.0.storage()
+    /// As they are stored.
+    pub fn floats(&self) -> Floats<'_> {
+        stored(&self.0)
     }
 }

@@ -2,11 +2,13 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
+use toolrl_cpu::element::Numbers;
 use toolrl_kernels::{all_together, is_cpu};
 
 use crate::decoder::Decoder;
 use crate::layer::times;
 use crate::policy::{Policy, floats};
+use crate::precision::{numbers, tensor};
 use crate::trained::TrainedPath;
 use crate::whole::WholeLayers;
 use crate::window::Angles;
@@ -75,17 +77,17 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
             new.map(|row| (tokens[row], positions[row])).unzip();
         let new_angles = self.decoder.angles(&new_positions);
         let x = match new_tokens.is_empty() {
-            true => Vec::new(),
-            false => floats(self.decoder.embed(new_tokens.into())),
+            true => Numbers::default(),
+            false => numbers(self.decoder.embed(new_tokens.into())),
         };
         let (kept, last) = layers.forward(x, batch, (known, &new_angles.full), activations);
         let width = last.len() / self.pass.rows.len().max(1);
         let device = self.policy.decoder().head().device();
-        let tensor = |values: Vec<f32>| {
+        let matrix = |values: Numbers| {
             let rows = values.len() / width.max(1);
-            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &device)
+            tensor(values, [rows, width], &device)
         };
-        let x = leaf(tensor(last));
+        let x = leaf(matrix(last));
         self.decoder = self.decoder.train();
         let mut grads = self.surrogate(self.decoder.normed(x.clone()), loss)?.backward();
         let by_x = x.grad_remove(&mut grads).map(floats);
@@ -99,7 +101,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
         sum.add(self.gradients_of(&self.decoder.model.embed_tokens, &mut grads));
         after.add(self.after_layers(&mut grads));
         let (of_layers, by_x) = layers.backward(kept, by_x, of_layers, batch);
-        self.add_embeddings(sum, Some(tensor(by_x)));
+        self.add_embeddings(sum, Some(matrix(by_x.into())));
         sum.extend(ParameterGradients::of_values(of_layers));
         sum.extend(after);
         Ok(())

@@ -46,10 +46,9 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Whether the update takes what sampling computed: that of weights in f32, of which nothing is computed again.
+    /// Whether the update takes what sampling computed: that of all weights, of which nothing is computed again.
     fn keeps_prompts(&self) -> bool {
-        let plain = self.precision == Precision::F32 && self.adapters.is_none();
-        plain && self.activations == Activations::Keep
+        self.adapters.is_none() && self.activations == Activations::Keep
     }
 }
 
@@ -126,10 +125,10 @@ impl ModelConfig {
 
     /// Bytes of a prompt's token that sampling has computed and keeps: a row of each of the activations of
     /// [`toolrl_cpu::layer`].
-    pub(crate) fn kept_of_a_token(&self) -> u64 {
+    pub(crate) fn kept_of_a_token(&self, precision: Precision) -> u64 {
         let (query, kv) = (self.heads.query * self.heads.dim, self.heads.kv * self.heads.dim);
-        let rows = 2 * (self.hidden_size + query + kv + self.intermediate_size) + self.heads.query;
-        F32 * (self.layers * rows) as u64
+        let stored = 2 * (self.hidden_size + query + kv + self.intermediate_size);
+        (self.layers * (precision.bytes() * stored + 4 * self.heads.query)) as u64
     }
 
     /// Numbers a token that a layer's backward pass needs: the inputs of both norms and their outputs,
@@ -199,7 +198,8 @@ mod tests {
         let memory = config.memory(&workload);
         assert_eq!(memory.weights, 4 * 134_515_008);
         assert_eq!(memory.activations, 4 * 1024 * 30 * (4 * 576 + 2 * 576 + 2 * 192 + 9 + 3 * 1536));
-        assert_eq!(config.kept_of_a_token(), 30 * 4 * 5769);
+        assert_eq!(config.kept_of_a_token(Precision::F32), 30 * 4 * 5769);
+        assert_eq!(config.kept_of_a_token(Precision::Bf16), 30 * (2 * 5760 + 4 * 9));
         assert_eq!(memory.kept_prompts, 1 << 31);
         assert_eq!(memory.cache, 4 * 16 * 800 * 30 * 2 * 192);
         let recomputed = config.memory(&Workload { activations: Activations::Recompute, ..workload.clone() });

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 
 use crate::init::{Fresh, Noise, Nothing, build};
 use crate::masters::Masters;
-use crate::precision::StoredType;
+use crate::precision::{self, StoredType, numbers};
 use crate::prompts::KeptPrompts;
 use crate::trained::TrainedPath;
 use crate::{
@@ -302,8 +302,7 @@ impl Policy {
 
 /// A tensor's values.
 pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    // The decoder holds f32 or bf16, so the conversion moves or widens, and cannot fail.
-    tensor.into_data().try_into_vec_as::<f32>().unwrap_or_default()
+    numbers(tensor).wide()
 }
 
 struct Read {
@@ -378,18 +377,17 @@ impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
         self.index += 1;
         param.map(|tensor| {
             let (shape, device, precision) = (tensor.dims(), tensor.device(), Precision::of(&tensor));
-            let values = match &mut self.masters {
+            match &mut self.masters {
                 Some(masters) => {
                     (self.change)(index, &mut masters[index]);
-                    masters[index].clone()
+                    precision::tensor(precision.round(&masters[index]), shape, &device)
                 }
                 None => {
                     let mut values = floats(tensor);
                     (self.change)(index, &mut values);
-                    values
+                    precision.tensor(values, shape, &device)
                 }
-            };
-            precision.tensor(values, shape, &device)
+            }
         })
     }
 }

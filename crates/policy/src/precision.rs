@@ -4,6 +4,7 @@ use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use half::bf16;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
+use toolrl_cpu::element::{Numbers, narrow};
 
 /// The type that weights, activations and the key-value cache are stored in. Sums, log-probabilities, gradients of
 /// weights and the optimiser's state are f32 in both.
@@ -38,10 +39,15 @@ impl Precision {
     pub(crate) fn data(self, values: Vec<f32>, shape: impl Into<Shape>) -> TensorData {
         match self {
             Self::F32 => TensorData::new(values, shape.into()),
-            Self::Bf16 => {
-                let rounded: Vec<bf16> = values.into_iter().map(bf16::from_f32).collect();
-                TensorData::new(rounded, shape.into())
-            }
+            Self::Bf16 => TensorData::new(narrow(&values), shape.into()),
+        }
+    }
+
+    /// The nearest numbers that are stored so.
+    pub(crate) fn round(self, values: &[f32]) -> Numbers {
+        match self {
+            Self::F32 => values.to_vec().into(),
+            Self::Bf16 => narrow(values).into(),
         }
     }
 
@@ -59,6 +65,24 @@ impl Precision {
     pub(crate) fn of<const D: usize>(tensor: &Tensor<D>) -> Self {
         if tensor.dtype() == DType::BF16 { Self::Bf16 } else { Self::F32 }
     }
+}
+
+/// A tensor's numbers, as they are stored.
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers {
+    // The decoder holds f32 or bf16, so the numbers are moved, and that cannot fail.
+    match Precision::of(&tensor) {
+        Precision::F32 => tensor.into_data().try_into_vec_as::<f32>().unwrap_or_default().into(),
+        Precision::Bf16 => tensor.into_data().try_into_vec_as::<bf16>().unwrap_or_default().into(),
+    }
+}
+
+/// A tensor of numbers as they are stored.
+pub(crate) fn tensor<const D: usize>(numbers: Numbers, shape: [usize; D], device: &Device) -> Tensor<D> {
+    let (data, dtype) = match numbers {
+        Numbers::F32(values) => (TensorData::new(values, shape), DType::F32),
+        Numbers::Bf16(values) => (TensorData::new(values, shape), DType::BF16),
+    };
+    Tensor::from_data(data, (device, dtype))
 }
 
 /// The type of the numbers in a weight file.

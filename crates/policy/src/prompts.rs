@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::Tensor;
+use toolrl_cpu::element::Numbers;
 use toolrl_cpu::layer;
 use toolrl_cpu::skinny::MAX_ROWS;
 use toolrl_kernels::{Ids, Mirrored, Packing, all_together};
 
-use crate::policy::floats;
+use crate::precision::{numbers, tensor};
 use crate::whole::WholeLayers;
 use crate::{KvCache, Policy};
 
@@ -26,7 +27,7 @@ struct Store {
 impl Store {
     /// For how many tokens of a prompt there is room.
     fn tokens(&self, policy: &Policy) -> usize {
-        (self.room / policy.config().kept_of_a_token().max(1)) as usize
+        (self.room / policy.kept_of_a_token().max(1)) as usize
     }
 }
 
@@ -70,7 +71,12 @@ impl Policy {
         }
         let mut store = self.kept.store();
         let tokens: usize = store.prompts.iter().map(|prompt| prompt.tokens.len()).sum();
-        store.room = bytes.saturating_sub(tokens as u64 * self.config().kept_of_a_token());
+        store.room = bytes.saturating_sub(tokens as u64 * self.kept_of_a_token());
+    }
+
+    /// Bytes of a prompt's token that is kept.
+    pub(crate) fn kept_of_a_token(&self) -> u64 {
+        self.config().kept_of_a_token(self.precision())
     }
 
     /// Forgets them, and keeps no more.
@@ -110,25 +116,25 @@ impl Policy {
     ) -> Tensor<2> {
         let (decoder, last) = (self.decoder(), [tokens.len() as u32 - 1]);
         let device = decoder.head().device();
-        let tensor = |values: Vec<f32>, rows: usize| {
+        let matrix = |values: Numbers, rows: usize| {
             let width = values.len() / rows;
-            Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &device)
+            tensor(values, [rows, width], &device)
         };
         let at: Ids = at.into_iter().map(|row| row as u32).collect::<Vec<_>>().into();
         let angles = decoder.angles(&packing.positions());
         let batch = layers.batch(packing, &angles.full, &last);
-        let mut x = floats(decoder.embed(tokens.clone()));
+        let mut x = numbers(decoder.embed(tokens.clone()));
         let mut kept = Vec::with_capacity(layers.len());
         for i in 0..layers.len() {
             let (all, y) = layers.layer(i, x, batch, (Vec::new(), batch.table));
-            let [k, v] = [&all.k, &all.v].map(|rows| tensor(rows.clone(), tokens.len()));
+            let [k, v] = [&all.k, &all.v].map(|rows| matrix(rows.clone(), tokens.len()));
             cache.write(i, k, v, &at);
             kept.push(all);
             x = y;
         }
         let mut store = self.kept.store();
-        store.room = store.room.saturating_sub(tokens.len() as u64 * self.config().kept_of_a_token());
+        store.room = store.room.saturating_sub(tokens.len() as u64 * self.kept_of_a_token());
         store.prompts.push(KeptPrompt { tokens: tokens.to_vec(), layers: kept });
-        decoder.normed(tensor(x, 1))
+        decoder.normed(matrix(x, 1))
     }
 }

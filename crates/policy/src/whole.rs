@@ -1,8 +1,9 @@
-//! Layers that the CPU computes whole in training: those of f32 weights with nothing but what most families have. All
+//! Layers that the CPU computes whole in training: those with nothing but what most families have, and no adapters. All
 //! others go operation by operation through burn's graph, which these are held against.
 
 use std::ops::Range;
 
+use toolrl_cpu::element::Numbers;
 use toolrl_cpu::layer::{self, Batch, Parameters, Run};
 use toolrl_kernels::{HostTensor, Packing, RopeTable};
 
@@ -19,8 +20,8 @@ pub(crate) struct WholeLayers {
 
 /// What of a layer's forward pass is kept.
 pub(crate) enum Kept {
-    All(layer::Activations),
-    Input(Vec<f32>),
+    All(Box<layer::Activations>),
+    Input(Numbers),
 }
 
 impl WholeLayers {
@@ -59,11 +60,11 @@ impl WholeLayers {
     /// `known`, and `table` has their angles. Of known rows nothing but their activations is kept.
     pub(crate) fn forward(
         &self,
-        mut x: Vec<f32>,
+        mut x: Numbers,
         batch: Batch,
         (mut known, table): (Vec<(Range<usize>, KeptPrompt)>, &RopeTable),
         activations: Activations,
-    ) -> (Vec<Kept>, Vec<f32>) {
+    ) -> (Vec<Kept>, Numbers) {
         let mut kept = Vec::with_capacity(self.layers.len());
         for i in 0..self.layers.len() {
             let input = (activations == Activations::Recompute).then(|| x.clone());
@@ -72,7 +73,7 @@ impl WholeLayers {
                 activations: std::mem::take(&mut prompt.layers[i]),
             };
             let (all, y) = self.layer(i, x, batch, (known.iter_mut().map(run).collect(), table));
-            kept.push(input.map_or(Kept::All(all), Kept::Input));
+            kept.push(input.map_or_else(|| Kept::All(Box::new(all)), Kept::Input));
             x = y;
         }
         (kept, x)
@@ -82,11 +83,11 @@ impl WholeLayers {
     pub(crate) fn layer(
         &self,
         i: usize,
-        x: Vec<f32>,
+        x: Numbers,
         batch: Batch,
         known: (Vec<Run>, &RopeTable),
-    ) -> (layer::Activations, Vec<f32>) {
-        let weights = self.layers[i].map(|weight| &**weight);
+    ) -> (layer::Activations, Numbers) {
+        let weights = self.layers[i].map(HostTensor::floats);
         layer::forward(x, &weights, self.of_layer(i, batch), known)
     }
 
@@ -108,10 +109,10 @@ impl WholeLayers {
         let mut sums: Vec<_> = sums.collect();
         for (i, kept) in kept.into_iter().enumerate().rev() {
             let kept = match kept {
-                Kept::All(kept) => kept,
+                Kept::All(kept) => *kept,
                 Kept::Input(x) => self.layer(i, x, batch, (Vec::new(), batch.table)).0,
             };
-            let weights = self.layers[i].map(|weight| &**weight);
+            let weights = self.layers[i].map(HostTensor::floats);
             grad = layer::backward(kept, grad, &weights, &mut sums[i], self.of_layer(i, batch));
         }
         (sums.into_iter().flat_map(in_order).collect(), grad)

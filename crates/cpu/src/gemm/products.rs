@@ -23,14 +23,14 @@ pub fn project_grad_weight(x: Floats, grad: Floats, width: usize, outputs: usize
 }
 
 /// As [`project_grad_weight`], added to a gradient that is there; to an empty one, it is that.
-pub fn add_project_grad_weight(x: &[f32], grad: &[f32], width: usize, sum: &mut Vec<f32>) {
+pub fn add_project_grad_weight(x: Floats, grad: Floats, width: usize, sum: &mut Vec<f32>) {
     let rows = x.len() / width;
     let outputs = grad.len() / rows.max(1);
     if sum.is_empty() {
-        *sum = project_grad_weight(Floats::F32(x), Floats::F32(grad), width, outputs);
+        *sum = project_grad_weight(x, grad, width, outputs);
         return;
     }
-    let (grad, x) = (Mat::new(grad, rows, outputs, outputs).t(), Mat::new(x, rows, width, width));
+    let (grad, x) = (Mat::stored(grad, rows, outputs, outputs).t(), Mat::stored(x, rows, width, width));
     gemm(sum, width, Write::Add, grad, x, Threads::All);
 }
 

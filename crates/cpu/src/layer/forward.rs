@@ -1,44 +1,45 @@
 //! The forward pass.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::super::attention::{Qkv, attention_of};
-use super::super::element::Floats;
-use super::super::team::for_each_chunk;
-use super::super::{bias, embedding, gemm, norm, rope, skinny, swiglu};
+use super::super::element::{Floats, Numbers};
+use super::super::{bias, gemm, norm, rope, skinny, swiglu};
 use super::{Activations, Batch, Parameters, Run};
 use toolrl_layout::{RopeTable, Rotation};
 
 /// A layer's output, and what its backward pass needs. `x` is the input of those rows that are in no run of `known`, in
 /// their order, and `table` has their angles; the output is of the same rows, or of [`Batch::rows`] where those are named.
 pub fn forward(
-    x: Vec<f32>,
-    of: &Parameters<&[f32]>,
+    x: Numbers,
+    of: &Parameters<Floats>,
     batch: Batch,
     (known, table): (Vec<Run>, &RopeTable),
-) -> (Activations, Vec<f32>) {
+) -> (Activations, Numbers) {
     let (heads, tokens, hidden) = (batch.heads, batch.packing.tokens(), of.attention_norm.len());
     let (wide, narrow) = (heads.query * heads.dim, heads.kv * heads.dim);
     let mut known = Known { runs: known, tokens };
     let mut kept = Activations::default();
-    let [q, k, v] = projected(&x, of, table, batch);
+    let [q, k, v] = projected(x.floats(), of, table, batch);
     kept.q = known.join(q, wide, |a| &mut a.q);
     kept.k = known.join(k, narrow, |a| &mut a.k);
     kept.v = known.join(v, narrow, |a| &mut a.v);
     kept.x = known.join(x, hidden, |a| &mut a.x);
-    let qkv = Qkv { q: &kept.q, k: &kept.k, v: &kept.v, heads };
-    (kept.attended, kept.log_sum) = attention_of(qkv, batch.packing, |segment| !known.has(segment.start));
-    known.fill(&mut kept.attended, wide, |a| &mut a.attended);
-    known.fill(&mut kept.log_sum, heads.query, |a| &mut a.log_sum);
+    let qkv = Qkv { q: kept.q.floats(), k: kept.k.floats(), v: kept.v.floats(), heads };
+    let (attended, log_sum) = attention_of(qkv, batch.packing, |segment| !known.has(segment.start));
+    let attended = Numbers::stored_as(attended, kept.x.floats());
+    kept.attended = known.put(attended, wide, |a| &mut a.attended);
+    kept.log_sum = known.put(log_sum.into(), heads.query, |a| &mut a.log_sum);
 
     let rows = batch.rows.map_or(tokens, <[u32]>::len);
-    let mut middle = project(&known.computed(&kept.attended, wide, batch.rows), of.o, wide, rows);
-    add(&mut middle, &known.computed(&kept.x, hidden, batch.rows));
-    let normed = norm::rms_norm(&middle, of.mlp_norm, batch.eps);
-    let (gate, up) = (project(&normed, of.gate, hidden, rows), project(&normed, of.up, hidden, rows));
+    let mut middle = project(known.computed(&kept.attended, wide, batch.rows).floats(), of.o, wide, rows);
+    middle.add(known.computed(&kept.x, hidden, batch.rows).floats());
+    let normed = norm::rms_norm(middle.floats(), of.mlp_norm, batch.eps);
+    let [gate, up] = [of.gate, of.up].map(|weight| project(normed.floats(), weight, hidden, rows));
     let inner = of.down.len() / hidden;
-    let mut y = project(&swiglu::swiglu(&gate, &up), of.down, inner, rows);
-    add(&mut y, &middle);
+    let mut y = project(swiglu::swiglu(gate.floats(), up.floats()).floats(), of.down, inner, rows);
+    y.add(middle.floats());
     if batch.rows.is_some() {
         (kept.middle, kept.gate, kept.up) = (middle, gate, up);
     } else {
@@ -50,36 +51,26 @@ pub fn forward(
 }
 
 /// Queries, keys and values of the inputs, queries and keys rotated.
-fn projected(x: &[f32], of: &Parameters<&[f32]>, table: &RopeTable, batch: Batch) -> [Vec<f32>; 3] {
+fn projected(x: Floats, of: &Parameters<Floats>, table: &RopeTable, batch: Batch) -> [Numbers; 3] {
     let normed = norm::rms_norm(x, of.attention_norm, batch.eps);
     let (hidden, tokens) = (of.attention_norm.len(), batch.packing.tokens());
-    let mut all = [of.q, of.k, of.v].map(|weight| project(&normed, weight, hidden, tokens));
+    let mut all = [of.q, of.k, of.v].map(|weight| project(normed.floats(), weight, hidden, tokens));
     if let Some(biases) = of.biases {
         for (y, row) in all.iter_mut().zip(biases) {
-            *y = bias::add_row(y, Floats::F32(row));
+            *y = Numbers::stored_as(bias::add_row(&y.floats().wide(), row), x);
         }
     }
     let [q, k, v] = all;
-    let rotated = |x: Vec<f32>, heads| rope::rope(&x, table, heads, Rotation::Forward);
+    let rotated = |x: Numbers, heads| rope::rope(x.floats(), table, heads, Rotation::Forward);
     [rotated(q, batch.heads.query), rotated(k, batch.heads.kv), v]
 }
 
 /// A product of some of a batch's rows, made as that of all `rows` would be: where those are few, a row's sums have
 /// another order.
-fn project(x: &[f32], weight: &[f32], width: usize, rows: usize) -> Vec<f32> {
-    let (x, weight) = (Floats::F32(x), Floats::F32(weight));
-    if rows <= skinny::MAX_ROWS { skinny::project(x, weight, width) } else { gemm::project(x, weight, width) }
+fn project(x: Floats, weight: Floats, width: usize, rows: usize) -> Numbers {
+    let project = if rows <= skinny::MAX_ROWS { skinny::project } else { gemm::project };
+    Numbers::stored_as(project(x, weight, width), x)
 }
-
-/// `to += more`.
-pub(super) fn add(to: &mut [f32], more: &[f32]) {
-    for_each_chunk(to, CHUNK, |i, to| {
-        to.iter_mut().zip(&more[i * CHUNK..]).for_each(|(to, more)| *to += more);
-    });
-}
-
-/// Numbers that a task adds.
-const CHUNK: usize = 1 << 14;
 
 /// Runs of a batch's rows that are not computed.
 struct Known {
@@ -92,47 +83,50 @@ impl Known {
         self.runs.iter().any(|run| run.rows.contains(&row))
     }
 
+    /// The rows before each run, and those after the last.
+    fn between(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.rows.end));
+        let ends = self.runs.iter().map(|run| run.rows.start).chain(std::iter::once(self.tokens));
+        starts.zip(ends).map(|(start, end)| start..end)
+    }
+
     /// A matrix of all rows, given the others' and where the runs have theirs, which is freed.
     fn join(
         &mut self,
-        others: Vec<f32>,
+        others: Numbers,
         width: usize,
-        of: impl Fn(&mut Activations) -> &mut Vec<f32>,
-    ) -> Vec<f32> {
+        of: impl Fn(&mut Activations) -> &mut Numbers,
+    ) -> Numbers {
         if self.runs.is_empty() {
             return others;
         }
-        let mut all = Vec::with_capacity(self.tokens * width);
-        let mut others = &others[..];
-        for Run { rows, activations } in &mut self.runs {
+        let theirs: Vec<_> =
+            self.runs.iter_mut().map(|run| std::mem::take(of(&mut run.activations))).collect();
+        let (mut all, mut rest) = (Vec::new(), others.floats());
+        for (rows, theirs) in self.between().zip(&theirs) {
             let before;
-            (before, others) = others.split_at(rows.start * width - all.len());
-            all.extend_from_slice(before);
-            all.extend_from_slice(&std::mem::take(of(activations)));
+            (before, rest) = rest.split_at(rows.len() * width);
+            all.extend([before, theirs.floats()]);
         }
-        all.extend_from_slice(others);
-        all
+        all.push(rest);
+        Numbers::concat(&all)
     }
 
-    /// Writes the runs' rows, which are freed, to a matrix of all.
-    fn fill(&mut self, all: &mut [f32], width: usize, of: impl Fn(&mut Activations) -> &mut Vec<f32>) {
-        for Run { rows, activations } in &mut self.runs {
-            let to = &mut all[rows.start * width..rows.end * width];
-            to.copy_from_slice(&std::mem::take(of(activations)));
-        }
+    /// A matrix of all rows, given one in which the runs' are not there yet.
+    fn put(&mut self, all: Numbers, width: usize, of: impl Fn(&mut Activations) -> &mut Numbers) -> Numbers {
+        let others = self.computed(&all, width, None).into_owned();
+        self.join(others, width, of)
     }
 
     /// Those of all rows that are computed after attention: `rows`, or those in no run.
-    fn computed<'a>(&self, all: &'a [f32], width: usize, rows: Option<&[u32]>) -> Cow<'a, [f32]> {
+    fn computed<'a>(&self, all: &'a Numbers, width: usize, rows: Option<&[u32]>) -> Cow<'a, Numbers> {
         if let Some(rows) = rows {
-            return embedding::gather(all, rows, width).into();
+            return Cow::Owned(all.floats().rows(rows, width));
         }
         if self.runs.is_empty() {
-            return all.into();
+            return Cow::Borrowed(all);
         }
-        let starts = std::iter::once(0).chain(self.runs.iter().map(|run| run.rows.end));
-        let ends = self.runs.iter().map(|run| run.rows.start).chain(std::iter::once(self.tokens));
-        let between = starts.zip(ends).map(|(start, end)| &all[start * width..end * width]);
-        between.collect::<Vec<_>>().concat().into()
+        let of = |rows: Range<usize>| all.floats().of(rows.start * width..rows.end * width);
+        Cow::Owned(Numbers::concat(&self.between().map(of).collect::<Vec<_>>()))
     }
 }

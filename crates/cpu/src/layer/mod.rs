@@ -2,13 +2,15 @@
 //!
 //! It keeps what the backward pass cannot make again by cheap arithmetic alone: norms and SwiGLU are computed twice, which
 //! saves a third of the activations. Gradients of weights are added to those of earlier batches by the products that
-//! make them. What comes forward is, to the bit, what the layer's operations give one by one.
+//! make them. What comes forward is, to the bit, what the layer's operations give one by one. With weights and input in
+//! bf16 the operands of products are in bf16, and gradients between operations in f32.
 
 mod backward;
 mod forward;
 
 use std::ops::Range;
 
+use super::element::Numbers;
 use toolrl_layout::{Heads, Packing, RopeTable};
 
 pub use backward::backward;
@@ -86,34 +88,34 @@ pub struct Batch<'a> {
     pub eps: f32,
 }
 
-/// What the backward pass needs of a layer's forward pass: a row a token, and of the last three a row a row of
-/// [`Batch::rows`], where those are named.
+/// What the backward pass needs of a layer's forward pass, stored as the layer's input is: a row a token, and of the last
+/// three a row a row of [`Batch::rows`], where those are named.
 #[derive(Clone, Debug, Default)]
 pub struct Activations {
     /// The layer's input.
-    pub x: Vec<f32>,
+    pub x: Numbers,
     /// Queries, keys, rotated, and values.
-    pub q: Vec<f32>,
+    pub q: Numbers,
     /// As `q`.
-    pub k: Vec<f32>,
+    pub k: Numbers,
     /// As `q`.
-    pub v: Vec<f32>,
+    pub v: Numbers,
     /// Attention's result.
-    pub attended: Vec<f32>,
-    /// Logarithm of each query's sum of exponentials.
-    pub log_sum: Vec<f32>,
+    pub attended: Numbers,
+    /// Logarithm of each query's sum of exponentials, in f32.
+    pub log_sum: Numbers,
     /// The input of the norm before the feed-forward.
-    pub middle: Vec<f32>,
+    pub middle: Numbers,
     /// The feed-forward's gate.
-    pub gate: Vec<f32>,
+    pub gate: Numbers,
     /// What the gate multiplies.
-    pub up: Vec<f32>,
+    pub up: Numbers,
 }
 
 #[cfg(test)]
 impl Activations {
     /// All of them, in the order of the fields.
-    fn all(&self) -> [&Vec<f32>; 9] {
+    fn all(&self) -> [&Numbers; 9] {
         let Self { x, q, k, v, attended, log_sum, middle, gate, up } = self;
         [x, q, k, v, attended, log_sum, middle, gate, up]
     }

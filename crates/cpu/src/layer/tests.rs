@@ -1,5 +1,6 @@
-//! A small layer: known rows against computed ones, gradients against differences of a sum.
+//! A small layer: known rows against computed ones, gradients against differences of a sum, bf16 against f32.
 
+use super::super::element::{Floats, narrow, widen};
 use super::*;
 
 fn numbers(n: usize, seed: usize, size: f32) -> Vec<f32> {
@@ -43,30 +44,36 @@ fn table(positions: &[usize]) -> RopeTable {
     RopeTable::new(positions, &[1.0, 0.3, 0.1, 0.03])
 }
 
-fn all(of: &Parameters<Vec<f32>>, x: Vec<f32>, rows: Option<&[u32]>) -> (Activations, Vec<f32>) {
+fn all(of: &Parameters<Numbers>, x: Numbers, rows: Option<&[u32]>) -> (Activations, Numbers) {
     let (packing, table) = (packing(), table(&packing().positions()));
     let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
-    forward(x, &slices(of), batch, (Vec::new(), &table))
+    forward(x, &of.map(Numbers::floats), batch, (Vec::new(), &table))
 }
 
-/// Those of the first rows.
-fn cut(of: &Activations, rows: usize) -> Activations {
+/// Some rows of a matrix that has `tokens`.
+fn cut(all: &Numbers, tokens: usize, rows: Range<usize>) -> Numbers {
+    let width = all.len() / tokens;
+    all.floats().of(rows.start * width..rows.end * width).to_numbers()
+}
+
+fn cut_all(of: &Activations, rows: Range<usize>) -> Activations {
     let tokens = of.x.len() / HIDDEN;
-    let cut = |all: &Vec<f32>| all[..all.len() / tokens * rows].to_vec();
-    let [x, q, k, v, attended, log_sum, middle, gate, up] = of.all().map(cut);
+    let [x, q, k, v, attended, log_sum, middle, gate, up] =
+        of.all().map(|all| cut(all, tokens, rows.clone()));
     Activations { x, q, k, v, attended, log_sum, middle, gate, up }
 }
 
-fn slices(of: &Parameters<Vec<f32>>) -> Parameters<&[f32]> {
-    of.map(Vec::as_slice)
+fn stored(values: Vec<f32>, as_bf16: bool) -> Numbers {
+    if as_bf16 { narrow(&values).into() } else { values.into() }
 }
 
 #[test]
 fn what_is_known_changes_no_bit() {
-    let (of, packing) = (parameters(), packing());
-    let x = numbers(packing.tokens() * HIDDEN, 11, 1.0);
-    let rows = [3, 49, 49, 52, 112];
-    for rows in [None, Some(&rows[..])] {
+    for (as_bf16, rows) in [false, true].into_iter().flat_map(|stored| [(stored, false), (stored, true)]) {
+        let (of, packing) = (parameters().map(|of| stored(of.clone(), as_bf16)), packing());
+        let x = stored(numbers(packing.tokens() * HIDDEN, 11, 1.0), as_bf16);
+        let rows = rows.then_some(&[3, 49, 49, 52, 112][..]);
+        let tokens = packing.tokens();
         let (whole, y) = all(&of, x.clone(), rows);
         let mut runs = Vec::new();
         for (first, len) in [(0, 50), (59, 45)] {
@@ -76,26 +83,52 @@ fn what_is_known_changes_no_bit() {
             prompt.push(45, None);
             let table = table(&prompt.positions());
             let batch = Batch { packing: &prompt, table: &table, rows: None, heads: HEADS, eps: 1e-5 };
-            let mut own = x[first * HIDDEN..(first + len) * HIDDEN].to_vec();
-            own.extend(numbers(45 * HIDDEN, 12, 1.0));
-            let (mut activations, _) = forward(own, &slices(&of), batch, (Vec::new(), &table));
-            activations = cut(&activations, len);
-            runs.push(Run { rows: first..first + len, activations });
+            let other = stored(numbers(45 * HIDDEN, 12, 1.0), as_bf16);
+            let own = Numbers::concat(&[cut(&x, tokens, first..first + len).floats(), other.floats()]);
+            let (activations, _) = forward(own, &of.map(Numbers::floats), batch, (Vec::new(), &table));
+            runs.push(Run { rows: first..first + len, activations: cut_all(&activations, 0..len) });
         }
-        let new: Vec<usize> = (50..59).chain(104..113).collect();
-        let own: Vec<f32> = new.iter().flat_map(|&row| x[row * HIDDEN..][..HIDDEN].to_vec()).collect();
-        let positions = packing.positions();
-        let (table, own_table) =
-            (table(&positions), table(&new.iter().map(|&row| positions[row]).collect::<Vec<_>>()));
-        let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
-        let (joined, y_new) = forward(own, &slices(&of), batch, (runs, &own_table));
-        let expected = match rows {
-            Some(_) => y,
-            None => new.iter().flat_map(|&row| y[row * HIDDEN..][..HIDDEN].to_vec()).collect(),
+        let new = |of: &Numbers| {
+            let [first, second] = [50..59, 104..113].map(|rows| cut(of, tokens, rows));
+            Numbers::concat(&[first.floats(), second.floats()])
         };
-        assert_eq!(y_new, expected);
+        let positions = packing.positions();
+        let own_positions = [&positions[50..59], &positions[104..113]].concat();
+        let (table, own_table) = (table(&positions), table(&own_positions));
+        let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
+        let (joined, y_new) = forward(new(&x), &of.map(Numbers::floats), batch, (runs, &own_table));
+        assert_eq!(y_new, if rows.is_some() { y } else { new(&y) });
         for (a, b) in whole.all().into_iter().zip(joined.all()) {
             assert_eq!(a, b);
+        }
+    }
+}
+
+/// With the same weights and inputs, which bf16 has exactly: no further apart than roundings in between make them.
+#[test]
+fn bf16_is_near_f32() {
+    let near = parameters().map(|of| narrow(of));
+    let (packing, rows) = (packing(), [3, 49, 49, 52, 80, 112]);
+    let table = table(&packing.positions());
+    let x = narrow(&numbers(packing.tokens() * HIDDEN, 11, 1.0));
+    let apart = |a: &[f32], b: &[f32]| {
+        let squares =
+            |of: &mut dyn Iterator<Item = f32>| of.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        squares(&mut a.iter().zip(b).map(|(a, b)| a - b)) / squares(&mut b.iter().copied())
+    };
+    for rows in [None, Some(&rows[..])] {
+        let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
+        let [(y, by), (y_wide, by_wide)] = [true, false].map(|as_bf16| {
+            let of = near.map(|of| stored(widen(of), as_bf16));
+            let (kept, y) = all(&of, stored(widen(&x), as_bf16), rows);
+            let mut sums = of.map(|_| Vec::new());
+            let direction = numbers(y.len(), 13, 1.0);
+            let by_x = backward(kept, direction, &of.map(Numbers::floats), &mut sums, batch);
+            (y.wide(), [sums.all().into_iter().cloned().collect(), vec![by_x]].concat())
+        });
+        assert!(apart(&y, &y_wide) < 0.02, "{}", apart(&y, &y_wide));
+        for (i, (by, by_wide)) in by.iter().zip(&by_wide).enumerate() {
+            assert!(apart(by, by_wide) < 0.05, "{i}: {}", apart(by, by_wide));
         }
     }
 }
@@ -109,15 +142,19 @@ fn gradients_are_those_of_differences() {
     let rows: Vec<u32> = vec![3, 49, 49, 52, 80, 112];
     for rows in [None, Some(&rows[..])] {
         let batch = Batch { packing: &packing, table: &table, rows, heads: HEADS, eps: 1e-5 };
-        let (kept, y) = all(&of, x.clone(), rows);
+        let whole = |of: &Parameters<Vec<f32>>, x: &[f32]| {
+            all(&of.map(|of| of.clone().into()), x.to_vec().into(), rows)
+        };
+        let (kept, y) = whole(&of, &x);
         let direction = numbers(y.len(), 13, 1.0);
         let mut sums = of.map(|_| Vec::new());
-        let by_x = backward(kept.clone(), direction.clone(), &slices(&of), &mut sums, batch);
+        let slices = of.map(|of| Floats::F32(of));
+        let by_x = backward(kept.clone(), direction.clone(), &slices, &mut sums, batch);
         let once = sums.clone();
-        backward(kept, direction.clone(), &slices(&of), &mut sums, batch);
+        backward(kept, direction.clone(), &slices, &mut sums, batch);
         let loss = |of: &Parameters<Vec<f32>>, x: &[f32]| -> f64 {
-            let (_, y) = all(of, x.to_vec(), rows);
-            y.iter().zip(&direction).map(|(&y, &d)| f64::from(y) * f64::from(d)).sum()
+            let (_, y) = whole(of, x);
+            y.wide().iter().zip(&direction).map(|(&y, &d)| f64::from(y) * f64::from(d)).sum()
         };
         let check = |what: usize, by: &[f32], up: f64, down: f64, change: &[f32], step: f64| {
             let expected = (up - down) / (2.0 * step);

@@ -14,6 +14,7 @@ use std::cell::Cell;
 use rayon::prelude::*;
 
 use super::attention::Shared;
+use super::element::Element;
 use crew::{Crew, MAX_HELPERS};
 
 /// What this thread does with a loop.
@@ -79,18 +80,18 @@ impl<F: Fn()> Drop for OnDrop<F> {
 
 /// Vectors that several threads make part by part: `task(i, parts)` is given part i of every vector, zeros, to write
 /// to. `sizes` are each vector's length and that of its parts, the last of which may be shorter; all have as many parts.
-pub fn parts<const N: usize>(
+pub fn parts<E: Element, const N: usize>(
     sizes: [(usize, usize); N],
-    task: impl Fn(usize, [&mut [f32]; N]) + Sync,
-) -> [Vec<f32>; N] {
-    let mut all = sizes.map(|(total, _)| Vec::with_capacity(total));
+    task: impl Fn(usize, [&mut [E]; N]) + Sync,
+) -> [Vec<E>; N] {
+    let mut all = sizes.map(|(total, _)| Vec::<E>::with_capacity(total));
     let starts = all.each_mut().map(|numbers| Shared(numbers.as_mut_ptr()));
     let count = sizes.map(|(total, len)| total.div_ceil(len.max(1))).into_iter().max().unwrap_or(0);
     for_each(count, |i| {
         let part = |v: usize| {
             let (total, len) = sizes[v];
             let (from, to) = ((i * len).min(total), ((i + 1) * len).min(total));
-            // SAFETY: there is room for the part, it is this task's alone, and zeros are numbers.
+            // SAFETY: there is room for the part, it is this task's alone, and bits of zero are a number.
             unsafe {
                 let first = starts[v].at(from);
                 first.write_bytes(0, to - from);
@@ -107,7 +108,7 @@ pub fn parts<const N: usize>(
 }
 
 /// Calls `task(i, chunk)` with every chunk of `len` numbers, the last of which may be shorter, on several threads.
-pub fn for_each_chunk(numbers: &mut [f32], len: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+pub fn for_each_chunk<E: Element>(numbers: &mut [E], len: usize, task: impl Fn(usize, &mut [E]) + Sync) {
     let (total, all) = (numbers.len(), Shared(numbers.as_mut_ptr()));
     for_each(total.div_ceil(len.max(1)), |i| {
         let (from, to) = (i * len, ((i + 1) * len).min(total));

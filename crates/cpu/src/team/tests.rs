@@ -8,7 +8,7 @@ use super::*;
 #[test]
 fn every_turn_is_taken_once() {
     let round = |len: usize| {
-        let [one, two] = parts([(10_000, len); 2], |i, [one, two]| {
+        let [one, two] = parts([(10_000, len); 2], |i, [one, two]: [&mut [f32]; 2]| {
             one.iter_mut().zip(two).enumerate().for_each(|(j, (one, two))| {
                 *one += (i * len + j) as f32;
                 *two -= 1.0;

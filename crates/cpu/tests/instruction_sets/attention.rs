@@ -1,10 +1,12 @@
 //! Attention of training, forward and backward.
 
+use half::bf16;
 use toolrl_cpu::attention::{Qkv, attention};
 use toolrl_cpu::attention_grad::{Saved, attention_grad};
+use toolrl_cpu::element::Floats;
 use toolrl_layout::{Heads, Packing};
 
-use super::{check, numbers, sum, times};
+use super::{check, narrow_numbers, numbers, sum, times};
 
 /// For each token the tokens that it sees, in the order of their positions.
 fn seen(packing: &Packing) -> Vec<Vec<usize>> {
@@ -24,33 +26,29 @@ struct Plain {
 
 /// With P the probabilities, O the output and g its gradient: dV = P^T g, dS = P (g V^T - rowsum(g O)),
 /// dQ = dS K scale, dK = dS^T Q scale.
-fn plain(x: Qkv, grad: &[f32], seen: &[Vec<usize>]) -> Plain {
-    let Heads { query, kv, dim } = x.heads;
+fn plain([q, k, v]: [&[f32]; 3], heads: Heads, grad: &[f32], seen: &[Vec<usize>]) -> Plain {
+    let Heads { query, kv, dim } = heads;
     let scale = (dim as f64).powf(-0.5);
-    let mut plain = Plain {
-        out: vec![0.0; x.q.len()],
-        log_sum: Vec::new(),
-        grads: [x.q, x.k, x.v].map(|x| vec![0.0; x.len()]),
-    };
+    let mut plain =
+        Plain { out: vec![0.0; q.len()], log_sum: Vec::new(), grads: [q, k, v].map(|x| vec![0.0; x.len()]) };
     for (token, seen) in seen.iter().enumerate() {
         for head in 0..query {
             let at = (token * query + head) * dim;
             let key = |token: usize| (token * kv + head / (query / kv)) * dim;
             let dot = |a: &[f32], b: &[f32]| sum(dim, |i| times(a[i], b[i]));
-            let exps: Vec<f64> =
-                seen.iter().map(|&j| (dot(&x.q[at..], &x.k[key(j)..]) * scale).exp()).collect();
+            let exps: Vec<f64> = seen.iter().map(|&j| (dot(&q[at..], &k[key(j)..]) * scale).exp()).collect();
             let total: f64 = exps.iter().sum();
             plain.log_sum.push(total.ln());
-            let by_p = |j: usize| dot(&grad[at..], &x.v[key(j)..]);
+            let by_p = |j: usize| dot(&grad[at..], &v[key(j)..]);
             let mean: f64 = seen.iter().zip(&exps).map(|(&j, e)| e / total * by_p(j)).sum();
             for (&j, e) in seen.iter().zip(&exps) {
                 let p = e / total;
                 let by_score = p * (by_p(j) - mean) * scale;
                 for i in 0..dim {
                     let (at, key) = (at + i, key(j) + i);
-                    plain.out[at] += p * f64::from(x.v[key]);
-                    plain.grads[0][at] += by_score * f64::from(x.k[key]);
-                    plain.grads[1][key] += by_score * f64::from(x.q[at]);
+                    plain.out[at] += p * f64::from(v[key]);
+                    plain.grads[0][at] += by_score * f64::from(k[key]);
+                    plain.grads[1][key] += by_score * f64::from(q[at]);
                     plain.grads[2][key] += p * f64::from(grad[at]);
                 }
             }
@@ -71,21 +69,30 @@ fn values_and_gradients() {
     for packing in [Packing::single(1), shared] {
         for heads in [Heads { query: 4, kv: 4, dim: 8 }, Heads { query: 6, kv: 2, dim: 20 }] {
             let (tokens, dim) = (packing.tokens(), heads.dim);
-            let q: Vec<f32> = numbers(tokens * heads.query * dim, 1).iter().map(|q| q * 3.0).collect();
-            let [k, v] = [2, 3].map(|seed| numbers(tokens * heads.kv * dim, seed));
+            let [(near_k, k), (near_v, v)] = [2, 3].map(|seed| narrow_numbers(tokens * heads.kv * dim, seed));
+            let (near_q, q) = narrow_numbers(tokens * heads.query * dim, 1);
+            let (near_q, q): (Vec<_>, Vec<_>) =
+                near_q.iter().zip(q).map(|(near, q)| (bf16::from_f32(near.to_f32() * 4.0), q * 4.0)).unzip();
             let grad = numbers(q.len(), 4);
-            let x = Qkv { q: &q, k: &k, v: &v, heads };
-            let Plain { out, log_sum, grads } = plain(x, &grad, &seen(&packing));
-            check("attention", &[out, log_sum].concat(), 1e-5, || {
-                let (out, log_sum) = attention(x, &packing);
-                [out, log_sum].concat()
-            });
-            check("attention's gradients", &grads.concat(), 2e-5, || {
-                let (out, log_sum) = attention(x, &packing);
-                let (dq, dk, dv) =
-                    attention_grad(x, Saved { out: &out, log_sum: &log_sum, grad: &grad }, &packing);
-                [dq, dk, dv].concat()
-            });
+            let Plain { out, log_sum, grads } = plain([&q, &k, &v], heads, &grad, &seen(&packing));
+            let stored = [
+                ("f32", 2e-5, [Floats::F32(&q), Floats::F32(&k), Floats::F32(&v)]),
+                // Probabilities and gradients are rounded for their products.
+                ("bf16", 2e-2, [Floats::Bf16(&near_q), Floats::Bf16(&near_k), Floats::Bf16(&near_v)]),
+            ];
+            for (stored, within, [q, k, v]) in stored {
+                let x = Qkv { q, k, v, heads };
+                check(&format!("attention, {stored}"), &[&out[..], &log_sum].concat(), 1e-5, || {
+                    let (out, log_sum) = attention(x, &packing);
+                    [out, log_sum].concat()
+                });
+                check(&format!("attention's gradients, {stored}"), &grads.concat(), within, || {
+                    let (out, log_sum) = attention(x, &packing);
+                    let saved = Saved { out: Floats::F32(&out), log_sum: &log_sum, grad: &grad };
+                    let (dq, dk, dv) = attention_grad(x, saved, &packing);
+                    [dq, dk, dv].concat()
+                });
+            }
         }
     }
 }

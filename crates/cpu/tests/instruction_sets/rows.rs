@@ -1,7 +1,8 @@
 //! Operations on each row or number by itself.
 
+use half::bf16;
 use toolrl_cpu::bias::{add_row, add_row_grad};
-use toolrl_cpu::element::{Floats, narrow, widen};
+use toolrl_cpu::element::{Floats, Numbers, narrow, widen};
 use toolrl_cpu::norm::{rms_norm, rms_norm_grad};
 use toolrl_cpu::rope::rope;
 use toolrl_cpu::swiglu::{swiglu, swiglu_grad};
@@ -9,11 +10,15 @@ use toolrl_layout::{RopeTable, Rotation};
 
 use super::{check, narrow_numbers, numbers, sum, times};
 
+/// How far the nearest bf16 may be, as a part of a number, with what f32 is wrong by.
+const ROUNDED: f64 = 1.0 / 256.0 + 1e-5;
+
 #[test]
 fn norms() {
     for (rows, width) in [(1, 1), (5, 33), (130, 64)] {
-        let [x, weight, grad] =
-            [(1, rows), (2, 1), (3, rows)].map(|(seed, rows)| numbers(rows * width, seed));
+        let [(stored, x), (stored_weight, weight)] =
+            [(1, rows), (2, 1)].map(|(seed, rows)| narrow_numbers(rows * width, seed));
+        let grad = numbers(rows * width, 3);
         let (mut out, mut dx, mut dw) = (Vec::new(), Vec::new(), vec![0.0; width]);
         for (x, grad) in x.chunks(width).zip(grad.chunks(width)) {
             let r = (sum(width, |i| times(x[i], x[i])) / width as f64 + 1e-6).powf(-0.5);
@@ -25,7 +30,10 @@ fn norms() {
                 dw[i] += f64::from(grad[i]) * n;
             }
         }
-        check("norm", &out, 1e-6, || rms_norm(&x, &weight, 1e-6));
+        check("norm", &out, 1e-6, || rms_norm(Floats::F32(&x), Floats::F32(&weight), 1e-6).wide());
+        check("norm in bf16", &out, ROUNDED, || {
+            rms_norm(Floats::Bf16(&stored), Floats::Bf16(&stored_weight), 1e-6).wide()
+        });
         check("norm's gradients", &[dx, dw].concat(), 1e-4, || {
             let (dx, dw) = rms_norm_grad(&x, &weight, &grad, 1e-6);
             [dx, dw].concat()
@@ -39,7 +47,7 @@ fn rotations() {
     let frequencies: Vec<f32> = (0..half).map(|i| 10_000f32.powf(-(i as f32) / half as f32)).collect();
     let positions: Vec<usize> = (0..rows).map(|i| i * 3 % 37).collect();
     let table = RopeTable::new(&positions, &frequencies);
-    let x = numbers(rows * heads * 2 * half, 4);
+    let (stored, x) = narrow_numbers(rows * heads * 2 * half, 4);
     for (rotation, sign) in [(Rotation::Forward, 1.0), (Rotation::Backward, -1.0)] {
         let turned = |i: usize| {
             let (row, part) = (i / (heads * 2 * half), i % (2 * half));
@@ -49,14 +57,22 @@ fn rotations() {
             f64::from(x[i]) * cos + other * sin
         };
         let expected: Vec<f64> = (0..x.len()).map(turned).collect();
-        check("rope", &expected, 1e-6, || rope(&x, &table, heads, rotation));
+        check("rope", &expected, 1e-6, || rope(Floats::F32(&x), &table, heads, rotation).wide());
+        check("rope in bf16", &expected, ROUNDED, || {
+            rope(Floats::Bf16(&stored), &table, heads, rotation).wide()
+        });
     }
 }
 
 #[test]
 fn gated_units() {
-    let [gate, up, grad] = [5, 6, 7].map(|seed| numbers(20_001, seed));
-    let gate: Vec<f32> = gate.iter().map(|g| g * 12.0).collect();
+    let [(mut stored_gate, mut gate), (stored_up, up)] = [5, 6].map(|seed| narrow_numbers(20_001, seed));
+    let grad = numbers(20_001, 7);
+    // Multiples of a power of two are as exact.
+    gate.iter_mut().zip(&mut stored_gate).for_each(|(gate, stored)| {
+        *gate *= 16.0;
+        *stored = bf16::from_f32(*gate);
+    });
     let (mut out, mut dgate, mut dup) = (Vec::new(), Vec::new(), Vec::new());
     for ((&g, &u), &d) in gate.iter().zip(&up).zip(&grad) {
         let (g, u, d) = (f64::from(g), f64::from(u), f64::from(d));
@@ -65,11 +81,17 @@ fn gated_units() {
         dgate.push(d * u * s * (1.0 + g * (1.0 - s)));
         dup.push(d * g * s);
     }
-    check("SwiGLU", &out, 1e-6, || swiglu(&gate, &up));
-    check("SwiGLU's gradients", &[dgate, dup].concat(), 2e-6, || {
-        let (dgate, dup) = swiglu_grad(&gate, &up, &grad);
-        [dgate, dup].concat()
-    });
+    let grads = [dgate, dup].concat();
+    let stored = [
+        ("SwiGLU", (1e-6, 2e-6), Floats::F32(&gate), Floats::F32(&up)),
+        ("SwiGLU in bf16", (ROUNDED, ROUNDED), Floats::Bf16(&stored_gate), Floats::Bf16(&stored_up)),
+    ];
+    for (what, (within, of_grads), gate, up) in stored {
+        check(what, &out, within, || swiglu(gate, up).wide());
+        check(&format!("{what}, gradients"), &grads, of_grads, || {
+            swiglu_grad(gate, up, &grad).map(Numbers::wide).concat()
+        });
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use burn::backend::Flex;
 use burn_flex::FlexTensor;
 
 use super::head_of;
-use super::tensor::{floats, like, rows, stored, tensor, width};
+use super::tensor::{floats, like, of_numbers, rows, stored, tensor, width};
 use crate::backend::{FusedGrads, SavedAttention, SavedHead};
 use crate::{Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 use toolrl_cpu::attention::Qkv;
@@ -42,13 +42,13 @@ impl FusedGrads for Flex {
 
     fn rope_grad(grad: FlexTensor, table: Mirrored<RopeTable>, heads: usize) -> FlexTensor {
         let grad = grad.to_contiguous();
-        like(rope::rope(&floats(&grad), &table, heads, Rotation::Backward), &grad)
+        of_numbers(rope::rope(stored(&grad), &table, heads, Rotation::Backward), &grad)
     }
 
     fn swiglu_grad(gate: FlexTensor, up: FlexTensor, grad: FlexTensor) -> [FlexTensor; 2] {
         let (gate, up, grad) = (gate.to_contiguous(), up.to_contiguous(), grad.to_contiguous());
-        let (dgate, dup) = swiglu::swiglu_grad(&floats(&gate), &floats(&up), &floats(&grad));
-        [like(dgate, &gate), like(dup, &up)]
+        let [dgate, dup] = swiglu::swiglu_grad(stored(&gate), stored(&up), &floats(&grad));
+        [of_numbers(dgate, &gate), of_numbers(dup, &up)]
     }
 
     fn add_row_grad(grad: FlexTensor) -> FlexTensor {
@@ -64,7 +64,7 @@ impl FusedGrads for Flex {
         heads: Heads,
     ) -> (FlexTensor, FlexTensor) {
         let (q, k, v) = (q.to_contiguous(), k.to_contiguous(), v.to_contiguous());
-        let x = Qkv { q: &floats(&q), k: &floats(&k), v: &floats(&v), heads };
+        let x = Qkv { q: stored(&q), k: stored(&k), v: stored(&v), heads };
         let (out, log_sum) = attention::attention(x, &packing);
         (like(out, &q), tensor(log_sum, [packing.tokens(), heads.query]))
     }
@@ -73,8 +73,8 @@ impl FusedGrads for Flex {
         let [q, k, v] = saved.qkv.each_ref().map(FlexTensor::to_contiguous);
         let (out, log_sum, grad) =
             (saved.out.to_contiguous(), saved.log_sum.to_contiguous(), grad.to_contiguous());
-        let x = Qkv { q: &floats(&q), k: &floats(&k), v: &floats(&v), heads: saved.heads };
-        let of = Saved { out: &floats(&out), log_sum: &floats(&log_sum), grad: &floats(&grad) };
+        let x = Qkv { q: stored(&q), k: stored(&k), v: stored(&v), heads: saved.heads };
+        let of = Saved { out: stored(&out), log_sum: &floats(&log_sum), grad: &floats(&grad) };
         let (dq, dk, dv) = attention_grad::attention_grad(x, of, &saved.packing);
         [like(dq, &q), like(dk, &k), like(dv, &v)]
     }

@@ -11,7 +11,8 @@ use burn_flex::FlexTensor;
 use crate::backend::{FusedGrads, FusedOps};
 use crate::containers::Tensors;
 use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
-use tensor::{bf16_tensor, cast, floats, like, rows, stored, stored_as, tensor, width};
+pub(super) use tensor::stored;
+use tensor::{bf16_tensor, cast, floats, like, of_numbers, rows, stored_as, tensor, width};
 use toolrl_cpu::decode::decode_attention;
 use toolrl_cpu::element::Floats;
 use toolrl_cpu::head::Head;
@@ -36,17 +37,17 @@ impl FusedOps for Flex {
 
     fn rms_norm(x: FlexTensor, weight: FlexTensor, eps: f32) -> FlexTensor {
         let (x, weight) = (x.to_contiguous(), weight.to_contiguous());
-        like(norm::rms_norm(&floats(&x), &floats(&weight), eps), &x)
+        of_numbers(norm::rms_norm(stored(&x), stored(&weight), eps), &x)
     }
 
     fn rope(x: FlexTensor, table: Mirrored<RopeTable>, heads: usize) -> FlexTensor {
         let x = x.to_contiguous();
-        like(rope::rope(&floats(&x), &table, heads, Rotation::Forward), &x)
+        of_numbers(rope::rope(stored(&x), &table, heads, Rotation::Forward), &x)
     }
 
     fn swiglu(gate: FlexTensor, up: FlexTensor) -> FlexTensor {
         let (gate, up) = (gate.to_contiguous(), up.to_contiguous());
-        like(swiglu::swiglu(&floats(&gate), &floats(&up)), &gate)
+        of_numbers(swiglu::swiglu(stored(&gate), stored(&up)), &gate)
     }
 
     fn add_row(x: FlexTensor, row: FlexTensor) -> FlexTensor {

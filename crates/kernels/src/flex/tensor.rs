@@ -6,7 +6,7 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use half::bf16;
 
-use toolrl_cpu::element::{Floats, narrow, widen};
+use toolrl_cpu::element::{Floats, Numbers, narrow, widen};
 
 /// The last dimension: how wide a row is.
 pub(super) fn width(t: &FlexTensor) -> usize {
@@ -26,7 +26,7 @@ pub(super) fn floats(t: &FlexTensor) -> Cow<'_, [f32]> {
 }
 
 /// A contiguous tensor's elements as they are stored.
-pub(super) fn stored(t: &FlexTensor) -> Floats<'_> {
+pub(crate) fn stored(t: &FlexTensor) -> Floats<'_> {
     match t.dtype() {
         DType::BF16 => Floats::Bf16(t.storage()),
         _ => Floats::F32(t.storage()),
@@ -49,6 +49,15 @@ pub(super) fn stored_as(of: &FlexTensor, values: Vec<f32>, shape: impl Into<Shap
 /// As [`stored_as`], with the same shape as well.
 pub(super) fn like(values: Vec<f32>, of: &FlexTensor) -> FlexTensor {
     stored_as(of, values, of.layout().shape().clone())
+}
+
+/// A tensor shaped as `of`, with its numbers stored as they are.
+pub(super) fn of_numbers(numbers: Numbers, of: &FlexTensor) -> FlexTensor {
+    let shape = of.layout().shape().clone();
+    match numbers {
+        Numbers::F32(values) => tensor(values, shape),
+        Numbers::Bf16(values) => bf16_tensor(values, shape),
+    }
 }
 
 /// A contiguous tensor with its elements stored as `dtype`.
