@@ -40,6 +40,9 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
     let start = out.join("start");
     let mut plan = Plan::of(study, &out, &start, |name, set| with_data(name, set, args))?;
+    if !args.only.is_empty() {
+        plan = plan.only(&args.only);
+    }
     for run in &plan.runs {
         run.recipe.parts(registry).with_context(|| run.title.clone())?;
     }
@@ -183,14 +186,10 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
             bail!("study {} has no arm {name:?}; it has {}", study.name, names.join(", "));
         }
     }
-    let kept = |name: &String| args.only.contains(name);
-    study.arms.retain(|arm| kept(&arm.name));
-    if study.arms.iter().all(|arm| arm.stages.is_empty()) {
+    let mut chosen = study.arms.iter().filter(|arm| args.only.contains(&arm.name));
+    if chosen.all(|arm| arm.stages.is_empty()) {
         bail!("no arm of {} is trained", args.only.join(", "));
     }
-    study.tables.iter_mut().for_each(|table| table.arms.retain(kept));
-    study.tables.retain(|table| !table.arms.is_empty());
-    study.findings.retain(|finding| kept(&finding.better) && kept(&finding.worse));
     Ok(study)
 }
 

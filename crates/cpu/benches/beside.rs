@@ -7,8 +7,8 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use toolrl_cpu::element::Floats;
 use toolrl_cpu::gemm::{Mat, Threads, Write, gemm};
+use toolrl_cpu::numbers::Floats;
 use toolrl_cpu::skinny;
 use toolrl_cpu::team::{all_together, together};
 

@@ -6,9 +6,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use toolrl_cpu::element::{Numbers, narrow};
+use toolrl_cpu::element::narrow;
 use toolrl_cpu::head::{self, Head, RowGrads};
 use toolrl_cpu::layer::{self, Activations, Batch, Parameters, Run};
+use toolrl_cpu::numbers::Numbers;
 use toolrl_cpu::team::{all_together, together};
 use toolrl_cpu::{decode, norm, peak, skinny, swiglu};
 use toolrl_layout::{CacheSpans, Heads, Packing, RopeTable};

@@ -7,9 +7,10 @@ use std::cell::Cell;
 
 use half::bf16;
 
-use super::element::{Element, Floats, operand};
+use super::element::Element;
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp_sum, max, vectorized};
+use super::numbers::{Floats, operand};
 use super::team::for_each;
 use toolrl_layout::{Heads, Packing, Segment};
 

@@ -3,9 +3,9 @@
 use half::bf16;
 
 use super::attention::{Block, Qkv, Shared};
-use super::element::{Floats, operand};
 use super::gemm::{Mat, Threads, Write, gemm};
 use super::math::{exp, sum2, vectorized};
+use super::numbers::{Floats, operand};
 use super::team::parts;
 use toolrl_layout::{Heads, Packing};
 

@@ -1,6 +1,7 @@
 //! A row added to every row, and its gradient.
 
-use super::element::{Element, Floats};
+use super::element::Element;
+use super::numbers::Floats;
 
 /// Adds `row` to every row of `x`.
 pub fn add_row(x: &[f32], row: Floats) -> Vec<f32> {

@@ -10,9 +10,10 @@ use pulp::{Simd, WithSimd};
 
 use super::attention::Shared;
 use super::broadcast::{Lines, add_weighted, add_weighted_few, for_all};
-use super::element::{Element, Floats};
+use super::element::Element;
 use super::isa::arch;
 use super::math::exp;
+use super::numbers::Floats;
 use super::skinny::{Columns, Lanes};
 use super::team::for_each;
 use toolrl_layout::{CacheSpans, Heads};

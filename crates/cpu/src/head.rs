@@ -4,9 +4,10 @@
 
 use rayon::prelude::*;
 
-use super::element::{Floats, narrow};
+use super::element::narrow;
 use super::gemm::{Mat, Threads, Write, gemm, multiplies_pairs};
 use super::math::{dot, exp_sum, max, vectorized};
+use super::numbers::Floats;
 
 /// Logits that exist at a time, unless there are more for 64 rows: 128 MiB. With fewer rows at a time the weight is
 /// read from memory more often than a product's arithmetic hides.

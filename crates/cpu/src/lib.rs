@@ -3,7 +3,7 @@
 //! Invariant: no result depends on the number of threads; on each set of vector instructions ([`Isa`]) every fast path
 //! is held against a plain loop. No tensor library, no file.
 //!
-//! Arithmetic and sums are in f32; numbers are stored as f32 or bf16 ([`element`]). Shapes that do not fit each other
+//! Arithmetic and sums are in f32; numbers are stored as f32 or bf16 ([`numbers`]). Shapes that do not fit each other
 //! panic: the caller builds them from one configuration.
 
 pub mod attention;
@@ -23,6 +23,7 @@ mod isa;
 pub mod layer;
 mod math;
 pub mod norm;
+pub mod numbers;
 pub mod peak;
 pub mod rope;
 pub mod skinny;

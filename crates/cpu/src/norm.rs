@@ -1,7 +1,8 @@
 //! RMSNorm, forward and backward, row by row.
 
-use super::element::{Element, Floats, Numbers};
+use super::element::Element;
 use super::math::{sum2, vectorized};
+use super::numbers::{Floats, Numbers};
 use super::team::parts;
 
 /// Rows a task takes.

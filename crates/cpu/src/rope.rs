@@ -1,7 +1,8 @@
 //! Rotary position embedding in the rotate-half form of Hugging Face models.
 
-use super::element::{Element, Floats, Numbers};
+use super::element::Element;
 use super::math::vectorized;
+use super::numbers::{Floats, Numbers};
 use super::team::parts;
 use toolrl_layout::{RopeTable, Rotation};
 

@@ -9,9 +9,10 @@ use pulp::{Simd, WithSimd};
 
 use super::attention::Shared;
 use super::broadcast::{Lines, for_all};
-use super::element::{Factor, Floats, Pair, widen_into};
+use super::element::{Factor, Pair, widen_into};
 use super::few;
 use super::isa::{Isa, arch};
+use super::numbers::Floats;
 use super::team::for_each;
 
 /// Rows up to which this beats a general matrix product.

@@ -1,7 +1,8 @@
 //! SiLU times the up projection, forward and backward.
 
-use super::element::{Element, Floats, Numbers};
+use super::element::Element;
 use super::math::{sigmoid, vectorized};
+use super::numbers::{Floats, Numbers};
 use super::team::parts;
 
 /// Elements a task takes.

@@ -3,7 +3,7 @@
 use burn::backend::{BackendTensor, DispatchTensorKind};
 use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
-use toolrl_cpu::element::Floats;
+use toolrl_cpu::numbers::Floats;
 
 use crate::flex::stored;
 

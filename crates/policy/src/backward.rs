@@ -2,7 +2,7 @@
 
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor, TensorData};
-use toolrl_cpu::element::Numbers;
+use toolrl_cpu::numbers::Numbers;
 use toolrl_kernels::{all_together, is_cpu};
 
 use crate::decoder::Decoder;

@@ -4,7 +4,8 @@ use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use half::bf16;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
-use toolrl_cpu::element::{Numbers, narrow};
+use toolrl_cpu::element::narrow;
+use toolrl_cpu::numbers::Numbers;
 
 /// The type that weights, activations and the key-value cache are stored in. Sums, log-probabilities, gradients of
 /// weights and the optimiser's state are f32 in both.

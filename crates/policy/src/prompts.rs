@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
-use toolrl_cpu::element::Numbers;
 use toolrl_cpu::layer;
+use toolrl_cpu::numbers::Numbers;
 use toolrl_cpu::skinny::MAX_ROWS;
 use toolrl_kernels::{Ids, Mirrored, Packing, all_together};
 

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use toolrl_cpu::element::Numbers;
 use toolrl_cpu::layer::{self, Batch, Parameters, Run};
+use toolrl_cpu::numbers::Numbers;
 use toolrl_kernels::{HostTensor, Packing, RopeTable};
 
 use crate::decoder::Constants;

@@ -12,6 +12,7 @@ mod curve;
 mod error;
 mod findings;
 mod measure;
+mod only;
 mod page;
 mod plan;
 mod results;

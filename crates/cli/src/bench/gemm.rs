@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
-use toolrl_cpu::element::{Floats, narrow};
+use toolrl_cpu::element::narrow;
+use toolrl_cpu::numbers::Floats;
 use toolrl_cpu::{Isa, gemm as products, peak, skinny};
 
 use crate::args::{BenchGemmArgs, ModelShapes};

@@ -12,8 +12,8 @@ mod pairs;
 mod products;
 mod task;
 
-use super::element::Floats;
 use super::isa::Isa;
+use super::numbers::Floats;
 use super::team::for_each;
 use task::{Plan, Task};
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::super::cache::{LINE, ask_for};
-use super::super::element::{Element, Factor, Floats};
+use super::super::element::{Element, Factor};
 use super::super::math::vectorized;
+use super::super::numbers::Floats;
 use super::super::turn::{RUN, turned};
 use super::pairs::PairPanels;
 use super::{Factors, Mat};

@@ -1,6 +1,6 @@
 //! A linear layer's three products.
 
-use super::super::element::Floats;
+use super::super::numbers::Floats;
 use super::{Mat, Threads, Write, gemm, gemm_raw};
 
 /// `x * weight^T`: `x` is `[rows, width]`, `weight` `[outputs, width]`, the result `[rows, outputs]`.

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::super::isa::arch;
 
 use super::super::cache::{LINE, second_cache};
-use super::super::element::{Factor, Floats, Pair};
+use super::super::element::{Factor, Pair};
+use super::super::numbers::Floats;
 use super::kernel::{Lhs, Tile, TileFor, Tiles};
 use super::{Factors, Mat, Out, Write, pack};
 

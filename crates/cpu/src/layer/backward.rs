@@ -2,8 +2,8 @@
 
 use super::super::attention::Qkv;
 use super::super::attention_grad::{Saved, attention_grad};
-use super::super::element::{Floats, Numbers, add, operand};
 use super::super::gemm::{add_project_grad_weight, project_grad_x};
+use super::super::numbers::{Floats, Numbers, add, operand};
 use super::super::{bias, embedding, norm, rope, swiglu};
 use super::{Activations, Batch, Parameters};
 use toolrl_layout::Rotation;

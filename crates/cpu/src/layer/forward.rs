@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::super::attention::{Qkv, attention_of};
-use super::super::element::{Floats, Numbers};
+use super::super::numbers::{Floats, Numbers};
 use super::super::{bias, gemm, norm, rope, skinny, swiglu};
 use super::{Activations, Batch, Parameters, Run};
 use toolrl_layout::{RopeTable, Rotation};

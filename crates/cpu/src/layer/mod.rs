@@ -10,7 +10,7 @@ mod forward;
 
 use std::ops::Range;
 
-use super::element::Numbers;
+use super::numbers::Numbers;
 use toolrl_layout::{Heads, Packing, RopeTable};
 
 pub use backward::backward;

@@ -1,6 +1,7 @@
 //! A small layer: known rows against computed ones, gradients against differences of a sum, bf16 against f32.
 
-use super::super::element::{Floats, narrow, widen};
+use super::super::element::{narrow, widen};
+use super::super::numbers::Floats;
 use super::*;
 
 fn numbers(n: usize, seed: usize, size: f32) -> Vec<f32> {

@@ -3,7 +3,7 @@
 use half::bf16;
 use toolrl_cpu::attention::{Qkv, attention};
 use toolrl_cpu::attention_grad::{Saved, attention_grad};
-use toolrl_cpu::element::Floats;
+use toolrl_cpu::numbers::Floats;
 use toolrl_layout::{Heads, Packing};
 
 use super::{check, narrow_numbers, numbers, sum, times};

@@ -1,7 +1,7 @@
 //! Attention of new tokens over a cache.
 
 use toolrl_cpu::decode::decode_attention;
-use toolrl_cpu::element::Floats;
+use toolrl_cpu::numbers::Floats;
 use toolrl_layout::{CacheSpans, Heads};
 
 use super::{check, narrow_numbers, numbers, sum, times};

@@ -1,8 +1,8 @@
 //! The output head and draws from its logits.
 
 use toolrl_cpu::categorical::Categorical;
-use toolrl_cpu::element::Floats;
 use toolrl_cpu::head::{Head, RowGrads, logprob_entropy, logprob_entropy_grad};
+use toolrl_cpu::numbers::Floats;
 
 use super::{check, narrow_numbers, numbers, sum, times};
 

@@ -1,7 +1,7 @@
 //! A linear layer's products, of many rows and of few.
 
-use toolrl_cpu::element::Floats;
 use toolrl_cpu::gemm::{project, project_grad_weight, project_grad_x};
+use toolrl_cpu::numbers::Floats;
 use toolrl_cpu::skinny;
 
 use super::{check, narrow_numbers, sum, times};

@@ -2,8 +2,9 @@
 
 use half::bf16;
 use toolrl_cpu::bias::{add_row, add_row_grad};
-use toolrl_cpu::element::{Floats, Numbers, narrow, widen};
+use toolrl_cpu::element::{narrow, widen};
 use toolrl_cpu::norm::{rms_norm, rms_norm_grad};
+use toolrl_cpu::numbers::{Floats, Numbers};
 use toolrl_cpu::rope::rope;
 use toolrl_cpu::swiglu::{swiglu, swiglu_grad};
 use toolrl_layout::{RopeTable, Rotation};

@@ -14,8 +14,8 @@ use crate::{CacheSpans, Heads, Ids, Mirrored, Packing, RopeTable, Rotation};
 pub(super) use tensor::stored;
 use tensor::{bf16_tensor, cast, floats, like, of_numbers, rows, stored_as, tensor, width};
 use toolrl_cpu::decode::decode_attention;
-use toolrl_cpu::element::Floats;
 use toolrl_cpu::head::Head;
+use toolrl_cpu::numbers::Floats;
 use toolrl_cpu::{bias, checksum, decode, embedding, gemm, head, norm, rope, skinny, swiglu};
 
 impl FusedOps for Flex {

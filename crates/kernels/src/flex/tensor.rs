@@ -6,7 +6,8 @@ use burn::tensor::{Bytes, DType, Shape};
 use burn_flex::{FlexTensor, Layout};
 use half::bf16;
 
-use toolrl_cpu::element::{Floats, Numbers, narrow, widen};
+use toolrl_cpu::element::{narrow, widen};
+use toolrl_cpu::numbers::{Floats, Numbers};
 
 /// The last dimension: how wide a row is.
 pub(super) fn width(t: &FlexTensor) -> usize {
