@@ -62,7 +62,8 @@ pub(crate) fn doctor(args: &DoctorArgs) -> anyhow::Result<()> {
     let index = if let DeviceChoice::Cuda(index) = args.device { index } else { 0 };
     let gpu = cuda.gpus.get(index).filter(|_| on_gpu);
     let available = gpu.map_or(cpu.available, |gpu| gpu.free.or(Some(gpu.memory)));
-    let policy = args.policy.as_deref().map(|dir| Room::of(dir, args.bf16, available)).transpose()?;
+    let policy =
+        args.policy.as_deref().map(|dir| Room::of(dir, args.bf16, (available, on_gpu))).transpose()?;
     problems.extend(policy.iter().flat_map(Room::problems));
     let findings = Findings {
         program: format!("toolrl {}", env!("CARGO_PKG_VERSION")),
@@ -117,7 +118,7 @@ fn kib_of(path: &str, key: &str) -> Option<u64> {
 }
 
 impl Room {
-    fn of(dir: &Path, bf16: bool, available: Option<u64>) -> anyhow::Result<Self> {
+    fn of(dir: &Path, bf16: bool, (available, on_gpu): (Option<u64>, bool)) -> anyhow::Result<Self> {
         let found = Inspection::of(&hub::find(dir)?)?;
         let memory = found.config.memory(&Workload {
             precision: precision(bf16),
@@ -125,7 +126,7 @@ impl Room {
             reference: ReferenceCopy::None,
             micro_tokens: 4096,
             activations: Activations::Keep,
-            kept_prompts: 2 << 30,
+            kept_prompts: if on_gpu { 0 } else { 2 << 30 },
             slots: 16,
             prompt_tokens: 1024,
             reply_tokens: 512,

@@ -39,10 +39,7 @@ pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()>
     leave_out_tests(&mut study, args)?;
     let out = args.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
     let start = out.join("start");
-    let mut plan = Plan::of(study, &out, &start, |name, set| with_data(name, set, args))?;
-    if !args.only.is_empty() {
-        plan = plan.only(&args.only);
-    }
+    let mut plan = Plan::of(study, &out, &start, &args.only, |name, set| with_data(name, set, args))?;
     for run in &plan.runs {
         run.recipe.parts(registry).with_context(|| run.title.clone())?;
     }

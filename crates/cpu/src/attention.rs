@@ -1,7 +1,8 @@
 //! Causal attention over a packed batch with shared prefixes: scores exist for one block of queries at a time, of
 //! the heads that share a key-value head, so that their keys and values are packed once for all of them.
 //!
-//! Where keys are stored in bf16, so are the other operands of products, but for the probabilities that weigh values.
+//! Where keys are stored in bf16 and the machine multiplies such numbers, the other operands of products are rounded to
+//! them, but for the probabilities that weigh values.
 
 use std::cell::Cell;
 
@@ -179,7 +180,7 @@ pub fn attention_of(x: Qkv, packing: &Packing, wanted: impl Fn(&Segment) -> bool
         let rows = block.rows * group;
         x.stack(x.q, block, kv_head, q);
         scores.resize(rows * block.keys(), 0.0);
-        let q = Mat::stored(operand(q, x.k, near_q), rows, heads.dim, heads.dim);
+        let q = Mat::stored(operand(q, x.k, near_q, Threads::One), rows, heads.dim, heads.dim);
         block.against_keys(&x, q, x.k, kv_head, scores);
         for (row, scores) in scores.chunks_exact_mut(block.keys()).enumerate() {
             let (token, head) = (row / group, kv_head * group + row % group);

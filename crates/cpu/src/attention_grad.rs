@@ -111,13 +111,14 @@ impl<'a> Task<'a> {
         p.resize(rows * keys, 0.0);
         ds.resize(rows * keys, 0.0);
         let [q, by_out] = [(&*q, near_q), (&*grad, near_grad)]
-            .map(|(of, rounded)| Mat::stored(operand(of, x.k, rounded), rows, dim, dim));
+            .map(|(of, rounded)| Mat::stored(operand(of, x.k, rounded, Threads::One), rows, dim, dim));
         block.against_keys(&x, q, x.k, kv_head, p);
         block.against_keys(&x, by_out, x.v, kv_head, ds);
         let log_sums = &self.saved.log_sum[block.start() * x.heads.query + kv_head * x.heads.group()..];
         scores_grad(x.heads, block, log_sums, [out, grad], [p, ds]);
 
-        let [p, ds] = [(&*p, near_p), (&*ds, near_ds)].map(|(of, rounded)| operand(of, x.k, rounded));
+        let [p, ds] =
+            [(&*p, near_p), (&*ds, near_ds)].map(|(of, rounded)| operand(of, x.k, rounded, Threads::One));
         let (prefix_start, prefix) = block.segment.prefix;
         for (from, n, start) in [(prefix, block.own(), block.segment.start), (0, prefix, prefix_start)] {
             if n == 0 {

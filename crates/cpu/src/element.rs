@@ -126,7 +126,7 @@ impl Factor for Pair {
 pub(crate) const CHUNK: usize = 1 << 14;
 
 /// Widens every number of `from`.
-pub fn widen_into(from: &[bf16], to: &mut [f32]) {
+pub(crate) fn widen_into(from: &[bf16], to: &mut [f32]) {
     vectorized(
         #[inline(always)]
         || {

@@ -83,7 +83,7 @@ fn fold(acc: [f32; LANES]) -> f32 {
 
 /// Sum of `f(a[i], b[i])`.
 #[inline(always)]
-pub fn sum2<E: Element>(a: &[E], b: &[E], f: impl Fn(f32, f32) -> f32) -> f32 {
+pub fn sum2<A: Element, B: Element>(a: &[A], b: &[B], f: impl Fn(f32, f32) -> f32) -> f32 {
     let mut acc = [0.0f32; LANES];
     let (a_chunks, a_rest) = a.as_chunks::<LANES>();
     let (b_chunks, b_rest) = b.as_chunks::<LANES>();

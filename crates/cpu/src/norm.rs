@@ -37,11 +37,18 @@ fn normed<E: Element>(x: &[E], weight: &[f32], eps: f32) -> Vec<E> {
 
 /// Gradients of [`rms_norm`] by `x` and `weight`: with r = 1/rms and n = x r,
 /// dx = r (g w - n mean(g w n)), dw = sum over rows of g n.
-pub fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+pub fn rms_norm_grad(x: Floats, weight: Floats, grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+    match x {
+        Floats::F32(x) => normed_grad(x, &weight.wide(), grad, eps),
+        Floats::Bf16(x) => normed_grad(x, &weight.wide(), grad, eps),
+    }
+}
+
+fn normed_grad<E: Element>(x: &[E], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
     let width = weight.len();
     let sizes = [(x.len(), width * ROWS), (x.len().div_ceil(width * ROWS) * width, width)];
     let [dx, sums] = parts(sizes, |i, [dx, dw]| {
-        let [x, grad] = [x, grad].map(|x| &x[i * width * ROWS..]);
+        let (x, grad) = (&x[i * width * ROWS..], &grad[i * width * ROWS..]);
         vectorized(
             #[inline(always)]
             || grad_rows(dx, dw, x, weight, grad, eps),
@@ -57,20 +64,20 @@ pub fn rms_norm_grad(x: &[f32], weight: &[f32], grad: &[f32], eps: f32) -> (Vec<
 }
 
 #[inline(always)]
-fn grad_rows(dx: &mut [f32], dw: &mut [f32], x: &[f32], weight: &[f32], grad: &[f32], eps: f32) {
+fn grad_rows<E: Element>(dx: &mut [f32], dw: &mut [f32], x: &[E], weight: &[f32], grad: &[f32], eps: f32) {
     let width = weight.len();
     let mut gw = vec![0.0; width];
     let rows = dx.chunks_exact_mut(width).zip(x.chunks_exact(width)).zip(grad.chunks_exact(width));
     for ((dx, x), g) in rows {
         let r = inverse_rms(x, eps);
         let sums = gw.iter_mut().zip(dw.iter_mut());
-        for ((gw, dw), ((&g, &x), &weight)) in sums.zip(g.iter().zip(x).zip(weight)) {
+        for ((gw, dw), ((&g, x), &weight)) in sums.zip(g.iter().zip(x).zip(weight)) {
             *gw = g * weight;
-            *dw += g * x * r;
+            *dw += g * x.widen() * r;
         }
         let mean = sum2(&gw, x, |a, b| a * b) * r / width as f32;
-        for ((dx, &gw), &x) in dx.iter_mut().zip(&gw).zip(x) {
-            *dx = r * (gw - x * r * mean);
+        for ((dx, &gw), x) in dx.iter_mut().zip(&gw).zip(x) {
+            *dx = r * (gw - x.widen() * r * mean);
         }
     }
 }

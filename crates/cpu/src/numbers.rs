@@ -7,6 +7,8 @@ use half::bf16;
 
 use super::element::{CHUNK, Element, narrow, narrow_into, widen, widen_into};
 use super::embedding::gather;
+use super::gemm::Threads;
+use super::isa::Isa;
 use super::math::vectorized;
 use super::team::for_each_chunk;
 
@@ -25,14 +27,6 @@ impl Floats<'_> {
         match self {
             Self::F32(values) => values.len(),
             Self::Bf16(values) => values.len(),
-        }
-    }
-
-    /// A copy.
-    pub fn to_numbers(self) -> Numbers {
-        match self {
-            Self::F32(values) => values.to_vec().into(),
-            Self::Bf16(values) => values.to_vec().into(),
         }
     }
 
@@ -84,7 +78,7 @@ impl<'a> Floats<'a> {
     }
 
     /// As bf16: themselves where they are stored so, the nearest where they are not.
-    pub fn narrow(self) -> Cow<'a, [bf16]> {
+    pub(crate) fn narrow(self) -> Cow<'a, [bf16]> {
         match self {
             Self::F32(values) => narrow(values).into(),
             Self::Bf16(values) => values.into(),
@@ -121,7 +115,7 @@ impl From<Vec<bf16>> for Numbers {
 
 impl Numbers {
     /// Stored as `other` are, the nearest where that is in less.
-    pub fn stored_as(values: Vec<f32>, other: Floats) -> Self {
+    pub(crate) fn stored_as(values: Vec<f32>, other: Floats) -> Self {
         match other {
             Floats::F32(_) => values.into(),
             Floats::Bf16(_) => narrow(&values).into(),
@@ -154,7 +148,7 @@ impl Numbers {
         self.len() == 0
     }
 
-    /// One after the other, as the first of which there are any are stored.
+    /// One after the other, all stored as the first are of which there are any.
     pub(crate) fn concat(all: &[Floats]) -> Self {
         match all.iter().find(|of| of.len() > 0) {
             Some(Floats::Bf16(_)) => all.iter().map(|of| of.narrow()).collect::<Vec<_>>().concat().into(),
@@ -171,16 +165,23 @@ impl Numbers {
     }
 }
 
-/// Numbers of f32 as a product with `other` takes them: themselves, or rounded to bf16 where the others are that.
-pub(crate) fn operand<'a>(values: &'a [f32], other: Floats, rounded: &'a mut Vec<bf16>) -> Floats<'a> {
-    match other {
-        Floats::F32(_) => Floats::F32(values),
-        Floats::Bf16(_) => {
-            rounded.resize(values.len(), bf16::ZERO);
-            for_each_chunk(rounded, CHUNK, |i, to| narrow_into(&values[i * CHUNK..], to));
-            Floats::Bf16(rounded)
-        }
+/// Numbers of f32 as a product with `other` takes them: rounded to bf16 where both are multiplied as such, and themselves
+/// where they are not.
+pub(crate) fn operand<'a>(
+    values: &'a [f32],
+    other: Floats,
+    rounded: &'a mut Vec<bf16>,
+    threads: Threads,
+) -> Floats<'a> {
+    if !matches!(other, Floats::Bf16(_)) || !Isa::current().multiplies_bf16() {
+        return Floats::F32(values);
     }
+    rounded.resize(values.len(), bf16::ZERO);
+    match threads {
+        Threads::One => narrow_into(values, rounded),
+        Threads::All => for_each_chunk(rounded, CHUNK, |i, to| narrow_into(&values[i * CHUNK..], to)),
+    }
+    Floats::Bf16(rounded)
 }
 
 /// `to += more`.

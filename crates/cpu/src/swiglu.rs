@@ -32,7 +32,7 @@ fn gated<E: Element>(gate: &[E], up: &[E]) -> Vec<E> {
     out
 }
 
-/// Gradients of [`swiglu`] by `gate` and `up`, stored as these are.
+/// Gradients of [`swiglu`] by `gate` and `up`, both stored as `gate` is.
 pub fn swiglu_grad(gate: Floats, up: Floats, grad: &[f32]) -> [Numbers; 2] {
     match gate {
         Floats::F32(gate) => gated_grad(gate, &up.wide(), grad).map(Numbers::from),

@@ -29,12 +29,21 @@ fn tokens(n: usize, seed: u32) -> Vec<u32> {
 
 /// Groups of a prompt with two replies each, the prompts of these lengths.
 fn pass(prompts: &[usize]) -> Pass {
+    pass_of(prompts, [7, 0])
+}
+
+/// The same with replies of a token each.
+fn prompts_alone(prompts: &[usize]) -> Pass {
+    pass_of(prompts, [0, 0])
+}
+
+fn pass_of(prompts: &[usize], replies: [usize; 2]) -> Pass {
     let (mut packing, mut all, mut rows) = (Packing::new(), Vec::new(), Vec::new());
     for &len in prompts {
         let prompt = packing.push(len, None);
         all.extend(tokens(len, len as u32));
         let last = all.len() as u32 - 1;
-        for reply in [7, 0] {
+        for reply in replies {
             rows.push(last);
             rows.extend(all.len() as u32..(all.len() + reply) as u32);
             all.extend(tokens(reply, 3));
@@ -117,6 +126,16 @@ fn kept_prompts(mut policy: Policy) {
     // There was room for two.
     assert_eq!(gradients(&policy, &pass), expected);
     assert!(policy.kept.take(&pass.tokens, &pass.packing).is_empty(), "they were taken");
+
+    // Replies of one token, which is never an input: no row is left to compute.
+    policy.forget_prompts();
+    let all_known = prompts_alone(&[90, 80]);
+    let expected = gradients(&policy, &all_known);
+    policy.keep_prompts(1000 * token);
+    for len in [90, 80] {
+        prefill(&policy, len);
+    }
+    assert_eq!(gradients(&policy, &all_known), expected);
 
     policy.keep_prompts(1000 * token);
     prefill(&policy, 90);

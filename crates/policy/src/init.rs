@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::decoder::{Backbone, Constants, Decoder, Embedding};
 use crate::layer::{Attention, Layer, Linear, Mlp, Norm};
+use crate::precision::data;
 use crate::{Architecture, ModelConfig, Precision};
 
 /// Gives the values of each parameter, asked for by name and shape.
@@ -60,7 +61,7 @@ impl Source for Noise {
             1 => vec![if name.ends_with(".bias") { 0.0 } else { 1.0 }; n],
             _ => self.numbers.iter().copied().cycle().take(n).collect(),
         };
-        Some(self.precision.data(values, shape.to_vec()))
+        Some(data(self.precision.numbers(values.into()), shape.to_vec()))
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Whether the update takes what sampling computed: that of all weights, of which nothing is computed again.
+    /// Whether the update takes what sampling computed: where all weights are trained and all activations kept.
     fn keeps_prompts(&self) -> bool {
         self.adapters.is_none() && self.activations == Activations::Keep
     }

@@ -380,7 +380,7 @@ impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
             match &mut self.masters {
                 Some(masters) => {
                     (self.change)(index, &mut masters[index]);
-                    precision::tensor(precision.round(&masters[index]), shape, &device)
+                    precision::tensor(precision.numbers(masters[index][..].into()), shape, &device)
                 }
                 None => {
                     let mut values = floats(tensor);

@@ -1,5 +1,7 @@
 //! How weights, activations and cached keys and values are stored.
 
+use std::borrow::Cow;
+
 use burn::tensor::{DType, Device, Shape, Tensor, TensorData};
 use half::bf16;
 use safetensors::Dtype;
@@ -37,18 +39,10 @@ impl Precision {
     }
 
     /// Numbers stored so, rounded to nearest where they do not fit.
-    pub(crate) fn data(self, values: Vec<f32>, shape: impl Into<Shape>) -> TensorData {
+    pub(crate) fn numbers(self, values: Cow<[f32]>) -> Numbers {
         match self {
-            Self::F32 => TensorData::new(values, shape.into()),
-            Self::Bf16 => TensorData::new(narrow(&values), shape.into()),
-        }
-    }
-
-    /// The nearest numbers that are stored so.
-    pub(crate) fn round(self, values: &[f32]) -> Numbers {
-        match self {
-            Self::F32 => values.to_vec().into(),
-            Self::Bf16 => narrow(values).into(),
+            Self::F32 => values.into_owned().into(),
+            Self::Bf16 => narrow(&values).into(),
         }
     }
 
@@ -59,7 +53,7 @@ impl Precision {
         shape: [usize; D],
         device: &Device,
     ) -> Tensor<D> {
-        Tensor::from_data(self.data(values, shape), (device, self.dtype()))
+        tensor(self.numbers(values.into()), shape, device)
     }
 
     /// The precision of a tensor.
@@ -79,11 +73,17 @@ pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Numbers {
 
 /// A tensor of numbers as they are stored.
 pub(crate) fn tensor<const D: usize>(numbers: Numbers, shape: [usize; D], device: &Device) -> Tensor<D> {
-    let (data, dtype) = match numbers {
-        Numbers::F32(values) => (TensorData::new(values, shape), DType::F32),
-        Numbers::Bf16(values) => (TensorData::new(values, shape), DType::BF16),
-    };
+    let data = data(numbers, shape);
+    let dtype = data.dtype();
     Tensor::from_data(data, (device, dtype))
+}
+
+/// Numbers as they are stored, as a tensor's data.
+pub(crate) fn data(numbers: Numbers, shape: impl Into<Shape>) -> TensorData {
+    match numbers {
+        Numbers::F32(values) => TensorData::new(values, shape.into()),
+        Numbers::Bf16(values) => TensorData::new(values, shape.into()),
+    }
 }
 
 /// The type of the numbers in a weight file.

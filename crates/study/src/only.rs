@@ -5,10 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use crate::Plan;
 
 impl Plan {
-    /// The plan of some of its arms, by their names. Their runs keep the directories that they have in the whole plan, so
-    /// that a study that is done arm by arm does no run twice.
-    #[must_use]
-    pub fn only(mut self, names: &[String]) -> Self {
+    /// Drops all arms but these, and what was planned for none but the others.
+    pub(crate) fn keep(&mut self, names: &[String]) {
         let kept = |name: &String| names.contains(name);
         let study = &mut self.study;
         for of_arms in [&mut self.chains, &mut self.tests] {
@@ -20,7 +18,6 @@ impl Plan {
         study.tables.retain(|table| !table.arms.is_empty());
         study.findings.retain(|finding| kept(&finding.better) && kept(&finding.worse));
         self.drop_other_runs();
-        self
     }
 
     /// Drops the runs of no arm's chain and no arm's tests.
@@ -43,18 +40,18 @@ impl Plan {
 mod tests {
     use std::path::Path;
 
-    use crate::plan::tests::{plan, tested_plan};
+    use crate::plan::tests::{plan, plan_of, tested_plan, tested_plan_of};
 
     #[test]
     fn an_arm_alone_has_the_runs_that_it_has_among_others() {
-        let (all, one) = (plan(Path::new("out")), plan(Path::new("out")).only(&["SFT+GRPO".to_owned()]));
+        let out = Path::new("out");
+        let (all, one) = (plan(out), plan_of(out, &["SFT+GRPO"]));
         let dirs: Vec<_> = one.runs.iter().map(|run| &run.dir).collect();
         assert_eq!(dirs, all.runs.iter().map(|run| &run.dir).collect::<Vec<_>>());
         assert_eq!(one.chains, [[vec![0, 1], vec![2, 3]]]);
         assert!(one.study.findings.is_empty(), "the other arm is not there");
 
-        let (all, one) = (tested_plan(Path::new("out")), tested_plan(Path::new("out")));
-        let one = one.only(&["raw".to_owned(), "SFT".to_owned()]);
+        let (all, one) = (tested_plan(out), tested_plan_of(out, &["raw", "SFT"]));
         assert_eq!(one.chains, [vec![vec![], vec![]], vec![vec![2], vec![5]]]);
         assert_eq!(one.tests, [[vec![0, 1], vec![0, 1]], [vec![3, 4], vec![6, 7]]]);
         assert_eq!(one.runs[6].after, Some(5));

@@ -52,7 +52,8 @@ pub enum Purpose {
 
 impl Plan {
     /// Resolves every stage of a study in `dir`. `recipe` reads a recipe with its overrides; recipes without a policy
-    /// start from `default_policy`.
+    /// start from `default_policy`. Where arms are named in `only`, the plan is theirs alone, and their runs have the
+    /// directories that they have in the whole plan: a study that is done arm by arm does no run twice.
     ///
     /// # Errors
     /// [`StudyError::Recipe`].
@@ -60,6 +61,7 @@ impl Plan {
         study: Study,
         dir: &Path,
         default_policy: &Path,
+        only: &[String],
         recipe: impl Fn(&str, &[String]) -> Result<Recipe, E>,
     ) -> Result<Self, StudyError> {
         let arms = study.arms.clone();
@@ -69,25 +71,47 @@ impl Plan {
         let mut known = HashMap::new();
         for seed in plan.study.seeds.clone() {
             for (number, arm) in arms.iter().enumerate() {
-                let mut chain = Vec::<usize>::new();
-                for (place, stage) in arm.stages.iter().enumerate() {
-                    let last = chain.last().copied();
-                    let resolved = plan.resolve(arm, stage, Some(seed), &recipe)?;
-                    let planned = plan.planned(arm, place, seed, resolved);
-                    chain.push(plan.add(planned, (last, default_policy), (arm, stage), &mut known)?);
+                match plan.of_arm(arm, seed, default_policy, &mut known, &recipe) {
+                    Ok((chain, tests)) => {
+                        plan.chains[number].push(chain);
+                        plan.tests[number].push(tests);
+                    }
+                    // Nobody asked for it, and it may lack what the others' settings have.
+                    Err(_) if !only.is_empty() && !only.contains(&arm.name) => {}
+                    Err(error) => return Err(error),
                 }
-                let mut tests = Vec::new();
-                for test in plan.study.tests.clone() {
-                    let (last, stage) = (chain.last().copied(), test.stage());
-                    let resolved = plan.resolve(arm, &stage, None, &recipe)?;
-                    let planned = plan.planned_test(arm, &test, seed, resolved);
-                    tests.push(plan.add(planned, (last, default_policy), (arm, &stage), &mut known)?);
-                }
-                plan.chains[number].push(chain);
-                plan.tests[number].push(tests);
             }
         }
+        if !only.is_empty() {
+            plan.keep(only);
+        }
         Ok(plan)
+    }
+
+    /// The positions of an arm's runs, and of its tests.
+    fn of_arm<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
+        &mut self,
+        arm: &Arm,
+        seed: u64,
+        default_policy: &Path,
+        known: &mut HashMap<String, usize>,
+        recipe: &impl Fn(&str, &[String]) -> Result<Recipe, E>,
+    ) -> Result<(Vec<usize>, Vec<usize>), StudyError> {
+        let mut chain = Vec::<usize>::new();
+        for (place, stage) in arm.stages.iter().enumerate() {
+            let last = chain.last().copied();
+            let resolved = self.resolve(arm, stage, Some(seed), recipe)?;
+            let planned = self.planned(arm, place, seed, resolved);
+            chain.push(self.add(planned, (last, default_policy), (arm, stage), known)?);
+        }
+        let mut tests = Vec::new();
+        for test in self.study.tests.clone() {
+            let (last, stage) = (chain.last().copied(), test.stage());
+            let resolved = self.resolve(arm, &stage, None, recipe)?;
+            let planned = self.planned_test(arm, &test, seed, resolved);
+            tests.push(self.add(planned, (last, default_policy), (arm, &stage), known)?);
+        }
+        Ok((chain, tests))
     }
 
     /// The position of a run that starts from what the `last` one left, where there is one before it: that of the same run
@@ -231,9 +255,19 @@ by = "reward"
         Recipe::parse(&format!("name = \"{method}\"\n[train]\nmethod = \"{method}\"\nsteps = 2\n"), set)
     }
 
+    fn planned(study: &str, dir: &Path, only: &[&str]) -> Result<Plan, StudyError> {
+        let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
+        Plan::of(Study::parse(study).unwrap(), dir, Path::new("start"), &only, recipe)
+    }
+
+    /// Some of its arms.
+    pub(crate) fn plan_of(dir: &Path, only: &[&str]) -> Plan {
+        planned(STUDY, dir, only).unwrap()
+    }
+
     /// A plan of three arms with two seeds: as it is, fine-tuned, reinforced after that.
     pub(crate) fn plan(dir: &Path) -> Plan {
-        Plan::of(Study::parse(STUDY).unwrap(), dir, Path::new("start"), recipe).unwrap()
+        planned(STUDY, dir, &[]).unwrap()
     }
 
     /// What a run of so many seconds left, with the mean rewards before and after it.
@@ -281,11 +315,16 @@ by = "reward"
 
     /// The plan of two seeds with two tests.
     pub(crate) fn tested_plan(dir: &Path) -> Plan {
+        tested_plan_of(dir, &[])
+    }
+
+    /// Some of its arms.
+    pub(crate) fn tested_plan_of(dir: &Path, only: &[&str]) -> Plan {
         let test = |name: &str, slots: u32| {
             format!("[[test]]\nname = \"{name}\"\nrecipe = \"sft\"\nset = [\"slots={slots}\"]\n")
         };
         let text = format!("{STUDY}{}{}", test("world", 5), test("BFCL", 6));
-        Plan::of(Study::parse(&text).unwrap(), dir, Path::new("start"), recipe).unwrap()
+        planned(&text, dir, only).unwrap()
     }
 
     #[test]
@@ -311,8 +350,10 @@ by = "reward"
     #[test]
     fn a_recipe_that_cannot_be_resolved_is_named_with_its_arm() {
         let text = STUDY.replace("slots=8", "slotz=8");
-        let error = Plan::of(Study::parse(&text).unwrap(), Path::new("out"), Path::new("start"), recipe);
-        let message = error.unwrap_err().to_string();
+        let of = |only: &[&str]| planned(&text, Path::new("out"), only);
+        let message = of(&[]).unwrap_err().to_string();
+        assert_eq!(of(&["SFT+GRPO"]).unwrap_err().to_string(), message);
+        assert_eq!(of(&["raw", "SFT"]).unwrap().chains.len(), 2, "it is none of these");
         assert!(message.starts_with("arm \"SFT+GRPO\", recipe \"grpo\": "), "{message}");
         assert!(message.contains("slotz"), "{message}");
     }

@@ -113,7 +113,7 @@ pub struct InspectArgs {
     /// As with train.activations = "recompute"
     #[arg(long)]
     pub recompute: bool,
-    /// Memory, in MiB, for what sampling keeps of prompts: train.kept_prompts_mib
+    /// Memory, in MiB, for what sampling keeps of prompts on the CPU: train.kept_prompts_mib
     #[arg(long, value_name = "MIB", default_value_t = 2048)]
     pub kept_prompts_mib: u64,
     /// Replies in progress at a time

@@ -136,10 +136,7 @@ const PARALLEL_FROM: usize = 1 << 20;
 pub fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     assert_eq!(k, rhs.shape.0, "gemm: inner sizes differ");
-    if m == 0 || n == 0 {
-        return;
-    }
-    assert!((m - 1) * stride + n <= out.len(), "gemm: the output is too small");
+    assert!(m == 0 || n == 0 || (m - 1) * stride + n <= out.len(), "gemm: the output is too small");
     // SAFETY: the assertion above bounds the writes.
     unsafe { gemm_raw(out.as_mut_ptr(), stride, write, lhs, rhs, threads) }
 }
@@ -150,6 +147,9 @@ pub fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, th
 /// `out` must be valid for the strided m by n matrix, which no other thread touches meanwhile.
 pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
+    if m == 0 || n == 0 {
+        return;
+    }
     let out = Out { data: out, stride };
     if k == 0 {
         for row in (0..m).filter(|_| write == Write::Set) {

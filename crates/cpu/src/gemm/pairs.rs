@@ -57,6 +57,17 @@ impl PairPanels<'_> {
     #[inline(always)]
     fn across(&self, first: usize, lines: usize, panel: &mut [f32]) {
         let (line, step) = self.of.strides;
+        if step == 1 {
+            for i in 0..lines {
+                let (pairs, last) = self.data[(first + i) * line..][..self.of.shape.1].as_chunks::<2>();
+                let last = last.first().map(|&number| [number, bf16::ZERO]);
+                let pairs = pairs.iter().copied().chain(last).skip(self.inner.0);
+                for (out, pair) in panel[i..].iter_mut().step_by(self.width).zip(pairs) {
+                    *out = pair.lane();
+                }
+            }
+            return;
+        }
         for (pair, out) in (self.inner.0..).zip(panel.chunks_exact_mut(self.width)) {
             let start = first * line + 2 * pair * step;
             if line == 1 && 2 * pair + 1 < self.of.shape.1 {

@@ -135,4 +135,6 @@ fn nothing_times_nothing() {
     assert_eq!(out, [0.0; 6]);
     gemm(&mut out, 3, Write::Add, Mat::new(&[], 0, 4, 4), Mat::new(&[1.0; 12], 4, 3, 3), Threads::All);
     assert_eq!(out, [0.0; 6]);
+    let (none, weight) = (Floats::F32(&[]), Floats::F32(&[1.0; 12]));
+    assert!(project(none, weight, 4).is_empty() && project_grad_x(none, weight, 4).is_empty());
 }

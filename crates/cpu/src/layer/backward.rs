@@ -2,7 +2,7 @@
 
 use super::super::attention::Qkv;
 use super::super::attention_grad::{Saved, attention_grad};
-use super::super::gemm::{add_project_grad_weight, project_grad_x};
+use super::super::gemm::{Threads, add_project_grad_weight, project_grad_x};
 use super::super::numbers::{Floats, Numbers, add, operand};
 use super::super::{bias, embedding, norm, rope, swiglu};
 use super::{Activations, Batch, Parameters};
@@ -26,7 +26,7 @@ pub fn backward(
         let chosen = batch.rows.map(|rows| attended.floats().rows(rows, wide));
         let attended = chosen.as_ref().unwrap_or(&attended).floats();
         let mut rounded = Vec::new();
-        let by_middle = operand(&by_middle, attended, &mut rounded);
+        let by_middle = operand(&by_middle, attended, &mut rounded, Threads::All);
         add_project_grad_weight(attended, by_middle, wide, &mut sums.o);
         project_grad_x(by_middle, of.o, wide)
     };
@@ -59,7 +59,7 @@ fn feed_forward(
     let inner = of.down.len() / hidden;
     let by_inner = {
         let mut rounded = Vec::new();
-        let by_y = operand(&grad, gate.floats(), &mut rounded);
+        let by_y = operand(&grad, gate.floats(), &mut rounded, Threads::All);
         let gated = swiglu::swiglu(gate.floats(), up.floats());
         add_project_grad_weight(gated.floats(), by_y, inner, &mut sums.down);
         project_grad_x(by_y, of.down, inner)
@@ -71,7 +71,7 @@ fn feed_forward(
     add_project_grad_weight(normed.floats(), by_up.floats(), hidden, &mut sums.up);
     let mut by_normed = project_grad_x(by_gate.floats(), of.gate, hidden);
     add(&mut by_normed, &project_grad_x(by_up.floats(), of.up, hidden));
-    let (mut by_middle, by_norm) = norm::rms_norm_grad(&middle.wide(), &of.mlp_norm.wide(), &by_normed, eps);
+    let (mut by_middle, by_norm) = norm::rms_norm_grad(middle.floats(), of.mlp_norm, &by_normed, eps);
     add_row(by_norm, &mut sums.mlp_norm);
     add(&mut by_middle, &grad);
     by_middle
@@ -95,12 +95,12 @@ fn projections(
     let (mut by_normed, mut rounded) = (Vec::new(), Vec::new());
     let of_weights = [&mut sums.q, &mut sums.k, &mut sums.v];
     for ((by, weight), sum) in by_qkv.iter().zip(weights).zip(of_weights) {
-        let by = operand(by, x, &mut rounded);
+        let by = operand(by, x, &mut rounded, Threads::All);
         add_project_grad_weight(normed.floats(), by, hidden, sum);
         let more = project_grad_x(by, weight, hidden);
         if by_normed.is_empty() { by_normed = more } else { add(&mut by_normed, &more) }
     }
-    let (by_x, by_norm) = norm::rms_norm_grad(&x.wide(), &of.attention_norm.wide(), &by_normed, eps);
+    let (by_x, by_norm) = norm::rms_norm_grad(x, of.attention_norm, &by_normed, eps);
     add_row(by_norm, &mut sums.attention_norm);
     by_x
 }

@@ -114,6 +114,9 @@ impl Known {
 
     /// A matrix of all rows, given one in which the runs' are not there yet.
     fn put(&mut self, all: Numbers, width: usize, of: impl Fn(&mut Activations) -> &mut Numbers) -> Numbers {
+        if self.runs.is_empty() {
+            return all;
+        }
         let others = self.computed(&all, width, None).into_owned();
         self.join(others, width, of)
     }

@@ -54,7 +54,7 @@ fn all(of: &Parameters<Numbers>, x: Numbers, rows: Option<&[u32]>) -> (Activatio
 /// Some rows of a matrix that has `tokens`.
 fn cut(all: &Numbers, tokens: usize, rows: Range<usize>) -> Numbers {
     let width = all.len() / tokens;
-    all.floats().of(rows.start * width..rows.end * width).to_numbers()
+    Numbers::concat(&[all.floats().of(rows.start * width..rows.end * width)])
 }
 
 fn cut_all(of: &Activations, rows: Range<usize>) -> Activations {

@@ -10,6 +10,7 @@ mod crew;
 mod tests;
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
@@ -91,10 +92,11 @@ pub fn parts<E: Element, const N: usize>(
         let part = |v: usize| {
             let (total, len) = sizes[v];
             let (from, to) = ((i * len).min(total), ((i + 1) * len).min(total));
-            // SAFETY: there is room for the part, it is this task's alone, and bits of zero are a number.
+            // SAFETY: there is room for the part, it is this task's alone, and it is filled before it is read.
             unsafe {
                 let first = starts[v].at(from);
-                first.write_bytes(0, to - from);
+                std::slice::from_raw_parts_mut(first.cast::<MaybeUninit<E>>(), to - from)
+                    .fill(MaybeUninit::new(E::default()));
                 std::slice::from_raw_parts_mut(first, to - from)
             }
         };

@@ -35,8 +35,13 @@ fn norms() {
         check("norm in bf16", &out, ROUNDED, || {
             rms_norm(Floats::Bf16(&stored), Floats::Bf16(&stored_weight), 1e-6).wide()
         });
-        check("norm's gradients", &[dx, dw].concat(), 1e-4, || {
-            let (dx, dw) = rms_norm_grad(&x, &weight, &grad, 1e-6);
+        let grads = [dx, dw].concat();
+        check("norm's gradients", &grads, 1e-4, || {
+            let (dx, dw) = rms_norm_grad(Floats::F32(&x), Floats::F32(&weight), &grad, 1e-6);
+            [dx, dw].concat()
+        });
+        check("norm's gradients in bf16", &grads, 1e-4, || {
+            let (dx, dw) = rms_norm_grad(Floats::Bf16(&stored), Floats::Bf16(&stored_weight), &grad, 1e-6);
             [dx, dw].concat()
         });
     }

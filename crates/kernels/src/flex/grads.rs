@@ -36,7 +36,7 @@ impl FusedGrads for Flex {
 
     fn rms_norm_grad(x: FlexTensor, weight: FlexTensor, grad: FlexTensor, eps: f32) -> [FlexTensor; 2] {
         let (x, weight, grad) = (x.to_contiguous(), weight.to_contiguous(), grad.to_contiguous());
-        let (dx, dw) = norm::rms_norm_grad(&floats(&x), &floats(&weight), &floats(&grad), eps);
+        let (dx, dw) = norm::rms_norm_grad(stored(&x), stored(&weight), &floats(&grad), eps);
         [like(dx, &x), f32_like(dw, &weight)]
     }
 

@@ -10,7 +10,7 @@ use safetensors::{Dtype, tensor::TensorView};
 use super::files::{Shard, files};
 use super::names::{Tensors, all, renamed, settle_head};
 use crate::init::{Source, build};
-use crate::precision::StoredType;
+use crate::precision::{StoredType, data};
 use crate::{Decoder, ModelConfig, PolicyError, Precision, StoredTensor};
 
 /// Builds the decoder of a model directory, every tensor accounted for. The configuration becomes that of the decoder
@@ -133,7 +133,7 @@ fn stored(tensor: &TensorView, precision: Precision, shape: &[usize]) -> TensorD
             let values = tensor.data().as_chunks().0.iter().map(|&b| bf16::from_le_bytes(b));
             TensorData::new(values.collect::<Vec<_>>(), shape.to_vec())
         }
-        _ => precision.data(floats(tensor), shape.to_vec()),
+        _ => data(precision.numbers(floats(tensor).into()), shape.to_vec()),
     }
 }
 

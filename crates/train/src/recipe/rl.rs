@@ -44,7 +44,7 @@ pub struct RlConfig {
     /// of one layer.
     pub activations: Activations,
     /// Memory, in MiB, for prompts' activations that sampling computes and the step's first update takes as they are, which
-    /// saves their forward pass. Of weights in f32 on the CPU, with `activations = "keep"`; 0 keeps none.
+    /// saves their forward pass. Where all weights are trained, on the CPU, with `activations = "keep"`; 0 keeps none.
     pub kept_prompts_mib: u64,
     /// Train low-rank adapters, and nothing else.
     pub lora: Option<LoraConfig>,
