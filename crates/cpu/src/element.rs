@@ -113,6 +113,25 @@ impl Factor for Pair {
                 return std::mem::transmute_copy(&_mm512_dpbf16_ps(sum, a, b));
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        if const { size_of::<S::f32s>() == 16 } {
+            use std::arch::aarch64::float32x4_t;
+            // SAFETY: vectors of one size, any bits of which are numbers; the instruction is there, as above, and has no
+            // effect but its result.
+            unsafe {
+                let [a, b, mut sum] =
+                    [a, b, sum].map(|x| std::mem::transmute_copy::<S::f32s, float32x4_t>(&x));
+                std::arch::asm!(
+                    ".arch_extension bf16",
+                    "bfdot {sum:v}.4s, {a:v}.8h, {b:v}.8h",
+                    sum = inout(vreg) sum,
+                    a = in(vreg) a,
+                    b = in(vreg) b,
+                    options(pure, nomem, nostack, preserves_flags)
+                );
+                return std::mem::transmute_copy(&sum);
+            }
+        }
         let _ = (a, b);
         unreachable!("products of pairs on vectors of {} bytes: {sum:?}", size_of::<S::f32s>())
     }

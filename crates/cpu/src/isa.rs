@@ -13,6 +13,8 @@ pub enum Isa {
     Scalar,
     /// NEON, of every 64-bit ARM: 4 numbers a vector.
     Neon,
+    /// As that, with products of bf16 numbers, two a lane.
+    NeonBf16,
     /// AVX2 with FMA: 8 numbers a vector.
     Avx2,
     /// AVX-512: 16 numbers a vector.
@@ -26,7 +28,8 @@ pub enum Isa {
 pub struct NotHere(pub Isa);
 
 impl Isa {
-    const ALL: [Self; 5] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    const ALL: [Self; 6] =
+        [Self::Scalar, Self::Neon, Self::NeonBf16, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
 
     /// All sets that this machine has, the best last.
     pub fn here() -> Vec<Self> {
@@ -63,6 +66,7 @@ impl Isa {
         match self {
             Self::Scalar => "scalar",
             Self::Neon => "neon",
+            Self::NeonBf16 => "neon-bf16",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512-bf16",
@@ -71,13 +75,17 @@ impl Isa {
 
     /// Whether it multiplies numbers that are stored in bf16 without widening them first.
     pub fn multiplies_bf16(self) -> bool {
-        self == Self::Avx512Bf16
+        matches!(self, Self::NeonBf16 | Self::Avx512Bf16)
     }
 
     /// What it is for numbers in f32 alone: sets with one name here give one result.
     #[must_use]
     pub fn in_f32(self) -> Self {
-        if self == Self::Avx512Bf16 { Self::Avx512 } else { self }
+        match self {
+            Self::NeonBf16 => Self::Neon,
+            Self::Avx512Bf16 => Self::Avx512,
+            _ => self,
+        }
     }
 
     /// The set of a [`Isa::name`].
@@ -92,6 +100,8 @@ impl Isa {
             Self::Scalar => Some(Arch::Scalar),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => pulp::aarch64::Neon::try_new().map(Arch::Neon),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonBf16 if std::arch::is_aarch64_feature_detected!("bf16") => Self::Neon.arch(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => pulp::x86::V3::try_new().map(Arch::V3),
             #[cfg(target_arch = "x86_64")]
