@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use pulp::{Arch, WithSimd};
 
+#[cfg(target_arch = "x86_64")]
+use super::amx;
+
 /// A set of vector instructions. Results are the same to the bit on machines that compute with the same set: sums are
 /// rounded in the order that it fixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +24,9 @@ pub enum Isa {
     Avx512,
     /// As that, with products of bf16 numbers, two a lane.
     Avx512Bf16,
+    /// As that, with products of bf16 numbers by the tiles of Intel's AMX, on Linux. Tested by an interpreter of its
+    /// instructions, and never run on hardware.
+    AmxBf16,
 }
 
 /// This machine does not have these vector instructions, or no build for it computes with them.
@@ -28,8 +34,8 @@ pub enum Isa {
 pub struct NotHere(pub Isa);
 
 impl Isa {
-    const ALL: [Self; 6] =
-        [Self::Scalar, Self::Neon, Self::NeonBf16, Self::Avx2, Self::Avx512, Self::Avx512Bf16];
+    const ALL: [Self; 7] =
+        [Self::Scalar, Self::Neon, Self::NeonBf16, Self::Avx2, Self::Avx512, Self::Avx512Bf16, Self::AmxBf16];
 
     /// All sets that this machine has, the best last.
     pub fn here() -> Vec<Self> {
@@ -70,12 +76,13 @@ impl Isa {
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
             Self::Avx512Bf16 => "avx512-bf16",
+            Self::AmxBf16 => "amx-bf16",
         }
     }
 
     /// Whether it multiplies numbers that are stored in bf16 without widening them first.
     pub fn multiplies_bf16(self) -> bool {
-        matches!(self, Self::NeonBf16 | Self::Avx512Bf16)
+        matches!(self, Self::NeonBf16 | Self::Avx512Bf16 | Self::AmxBf16)
     }
 
     /// What it is for numbers in f32 alone: sets with one name here give one result.
@@ -83,7 +90,7 @@ impl Isa {
     pub fn in_f32(self) -> Self {
         match self {
             Self::NeonBf16 => Self::Neon,
-            Self::Avx512Bf16 => Self::Avx512,
+            Self::Avx512Bf16 | Self::AmxBf16 => Self::Avx512,
             _ => self,
         }
     }
@@ -108,6 +115,8 @@ impl Isa {
             Self::Avx512 => pulp::x86::V4::try_new().map(Arch::V4),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 if is_x86_feature_detected!("avx512bf16") => Self::Avx512.arch(),
+            #[cfg(target_arch = "x86_64")]
+            Self::AmxBf16 if amx::unit().is_some() => Self::Avx512Bf16.arch(),
             _ => None,
         }
     }
@@ -165,5 +174,17 @@ mod tests {
         }
         assert_eq!(Isa::named("sse9"), None);
         assert_eq!(Isa::here().last(), Some(&Isa::current()));
+    }
+
+    /// As Linux sees its processor.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn tiles_are_here_only_where_linux_says_so() {
+        let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+        let says = |feature| processor.split_whitespace().any(|word| word == feature);
+        if !(says("amx_tile") && says("amx_bf16") && says("avx512_bf16")) {
+            assert!(!Isa::here().contains(&Isa::AmxBf16));
+            assert_eq!(Isa::AmxBf16.choose(), Err(NotHere(Isa::AmxBf16)));
+        }
     }
 }

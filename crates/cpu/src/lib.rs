@@ -6,6 +6,7 @@
 //! Arithmetic and sums are in f32; numbers are stored as f32 or bf16 ([`numbers`]). Shapes that do not fit each other
 //! panic: the caller builds them from one configuration.
 
+mod amx;
 pub mod attention;
 pub mod attention_grad;
 pub mod bias;

@@ -14,7 +14,7 @@ pub fn multiply_adds(turns: u64) -> u64 {
     f32::dispatch(Turns::<f32>(turns, std::marker::PhantomData))
 }
 
-/// As [`multiply_adds`], by the instructions for bf16 where there are some.
+/// As [`multiply_adds`], by the vector instructions for bf16 where there are some; tiles give more.
 pub fn multiply_adds_of_bf16(turns: u64) -> Option<u64> {
     let turns = Turns::<Pair>(turns, std::marker::PhantomData);
     Isa::current().multiplies_bf16().then(|| 2 * Pair::dispatch(turns))

@@ -10,11 +10,14 @@ mod kernel;
 mod pack;
 mod pairs;
 mod products;
+mod squares;
 mod task;
 
-use super::isa::Isa;
+use super::amx::{self, Unit};
+use super::isa::{Isa, arch};
 use super::numbers::Floats;
 use super::team::for_each;
+use kernel::{Tile, TileFor};
 use task::{Plan, Task};
 
 pub use products::{add_project_grad_weight, project, project_grad_weight, project_grad_x};
@@ -53,24 +56,46 @@ pub(crate) fn multiplies_pairs(lhs: Floats, rhs: Floats) -> bool {
 }
 
 /// What the inner loops multiply.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Factors {
     /// Numbers of f32, those of bf16 widened.
     Singles,
     /// Numbers of bf16, two at a time: [`Pair`](super::element::Pair)s.
     Pairs,
+    /// As those, in squares of the result by a unit for it.
+    Squares(&'static Unit),
 }
 
 impl Factors {
     fn of(lhs: Mat, rhs: Mat) -> Self {
-        if multiplies_pairs(lhs.data, rhs.data) { Self::Pairs } else { Self::Singles }
+        match Isa::current() {
+            _ if !multiplies_pairs(lhs.data, rhs.data) => Self::Singles,
+            Isa::AmxBf16 => amx::unit().map_or(Self::Pairs, Self::Squares),
+            _ => Self::Pairs,
+        }
     }
 
     /// How many of them an inner size has.
     fn count(self, inner: usize) -> usize {
         match self {
             Self::Singles => inner,
-            Self::Pairs => inner.div_ceil(2),
+            Self::Pairs | Self::Squares(_) => inner.div_ceil(2),
+        }
+    }
+
+    /// The tiles that a result of so many columns is cut into.
+    fn tile(self, cols: usize) -> Tile {
+        match self {
+            Self::Singles | Self::Pairs => arch().dispatch(TileFor(cols)),
+            Self::Squares(_) => squares::TILE,
+        }
+    }
+
+    /// How many of them are added up at a time: whole runs of the first number, and the second at most.
+    fn depths(self) -> (usize, usize) {
+        match self {
+            Self::Singles | Self::Pairs => (1, task::DEPTH),
+            Self::Squares(_) => (amx::PAIRS, squares::DEPTH),
         }
     }
 
@@ -81,6 +106,7 @@ impl Factors {
         match self {
             Self::Singles => matches!(lhs.data, Floats::F32(_)) && contiguous,
             Self::Pairs => whole && contiguous,
+            Self::Squares(_) => false,
         }
     }
 }
@@ -146,11 +172,20 @@ pub fn gemm(out: &mut [f32], stride: usize, write: Write, lhs: Mat, rhs: Mat, th
 /// # Safety
 /// `out` must be valid for the strided m by n matrix, which no other thread touches meanwhile.
 pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
+    let out = Out { data: out, stride };
+    // SAFETY: as the caller promises.
+    unsafe { multiply(Factors::of(lhs, rhs), out, write, lhs, rhs, threads) }
+}
+
+/// As [`gemm_raw`], by the factors that are given.
+///
+/// # Safety
+/// As there.
+unsafe fn multiply(factors: Factors, out: Out, write: Write, lhs: Mat, rhs: Mat, threads: Threads) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     if m == 0 || n == 0 {
         return;
     }
-    let out = Out { data: out, stride };
     if k == 0 {
         for row in (0..m).filter(|_| write == Write::Set) {
             // SAFETY: as the caller promises.
@@ -162,8 +197,7 @@ pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs
         Threads::All if m * n * k >= PARALLEL_FROM => rayon::current_num_threads(),
         _ => 1,
     };
-    let factors = Factors::of(lhs, rhs);
-    let plan = Plan::new((m, factors.count(k), n), !factors.lie_in_rows_of(lhs), threads);
+    let plan = Plan::new((m, factors.count(k), n), factors, !factors.lie_in_rows_of(lhs), threads);
     let one = |task: usize| {
         let (rows, cols) = (plan.rows(task), plan.cols(task));
         // SAFETY: a part of the result, and of no other task's.
@@ -175,5 +209,8 @@ pub unsafe fn gemm_raw(out: *mut f32, stride: usize, write: Write, lhs: Mat, rhs
         _ => for_each(plan.tasks(), one),
     }
 }
+
+#[cfg(test)]
+mod amx_tests;
 #[cfg(test)]
 mod tests;

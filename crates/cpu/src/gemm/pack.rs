@@ -24,7 +24,7 @@ pub(super) fn panels(
 ) {
     let (first, end, inner) = (lines.start, lines.end, (inner.start, inner.end));
     match of.data {
-        Floats::Bf16(data) if factors == Factors::Pairs => {
+        Floats::Bf16(data) if !matches!(factors, Factors::Singles) => {
             PairPanels { data, of, first, end, width, inner }.pack(panels);
         }
         Floats::F32(data) => Panels { data, of, first, end, width, inner }.pack(panels),

@@ -3,17 +3,15 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use super::super::isa::arch;
-
 use super::super::cache::{LINE, second_cache};
 use super::super::element::{Factor, Pair};
 use super::super::numbers::Floats;
-use super::kernel::{Lhs, Tile, TileFor, Tiles};
-use super::{Factors, Mat, Out, Write, pack};
+use super::kernel::{Lhs, Tile, Tiles};
+use super::{Factors, Mat, Out, Write, pack, squares};
 
 /// Inner products are added up to the result after so many terms at most: a narrow panel then stays in the first
 /// cache.
-const DEPTH: usize = 384;
+pub(super) const DEPTH: usize = 384;
 /// The share of the second cache that a task's packed right operand takes, in hundredths.
 const PACKED: usize = 80;
 /// By how much one thread lags behind another, as a share of what it computes: cores are shared with other programs.
@@ -43,9 +41,14 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `packs_left`: whether the left operand is packed, once a block of columns.
-    pub(super) fn new((m, k, n): (usize, usize, usize), packs_left: bool, threads: usize) -> Self {
-        let tile = arch().dispatch(TileFor(n));
-        let depth = k.div_ceil(k.div_ceil(DEPTH));
+    pub(super) fn new(
+        (m, k, n): (usize, usize, usize),
+        factors: Factors,
+        packs_left: bool,
+        threads: usize,
+    ) -> Self {
+        let (tile, (run, most)) = (factors.tile(n), factors.depths());
+        let depth = k.div_ceil(k.div_ceil(most)).next_multiple_of(run);
         let fewest = n.div_ceil((packed() / depth).max(tile.cols()));
         let units = (m.div_ceil(tile.rows), n.div_ceil(tile.cols()));
         let cuts = (fewest..(fewest + ROUNDS * threads).min(units.1 + 1)).flat_map(|right| {
@@ -130,6 +133,9 @@ impl Task<'_> {
 
     /// The products of some inner indices, counted in factors.
     fn add(&self, inner: Range<usize>, lhs: &mut [f32], rhs: &mut [f32]) {
+        if let Factors::Squares(unit) = self.factors {
+            return squares::add(self, unit, &inner, lhs, rhs);
+        }
         let (tile_rows, tile_cols) = (self.plan.tile.rows, self.plan.tile.cols());
         let rhs = &mut rhs[..self.cols.len().next_multiple_of(tile_cols) * inner.len()];
         pack::panels(self.factors, self.rhs, &self.cols, tile_cols, &inner, rhs);
@@ -151,7 +157,7 @@ impl Task<'_> {
             pack::panels(self.factors, self.lhs, &rows, tile_rows, &inner, lhs);
             match self.factors {
                 Factors::Singles => self.tiles::<f32>(rows, Lhs::Packed(lhs), rhs, &inner),
-                Factors::Pairs => self.tiles::<Pair>(rows, Lhs::Packed(lhs), rhs, &inner),
+                _ => self.tiles::<Pair>(rows, Lhs::Packed(lhs), rhs, &inner),
             }
         }
     }
@@ -201,7 +207,7 @@ mod tests {
     #[test]
     fn tasks_cover_the_result_once() {
         for (m, n, k, threads) in [(1, 1, 1, 2), (9, 5000, 700, 3), (1140, 576, 1536, 2), (64, 64, 9, 16)] {
-            let plan = Plan::new((m, k, n), threads == 3, threads);
+            let plan = Plan::new((m, k, n), Factors::Singles, threads == 3, threads);
             let mut seen = vec![0; m * n];
             for task in 0..plan.tasks() {
                 for row in plan.rows(task) {

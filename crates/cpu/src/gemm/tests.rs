@@ -5,7 +5,7 @@ use half::bf16;
 use super::*;
 
 /// Numbers in [-1, 1) that follow from the seed.
-fn numbers(n: usize, seed: u32) -> Vec<f32> {
+pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -23,6 +23,16 @@ fn at(of: Mat, i: usize, j: usize) -> f64 {
 }
 
 fn check(lhs: Mat, rhs: Mat, what: &str) {
+    check_by(gemm, lhs, rhs, what);
+}
+
+/// Of a product that takes what [`gemm()`] does.
+pub(super) fn check_by(
+    product: impl Fn(&mut [f32], usize, Write, Mat, Mat, Threads),
+    lhs: Mat,
+    rhs: Mat,
+    what: &str,
+) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     let stride = n + 3;
     for (write, threads) in
@@ -30,7 +40,7 @@ fn check(lhs: Mat, rhs: Mat, what: &str) {
     {
         let before = numbers(m * stride, 9);
         let mut out = before.clone();
-        gemm(&mut out, stride, write, lhs, rhs, threads);
+        product(&mut out, stride, write, lhs, rhs, threads);
         for i in 0..m {
             for j in 0..stride {
                 let (got, was) = (out[i * stride + j], before[i * stride + j]);
