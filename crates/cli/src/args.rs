@@ -43,8 +43,8 @@ pub struct Cli {
     /// Say more on standard error
     #[arg(long, short, global = true)]
     pub verbose: bool,
-    /// Compute on the CPU with these vector instructions and no better ones: scalar, neon, neon-bf16, avx2, avx512, avx512-bf16.
-    /// A run is the same to the bit on every machine that computes with the same ones
+    /// Compute on the CPU with these vector instructions and no better ones: scalar, neon, neon-bf16, avx2, avx512,
+    /// avx512-bf16, amx-bf16. A run is the same to the bit on every machine that computes with the same ones
     #[arg(long, value_name = "SET", global = true, value_parser = isa)]
     pub isa: Option<Isa>,
     /// What to do
@@ -53,7 +53,8 @@ pub struct Cli {
 }
 
 fn isa(name: &str) -> Result<Isa, String> {
-    Isa::named(name).ok_or_else(|| "expected scalar, neon, neon-bf16, avx2, avx512 or avx512-bf16".to_owned())
+    Isa::named(name)
+        .ok_or_else(|| "expected scalar, neon, neon-bf16, avx2, avx512, avx512-bf16 or amx-bf16".to_owned())
 }
 
 const EXAMPLES: &str = "\
