@@ -133,6 +133,7 @@ pub(crate) mod text {
         };
     }
 
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub(super) use {begin, end, square};
 
     #[cfg(test)]
