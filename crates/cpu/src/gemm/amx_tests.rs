@@ -13,7 +13,7 @@ use pulp::bytemuck::{cast_slice, cast_slice_mut};
 use super::super::amx::text::{SHAPES, TEXT};
 use super::super::amx::{SIDE, Square, Unit, multiplies};
 use super::super::numbers::Floats;
-use super::tests::{check_by, numbers};
+use super::tests::check_pairs;
 use super::{Factors, Mat, Out, Write, multiply};
 
 /// A tile: 16 rows of 64 bytes, and how much of them its shape has.
@@ -201,7 +201,7 @@ fn by_text(text: &str, rows: &[f32], columns: &[f32], sums: &mut Square) {
 
 static INTERPRETED: Unit = Unit { begin, square, end };
 
-/// Columns that lie side by side and rows that do, of whole and of broken pairs, tiles, squares and depths.
+/// Whole and broken tiles, squares and depths.
 #[test]
 fn products_by_interpreted_tiles_equal_f64_sums() {
     let by_squares = |out: &mut [f32], stride, write, lhs: Mat, rhs: Mat, threads| {
@@ -209,21 +209,10 @@ fn products_by_interpreted_tiles_equal_f64_sums() {
         let out = Out { data: out.as_mut_ptr(), stride };
         // SAFETY: the assertion above bounds the writes.
         unsafe { multiply(Factors::Squares(&INTERPRETED), out, write, lhs, rhs, threads) }
+        assert!(TILES.with_borrow(Option::is_none), "tiles are given back");
     };
-    let narrow = |n, seed| -> Vec<bf16> { numbers(n, seed).into_iter().map(bf16::from_f32).collect() };
-    for (m, k, n) in [(1, 1, 1), (7, 2, 47), (32, 32, 64), (65, 33, 100), (7, 984, 33), (70, 385, 110)] {
-        for gap in [0, 1] {
-            let (a, b) = (narrow(m * (k + gap), 1), narrow(k * (n + gap), 2));
-            let (a_t, b_t) = (narrow(k * (m + gap), 3), narrow(n * (k + gap), 4));
-            let mat = |of, rows, cols: usize| Mat::stored(Floats::Bf16(of), rows, cols, cols + gap);
-            for (i, lhs) in [mat(&a, m, k), mat(&a_t, k, m).t()].into_iter().enumerate() {
-                for (j, rhs) in [mat(&b, k, n), mat(&b_t, n, k).t()].into_iter().enumerate() {
-                    check_by(by_squares, lhs, rhs, &format!("tiles, {m} x {k} x {n}, layouts {i} and {j}"));
-                    assert!(TILES.with_borrow(Option::is_none), "tiles are given back");
-                }
-            }
-        }
-    }
+    let shapes = [(1, 1, 1), (7, 2, 47), (32, 32, 64), (65, 33, 100), (7, 984, 33), (70, 385, 110)];
+    check_pairs(by_squares, &shapes);
 }
 
 /// What stands behind an operand's rows is not multiplied, not even by zeros.

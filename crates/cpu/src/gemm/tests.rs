@@ -5,7 +5,7 @@ use half::bf16;
 use super::*;
 
 /// Numbers in [-1, 1) that follow from the seed.
-pub(super) fn numbers(n: usize, seed: u32) -> Vec<f32> {
+fn numbers(n: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -27,12 +27,7 @@ fn check(lhs: Mat, rhs: Mat, what: &str) {
 }
 
 /// Of a product that takes what [`gemm()`] does.
-pub(super) fn check_by(
-    product: impl Fn(&mut [f32], usize, Write, Mat, Mat, Threads),
-    lhs: Mat,
-    rhs: Mat,
-    what: &str,
-) {
+fn check_by(product: impl Fn(&mut [f32], usize, Write, Mat, Mat, Threads), lhs: Mat, rhs: Mat, what: &str) {
     let ((m, k), n) = (lhs.shape, rhs.shape.1);
     let stride = n + 3;
     for (write, threads) in
@@ -120,18 +115,27 @@ fn bf16_operands_are_widened() {
     check(Mat::new(&grad, m, n, n), weight, "bf16 weight, backward");
 }
 
-/// By the machine's instructions for it where there are some: whole and broken pairs, rows that begin within a pair.
+/// By the machine's instructions for it where there are some.
 #[test]
 fn products_of_bf16_equal_f64_sums() {
+    let shapes = [(1, 1, 1), (7, 2, 47), (9, 400, 49), (65, 33, 100), (130, 18, 1000), (3, 1769, 200)];
+    check_pairs(gemm, &shapes);
+}
+
+/// Operands of bf16 whose rows or columns lie side by side: whole and broken pairs, rows that begin within a pair.
+pub(super) fn check_pairs(
+    product: impl Fn(&mut [f32], usize, Write, Mat, Mat, Threads) + Copy,
+    shapes: &[(usize, usize, usize)],
+) {
     let narrow = |n, seed| -> Vec<bf16> { numbers(n, seed).into_iter().map(bf16::from_f32).collect() };
-    for (m, k, n) in [(1, 1, 1), (7, 2, 47), (9, 400, 49), (65, 33, 100), (130, 18, 1000), (3, 1769, 200)] {
+    for &(m, k, n) in shapes {
         for gap in [0, 1] {
             let (a, b) = (narrow(m * (k + gap), 1), narrow(k * (n + gap), 2));
             let (a_t, b_t) = (narrow(k * (m + gap), 3), narrow(n * (k + gap), 4));
             let mat = |of, rows, cols: usize| Mat::stored(Floats::Bf16(of), rows, cols, cols + gap);
             for (i, lhs) in [mat(&a, m, k), mat(&a_t, k, m).t()].into_iter().enumerate() {
                 for (j, rhs) in [mat(&b, k, n), mat(&b_t, n, k).t()].into_iter().enumerate() {
-                    check(lhs, rhs, &format!("bf16, {m} x {k} x {n}, layouts {i} and {j}"));
+                    check_by(product, lhs, rhs, &format!("bf16, {m} x {k} x {n}, layouts {i} and {j}"));
                 }
             }
         }
