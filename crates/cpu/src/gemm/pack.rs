@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use super::super::cache::{LINE, ask_for};
 use super::super::element::{Element, Factor};
+use super::super::isa::arch;
 use super::super::math::vectorized;
 use super::super::numbers::Floats;
 use super::super::turn::{RUN, turned};
@@ -120,8 +121,11 @@ pub(super) fn along<F: Factor>(
     if lines < width {
         panel.fill(0.0);
     }
-    let whole =
-        if strides.1 == 1 { F::dispatch(Turned { data, lines, line: strides.0, width, panel }) } else { 0 };
+    let whole = if strides.1 == 1 {
+        arch().dispatch(Turned { data, lines, line: strides.0, width, panel })
+    } else {
+        0
+    };
     for i in whole..lines {
         for (out, k) in panel[i..].iter_mut().step_by(width).zip(0..) {
             *out = data[i * strides.0 + k * strides.1].lane();
