@@ -59,12 +59,18 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch::new()) };
 }
 
+/// Cached rows that are summed one after the other; what is summed so is then added up. Long sums of small numbers lose
+/// what training's, which are summed by blocks, keep.
+const SUMMED: usize = 1024;
+
 /// Intermediate values of a batch.
 struct Scratch {
     /// Queries, row by row.
     rows: Vec<f32>,
     columns: Columns,
     scores: Vec<f32>,
+    /// Values of [`SUMMED`] rows.
+    part: Vec<f32>,
     prefix: Partial,
     own: Partial,
 }
@@ -75,6 +81,7 @@ impl Scratch {
             rows: Vec::new(),
             columns: Columns::new(),
             scores: Vec::new(),
+            part: Vec::new(),
             prefix: Partial::new(),
             own: Partial::new(),
         }
@@ -127,12 +134,13 @@ impl<E: Element> Batch<'_, E> {
     /// No other task may touch these queries' outputs.
     unsafe fn attend(&self, scratch: &mut Scratch, out: Shared) {
         let dim = self.heads.dim;
-        let Scratch { rows, columns, scores, prefix, own } = scratch;
-        self.over(self.queries, self.spans[self.queries[0].sequence].prefix, (rows, columns, scores), prefix);
+        let Scratch { rows, columns, scores, part, prefix, own } = scratch;
+        let of_prefix = self.spans[self.queries[0].sequence].prefix;
+        self.over(self.queries, of_prefix, (rows, columns, scores, part), prefix);
         let mut lane = 0;
         for of_sequence in self.queries.chunk_by(|a, b| a.sequence == b.sequence) {
             let span = self.spans[of_sequence[0].sequence].own;
-            self.over(of_sequence, span, (rows, columns, scores), own);
+            self.over(of_sequence, span, (rows, columns, scores, part), own);
             for (own_lane, query) in of_sequence.iter().enumerate() {
                 // SAFETY: as the caller promises.
                 let out = unsafe { std::slice::from_raw_parts_mut(out.at(self.start(query)), dim) };
@@ -152,7 +160,7 @@ impl<E: Element> Batch<'_, E> {
         &self,
         queries: &[Query],
         (start, len): (usize, usize),
-        (rows, columns, scores): (&mut Vec<f32>, &mut Columns, &mut Vec<f32>),
+        (rows, columns, scores, part): (&mut Vec<f32>, &mut Columns, &mut Vec<f32>, &mut Vec<f32>),
         partial: &mut Partial,
     ) {
         let Heads { kv, dim, .. } = self.heads;
@@ -167,7 +175,7 @@ impl<E: Element> Batch<'_, E> {
         columns.fill(rows, dim);
         let first = (start * kv + queries[0].head / self.heads.group()) * dim;
         let (k, v) = (&self.cache.k[first..], &self.cache.v[first..]);
-        arch().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: columns, scores, partial });
+        arch().dispatch(Run { k, v, len, stride: kv * dim, dim, queries: columns, scores, part, partial });
     }
 }
 
@@ -212,6 +220,7 @@ struct Run<'a, E> {
     dim: usize,
     queries: &'a Columns,
     scores: &'a mut Vec<f32>,
+    part: &'a mut Vec<f32>,
     partial: &'a mut Partial,
 }
 
@@ -220,7 +229,7 @@ impl<E: Element> WithSimd for Run<'_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { k, v, len, stride, dim, queries, scores, partial } = self;
+        let Self { k, v, len, stride, dim, queries, scores, part, partial } = self;
         let Partial { lanes, top, sum, values } = partial;
         *lanes = S::F32_LANES;
         let lanes = S::F32_LANES;
@@ -233,10 +242,17 @@ impl<E: Element> WithSimd for Run<'_, E> {
         refill(sum, lanes, 0.0);
         refill(values, dim * lanes, 0.0);
         weigh(simd, S::as_mut_simd_f32s(scores).0, S::as_mut_simd_f32s(top).0, S::as_mut_simd_f32s(sum).0);
-        let (weights, sums) = (S::as_simd_f32s(scores).0, S::as_mut_simd_f32s(values).0);
-        let lines = Lines { data: v, line: stride };
-        if !add_weighted_few(simd, lines, weights, queries.rows, sums) {
-            add_weighted(simd, lines, weights, sums);
+        let sums = S::as_mut_simd_f32s(values).0;
+        for (i, weights) in S::as_simd_f32s(scores).0.chunks(SUMMED).enumerate() {
+            refill(part, dim * lanes, 0.0);
+            let part = S::as_mut_simd_f32s(part).0;
+            let lines = Lines { data: &v[i * SUMMED * stride..], line: stride };
+            if !add_weighted_few(simd, lines, weights, queries.rows, part) {
+                add_weighted(simd, lines, weights, part);
+            }
+            for (sum, part) in sums.iter_mut().zip(part) {
+                *sum = simd.add_f32s(*sum, *part);
+            }
         }
     }
 }
@@ -255,8 +271,12 @@ fn weigh<S: Simd>(simd: S, scores: &mut [S::f32s], top: &mut [S::f32s], sum: &mu
     for score in cast_slice_mut::<_, f32>(scores) {
         *score = exp(*score);
     }
-    for score in scores.iter() {
-        *sum = simd.add_f32s(*sum, *score);
+    for scores in scores.chunks(SUMMED) {
+        let mut part = simd.splat_f32s(0.0);
+        for score in scores {
+            part = simd.add_f32s(part, *score);
+        }
+        *sum = simd.add_f32s(*sum, part);
     }
 }
 

@@ -17,6 +17,9 @@ pub trait Element: Copy + Default + Send + Sync {
     /// The nearest to a number, ties to even.
     fn round(x: f32) -> Self;
 
+    /// Numbers as f32: in `space`, which has room for them, unless they are so.
+    fn wide<'a>(numbers: &'a [Self], space: &'a mut [f32]) -> &'a [f32];
+
     /// A vector of the first numbers, of which there are enough.
     #[inline(always)]
     fn vector<S: Simd>(numbers: &[Self]) -> S::f32s {
@@ -41,6 +44,11 @@ impl Element for f32 {
     }
 
     #[inline(always)]
+    fn wide<'a>(numbers: &'a [Self], _: &'a mut [f32]) -> &'a [f32] {
+        numbers
+    }
+
+    #[inline(always)]
     fn vector<S: Simd>(numbers: &[Self]) -> S::f32s {
         S::as_simd_f32s(numbers).0[0]
     }
@@ -60,6 +68,15 @@ impl Element for bf16 {
         let rounded = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;
         let quiet = (bits >> 16) | 0x40;
         Self::from_bits(if x.is_nan() { quiet } else { rounded } as u16)
+    }
+
+    #[inline(always)]
+    fn wide<'a>(numbers: &'a [Self], space: &'a mut [f32]) -> &'a [f32] {
+        let space = &mut space[..numbers.len()];
+        for (wide, number) in space.iter_mut().zip(numbers) {
+            *wide = number.widen();
+        }
+        space
     }
 }
 

@@ -7,8 +7,9 @@ use anyhow::ensure;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use toolrl_cpu::element::narrow;
+use toolrl_cpu::gemm::{Mat, Threads, Write, gemm as multiply};
 use toolrl_cpu::numbers::Floats;
-use toolrl_cpu::{Isa, gemm as products, peak, skinny};
+use toolrl_cpu::{Isa, peak, skinny};
 
 use crate::args::{BenchGemmArgs, ModelShapes};
 
@@ -121,14 +122,20 @@ impl Layer {
         let narrow = narrow.each_ref().map(|of| Floats::Bf16(of));
         let (mut of_burn, mut of_gemm) = (self.of_burn(kind), self.of_gemm(kind));
         let product = (2 * self.shape.iter().product::<usize>()) as f64;
+        let result = match kind {
+            Kind::Forward => self.grad.len(),
+            Kind::ByInput => self.x.len(),
+            Kind::ByWeight => self.weight.len(),
+        };
+        let (mut of_wide, mut of_narrow) = (vec![0.0; result], vec![0.0; result]);
         let [ours, burn, gemm, top, in_bf16, top_bf16] = best(
             rounds,
             [
-                &mut || self.of_ours(kind, wide, product),
+                &mut || self.of_ours(kind, wide, &mut of_wide, product),
                 &mut || of_burn(product),
                 &mut || of_gemm(product),
                 &mut || on_all_threads(peak::multiply_adds),
-                &mut || self.of_ours(kind, narrow, product),
+                &mut || self.of_ours(kind, narrow, &mut of_narrow, product),
                 &mut || on_all_threads(|turns| peak::multiply_adds_of_bf16(turns).unwrap_or(0)),
             ],
         );
@@ -146,14 +153,22 @@ impl Layer {
         }
     }
 
-    fn of_ours(&self, kind: Kind, [x, weight, grad]: [Floats; 3], operations: f64) -> f64 {
+    /// Into memory that is there, as training adds gradients; few rows' products make their own.
+    fn of_ours(&self, kind: Kind, [x, weight, grad]: [Floats; 3], out: &mut [f32], operations: f64) -> f64 {
         let [rows, width, outputs] = self.shape;
-        drop(black_box(match kind {
-            Kind::Forward if rows <= skinny::MAX_ROWS => skinny::project(x, weight, width),
-            Kind::Forward => products::project(x, weight, width),
-            Kind::ByInput => products::project_grad_x(grad, weight, width),
-            Kind::ByWeight => products::project_grad_weight(x, grad, width, outputs),
-        }));
+        let x_mat = Mat::stored(x, rows, width, width);
+        let weight_mat = Mat::stored(weight, outputs, width, width);
+        let grad = Mat::stored(grad, rows, outputs, outputs);
+        let (cols, lhs, rhs) = match kind {
+            Kind::Forward if rows <= skinny::MAX_ROWS => {
+                drop(black_box(skinny::project(x, weight, width)));
+                return operations;
+            }
+            Kind::Forward => (outputs, x_mat, weight_mat.t()),
+            Kind::ByInput => (width, grad, weight_mat),
+            Kind::ByWeight => (width, grad.t(), x_mat),
+        };
+        multiply(black_box(out), cols, Write::Set, lhs, rhs, Threads::All);
         operations
     }
 

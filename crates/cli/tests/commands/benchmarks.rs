@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::{POLICY, file, json_lines, toolrl};
+use crate::{POLICY, file, json_lines, json_lines_of, toolrl};
 
 const BFCL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/bfcl_v3");
 const API_BANK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/api_bank");
@@ -138,7 +138,7 @@ fn a_policy_runs_every_benchmark() {
         ["eval", "bfcl", "--data", BFCL, "--policy", POLICY, "--out", "bfcl", "--export", "official"];
     toolrl(dir.path(), &[&export[..], &SMALL].concat()).ok();
     let official = dir.path().join("official/Salesforce_xLAM-2-1b-fc-r/BFCL_v3_simple_result.json");
-    assert_eq!(json_lines(&std::fs::read_to_string(official).unwrap()).len(), 2);
+    assert_eq!(json_lines_of(official).len(), 2);
 }
 
 #[test]

@@ -6,9 +6,9 @@
 //! Memory is slow beside that, so each task packs what its second cache holds, and no packed number leaves it.
 //! Each element is summed in one order whatever the number of threads.
 
+mod across;
 mod kernel;
 mod pack;
-mod pairs;
 mod products;
 mod squares;
 mod task;

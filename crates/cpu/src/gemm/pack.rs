@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
+use half::bf16;
 use pulp::{Simd, WithSimd};
 
-use super::super::cache::{LINE, ask_for};
-use super::super::element::{Element, Factor};
+use super::super::element::{Factor, Pair};
 use super::super::isa::arch;
-use super::super::math::vectorized;
 use super::super::numbers::Floats;
 use super::super::turn::{RUN, turned};
-use super::pairs::PairPanels;
+use super::across::{Pairs, Panels, Singles};
 use super::{Factors, Mat};
 
 /// Writes `lines` in panels of `width`: for each factor of `inner`, those of a panel's lines, with zeros where the last
@@ -23,112 +22,66 @@ pub(super) fn panels(
     inner: &Range<usize>,
     panels: &mut [f32],
 ) {
-    let (first, end, inner) = (lines.start, lines.end, (inner.start, inner.end));
+    let (as_pairs, (line, step)) = (!matches!(factors, Factors::Singles), of.strides);
+    let mut to = Panels { lines: lines.clone(), width, inner: inner.clone(), panels };
     match of.data {
-        Floats::Bf16(data) if !matches!(factors, Factors::Singles) => {
-            PairPanels { data, of, first, end, width, inner }.pack(panels);
+        Floats::F32(data) if step == 1 => to.along(data, line),
+        Floats::F32(data) => to.across(&Singles { data, stride: step }),
+        Floats::Bf16(data) if as_pairs && step != 1 => {
+            to.across(&Pairs { data, stride: step, inner: of.shape.1 });
         }
-        Floats::F32(data) => Panels { data, of, first, end, width, inner }.pack(panels),
-        Floats::Bf16(data) => Panels { data, of, first, end, width, inner }.pack(panels),
+        Floats::Bf16(data) if as_pairs && line.is_multiple_of(2) && of.shape.1.is_multiple_of(2) => {
+            to.along::<Pair>(data.as_chunks().0, line / 2);
+        }
+        Floats::Bf16(data) if as_pairs => to.odd_lines(data, line, of.shape.1),
+        Floats::Bf16(data) if step == 1 => to.along(data, line),
+        Floats::Bf16(data) => to.across(&Singles { data, stride: step }),
     }
 }
 
-/// How many numbers ahead those that lie side by side are asked for, and how many indices at most.
-const AHEAD: usize = 2048;
-const MOST_AHEAD: usize = 16;
-
-struct Panels<'a, E> {
-    data: &'a [E],
-    of: Mat<'a>,
-    first: usize,
-    end: usize,
-    width: usize,
-    inner: (usize, usize),
-}
-
-impl<E: Element> Panels<'_, E> {
-    fn pack(self, panels: &mut [f32]) {
-        match self.width {
-            _ if self.of.strides.0 != 1 => self.panel_by_panel(panels),
-            4 => self.across::<4>(panels),
-            6 => self.across::<6>(panels),
-            8 => self.across::<8>(panels),
-            12 => self.across::<12>(panels),
-            16 => self.across::<16>(panels),
-            24 => self.across::<24>(panels),
-            32 => self.across::<32>(panels),
-            48 => self.across::<48>(panels),
-            64 => self.across::<64>(panels),
-            _ => self.panel_by_panel(panels),
-        }
+impl Panels<'_> {
+    /// Lines `stride` factors apart, the factors of each side by side.
+    fn along<F: Factor>(&mut self, data: &[F], stride: usize) {
+        let inner = self.inner.start;
+        self.each(|lines, width, panel| {
+            along(&data[lines.start * stride + inner..], lines.len(), stride, width, panel)
+        });
     }
 
-    fn panel_by_panel(self, panels: &mut [f32]) {
-        let size = self.width * (self.inner.1 - self.inner.0);
-        for (i, panel) in panels.chunks_exact_mut(size).enumerate() {
-            let first = self.first + i * self.width;
-            let lines = self.width.min(self.end - first);
-            let start = first * self.of.strides.0 + self.inner.0 * self.of.strides.1;
-            along(&self.data[start..], lines, self.of.strides, self.width, panel);
-        }
-    }
-
-    fn across<const WIDTH: usize>(self, panels: &mut [f32]) {
-        vectorized(
-            #[inline(always)]
-            || self.index_by_index::<WIDTH>(panels),
-        );
-    }
-
-    /// Where the lines of an index lie side by side: index after index, so that what is read is read in its order.
-    #[inline(always)]
-    fn index_by_index<const WIDTH: usize>(&self, panels: &mut [f32]) {
-        let (from, to) = self.inner;
-        let (panels, _) = panels.as_chunks_mut::<WIDTH>();
-        let lines = self.end - self.first;
-        let ahead = (AHEAD / lines).clamp(1, MOST_AHEAD) * self.of.strides.1;
-        for k in from..to {
-            let start = self.first + k * self.of.strides.1;
-            for line in (0..lines).step_by(LINE) {
-                ask_for(self.data.as_ptr(), start + ahead + line);
-            }
-            let of_index = &self.data[start..start + lines];
-            let outs = panels[k - from..].iter_mut().step_by(to - from);
-            let (whole, rest) = of_index.as_chunks::<WIDTH>();
-            for (out, x) in outs.zip(whole) {
-                for (out, x) in out.iter_mut().zip(x) {
-                    *out = x.widen();
+    /// Pairs of lines `stride` numbers apart, of which or of the `len` of each there is an odd number.
+    fn odd_lines(&mut self, data: &[bf16], stride: usize, len: usize) {
+        let inner = self.inner.start;
+        self.each(|lines, width, panel| {
+            panel.fill(0.0);
+            for (i, line) in lines.enumerate() {
+                let (pairs, last) = data[line * stride..][..len].as_chunks::<2>();
+                let last = last.first().map(|&number| [number, bf16::ZERO]);
+                let pairs = pairs.iter().copied().chain(last).skip(inner);
+                for (out, pair) in panel[i..].iter_mut().step_by(width).zip(pairs) {
+                    *out = pair.lane();
                 }
             }
-            if let Some(out) = panels[k - from..].iter_mut().step_by(to - from).nth(whole.len()) {
-                out.fill(0.0);
-                for (out, x) in out.iter_mut().zip(rest) {
-                    *out = x.widen();
-                }
-            }
+        });
+    }
+
+    /// Does something with the lines of each panel, its width and itself.
+    fn each(&mut self, mut fill: impl FnMut(Range<usize>, usize, &mut [f32])) {
+        let size = self.width * self.inner.len();
+        for (first, panel) in self.lines.clone().step_by(self.width).zip(self.panels.chunks_exact_mut(size)) {
+            fill(first..self.lines.end.min(first + self.width), self.width, panel);
         }
     }
 }
 
-/// One panel of `width`, of lines `strides.0` apart whose factors are `strides.1` apart: `lines` of them, then zeros.
-pub(super) fn along<F: Factor>(
-    data: &[F],
-    lines: usize,
-    strides: (usize, usize),
-    width: usize,
-    panel: &mut [f32],
-) {
+/// One panel of `width`: `lines` of them, `stride` factors apart, then zeros.
+pub(super) fn along<F: Factor>(data: &[F], lines: usize, stride: usize, width: usize, panel: &mut [f32]) {
     if lines < width {
         panel.fill(0.0);
     }
-    let whole = if strides.1 == 1 {
-        arch().dispatch(Turned { data, lines, line: strides.0, width, panel })
-    } else {
-        0
-    };
+    let whole = arch().dispatch(Turned { data, lines, line: stride, width, panel });
     for i in whole..lines {
-        for (out, k) in panel[i..].iter_mut().step_by(width).zip(0..) {
-            *out = data[i * strides.0 + k * strides.1].lane();
+        for (out, factor) in panel[i..].iter_mut().step_by(width).zip(&data[i * stride..]) {
+            *out = factor.lane();
         }
     }
 }

@@ -58,7 +58,7 @@ fn by_row(of: Mat, lines: Range<usize>, inner: &Range<usize>, panel: &mut [f32],
     let width = panel.len() / SIDE;
     let (Floats::Bf16(data), (stride, 1)) = (of.data, of.strides) else {
         by_pair(of, lines, inner, turned);
-        return pack::along(turned, width, (SIDE, 1), width, panel);
+        return pack::along(turned, width, SIDE, width, panel);
     };
     panel.fill(0.0);
     for (line, out) in lines.zip(panel.chunks_exact_mut(width)) {

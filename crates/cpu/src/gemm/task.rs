@@ -142,8 +142,11 @@ impl Task<'_> {
         let mut first = self.rows.start;
         match (self.lhs.data, self.lhs.strides) {
             _ if self.factors.lie_in_rows_of(self.lhs) => return self.rows_where_they_lie(rhs, &inner),
-            // Columns that are read for one panel alone are not worth packing.
-            (Floats::F32(data), (1, stride)) if self.cols.len() <= tile_cols => {
+            // Columns that are read for one panel alone are not worth packing, unless they lie so far apart that they share
+            // half of the nearest cache's sets, or fewer.
+            (Floats::F32(data), (1, stride))
+                if self.cols.len() <= tile_cols && !stride.is_multiple_of(2 * LINE) =>
+            {
                 let whole = first..first + self.rows.len() / tile_rows * tile_rows;
                 let lhs = Lhs::Columns(&data[first + inner.start * stride..], stride);
                 first = whole.end;

@@ -49,13 +49,6 @@ impl<T> Parameters<T> {
         [attention_norm, q, k, v].into_iter().chain(biases).chain([o, mlp_norm, gate, up, down]).collect()
     }
 
-    /// As [`Parameters::all`], to be changed.
-    pub fn all_mut(&mut self) -> Vec<&mut T> {
-        let Self { attention_norm, q, k, v, biases, o, mlp_norm, gate, up, down } = self;
-        let biases = biases.iter_mut().flatten();
-        [attention_norm, q, k, v].into_iter().chain(biases).chain([o, mlp_norm, gate, up, down]).collect()
-    }
-
     /// The same of every parameter.
     pub fn map<'a, U>(&'a self, mut change: impl FnMut(&'a T) -> U) -> Parameters<U> {
         Parameters {

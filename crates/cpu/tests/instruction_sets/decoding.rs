@@ -51,3 +51,18 @@ fn over_shared_prompts() {
         });
     }
 }
+
+/// Sums over thousands of rows, in parts: the error is that of one part.
+#[test]
+fn over_a_long_prompt() {
+    let heads = Heads { query: 6, kv: 1, dim: 32 };
+    let rows = 20_000;
+    let spans = [CacheSpans { prefix: (0, rows), own: (rows, 3) }; 2];
+    let q: Vec<f32> = numbers(spans.len() * heads.query * heads.dim, 1).iter().map(|q| q * 0.1).collect();
+    let k = numbers((rows + 3) * heads.dim, 2);
+    let v: Vec<f32> = numbers((rows + 3) * heads.dim, 3).iter().map(|v| v + 2.0).collect();
+    let expected = plain(&q, &k, &v, &spans, heads);
+    check("long", &expected, 2e-6, || {
+        decode_attention(&q, [Floats::F32(&k), Floats::F32(&v)], &spans, heads)
+    });
+}
