@@ -108,7 +108,7 @@ impl Measure {
         let is_counted = match self {
             Self::SeenReward | Self::SeenExact => !outcome.unseen_tools,
             Self::UnseenReward | Self::UnseenExact => outcome.unseen_tools,
-            Self::ExactCalls => outcome.kind.as_str() != NO_CALL,
+            Self::ExactCalls => !IN_WORDS.contains(&outcome.kind.as_str()),
             Self::Reward | Self::Exact | Self::Format => true,
             _ => false,
         };
@@ -127,12 +127,12 @@ impl Measure {
     }
 }
 
-/// The kind of the tasks whose gold reply makes no call.
-const NO_CALL: &str = "no_call";
+/// The kinds of the tasks whose gold reply makes no call.
+const IN_WORDS: [&str; 2] = ["no_call", "ask_back"];
 
 /// The share of exact replies over the kinds of task with calls.
 fn exact_with_calls(report: &EvalReport) -> Option<f64> {
-    let with_calls = report.by_kind.iter().filter(|(kind, _)| *kind != NO_CALL);
+    let with_calls = report.by_kind.iter().filter(|(kind, _)| !IN_WORDS.contains(&kind.as_str()));
     let (exact, tasks) = with_calls.fold((0.0, 0), |(exact, tasks), (_, rates)| {
         (exact + rates.exact_call_rate * rates.tasks as f64, tasks + rates.tasks)
     });
@@ -205,7 +205,7 @@ mod tests {
             format_rate: r / 5.0,
             ..Rates::default()
         };
-        let of_kinds = [("no_call", 9.0, 2), ("one_call", 5.0, 3), ("history", 5.0, 1)];
+        let of_kinds = [("no_call", 9.0, 2), ("ask_back", 9.0, 2), ("one_call", 5.0, 3), ("history", 5.0, 1)];
         let of_kind = |(kind, r, tasks): (&str, f64, usize)| (kind.to_owned(), Rates { tasks, ..rates(r) });
         let after = EvalReport {
             by_kind: of_kinds.map(of_kind).into(),
@@ -239,6 +239,8 @@ mod tests {
         let expected = [some, one, one, Some(0.0), some, one, None, None];
         assert_eq!(values(&of("one_call", false)), [&expected[..], &of_benchmarks].concat());
         let expected = [some, one, None, Some(0.0), None, None, some, one];
-        assert_eq!(values(&of("no_call", true)), [&expected[..], &of_benchmarks].concat());
+        for kind in IN_WORDS {
+            assert_eq!(values(&of(kind, true)), [&expected[..], &of_benchmarks].concat());
+        }
     }
 }
