@@ -10,40 +10,69 @@ use toolrl_train::Observer;
 pub(crate) struct Progress {
     terminal: bool,
     bar: ProgressBar,
-    stage: String,
+    stage: Stage,
+    /// One that another has interrupted: training, where it evaluates.
+    interrupted: Option<Stage>,
+}
+
+/// What is being done, how much of it is, and since when.
+struct Stage {
+    name: String,
+    done: u64,
     total: u64,
     since: Instant,
+}
+
+impl Stage {
+    fn new(name: &str, total: u64) -> Self {
+        Self { name: name.to_owned(), done: 0, total, since: Instant::now() }
+    }
 }
 
 impl Progress {
     pub(crate) fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { terminal, bar: ProgressBar::hidden(), stage: String::new(), total: 0, since: Instant::now() }
+        Self { terminal, bar: ProgressBar::hidden(), stage: Stage::new("", 0), interrupted: None }
+    }
+
+    /// Begins a stage, or goes on with the one that was interrupted.
+    fn enter(&mut self, name: &str, total: u64) {
+        let begun = |stage: &mut Stage| (stage.name.as_str(), stage.total) == (name, total);
+        let stage = self.interrupted.take_if(begun).unwrap_or_else(|| Stage::new(name, total));
+        let before = std::mem::replace(&mut self.stage, stage);
+        if before.done < before.total {
+            self.interrupted = Some(before);
+        }
     }
 }
 
 impl Observer for Progress {
     fn begin(&mut self, stage: &str, total: u64) {
-        (self.stage, self.total, self.since) = (stage.to_owned(), total, Instant::now());
+        self.enter(stage, total);
         if !self.terminal {
             return;
         }
         let style = "{prefix:>10} {bar:32} {pos}/{len} {elapsed} (eta {eta}) {msg}";
-        self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        self.bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+            .with_elapsed(self.stage.since.elapsed())
+            .with_position(self.stage.done);
+        self.bar.reset_eta();
         if let Ok(style) = ProgressStyle::with_template(style) {
             self.bar.set_style(style);
         }
-        self.bar.set_prefix(self.stage.clone());
+        self.bar.set_prefix(stage.to_owned());
     }
 
     fn progress(&mut self, done: u64, message: &str) {
+        self.stage.done = done;
         if self.terminal {
             self.bar.set_message(message.to_owned());
             self.bar.set_position(done);
         } else {
-            let seconds = self.since.elapsed().as_secs_f64();
+            let Stage { name, total, since, .. } = &self.stage;
+            let seconds = since.elapsed().as_secs_f64();
             let separator = if message.is_empty() { "" } else { ": " };
-            eprintln!("{} {done}/{} after {seconds:.1} s{separator}{message}", self.stage, self.total);
+            eprintln!("{name} {done}/{total} after {seconds:.1} s{separator}{message}");
         }
     }
 
@@ -88,5 +117,26 @@ impl Download {
             self.bar.set_style(style);
         }
         self.bar.set_prefix(self.name.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn training_goes_on_after_an_evaluation() {
+        let mut progress = Progress::new();
+        progress.enter("grpo", 10);
+        let began = progress.stage.since;
+        progress.stage.done = 4;
+        progress.enter("evaluate", 2);
+        assert_eq!((progress.stage.name.as_str(), progress.stage.done), ("evaluate", 0));
+        progress.stage.done = 2;
+        progress.enter("grpo", 10);
+        assert_eq!((progress.stage.since, progress.stage.done), (began, 4));
+        progress.stage.done = 10;
+        progress.enter("grpo", 10);
+        assert_eq!(progress.stage.done, 0, "another run's");
     }
 }
