@@ -57,14 +57,5 @@ fn field(
     expected: &'static str,
     found: Option<&Value<'_>>,
 ) -> ApiBankError {
-    ApiBankError::Field { path: path.into(), index, field, expected, found: describe(found) }
-}
-
-/// A value for an error's text, cut short.
-pub(crate) fn describe(value: Option<&Value<'_>>) -> String {
-    match value {
-        None => "nothing".into(),
-        Some(value @ (Value::List(_) | Value::Object(_))) => value.type_name().into(),
-        Some(value) => value.to_string().chars().take(60).collect(),
-    }
+    ApiBankError::Field { path: path.into(), index, field, expected, found: Value::described(found) }
 }

@@ -2,7 +2,6 @@
 
 use toolrl_grammar::json::{self, Object, PyInt, PyStr, Value};
 
-use crate::load::describe;
 use crate::score::score_calls;
 use crate::{ApiBankError, Case, Level, Reply, Score};
 
@@ -64,5 +63,5 @@ impl<'a> Row<'a> {
 }
 
 fn unexpected(field: &'static str, expected: &'static str, found: Option<&Value<'_>>) -> ApiBankError {
-    ApiBankError::RowField { field, expected, found: describe(found) }
+    ApiBankError::RowField { field, expected, found: Value::described(found) }
 }

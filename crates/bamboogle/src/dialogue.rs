@@ -144,7 +144,8 @@ impl Dialogue {
         for (index, query) in std::mem::take(&mut self.queries).iter().enumerate() {
             let hits = hits.get(index).unwrap_or(&nothing);
             let texts = hits.iter().zip(1..).map(|(hit, number)| {
-                let text = shortened(hit.text.trim(), self.settings.hit_bytes);
+                let text = hit.text.trim();
+                let text = &text[..text.floor_char_boundary(self.settings.hit_bytes)];
                 format!("{number}. {}\n{text}", hit.title.trim())
             });
             let mut texts = texts.collect::<Vec<_>>().join("\n");
@@ -168,10 +169,4 @@ fn queries(reply: &[u8]) -> Vec<String> {
         Some(text::lossy(text::strip(query)).into_owned()).filter(|query| !query.is_empty())
     };
     searches.filter_map(query).collect()
-}
-
-/// The beginning of a text, cut between characters.
-fn shortened(text: &str, most: usize) -> &str {
-    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    &text[..end.unwrap_or(0)]
 }

@@ -119,5 +119,5 @@ fn object<const N: usize>(entries: [(&'static str, Value<'static>); N]) -> Value
 }
 
 fn unexpected(field: &'static str, expected: &'static str, found: Option<&Value<'_>>) -> BfclError {
-    BfclError::RowField { field, expected, found: crate::load::describe(found) }
+    BfclError::RowField { field, expected, found: Value::described(found) }
 }

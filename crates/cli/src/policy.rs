@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use toolrl_chat::{Chat, Message, TemplateVariables};
 use toolrl_engine::Engine;
 use toolrl_grammar::json::{self, Value as Row};
-use toolrl_policy::{Ids, Packing, Pass, Policy, Precision};
+use toolrl_policy::{Policy, Precision};
 use toolrl_rollout::{Opening, Prompt, Request, Sampled, Sampler, StreamKey};
 
 use crate::args::{GenerateArgs, LogprobsArgs, MergeArgs};
@@ -63,7 +63,7 @@ pub(crate) fn logprobs(args: &LogprobsArgs) -> anyhow::Result<()> {
     })?;
     for ids in rows {
         let mut logprobs = vec![Value::Null; ids.len().min(1)];
-        logprobs.extend(of_sequence(&policy, &ids)?.into_iter().map(number));
+        logprobs.extend(policy.sequence_logprobs(&ids).into_iter().map(number));
         write(std::iter::once(json!({ "logprobs": logprobs })))?;
     }
     Ok(())
@@ -88,26 +88,6 @@ pub(crate) fn merge(args: &MergeArgs) -> anyhow::Result<()> {
 /// The precision that `--bf16` asks for.
 pub(crate) fn precision(bf16: bool) -> Precision {
     if bf16 { Precision::Bf16 } else { Precision::F32 }
-}
-
-/// Log-probability of every token but the first.
-fn of_sequence(policy: &Policy, ids: &[u32]) -> anyhow::Result<Vec<f32>> {
-    let n = ids.len().saturating_sub(1);
-    if n == 0 {
-        return Ok(Vec::new());
-    }
-    let pass = Pass {
-        tokens: Ids::new(ids[..n].to_vec()),
-        packing: Packing::single(n).into(),
-        rows: Ids::new((0..n as u32).collect()),
-        targets: Ids::new(ids[1..].to_vec()),
-    };
-    policy
-        .logprobs(&pass, 1.0)
-        .narrow(0, 0, 1)
-        .into_data()
-        .try_into_vec_as()
-        .map_err(|e| anyhow::anyhow!("{e:?}"))
 }
 
 /// An f32 with the digits that tell it from its neighbours.

@@ -27,6 +27,6 @@ pub use held_out::{Draws, Evaluation, HeldOut, evaluate};
 pub use outcome::{Outcome, ReplyOutcome, ScoreError, TaskScore};
 pub use pass::pass_at_k;
 pub use rates::Rates;
-pub use reference::{asked, reference};
+pub use reference::asked;
 pub use report::EvalReport;
 pub use sampled::SampledRates;

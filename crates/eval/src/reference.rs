@@ -3,16 +3,7 @@
 use std::borrow::Cow;
 
 use toolrl_data::Sample;
-use toolrl_grammar::Dialect;
-use toolrl_reward::{Asked, Reference, RewardError, Rubric};
-
-/// The reference of a sample whose gold reply is in this dialect.
-///
-/// # Errors
-/// As [`Reference::of_task`].
-pub fn reference(sample: &Sample, dialect: &'static dyn Dialect) -> Result<Reference, RewardError> {
-    Reference::of_task(&sample.gold, dialect, &sample.tools)
-}
+use toolrl_reward::{Asked, Reference, Rubric};
 
 /// A sample's reference with what the sample asks, where a term of the rubric looks at it.
 pub fn asked<'r>(reference: &'r Reference, sample: &Sample, rubric: &Rubric) -> Cow<'r, Reference> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use toolrl_data::Sample;
+use toolrl_reward::Reference;
 use toolrl_rollout::{Episode, Group, Play, Prompt, RolloutError, Sampler, StreamKey, play};
 
 use crate::score::{Played, scores};
-use crate::{Draws, EvalError, HeldOut, ReplyOutcome, reference};
+use crate::{Draws, EvalError, HeldOut, ReplyOutcome};
 
 /// The replies to each of some tasks, the first of which is number `first` of all.
 pub(crate) async fn replies(
@@ -17,7 +18,7 @@ pub(crate) async fn replies(
 ) -> Result<Vec<Vec<ReplyOutcome>>, EvalError> {
     let groups = episodes(sampler, held_out, (samples, first), how).await?;
     let dialect = held_out.chat.dialect();
-    let references: Vec<_> = samples.iter().map(|sample| reference(sample, dialect)).collect();
+    let references: Vec<_> = samples.iter().map(|s| Reference::of_task(&s.gold, dialect, &s.tools)).collect();
     let tasks = samples.iter().zip(&references).zip(&groups);
     let played: Vec<_> = tasks
         .flat_map(|((sample, gold), group)| {

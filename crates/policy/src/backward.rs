@@ -185,10 +185,7 @@ impl<'a, R: Fn(&Decoder, Tensor<2>) -> Tensor<2>> Backward<'a, R> {
     /// Takes the gradients of a module's trained parameters after a backward pass, in the module's order. (Those that
     /// were left where they are would be copied.)
     fn gradients_of(&self, module: &impl Module, grads: &mut Gradients) -> ParameterGradients {
-        let mut read =
-            GradientsOf { grads, trained: TrainedPath::of(self.policy), out: ParameterGradients::default() };
-        module.visit(&mut read);
-        read.out
+        GradientsOf::read(self.policy, module, Some(grads))
     }
 
     /// A scalar with the loss's gradient, given the final hidden states.
@@ -238,10 +235,24 @@ fn towards(y: Tensor<2>, grad: Option<Tensor<2>>) -> Tensor<1> {
     }
 }
 
-struct GradientsOf<'a> {
-    grads: &'a mut Gradients,
+/// Takes a module's gradients, or zeros where there are none.
+pub(crate) struct GradientsOf<'a> {
+    grads: Option<&'a mut Gradients>,
     trained: TrainedPath,
     out: ParameterGradients,
+}
+
+impl<'a> GradientsOf<'a> {
+    /// Of the trained parameters of a policy's module, in its order.
+    pub(crate) fn read(
+        policy: &Policy,
+        module: &impl Module,
+        grads: Option<&'a mut Gradients>,
+    ) -> ParameterGradients {
+        let mut read = Self { grads, trained: TrainedPath::of(policy), out: ParameterGradients::default() };
+        module.visit(&mut read);
+        read.out
+    }
 }
 
 impl ModuleVisitor for GradientsOf<'_> {
@@ -258,7 +269,8 @@ impl ModuleVisitor for GradientsOf<'_> {
             return;
         }
         let tensor = param.val();
-        self.out.push(&tensor, tensor.grad_remove(self.grads));
+        let grad = self.grads.as_deref_mut().and_then(|grads| tensor.grad_remove(grads));
+        self.out.push(&tensor, grad);
     }
 }
 

@@ -7,7 +7,7 @@ use toolrl_kernels::{Ids, Mirrored, Packing, logprob_entropy};
 use crate::ParameterGradients;
 use crate::backward::Backward;
 use crate::decoder::Decoder;
-use crate::policy::Policy;
+use crate::policy::{Policy, floats};
 
 /// A packed batch and the tokens of it that a loss looks at.
 #[derive(Clone, Debug)]
@@ -60,6 +60,21 @@ impl Policy {
     /// gradients; logits, multiplied by `inverse_temperature`, exist for a chunk of rows at a time.
     pub fn logprobs(&self, pass: &Pass, inverse_temperature: f32) -> Tensor<2> {
         pass.head(self.decoder(), pass.hidden(self.decoder()), inverse_temperature)
+    }
+
+    /// Log-probability, in nats at temperature 1, of each of a sequence's tokens but the first.
+    pub fn sequence_logprobs(&self, tokens: &[u32]) -> Vec<f32> {
+        let n = tokens.len().saturating_sub(1);
+        if n == 0 {
+            return Vec::new();
+        }
+        let pass = Pass {
+            tokens: Ids::new(tokens[..n].to_vec()),
+            packing: Packing::single(n).into(),
+            rows: Ids::new((0..n as u32).collect()),
+            targets: Ids::new(tokens[1..].to_vec()),
+        };
+        floats(self.logprobs(&pass, 1.0).narrow(0, 0, 1))
     }
 
     /// Gradients of the parameters that are trained (those of the adapters where there are any), in the order

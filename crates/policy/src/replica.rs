@@ -1,14 +1,14 @@
 //! Copies of a model on further devices, and the sum of the gradients that each computed.
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::distributed::ReduceOperation;
 use burn::tensor::{Device, Tensor, TensorData};
 use toolrl_kernels::is_cpu;
 
+use crate::backward::GradientsOf;
 use crate::gradients::Gradient;
 use crate::masters::Masters;
 use crate::policy::floats;
-use crate::trained::TrainedPath;
 use crate::{Critic, ParameterGradients, Policy};
 
 impl Policy {
@@ -27,9 +27,7 @@ impl Policy {
 
     /// Gradients of a loss that depends on no parameter.
     pub fn zero_gradients(&self) -> ParameterGradients {
-        let mut zeros = Zeros { trained: TrainedPath::of(self), out: ParameterGradients::default() };
-        self.decoder.visit(&mut zeros);
-        zeros.out
+        GradientsOf::read(self, &self.decoder, None)
     }
 }
 
@@ -98,27 +96,6 @@ impl Gradient {
                 let shape = [numbers.len()];
                 Tensor::from_data(TensorData::new(numbers, shape), &Device::flex())
             }
-        }
-    }
-}
-
-struct Zeros {
-    trained: TrainedPath,
-    out: ParameterGradients,
-}
-
-impl ModuleVisitor for Zeros {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.trained.enter(name);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.trained.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if self.trained.here() {
-            self.out.push(&param.val(), None);
         }
     }
 }

@@ -146,10 +146,5 @@ fn variant(value: Option<&Value<'_>>) -> Result<Variant, RewardError> {
 }
 
 fn unexpected(field: &'static str, expected: &'static str, found: Option<&Value<'_>>) -> RewardError {
-    let found = match found {
-        None => "nothing".to_string(),
-        Some(value @ (Value::List(_) | Value::Object(_))) => value.type_name().to_string(),
-        Some(value) => value.to_string().chars().take(60).collect(),
-    };
-    RewardError::RowField { field, expected, found }
+    RewardError::RowField { field, expected, found: Value::described(found) }
 }

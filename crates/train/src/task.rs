@@ -7,7 +7,6 @@ use toolrl_chat::Chat;
 use toolrl_data::wide::WideWorld;
 use toolrl_data::world::World;
 use toolrl_data::{GoldReport, Sample, load_with};
-use toolrl_eval::reference;
 use toolrl_grammar::{Dialect, ToolRl};
 use toolrl_record::write_whole;
 use toolrl_reward::Reference;
@@ -226,7 +225,7 @@ pub(crate) fn tasks(
     };
     let (prompted, counts) = limit.apply(prompted, cut)?;
     let task = |(task, (source, sample, prompt)): (usize, (usize, Sample, Prompt))| {
-        let reference = reference(&sample, chat.dialect())
+        let reference = Reference::of_task(&sample.gold, chat.dialect(), &sample.tools)
             .map_err(|error| TrainError::Gold { id: sample.id.clone(), source: error })?;
         let prompt = Arc::new(Prompt { task, index: task as u64, ..prompt });
         Ok(Task { source, sample, prompt, reference })

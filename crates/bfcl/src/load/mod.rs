@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use crate::{BfclError, Case, Category, Group, Message, Rule, Target};
-pub(crate) use row::describe;
 use row::{Row, rows};
 
 /// The folders that hold the benchmark.

@@ -85,15 +85,6 @@ impl<'a> Row<'a> {
     /// The error of a field that is not what it should be.
     pub fn unexpected(&self, field: &str, expected: &'static str, found: Option<&Value<'_>>) -> BfclError {
         let (path, line, field) = (self.path.into(), self.line, field.into());
-        BfclError::Field { path, line, field, expected, found: describe(found) }
-    }
-}
-
-/// A value for an error's text, cut short.
-pub(crate) fn describe(value: Option<&Value<'_>>) -> String {
-    match value {
-        None => "nothing".into(),
-        Some(value @ (Value::List(_) | Value::Object(_))) => value.type_name().into(),
-        Some(value) => value.to_string().chars().take(60).collect(),
+        BfclError::Field { path, line, field, expected, found: Value::described(found) }
     }
 }

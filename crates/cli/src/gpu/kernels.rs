@@ -228,7 +228,7 @@ fn results(
     Ok(all)
 }
 
-fn floats(t: Tensor<2>) -> anyhow::Result<Vec<f32>> {
+pub(super) fn floats(t: Tensor<2>) -> anyhow::Result<Vec<f32>> {
     t.into_data().try_into_vec_as::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))
 }
 

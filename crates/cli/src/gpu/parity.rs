@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device};
 use safetensors::{Dtype, SafeTensors};
 use toolrl_engine::Engine;
 use toolrl_policy::{Activations, Derivatives, Ids, Packing, Pass, PassSettings, Policy, Precision};
 use toolrl_rollout::{Sampler, SamplingParams, StreamKey};
 
 use super::Context;
-use super::kernels::difference;
+use super::kernels::{difference, floats};
 use super::report::Row;
 use crate::starter;
 use crate::train::block_on;
@@ -161,10 +161,6 @@ fn read(bytes: &[u8]) -> anyhow::Result<(Vec<Vec<u32>>, Vec<f32>)> {
     let numbers: Vec<u32> = numbers.collect();
     let logits = logits.data().as_chunks().0.iter().map(|&b| f32::from_le_bytes(b)).collect();
     Ok((numbers.chunks(width.max(1)).map(<[u32]>::to_vec).collect(), logits))
-}
-
-fn floats(t: Tensor<2>) -> anyhow::Result<Vec<f32>> {
-    t.into_data().try_into_vec_as::<f32>().map_err(|e| anyhow::anyhow!("{e:?}"))
 }
 
 /// The largest difference; not a number where one is none.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{json_lines, toolrl, train};
+use crate::{toolrl, train, untimed_metrics};
 
 /// Recipes, each with steps whose groups two devices do not share evenly, and the file of what is trained.
 fn recipes() -> [(&'static str, &'static str, Vec<&'static str>); 5] {
@@ -32,13 +32,6 @@ fn recipes() -> [(&'static str, &'static str, Vec<&'static str>); 5] {
     ]
 }
 
-/// The metrics of a run without their seconds.
-fn rows(run: &Path) -> Vec<Value> {
-    let mut rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
-    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
-    rows
-}
-
 /// The numbers of a file of f32.
 fn numbers(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).unwrap();
@@ -54,7 +47,7 @@ fn two_devices_train_as_one_does_and_as_they_did_before() {
             let settings = [&settings[..], &[devices]].concat();
             train(dir.path(), &[recipe, "--run-dir", name], &settings).ok();
             let run = dir.path().join(name);
-            (rows(&run), numbers(&run.join("final").join(file)))
+            (untimed_metrics(&run), numbers(&run.join("final").join(file)))
         };
         let (one, one_values) = run("one", "devices=1");
         let (two, two_values) = run("two", "devices=2");
@@ -80,7 +73,7 @@ fn a_run_of_several_devices_goes_on_to_the_bit() {
         let settings = [&settings[..], &["devices=3"]].concat();
         let results = |name: &str| {
             let run = dir.path().join(name);
-            (rows(&run), numbers(&run.join("final").join(file)))
+            (untimed_metrics(&run), numbers(&run.join("final").join(file)))
         };
         for run in ["whole", "run"] {
             train(dir.path(), &[recipe, "--run-dir", run], &settings).ok();

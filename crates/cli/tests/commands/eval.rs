@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{POLICY, json_lines, toolrl};
+use crate::{POLICY, json_lines_of, toolrl};
 
 const SMALL: [&str; 6] =
     ["--set", "eval.max_new_tokens=48", "--set", "data.world.train=64", "--set", "data.world.held_out=12"];
@@ -25,7 +25,7 @@ fn a_report_has_every_field_and_an_outcome_for_each_task() {
     let kinds = report["by_kind"].as_object().unwrap();
     assert_eq!(kinds.values().map(|k| k["tasks"].as_u64().unwrap()).sum::<u64>(), 4);
 
-    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("first/outcomes.jsonl")).unwrap());
+    let outcomes = json_lines_of(dir.path().join("first/outcomes.jsonl"));
     assert_eq!(outcomes.len(), 4);
     let total = |o: &Value| o["score"]["total"].as_f64().unwrap();
     let mean = outcomes.iter().map(total).sum::<f64>() / 4.0;
@@ -48,7 +48,7 @@ fn a_recipes_own_reward_for_evaluations_is_taken() {
     let reward = ["--set", "eval.reward=[{ id = 'format' }]"];
     let args = ["eval", "--policy", POLICY, "--limit", "3", "--out", "."];
     toolrl(dir.path(), &[&args[..], &SMALL, &reward].concat()).ok();
-    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("outcomes.jsonl")).unwrap());
+    let outcomes = json_lines_of(dir.path().join("outcomes.jsonl"));
     assert_eq!(outcomes.len(), 3);
     for outcome in &outcomes {
         let score = &outcome["score"];
@@ -75,7 +75,7 @@ fn data_of_ones_own_is_evaluated_row_by_row() {
         "eval.max_new_tokens=8",
     ];
     toolrl(dir.path(), &args).ok();
-    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("outcomes.jsonl")).unwrap());
+    let outcomes = json_lines_of(dir.path().join("outcomes.jsonl"));
     let ids: Vec<_> = outcomes.iter().map(|o| o["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["own:0", "own:1", "own:2"]);
     assert!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::{TINY_GRPO, json_lines, toolrl, train};
+use crate::{TINY_GRPO, json_lines_of, toolrl, train};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
 
@@ -38,7 +38,7 @@ fn recipe(dir: &Path) {
 
 /// (step, evaluation, scores) of a run's rows.
 fn rows(run: &Path) -> Vec<(u64, String, Value)> {
-    let rows = json_lines(&std::fs::read_to_string(run.join("evaluations.jsonl")).unwrap());
+    let rows = json_lines_of(run.join("evaluations.jsonl"));
     let of = |row: Value| {
         (row["step"].as_u64().unwrap(), row["evaluation"].as_str().unwrap().to_owned(), row["scores"].clone())
     };
@@ -133,7 +133,7 @@ fn sets_and_sampled_replies_are_evaluated_beside_the_held_out_tasks() {
         ["avg@3", "exact-call rate", "format rate", "mean reward", "mean reward@3", "pass@2", "pass@3"]
     );
 
-    let outcomes = |path: &Path| json_lines(&std::fs::read_to_string(path).unwrap());
+    let outcomes = |path: &Path| json_lines_of(path);
     let mine = outcomes(&run.join("evaluations/step-00001/mine.jsonl"));
     assert_eq!(mine.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["mine:0", "mine:1"]);
     assert!(mine.iter().all(|row| row["samples"].as_array().unwrap().len() == 3), "{mine:?}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::resume::{assert_same, cut_off, moments, settings, start};
-use crate::{json_lines, toolrl, train};
+use crate::{json_lines_of, metrics, toolrl, train};
 
 /// A run that was over and is to be longer ends as the longer run does, though it is killed on the way.
 #[test]
@@ -66,7 +66,7 @@ fn a_finished_run_goes_on_to_the_longer_one() {
 /// What evaluations decided: when a run ended, and which policy it left.
 fn decided(run: &Path) -> (Value, Value, Vec<Value>) {
     let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
-    let mut rows = json_lines(&std::fs::read_to_string(run.join("evaluations.jsonl")).unwrap());
+    let mut rows = json_lines_of(run.join("evaluations.jsonl"));
     rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds").unwrap()));
     (summary["stopped_early"].clone(), summary["final_step"].clone(), rows)
 }
@@ -153,6 +153,6 @@ fn a_run_that_stops_early_stops_alike_when_it_is_killed() {
     let message = resume("train.steps=9").error();
     assert!(message.contains("is finished early") && message.contains("eval.stop.patience=N"), "{message}");
     resume("eval.stop.patience=5").ok();
-    let rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
+    let rows = metrics(run);
     assert_eq!(rows.len(), 5);
 }

@@ -1,7 +1,7 @@
 //! Runs whose reference and coefficients follow the policy, over several passes a step: cut off, they go on the same.
 
 use crate::resume::{cut_off, killed_runs_end_alike, settings};
-use crate::{json_lines, toolrl, train};
+use crate::{toolrl, train, untimed_metrics};
 
 /// Passes in orders of their own, a reference that follows, a coefficient that follows a target: cut off before and after
 /// the reference moved, of both methods, of adapters and of weights in bf16.
@@ -47,19 +47,14 @@ fn what_follows_the_policy_goes_on_exactly() {
             "model.safetensors"
         };
         let weights = || std::fs::read(run.join("final").join(file)).unwrap();
-        let rows = || {
-            let mut rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
-            rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
-            rows
-        };
-        let whole = (rows(), weights());
+        let whole = (untimed_metrics(&run), weights());
         let coefs: Vec<f64> =
             whole.0.iter().map(|row| row["adaptive_kl"]["loss"]["coef"].as_f64().unwrap()).collect();
         assert!(coefs.windows(2).all(|pair| pair[0] != pair[1]), "{coefs:?}");
         for step in ["3", "1"] {
             cut_off(&run);
             toolrl(dir.path(), &["train", "--resume", "run", "--from-step", step]).ok();
-            assert_eq!(rows(), whole.0, "{recipe} {own:?} from {step}");
+            assert_eq!(untimed_metrics(&run), whole.0, "{recipe} {own:?} from {step}");
             assert!(weights() == whole.1, "{recipe} {own:?} from {step}");
         }
     }

@@ -1,6 +1,6 @@
 //! Updates and samplers at fault, in whole runs.
 
-use crate::{TINY_GRPO, json_lines, train};
+use crate::{TINY_GRPO, json_lines_of, train};
 
 #[test]
 fn an_update_at_fault_is_left_out_and_its_batch_written() {
@@ -19,7 +19,7 @@ fn an_update_at_fault_is_left_out_and_its_batch_written() {
     ];
     let message = train(dir.path(), &["quickstart-sft", "--run-dir", "run"], &settings).error();
     assert!(message.contains("3 updates in a row were left out"), "{message}");
-    let rows = json_lines(&std::fs::read_to_string(dir.path().join("run/metrics.jsonl")).unwrap());
+    let rows = json_lines_of(dir.path().join("run/metrics.jsonl"));
     assert!(rows.iter().filter(|row| row["skipped_updates"] == 1).count() == 2, "{rows:?}");
     let faults: Vec<_> = dir.path().join("run/faults").read_dir().unwrap().collect();
     assert_eq!(faults.len(), 3, "{message}");
@@ -41,7 +41,7 @@ fn a_gradient_that_spikes_is_left_out() {
         "eval.max_new_tokens=8",
     ];
     train(dir.path(), &["quickstart-sft", "--run-dir", "run"], &settings).ok();
-    let rows = json_lines(&std::fs::read_to_string(dir.path().join("run/metrics.jsonl")).unwrap());
+    let rows = json_lines_of(dir.path().join("run/metrics.jsonl"));
     let skipped: Vec<usize> = (0..48).filter(|&i| rows[i]["skipped_updates"] == 1).collect();
     assert!(!skipped.is_empty() && skipped.len() < 16 && skipped.iter().all(|&i| i >= 32), "{skipped:?}");
     for step in skipped {

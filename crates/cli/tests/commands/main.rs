@@ -111,6 +111,23 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
 }
 
+/// The JSON lines of a file.
+fn json_lines_of(path: impl AsRef<Path>) -> Vec<Value> {
+    json_lines(&std::fs::read_to_string(path).unwrap())
+}
+
+/// The rows of a run's `metrics.jsonl`.
+fn metrics(run: impl AsRef<Path>) -> Vec<Value> {
+    json_lines_of(run.as_ref().join("metrics.jsonl"))
+}
+
+/// As [`metrics`], without their seconds.
+fn untimed_metrics(run: impl AsRef<Path>) -> Vec<Value> {
+    let mut rows = metrics(run);
+    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
+    rows
+}
+
 /// Writes a file and returns its path as text.
 fn file(dir: &Path, name: &str, content: impl AsRef<[u8]>) -> String {
     let path = dir.join(name);

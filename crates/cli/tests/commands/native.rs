@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{copy_policy, file, json_lines, toolrl, train};
+use crate::{copy_policy, file, json_lines_of, toolrl, train};
 
 /// ChatML with tools whose calls stand in `<tool_call>` blocks.
 const HERMES: &str = include_str!("../../../chat/src/chatml.jinja");
@@ -93,7 +93,7 @@ fn a_model_is_trained_in_its_own_words_without_a_setting() {
     train(dir.path(), &[&["grpo", "--run-dir", "grpo"], &from[..]].concat(), &own).ok();
     let outcomes = toolrl(dir.path(), &["eval", "--run", "grpo", "--out", "out"]).ok();
     assert!(outcomes.contains("one_call") || outcomes.contains("no_call"), "{outcomes}");
-    for row in json_lines(&std::fs::read_to_string(dir.path().join("out/outcomes.jsonl")).unwrap()) {
+    for row in json_lines_of(dir.path().join("out/outcomes.jsonl")) {
         let gold = row["gold"].as_str().unwrap();
         let calls = row["kind"] == "one_call";
         assert_eq!(
@@ -166,7 +166,7 @@ fn chats_without_tools_are_learnt_as_they_are() {
     let args = ["sft", "--policy", &policy, "--data", &data, "--run-dir", "run"];
     train(dir.path(), &args, &[&SHORT[..], &["train.batch=4"]].concat()).ok();
     toolrl(dir.path(), &["eval", "--run", "run", "--out", "out"]).ok();
-    for row in json_lines(&std::fs::read_to_string(dir.path().join("out/outcomes.jsonl")).unwrap()) {
+    for row in json_lines_of(dir.path().join("out/outcomes.jsonl")) {
         assert!(row["gold"].as_str().unwrap().parse::<usize>().is_ok(), "{row}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use toolrl_record::{Completion, completions_path, read_completions, write_completions};
 
-use crate::{TINY_GRPO, file, json_lines, toolrl, toolrl_in, train};
+use crate::{TINY_GRPO, file, toolrl, toolrl_in, train, untimed_metrics};
 
 /// Settings of runs on these replies.
 const DPO: [&str; 4] =
@@ -21,13 +21,6 @@ fn sample(dir: &Path) {
 
 fn json(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-/// The rows of a run without their seconds.
-fn rows(run: &Path) -> Vec<Value> {
-    let mut rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
-    rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
-    rows
 }
 
 fn replies(dir: &Path) -> Vec<Completion> {
@@ -70,7 +63,7 @@ fn what_a_run_sampled_teaches_another() {
         let config = std::fs::read_to_string(run.join("config.toml")).unwrap();
         assert!(config.contains("last_step = 2"), "{config}");
     }
-    let rows = rows(&dpo);
+    let rows = untimed_metrics(&dpo);
     let number = |row: &Value, name: &str| row[name].as_f64().unwrap();
     assert!((number(&rows[0], "loss") - std::f64::consts::LN_2).abs() < 1e-3, "{rows:?}");
     assert!(rows[0]["kind"] == "dpo" && number(&rows[5], "margin") > number(&rows[0], "margin"), "{rows:?}");
@@ -118,7 +111,7 @@ fn a_dpo_run_that_is_killed_ends_with_the_same_weights() {
         toolrl(dir.path(), &["train", "--resume", "run"]).ok();
     }
     let whole = dir.path().join("whole");
-    assert_eq!(rows(&run), rows(&whole));
+    assert_eq!(untimed_metrics(&run), untimed_metrics(&whole));
     for name in ["final/model.safetensors", "reference_logprobs.json"] {
         assert!(std::fs::read(run.join(name)).unwrap() == std::fs::read(whole.join(name)).unwrap(), "{name}");
     }
@@ -138,7 +131,7 @@ fn adapters_and_precisions_learn_from_pairs() {
         let run = format!("run-{case}");
         let own = [&DPO[..], &["train.steps=2", "eval.limit=0"], own].concat();
         train(dir.path(), &["tiny-dpo", "--run", "grpo", "--run-dir", &run], &own).ok();
-        let rows = rows(&dir.path().join(run));
+        let rows = untimed_metrics(dir.path().join(run));
         assert!(
             rows.len() == 2 && rows.iter().all(|row| row["grad_norm"].as_f64().unwrap() > 0.0),
             "{rows:?}"

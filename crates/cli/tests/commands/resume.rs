@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{TINY_GRPO, json_lines, toolrl, toolrl_in, train};
+use crate::{TINY_GRPO, json_lines, json_lines_of, metrics, toolrl, toolrl_in, train, untimed_metrics};
 
 /// Six steps with two updates each and a checkpoint every second step, in a few seconds.
 pub(crate) fn settings() -> Vec<&'static str> {
@@ -36,7 +36,7 @@ struct Results {
 }
 
 fn results(run: &Path) -> Results {
-    let mut rows = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
+    let mut rows = metrics(run);
     rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds").unwrap()));
     let folder = run.join("completions");
     let of_run = |(path, bytes): (PathBuf, _)| (path.strip_prefix(&folder).unwrap().to_owned(), bytes);
@@ -128,7 +128,7 @@ fn a_signal_finishes_the_step_and_names_the_way_on() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("go on with: toolrl train --resume run"), "{said}");
-    let done = json_lines(&std::fs::read_to_string(&metrics).unwrap()).len();
+    let done = json_lines_of(&metrics).len();
     assert!(dir.path().join(format!("run/checkpoints/step-{done:05}/manifest.json")).exists(), "{said}");
     toolrl(dir.path(), &["train", "--resume", "run"]).ok();
     assert_same(&dir.path().join("run"), &dir.path().join("whole"), "stopped");
@@ -159,7 +159,7 @@ fn a_second_signal_ends_the_process_at_once() {
     interrupt();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    let rows = json_lines(&std::fs::read_to_string(&metrics).unwrap()).len();
+    let rows = json_lines_of(&metrics).len();
     assert_eq!(rows, 1, "the second step was not waited for");
     toolrl(dir.path(), &["train", "--resume", "run", "--set", "train.steps=2", "--allow-changes"]).ok();
 }
@@ -226,7 +226,7 @@ fn what_would_change_results_is_refused_by_name_and_recorded_when_allowed() {
     // Both evaluations are over the tasks that were asked for last.
     let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();
     assert_eq!((&summary["before"]["tasks"], &summary["after"]["tasks"]), (&3.into(), &3.into()));
-    let rows = json_lines(&std::fs::read_to_string(run.join("resumes.jsonl")).unwrap());
+    let rows = json_lines_of(run.join("resumes.jsonl"));
     let changed = rows[0]["changed"].to_string();
     assert!(changed.contains("train.optimizer.lr") && changed.contains("checksum"), "{changed}");
 }
@@ -369,12 +369,7 @@ fn every_method_goes_on_exactly() {
         };
         let weights = |run: &str| std::fs::read(dir.path().join(run).join("final").join(file)).unwrap();
         assert!(weights("run") == weights("whole"), "{recipe} {own:?}");
-        let rows = |run: &str| {
-            let mut rows =
-                json_lines(&std::fs::read_to_string(dir.path().join(run).join("metrics.jsonl")).unwrap());
-            rows.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().shift_remove("seconds")));
-            rows
-        };
+        let rows = |run: &str| untimed_metrics(dir.path().join(run));
         assert_eq!(rows("run"), rows("whole"), "{recipe} {own:?}");
     }
 }

@@ -1,17 +1,9 @@
 //! How a run's tokens are drawn and where its turns end; and how its moments are stored.
 
-use std::path::Path;
-
-use serde_json::Value;
 use toolrl_record::{Completion, completions_path, read_completions};
 use toolrl_rollout::FinishReason;
 
-use crate::{TINY_GRPO, json_lines, toolrl_in, train};
-
-/// The rows of a run's `metrics.jsonl`.
-fn metrics(run: &Path) -> Vec<Value> {
-    json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap())
-}
+use crate::{TINY_GRPO, metrics, toolrl_in, train};
 
 /// Values take 4 bytes, and moments 2 in place of 8; the weights are near those that moments in f32 lead to.
 #[test]

@@ -1,12 +1,9 @@
 //! Rewards of other programs: a Python function and a command, in training, evaluation and every `toolrl reward` command.
 
-use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::resume::{assert_same, start};
-use crate::{TINY_GRPO, file, json_lines, toolrl, train};
+use crate::{TINY_GRPO, file, json_lines, metrics, toolrl, train};
 
 /// Takes points off for calls beyond those that are wanted; fails where a reply has an odd number of characters.
 const REWARD: &str = "\
@@ -50,10 +47,6 @@ fn scripts() -> Option<tempfile::TempDir> {
     file(dir.path(), "score.py", COMMAND);
     file(dir.path(), "calm.py", CALM);
     Some(dir)
-}
-
-fn metrics(run: &Path) -> Vec<Value> {
-    json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap())
 }
 
 #[test]
@@ -148,7 +141,7 @@ fn ppo_learns_by_them_too() {
     let evaluation =
         "eval.reward=[{ id = 'python', python = 'reward.py:score', name = 'alone', range = [-inf, inf] }]";
     train(dir.path(), &["--run-dir", "run"], &[&TINY_GRPO[..], &own, &[evaluation]].concat()).ok();
-    let rows = metrics(&dir.path().join("run"));
+    let rows = metrics(dir.path().join("run"));
     assert!(rows[0]["components"]["thinks"].is_number(), "{rows:?}");
 }
 

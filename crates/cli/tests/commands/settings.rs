@@ -10,7 +10,7 @@ use toolrl_grpo::{
 use toolrl_record::{Completion, completions_path, read_completions};
 use toolrl_rollout::FinishReason;
 
-use crate::{TINY_GRPO, json_lines, train};
+use crate::{TINY_GRPO, metrics, train};
 
 /// In the first step most replies end and two do not, and two groups of four have equal rewards. The rate is so low that
 /// a step's second update finds nearly the policy that sampled: its loss is then what the record of the replies says.
@@ -34,7 +34,7 @@ fn run(dir: &Path, choice: &str) -> Run {
     let name = format!("run-{}", dir.read_dir().unwrap().count());
     train(dir, &["--run-dir", &name], &[&TINY_GRPO[..], &SETTINGS, &[choice]].concat()).ok();
     let dir = dir.join(name);
-    let rows = json_lines(&std::fs::read_to_string(dir.join("metrics.jsonl")).unwrap());
+    let rows = metrics(&dir);
     let replies = [1, 2].map(|step| read_completions(&completions_path(&dir, step)).unwrap());
     Run { rows, replies }
 }

@@ -1,15 +1,9 @@
 //! Which tasks a run trains on: by difficulty, with rests, of several sources, by the outcome.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use crate::resume::{killed_runs_end_alike, settings};
-use crate::{TINY_GRPO, json_lines, toolrl, train};
-
-fn rows(run: &Path) -> Vec<Value> {
-    json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap())
-}
+use crate::{TINY_GRPO, metrics, toolrl, train};
 
 /// Of GRPO with rounds, and of PPO with a reply each.
 #[test]
@@ -27,7 +21,7 @@ fn tasks_are_drawn_by_what_became_of_them() {
         let common = ["train.steps=4", "data.world.train=8", tasks];
         train(dir.path(), &["--run-dir", name], &[&TINY_GRPO[..], &common, own].concat()).ok();
         let run = dir.path().join(name);
-        let rows = rows(&run);
+        let rows = metrics(&run);
         let number = |step: usize, key: &str| rows[step]["tasks"][key].as_f64().unwrap();
         assert!(number(0, "unseen") < 1.0 && number(3, "unseen") < number(0, "unseen"), "{rows:?}");
         let shares = ["resting", "solved", "failed", "estimate"];
@@ -64,7 +58,7 @@ fn sources_are_mixed_by_weight() {
     train(dir.path(), &["--run-dir", "grpo"], &[&TINY_GRPO[..], &["train.prompts=4", mix]].concat()).ok();
     for (run, at) in [("sft", "/sources"), ("grpo", "/tasks/sources")] {
         let run = dir.path().join(run);
-        let rows = rows(&run);
+        let rows = metrics(&run);
         let last = rows.last().unwrap().pointer(at).unwrap();
         assert_eq!((&last["mine"]["share"], &last["world"]["share"]), (&0.75.into(), &0.25.into()), "{last}");
         assert!(last["world"]["epoch"].as_f64().unwrap() > 0.0);
@@ -79,7 +73,7 @@ fn sources_are_mixed_by_weight() {
         let tasks = |source: &str| summary["after"]["by_source"][source]["tasks"].as_u64().unwrap();
         assert_eq!(tasks("mine") + tasks("world"), 4);
     }
-    assert_eq!(rows(&dir.path().join("sft"))[5]["sources"]["mine"]["epoch"], 18.0 / 8.0);
+    assert_eq!(metrics(dir.path().join("sft"))[5]["sources"]["mine"]["epoch"], 18.0 / 8.0);
     let printed = train(dir.path(), &["grpo", "--dry-run"], &[mix]).ok();
     assert!(printed.contains("mix = [{ weight = 3.0, files = "), "{printed}");
     // What a run held out of each is what it is evaluated on later.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::{TINY_GRPO, file, json_lines, toolrl, train};
+use crate::{TINY_GRPO, file, json_lines_of, metrics, toolrl, train};
 
 /// The entries of Trackio's inbox, as an import leaves them: each id once, the first that came.
 fn entries(dir: &Path) -> Vec<Value> {
@@ -14,7 +14,7 @@ fn entries(dir: &Path) -> Vec<Value> {
     }
     files.sort();
     let mut entries: Vec<Value> = Vec::new();
-    for entry in files.iter().flat_map(|file| json_lines(&std::fs::read_to_string(file).unwrap())) {
+    for entry in files.iter().flat_map(json_lines_of) {
         if entries.iter().all(|known| known["log_id"] != entry["log_id"]) {
             entries.push(entry);
         }
@@ -49,7 +49,7 @@ fn a_run_is_mirrored_and_one_that_was_cut_off_goes_on_in_the_same_place() {
     let run = dir.path().join("run");
     let first = entries(&dir.path().join("trackio"));
     assert_eq!((steps(&first, "-step"), steps(&first, "-held-out")), (vec![1, 2, 3, 4], vec![0, 4]));
-    let metrics = json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap());
+    let metrics = metrics(&run);
     let third = first.iter().find(|entry| entry["log_id"].as_str().unwrap().ends_with("-3-step")).unwrap();
     assert_eq!(third["metrics"]["reward/mean"], metrics[2]["reward"]["mean"]);
     assert_eq!(third["metrics"]["loss"], metrics[2]["loss"]);

@@ -1,15 +1,8 @@
 //! `toolrl train`.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::{POLICY, TINY_GRPO, contents, json_lines, nan_policy, toolrl, train};
-
-/// The rows of a run's `metrics.jsonl`.
-fn metrics(run: &Path) -> Vec<Value> {
-    json_lines(&std::fs::read_to_string(run.join("metrics.jsonl")).unwrap())
-}
+use crate::{POLICY, TINY_GRPO, contents, json_lines_of, metrics, nan_policy, toolrl, train};
 
 #[test]
 fn a_run_leaves_everything_and_its_seed_repeats_it() {
@@ -31,7 +24,7 @@ fn a_run_leaves_everything_and_its_seed_repeats_it() {
     train(dir.path(), &["a/config.toml", "--run-dir", "b"], &[]).ok();
     train(dir.path(), &["a/config.toml", "--run-dir", "c"], &["seed=4"]).ok();
     let [a, b, c] = ["a", "b", "c"].map(|run| {
-        let mut rows = metrics(&dir.path().join(run));
+        let mut rows = metrics(dir.path().join(run));
         rows.iter_mut()
             .for_each(|row| assert!(row.as_object_mut().unwrap().shift_remove("seconds").is_some()));
         rows
@@ -58,7 +51,7 @@ fn fine_tuning_lowers_the_loss_and_saves_checkpoints() {
         "eval.max_new_tokens=4",
     ];
     train(dir.path(), &["quickstart-sft", "--run-dir", "run"], &settings).ok();
-    let rows = metrics(&dir.path().join("run"));
+    let rows = metrics(dir.path().join("run"));
     let loss = |row: &Value| row["loss"].as_f64().unwrap();
     // Each step is the same two samples.
     assert!(rows.len() == 4 && loss(&rows[3]) < loss(&rows[0]), "{rows:?}");
@@ -90,7 +83,7 @@ fn a_task_that_comes_twice_in_a_step_is_answered_anew() {
     let rows = ["reward", "explain", "--rows", "run", "--recipe", "run/config.toml"];
     let said = toolrl(dir.path(), &rows).ok();
     assert_eq!(said.matches("total ").count(), 16, "{said}");
-    let row = &metrics(&dir.path().join("run"))[0];
+    let row = &metrics(dir.path().join("run"))[0];
     assert_eq!(row["groups"], 4);
     let path = dir.path().join("run/completions/step-00001.parquet");
     let replies = toolrl_record::read_completions(&path).unwrap();
@@ -293,7 +286,7 @@ fn a_run_is_evaluated_on_what_it_held_out_or_not_at_all() {
     assert_eq!(ids.len(), 1, "a tenth");
     let table = toolrl(dir.path(), &["eval", "--run", "run", "--out", "evaluated"]).ok();
     assert!(table.lines().nth(1).is_some_and(|line| line.contains("     1  ")), "{table}");
-    let outcomes = json_lines(&std::fs::read_to_string(dir.path().join("evaluated/outcomes.jsonl")).unwrap());
+    let outcomes = json_lines_of(dir.path().join("evaluated/outcomes.jsonl"));
     assert_eq!(outcomes[0]["id"], ids[0].as_str());
     // The file has other rows now.
     crate::file(dir.path(), "rows.jsonl", rows.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
@@ -304,7 +297,7 @@ fn a_run_is_evaluated_on_what_it_held_out_or_not_at_all() {
     let all = [&set[..], &["data.files.hold_out={ count = 0 }", "train.epochs=1", "train.steps=5"]].concat();
     let said = train(dir.path(), &[&args[..], &["--run-dir", "all"]].concat(), &all).ok();
     assert!(said.contains("no evaluation: no task is held out"), "{said}");
-    assert_eq!(metrics(&dir.path().join("all")).len(), 5);
+    assert_eq!(metrics(dir.path().join("all")).len(), 5);
     assert!(
         !dir.path().join("all/evaluations.jsonl").exists() || {
             std::fs::read_to_string(dir.path().join("all/evaluations.jsonl")).unwrap().is_empty()
@@ -332,7 +325,7 @@ fn a_run_that_learns_nothing_says_so_and_ends_cleanly() {
     let set = [&TINY_GRPO[..], &["train.epochs=0.05", "sampling.max_new_tokens=2", "eval.limit=0"]].concat();
     train(dir.path(), &["--run-dir", "epochs"], &set).ok();
     assert_eq!(
-        metrics(&dir.path().join("epochs")).len(),
+        metrics(dir.path().join("epochs")).len(),
         2,
         "64 tasks, 2 prompts a step, a twentieth of a pass"
     );
@@ -363,7 +356,7 @@ fn adapters_of_the_start_are_gone_on_with_or_merged_and_are_part_of_the_referenc
         ("fresh", vec!["train.start_adapters=merge", "train.lora.rank=2"]),
     ] {
         run(name, &own).ok();
-        for row in metrics(&dir.path().join(name)) {
+        for row in metrics(dir.path().join(name)) {
             let kl = row["update"]["ref_kl"].as_f64().unwrap();
             assert!(kl.abs() < 1e-6, "{name}: the policy that begins is {kl} from its reference");
         }

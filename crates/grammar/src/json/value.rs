@@ -141,6 +141,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A value for an error's text: what it is of a list or an object, at most 60 characters of any other.
+    pub fn described(value: Option<&Self>) -> String {
+        match value {
+            None => "nothing".into(),
+            Some(value @ (Self::List(_) | Self::Object(_))) => value.type_name().into(),
+            Some(value) => value.to_string().chars().take(60).collect(),
+        }
+    }
+
     /// The same value, borrowing nothing.
     pub fn into_owned(self) -> Value<'static> {
         match self {

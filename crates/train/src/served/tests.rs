@@ -98,7 +98,7 @@ impl Vllm {
 
 fn of_prompt(model: &Policy, body: &Value) -> Value {
     let tokens: Vec<u32> = serde_json::from_value(body["prompt"].clone()).unwrap();
-    let given = probe::logprobs(model, &tokens).into_iter().zip(&tokens[1..]);
+    let given = model.sequence_logprobs(&tokens).into_iter().zip(&tokens[1..]);
     let given = given.map(|(logprob, id)| json!({ id.to_string(): { "logprob": logprob } }));
     json!({ "prompt_logprobs": std::iter::once(Value::Null).chain(given).collect::<Vec<_>>() })
 }
