@@ -14,6 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{Thread, yield_now};
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::{PLACE, Place};
 
 /// Most threads that join a leader: more only share the same memory.
@@ -62,6 +63,7 @@ struct Seat {
     thread: OnceLock<Thread>,
     /// Set by the helper before it sleeps, cleared by who wakes it.
     asleep: AtomicBool,
+    clock: Clock,
 }
 
 /// Crews that nobody leads. Their helpers sleep, and live as long as the process.
@@ -79,9 +81,12 @@ impl Crew {
         crew
     }
 
-    pub(super) fn free(&'static self) {
+    /// Ends the lead. Returns the nanoseconds that its helpers computed.
+    pub(super) fn free(&'static self) -> u64 {
+        let helped = self.seats.iter().map(|seat| seat.clock.since_told()).sum();
         self.led.store(false, Ordering::Relaxed);
         FREE.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+        helped
     }
 
     fn hire(helpers: usize) -> &'static Self {
@@ -142,6 +147,7 @@ impl Crew {
     /// A helper's life: it takes turns of every loop that it sees open.
     fn help(&self, seat: &Seat) {
         PLACE.set(Place::InTurn);
+        seat.clock.start();
         let (mut last, mut computes_from) = (0, Instant::now());
         loop {
             let is_new = |state: usize| state & OPEN != 0 && state / LOOP != last;

@@ -5,6 +5,7 @@
 //! nothing but a crew's loops, so that no turn can be left to a thread that waits for something else, as can happen
 //! where a pool's threads take up work while they wait.
 
+mod clock;
 mod crew;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,8 @@ enum Place {
 
 thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::Free) };
+    /// Nanoseconds that helpers computed for this thread's loops.
+    static HELPED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Runs `work` with the same helpers for all its loops, as many as rayon has threads here, but no more than share a
@@ -45,9 +48,15 @@ pub fn together<R>(work: impl FnOnce() -> R) -> R {
     PLACE.set(Place::Leads(crew));
     let _free = OnDrop(|| {
         PLACE.set(Place::Free);
-        crew.free();
+        HELPED.set(HELPED.get() + crew.free());
     });
     work()
+}
+
+/// Seconds that this thread has computed so far, and helpers for the loops that it led by [`together`]. None where the
+/// system does not tell: only Linux does.
+pub fn seconds_of_this_thread() -> Option<f64> {
+    clock::of_this_thread().map(|own| (own + HELPED.get()) as f64 / 1e9)
 }
 
 /// As [`together`], for work of longer loops, which every thread should share: where there are more threads than a

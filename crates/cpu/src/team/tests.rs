@@ -119,3 +119,24 @@ fn a_helpers_panic_is_the_leaders() {
         together(|| for_each(100, |_| ()));
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_helpers_compute_is_their_leaders() {
+    let busy = AtomicUsize::new(0);
+    let compute = |nanoseconds: u64| {
+        let begun = clock::of_this_thread().unwrap();
+        while clock::of_this_thread().unwrap() < begun + nanoseconds {
+            busy.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let (own, all) = (clock::of_this_thread().unwrap(), seconds_of_this_thread().unwrap());
+    // Each turn takes 10 ms of a core, whoever takes it.
+    together(|| for_each(20, |_| compute(10_000_000)));
+    let own = (clock::of_this_thread().unwrap() - own) as f64 / 1e9;
+    let all = seconds_of_this_thread().unwrap() - all;
+    assert!(all >= 0.2, "{all} s, {own} of them the leader's");
+    // A thread that leads nothing has its own time alone.
+    let alone = std::thread::spawn(|| seconds_of_this_thread().unwrap()).join().unwrap();
+    assert!(alone < 0.1, "{alone}");
+}
