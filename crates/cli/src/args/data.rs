@@ -220,6 +220,9 @@ pub struct DataWorldArgs {
     /// The share of values that a request says otherwise than the call has them [default: 0.5]
     #[arg(long, value_name = "SHARE")]
     pub hard_values: Option<f64>,
+    /// The share of training tasks whose tools and parameters have made-up names [default: 0]
+    #[arg(long, value_name = "SHARE")]
+    pub made_up: Option<f64>,
     /// The least number of tools in a prompt [default: 2]
     #[arg(long, value_name = "N")]
     pub min_tools: Option<usize>,

@@ -44,6 +44,7 @@ fn config(args: &DataWorldArgs) -> WideConfig {
         domains: args.domains,
         unseen_share: args.unseen_share.unwrap_or(default.unseen_share),
         hard_values: args.hard_values.unwrap_or(default.hard_values),
+        made_up: args.made_up.unwrap_or(default.made_up),
         min_tools: args.min_tools.unwrap_or(default.min_tools),
         max_tools: args.max_tools.unwrap_or(default.max_tools),
         thoughts: if args.thoughts { Thoughts::Short } else { Thoughts::None },

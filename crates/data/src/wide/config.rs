@@ -22,6 +22,10 @@ pub struct WideConfig {
     pub unseen_share: f64,
     /// The share of values, 0 to 1, that the request says otherwise than the call has them. Default 0.5.
     pub hard_values: f64,
+    /// The share of training's tasks, 0 to 1, whose tools and parameters have names that are made up for that task, and of
+    /// names within values that are made up, so that no name is learnt by heart. Default 0.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub made_up: f64,
     /// The least number of tools that a prompt lists, from 2. Default 2.
     pub min_tools: usize,
     /// The greatest number of tools that a prompt lists, up to 8, reached seldom. Default 4.
@@ -131,6 +135,7 @@ impl Default for WideConfig {
             domains: None,
             unseen_share: 0.5,
             hard_values: 0.5,
+            made_up: 0.0,
             min_tools: 2,
             max_tools: 4,
             max_chars: 1_800,
@@ -144,7 +149,12 @@ impl Default for WideConfig {
 impl WideConfig {
     /// Refuses settings from which no world can be made; `domains` is how many there are.
     pub(crate) fn check(&self, domains: usize) -> Result<(), DataError> {
-        for (field, value) in [("unseen_share", self.unseen_share), ("hard_values", self.hard_values)] {
+        let shares = [
+            ("unseen_share", self.unseen_share),
+            ("hard_values", self.hard_values),
+            ("made_up", self.made_up),
+        ];
+        for (field, value) in shares {
             if !(0.0..=1.0).contains(&value) {
                 return Err(refused(field, "a share from 0 to 1", value));
             }
@@ -166,6 +176,10 @@ impl WideConfig {
         }
         Ok(())
     }
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 fn refused(field: &'static str, expected: &'static str, found: impl ToString) -> DataError {

@@ -124,7 +124,8 @@ impl<'a> WideWorld<'a> {
         let names = [&self.seen.words.names, &self.unseen.words.names];
         let names = if part == Part::Train { names } else { [names[1], names[0]] };
         let today = Day::draw(rng);
-        let mut draw = Draw { rng, hard: self.config.hard_values, today, names };
+        let made_up = if part == Part::Train { self.config.made_up } else { 0.0 };
+        let mut draw = Draw { rng, hard: self.config.hard_values, made_up, today, names };
         let shelf = match part {
             Part::Train => &self.train,
             Part::HeldOut if unseen_tools => &self.unseen,

@@ -45,7 +45,7 @@ impl Param {
             _ => None,
         };
         let about = deed.worded(draw.text(slot.about.all()));
-        let described = of.form().is_some() || draw.rng.chance(0.4);
+        let described = of.form().is_some() || draw.rng.chance(0.4) || matches!(style, Style::MadeUp(_));
         Some(Self { id, slot, name: style.parameter(name), about, described, of, required, default })
     }
 

@@ -11,7 +11,7 @@ use crate::wide::values::Draw;
 
 impl Maker<'_> {
     pub(super) fn one_call(&self, masked: bool, draw: &mut Draw<'_>) -> Option<Task> {
-        let style = Style::draw(draw.rng);
+        let style = Style::draw(draw);
         let mut asked = self.asked(style, draw, |_| true)?;
         let request = request::one(&asked, &self.shelf.words.phrases, draw)?;
         let mut tools = self.list(&[&asked], false, style, draw);
@@ -36,7 +36,7 @@ impl Maker<'_> {
     }
 
     pub(super) fn several_calls(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let style = Style::draw(draw.rng);
+        let style = Style::draw(draw);
         let phrases = &self.shelf.words.phrases;
         let (asked, request) = if draw.rng.chance(0.5) {
             self.repeated(style, draw)?

@@ -32,7 +32,7 @@ impl Maker<'_> {
 
     /// A request about a row of an earlier result.
     fn follow_up(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let Rows { first, then, rows, count, pick } = self.rows(style, draw)?;
         let mut messages = vec![Message::new("user", request::one(&first, phrases, draw)?)];
         messages.extend(made(&first, &rows));
@@ -45,7 +45,7 @@ impl Maker<'_> {
 
     /// One request for two calls, of which the first was made.
     pub(super) fn multi_hop(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let Rows { first, then, rows, pick, .. } = self.rows(style, draw)?;
         let mut messages = vec![Message::new("user", request::hop(&first, &then, &pick, phrases, draw)?)];
         messages.extend(made(&first, &rows));
@@ -54,7 +54,7 @@ impl Maker<'_> {
 
     /// The answer to a question for a value that was missing.
     fn answered(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let mut asked = self.lacking(style, draw)?;
         let request = request::one(&asked, phrases, draw)?;
         let question = self.question(&asked, draw)?;
@@ -68,7 +68,7 @@ impl Maker<'_> {
 
     /// A request that has nothing to do with the turns before it.
     fn next_topic(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let first = self.asked(style, draw, |deed| !deed.frame.looks)?;
         let then = self.asked(style, draw, |deed| !deed.is_like(&first.tool.deed))?;
         if first.tool.name == then.tool.name {

@@ -21,7 +21,7 @@ impl Maker<'_> {
 
     /// A request for what no listed tool does, though some do something near.
     fn no_tool(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let asked = self.asked(style, draw, |_| true)?;
         let (relative, deed) = (asked.is_relative(), asked.tool.deed);
         let request = request::one(&asked, phrases, draw)?;
@@ -34,7 +34,7 @@ impl Maker<'_> {
     }
 
     fn talk(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let style = Style::draw(draw.rng);
+        let style = Style::draw(draw);
         let [request, answer] = draw.rng.pick(&self.shelf.words.phrases.talk);
         let deed = self.shelf.deed(draw, |_| true);
         let tools = self.shelf.list(Wanted { absent: deed, ..Wanted::default() }, style, draw);
@@ -45,7 +45,7 @@ impl Maker<'_> {
 
     /// The call was made, and its result says that all is well.
     fn done(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let (style, phrases) = (Style::draw(draw.rng), &self.shelf.words.phrases);
+        let (style, phrases) = (Style::draw(draw), &self.shelf.words.phrases);
         let asked = self.asked(style, draw, |deed| !deed.frame.looks)?;
         let mut messages = vec![Message::new("user", request::one(&asked, phrases, draw)?)];
         let tools = self.list(&[&asked], false, style, draw);
@@ -56,7 +56,7 @@ impl Maker<'_> {
 
     /// A request that lacks a value which the call must have.
     pub(super) fn ask_back(&self, draw: &mut Draw<'_>) -> Option<Task> {
-        let style = Style::draw(draw.rng);
+        let style = Style::draw(draw);
         let asked = self.lacking(style, draw)?;
         let request = request::one(&asked, &self.shelf.words.phrases, draw)?;
         let tools = self.list(&[&asked], true, style, draw);

@@ -112,7 +112,7 @@ fn few_draws_are_refused() {
         let mut rng = Rng::new(9, &[*index]);
         let kind = world.kind(&mut rng);
         let today = Day::draw(&mut rng);
-        let mut draw = Draw { rng: &mut rng, hard: 0.5, today, names };
+        let mut draw = Draw { rng: &mut rng, hard: 0.5, made_up: 0.0, today, names };
         let shelf = if index % 2 == 0 { &world.seen } else { &world.unseen };
         let task = Maker { shelf, thoughts: Thoughts::None }.task(kind, &mut draw);
         task.is_some_and(|task| !task.is_sound())

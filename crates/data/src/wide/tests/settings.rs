@@ -1,10 +1,14 @@
 //! What the settings promise.
 
+use std::collections::HashSet;
+
+use serde_json::Value;
+
 use crate::random::hash;
 use crate::wide::words::Words;
 use crate::wide::{GoldOf, Thoughts, WideConfig, WideMix, WideWorld};
 use crate::world::WorldTasks;
-use crate::{Sample, describe};
+use crate::{Sample, TaskKind, describe};
 
 fn generate(train: usize, held_out: usize) -> WorldTasks {
     WideWorld::generate(&WideConfig { train, held_out, ..WideConfig::default() }).unwrap()
@@ -75,6 +79,31 @@ fn some_domains_alone_and_thoughts() {
     assert!(tasks.iter().all(|sample| sample.gold.starts_with("<think> ")));
 }
 
+/// Training alone has made-up names; they come once, and the gold reply calls by them.
+#[test]
+fn made_up_names_come_once() {
+    let config = WideConfig { made_up: 1.0, train: 300, held_out: 20, ..WideConfig::default() };
+    let tasks = WideWorld::generate(&config).unwrap();
+    assert_eq!(tasks.held_out, generate(0, 20).held_out);
+    let names = |sample: &Sample| -> Vec<String> {
+        sample.tools.iter().filter_map(|tool| Some(tool["function"]["name"].as_str()?.to_owned())).collect()
+    };
+    let unmasked: Vec<_> = tasks.train.iter().filter(|sample| sample.kind != TaskKind::Masked).collect();
+    let all: Vec<String> = unmasked.iter().flat_map(|sample| names(sample)).collect();
+    let distinct: HashSet<&String> = all.iter().collect();
+    assert!(all.len() - distinct.len() < all.len() / 50, "{} of {}", distinct.len(), all.len());
+    for sample in unmasked {
+        let listed = names(sample);
+        let mut called = sample.gold.turn().calls.iter().map(|call| call.name.lossy());
+        assert!(called.all(|name| listed.contains(&name.into_owned())), "{}", sample.gold.text());
+        let described = |tool: &Value| {
+            let all = tool["function"]["parameters"]["properties"].as_object().into_iter().flatten();
+            all.into_iter().all(|(_, schema)| schema.get("description").is_some())
+        };
+        assert!(sample.tools.iter().all(described), "{:?}", sample.tools);
+    }
+}
+
 /// The control: the same prompts and the same gold replies, none of them with its own.
 #[test]
 fn gold_replies_of_other_tasks() {
@@ -114,6 +143,7 @@ fn settings_out_of_range_are_refused_by_name() {
     let cases = [
         (WideConfig { unseen_share: 1.5, ..base() }, "unseen_share"),
         (WideConfig { hard_values: f64::NAN, ..base() }, "hard_values"),
+        (WideConfig { made_up: -0.1, ..base() }, "made_up"),
         (WideConfig { min_tools: 1, ..base() }, "min_tools"),
         (WideConfig { max_tools: 9, ..base() }, "max_tools"),
         (WideConfig { max_chars: 100, ..base() }, "max_chars"),

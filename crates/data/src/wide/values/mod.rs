@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::english::{fill, listed};
+use super::english::{capital, fill, listed};
 use super::kind::{DateForm, TimeForm, Unit};
+use super::naming::made_up_word;
 use crate::random::Rng;
 
 use calendar::Side;
@@ -46,6 +47,8 @@ pub(crate) struct Draw<'r> {
     pub(crate) rng: &'r mut Rng,
     /// The share of values that are not said as the call has them.
     pub(crate) hard: f64,
+    /// The share of tasks' names and of names in values that are made up.
+    pub(crate) made_up: f64,
     /// The day that the conversation takes place on.
     pub(crate) today: Day,
     /// Lists of names; an earlier one goes before a later one.
@@ -65,6 +68,9 @@ impl Draw<'_> {
 
     /// One of a list.
     fn name(&mut self, list: &str) -> String {
+        if self.made_up > 0.0 && self.rng.chance(self.made_up) {
+            return capital(&made_up_word(self.rng));
+        }
         let names = self.names.iter().find_map(|names| names.get(list)).filter(|names| !names.is_empty());
         names.map(|names| self.text(names).to_owned()).unwrap_or_default()
     }
