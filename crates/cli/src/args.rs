@@ -212,7 +212,7 @@ pub struct ReplayArgs {
 const EVAL_HELP: &str = "\
 Without --data the tasks are the recipe's held-out ones: the synthetic tool world's for the default. \
 With --run they are those that a run held out of its data, with the run's recipe, policy and reward. \
-With --data every row of the file is a task: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and \
+With --data every reply in the file is a task, up to the recipe's eval.limit or --limit: give it rows that were not trained on. Standard output gets the table; --out gets eval.json and \
 outcomes.jsonl, every reply with its score.
 
 With --samples 8 eight replies of each task are sampled beside the greedy one: avg@8 is the share of them that make the \

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use toolrl_eval::Rates;
@@ -31,7 +31,7 @@ const TINY: [&str; 2] = ["quick", "paper"];
 const MOST_JOBS: usize = 8;
 
 /// Settings of stages that tests have in common with them, where the command line sets them.
-const OF_TESTS: [&str; 4] = ["policy.", "device=", "slots=", "precision="];
+const OF_TESTS: [&str; 4] = ["policy", "device", "slots", "precision"];
 
 /// Does a study, or the rest of one; its tables go to standard output.
 pub(crate) fn study(args: &StudyArgs, registry: &Registry) -> anyhow::Result<()> {
@@ -122,21 +122,30 @@ fn leave_out_tests(study: &mut Study, args: &StudyArgs) -> anyhow::Result<()> {
     if let Some(absent) = given.into_iter().find(|dir| !dir.exists()) {
         bail!("{}: no such folder", absent.display());
     }
-    let absent = |test: &Test| -> anyhow::Result<Option<PathBuf>> {
+    let benchmarks_of = |test: &Test| -> anyhow::Result<Vec<BenchmarkConfig>> {
         let set = [&study.set[..], &test.set].concat();
         let recipe = with_data(&test.recipe, &set, args)
             .map_err(anyhow::Error::from_boxed)
             .with_context(|| format!("test {:?}", test.name))?;
-        let folders = recipe.eval.benchmarks.into_iter().map(|benchmark| match benchmark {
+        Ok(recipe.eval.benchmarks)
+    };
+    let benchmarks = study.tests.iter().map(benchmarks_of).collect::<anyhow::Result<Vec<_>>>()?;
+    let has = |is: fn(&BenchmarkConfig) -> bool| benchmarks.iter().flatten().any(is);
+    if args.bfcl.is_some() && !has(|benchmark| matches!(benchmark, BenchmarkConfig::Bfcl { .. })) {
+        bail!("--bfcl: the study {} has no test on BFCL", study.name);
+    }
+    if args.api_bank.is_some() && !has(|benchmark| matches!(benchmark, BenchmarkConfig::ApiBank { .. })) {
+        bail!("--api-bank: the study {} has no test on API-Bank", study.name);
+    }
+    let mut absent = benchmarks.iter().map(|of_test| {
+        let mut folders = of_test.iter().map(|benchmark| match benchmark {
             BenchmarkConfig::Bfcl { data, .. }
             | BenchmarkConfig::ApiBank { data, .. }
             | BenchmarkConfig::Bamboogle { data, .. } => data,
         });
-        Ok(folders.into_iter().find(|data| !data.exists()))
-    };
-    let absent = study.tests.iter().map(absent).collect::<anyhow::Result<Vec<_>>>()?;
-    let mut left = absent.iter();
-    study.tests.retain(|test| match left.next().and_then(Option::as_ref) {
+        folders.find(|data| !data.exists())
+    });
+    study.tests.retain(|test| match absent.next().flatten() {
         Some(data) => {
             let data = data.display();
             tracing::warn!("test {:?} is left out: there is no {data} (--bfcl, --api-bank)", test.name);
@@ -167,7 +176,13 @@ fn chosen(mut study: Study, args: &StudyArgs) -> anyhow::Result<Study> {
     let mut overrides = device::among(&args.overrides, args.device);
     let policy = |dir: &String| format!("policy.dir={}", toml::Value::String(dir.clone()));
     overrides.extend(args.policy.as_ref().map(policy));
-    let of_tests = overrides.iter().filter(|set| OF_TESTS.iter().any(|key| set.starts_with(key)));
+    // `policy.dir` of `policy.dir='x'`.
+    let key = |set: &String| set.split('=').next().unwrap_or_default().trim().to_owned();
+    let first = |set: &String| key(set).split('.').next().unwrap_or_default().to_owned();
+    if overrides.iter().any(|set| key(set) == "seed") {
+        bail!("--set seed: a study has several seeds; choose them with --seeds");
+    }
+    let of_tests = overrides.iter().filter(|set| OF_TESTS.contains(&first(set).as_str()));
     study.tests.iter_mut().for_each(|test| test.set.extend(of_tests.clone().cloned()));
     study
         .arms

@@ -203,6 +203,20 @@ fn sharegpt_and_what_was_made_of_it() {
     let samples = read(&[own]);
     assert_eq!(said(&samples[0]), ["system: Be brief.\nNow go.", "user: Hi"]);
     assert_eq!(samples[0].tools, [tool("weather"), tool("time")]);
+    // Commas between tools; tags that hold no list; a tool that stands as text.
+    let system = |text: String| {
+        json!({"conversations": [
+            {"from": "system", "value": text}, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello."},
+        ]})
+    };
+    let samples = read(&[system(format!("<tools>{}, {}</tools>", bare, tool("time")))]);
+    assert_eq!((samples[0].tools.len(), said(&samples[0]).len()), (2, 1));
+    for text in ["See the <tools> section. Be brief.", "Write <tools> </tools>."] {
+        let samples = read(&[system(text.to_owned())]);
+        assert_eq!(said(&samples[0]), [&format!("system: {text}"), "user: Hi"]);
+    }
+    let message = error(system("<tools>\nweather(city: str)\n</tools>".to_owned()));
+    assert!(message.contains("conversations.0.value") && message.contains("weather(city: str)"), "{message}");
     let message = error(json!({"conversations": [{"from": "judge", "value": "Hi"}]}));
     assert!(message.contains("conversations.0.from") && message.contains("judge"), "{message}");
 }
@@ -225,6 +239,10 @@ fn glaives_texts() {
     let none =
         json!({"system": "SYSTEM: You have no access to functions.", "chat": "USER: Hi\nASSISTANT: Hello"});
     assert_eq!(said(&read(&[none])[0]), ["system: You have no access to functions.", "user: Hi"]);
+    let own = format!("SYSTEM: You are Ada. Functions:\n{}\nName no prices.", tool("time")["function"]);
+    let samples = read(&[json!({"system": own, "chat": "USER: Hi\nASSISTANT: Hello"})]);
+    assert_eq!(said(&samples[0]), ["system: You are Ada. Functions:\nName no prices.", "user: Hi"]);
+    assert_eq!(samples[0].tools, [tool("time")]);
     for (chat, part) in [("Hi there", "USER:"), ("USER: a\nASSISTANT: <functioncall> f(x)", "<functioncall>")]
     {
         let message = error(json!({"system": "SYSTEM: s", "chat": chat}));

@@ -46,13 +46,15 @@ fn rows_of_ones_own() {
     let directory = tempfile::tempdir().unwrap();
     let rows = r#"[
         {"instruction": " Be brief. ", "input": "Hi\n", "output": " <think> a </think>\n<response> b </response>\n"},
-        {"prompt": [{"role": "user", "content": " Hi "}], "reward_model": {"ground_truth": "<think> a"}}
+        {"prompt": [{"role": "user", "content": " Hi "}], "reward_model": {"ground_truth": "<think> a"}},
+        {"id": "q7", "instruction": "a", "input": "b", "output": "c"}
     ]"#;
     let samples = load(&put(directory.path(), "own.json", rows.as_bytes())).unwrap().samples;
     assert_eq!(samples[0].messages[0].content, "Be brief.");
     assert_eq!((samples[0].id.as_str(), samples[0].kind), ("own:0", TaskKind::NoCall));
     assert_eq!(samples[1].messages[0].content, " Hi ");
     assert_eq!((samples[1].id.as_str(), samples[1].kind), ("own:1", TaskKind::Other));
+    assert_eq!(samples[2].id, "q7");
 }
 
 #[test]

@@ -74,9 +74,11 @@ impl ArmRun {
         }
         for (dir, _) in tests.iter().flatten() {
             for benchmark in BENCHMARKS {
-                let path = outcomes_path(dir, 0, benchmark);
-                if path.exists() {
-                    self.benchmarks.insert(benchmark.to_owned(), OutcomeLog::read(&path)?);
+                let names = std::iter::once(benchmark.to_owned())
+                    .chain((2..).map(|place| format!("{benchmark}-{place}")));
+                let paths = names.map(|name| outcomes_path(dir, 0, &name)).take_while(|path| path.exists());
+                for path in paths {
+                    self.benchmarks.entry(benchmark.to_owned()).or_default().extend(OutcomeLog::read(&path)?);
                 }
             }
         }
@@ -84,7 +86,7 @@ impl ArmRun {
     }
 }
 
-/// The benchmarks that measures are of, by their names in files.
+/// The benchmarks that measures are of, by their names in files; a second one of a test is `bfcl-2`.
 const BENCHMARKS: [&str; 2] = ["bfcl", "api-bank"];
 
 /// A run's outcomes on the held-out tasks after a step; none of runs that left none.

@@ -159,7 +159,9 @@ impl Statistic {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let std = if values.len() > 1 { (squares / (n - 1.0)).sqrt() } else { 0.0 };
+        // The mean of equal values can differ from them by a rounding, which is no spread.
+        let are_equal = values.iter().all(|value| *value == values[0]);
+        let std = if are_equal { 0.0 } else { (squares / (n - 1.0)).sqrt() };
         Some(Self { values, mean, std })
     }
 
@@ -195,6 +197,8 @@ mod tests {
         assert_eq!(Statistic::of(vec![0.25]).unwrap().text(Measure::Exact), "25.0 %");
         assert_eq!(s.text(Measure::Reward), "2.333 ± 1.528");
         assert_eq!(Statistic::of(vec![]), None);
+        // Their sum in f64 is 0.30000000000000004.
+        assert_eq!(Statistic::of(vec![0.1; 3]).unwrap().std, 0.0);
     }
 
     #[test]

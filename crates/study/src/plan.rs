@@ -197,8 +197,8 @@ impl PlannedRun {
 
     /// Refuses what a run left where another run of the plan has made the policy anew that it began with. Of a policy that is
     /// not the plan's it warns alone: files may have come to it, as to a folder of the Hub's cache.
-    pub(crate) fn check_start(&self) -> Result<(), StudyError> {
-        let Some(PolicySource::Dir(start)) = &self.recipe.policy else { return Ok(()) };
+    pub(crate) fn check_start(&self) -> Result<Began, StudyError> {
+        let Some(PolicySource::Dir(start)) = &self.recipe.policy else { return Ok(Began::WithTheSame) };
         let failed = |source| StudyError::Run { dir: self.dir.clone(), source: Box::new(source) };
         match (self.after, began_with(&self.dir, start).map_err(failed)) {
             (Some(_), Ok(false)) => {
@@ -208,11 +208,20 @@ impl PlannedRun {
             (None, Ok(false)) => {
                 let (run, start) = (self.dir.display(), start.display());
                 tracing::warn!("{run} began with other files than are now in {start}");
-                Ok(())
+                Ok(Began::WithOthers)
             }
-            _ => Ok(()),
+            _ => Ok(Began::WithTheSame),
         }
     }
+}
+
+/// Which files a finished run began with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Began {
+    /// Those that are there now.
+    WithTheSame,
+    /// Others: what was measured of them says nothing of those that are there now.
+    WithOthers,
 }
 
 /// A name as part of a file's name.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use toolrl_eval::significance::Interval;
 use toolrl_record::{Summary, write_whole};
+use toolrl_train::PolicySource;
 
 use crate::arm_run::{Stage, outcomes};
 use crate::cases::{Cases, over_seeds};
@@ -111,11 +112,13 @@ impl Results {
     }
 }
 
-/// The policy that the first stages start from: its evaluation before the first run with this seed. An evaluation does
-/// not depend on a seed, so that the seeds' values are equal where the policy is.
+/// The policy that the first stages start from: its evaluation before the first run with this seed that is given one. An
+/// evaluation does not depend on a seed, so that the seeds' values are equal where the policy is.
 fn untrained(plan: &Plan, summaries: &[Option<Summary>], seed: u64) -> Result<Option<ArmRun>, StudyError> {
     let place = plan.study.seeds.iter().position(|&s| s == seed);
-    let first = place.and_then(|place| plan.chains.iter().find_map(|chains| chains[place].first()));
+    let is_given = |run: &&usize| !matches!(plan.runs[**run].recipe.policy, Some(PolicySource::Fresh(_)));
+    let firsts = place.map(|place| plan.chains.iter().filter_map(move |chains| chains[place].first()));
+    let first = firsts.and_then(|mut firsts| firsts.find(is_given));
     let Some((&first, summary)) = first.and_then(|first| Some((first, summaries[*first].as_ref()?))) else {
         return Ok(None);
     };

@@ -11,6 +11,7 @@ use toolrl_train::{
     run,
 };
 
+use crate::plan::Began;
 use crate::settings::same_settings;
 use crate::{Checkpoints, Plan, PlannedRun, Purpose, StudyError};
 
@@ -88,18 +89,16 @@ impl<'a> Work<'a> {
     ) -> Result<(), StudyError> {
         while let Some(taken) = self.take() {
             let planned = &self.plan.runs[taken.run];
-            let (summary, when) = match planned.finished()? {
-                Some(summary) => {
-                    planned.check_start()?;
-                    (summary, When::Before)
-                }
+            let (summary, when, start) = match planned.finished()? {
+                Some(summary) => (summary, When::Before, planned.check_start()?),
                 None => {
                     let known = self.state().evaluated.of(&planned.recipe);
-                    (planned.run(registry, known, stop, observer.of_run()).await?, When::Now)
+                    let summary = planned.run(registry, known, stop, observer.of_run()).await?;
+                    (summary, When::Now, Began::WithTheSame)
                 }
             };
             planned.leave(self.plan.study.checkpoints)?;
-            taken.done(&summary, when, observer)?;
+            taken.done(&summary, (when, start), observer)?;
         }
         Ok(())
     }
@@ -137,11 +136,16 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn done(self, summary: &Summary, when: When, observer: &mut dyn StudyObserver) -> Result<(), StudyError> {
+    fn done(
+        self,
+        summary: &Summary,
+        (when, start): (When, Began),
+        observer: &mut dyn StudyObserver,
+    ) -> Result<(), StudyError> {
         let (work, runs) = (self.work, &self.work.plan.runs);
         let mut state = work.state();
         state.places[self.run] = Place::Done;
-        if runs[self.run].purpose == Purpose::Training {
+        if runs[self.run].purpose == Purpose::Training && start == Began::WithTheSame {
             state.evaluated.keep(&runs[self.run], summary);
         }
         state.fresh += u32::from(when == When::Now);
@@ -200,8 +204,12 @@ impl PlannedRun {
             tracing::info!("{} was cut off: it begins anew", self.dir.display());
             clear_run(&self.dir).map_err(failed)?;
         }
-        let parts = self.recipe.parts(registry).map_err(failed)?;
-        let (recipe, run_dir, stop) = (&self.recipe, self.dir.as_path(), stop.clone());
+        let mut recipe = self.recipe.clone();
+        // A template that tells the date goes on telling that of the first day.
+        recipe.template.date =
+            recipe.template.date.or(resume.as_ref().and_then(|of| of.recipe.template.date));
+        let parts = recipe.parts(registry).map_err(failed)?;
+        let (recipe, run_dir, stop) = (&recipe, self.dir.as_path(), stop.clone());
         let (parts, resume) = (&parts, resume.as_ref());
         let job = Job { recipe, parts, run_dir, before, resume, stop, last_step: None };
         let outcome = run(job, observer).await.map_err(failed)?;

@@ -220,18 +220,19 @@ pub enum TrainError {
         step: u64,
     },
     /// The run is over, and nothing is set that it would go on for.
-    #[error("{dir} is finished{}: its policy is in final, and there is nothing to resume; {way_on} goes on", if *.early { " early" } else { "" })]
+    #[error("{dir} is finished{}: its policy is in final, and there is nothing to resume; {way_on}", if *.early { " early" } else { "" })]
     Finished {
         /// The directory.
         dir: PathBuf,
         /// Whether its evaluations ended it.
         early: bool,
-        /// What to set so that it goes on.
+        /// How its policy is trained on.
         way_on: String,
     },
     /// A finished run would go on, and did not keep what that takes.
     #[error(
-        "{dir} keeps no state of its last step to go on from: a run does where train.checkpoint_every is above 0. Its          policy can be trained further by a run of its own: --policy {dir}/final"
+        "{dir} keeps no state of its last step to go on from: a run does where train.checkpoint_every is above 0. \
+         Its policy can be trained further by a run of its own: --policy {dir}/final"
     )]
     NoLastState {
         /// The directory.

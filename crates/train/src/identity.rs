@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use toolrl_data::Sample;
 use toolrl_policy::{Isa, PolicyPlace, Precision};
 use toolrl_record::write_whole;
@@ -26,7 +27,11 @@ pub(crate) struct Identity {
     /// The program and its version.
     pub program: String,
     /// Checksum of all samples, those held out included.
-    pub data: String,
+    #[serde(default)]
+    pub samples: Option<String>,
+    /// Checksum of the conversations and tools of the samples held out, which is the same in every dialect.
+    #[serde(default)]
+    pub held_out: Option<String>,
     /// Checksum of the training samples as the policy's template and tokenizer give them to it.
     #[serde(default)]
     pub prompts: Option<String>,
@@ -46,7 +51,7 @@ pub(crate) struct Identity {
     pub overlong: OverlongCounts,
     /// Checksums of the further evaluation sets, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub sets: BTreeMap<String, String>,
+    pub eval_sets: BTreeMap<String, String>,
     /// Of a run on another's completions: which of its groups are learned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<GroupCounts>,
@@ -71,7 +76,8 @@ impl Identity {
         let rewards: Vec<_> = rubric.fingerprints().map(|(id, print)| format!("{id} {print}")).collect();
         Ok(Self {
             program: concat!("toolrl ", env!("CARGO_PKG_VERSION")).to_owned(),
-            data: format!("{:08x}", of_samples(data.train.iter().chain(&data.held_out))),
+            samples: Some(of_samples(data.train.iter().chain(&data.held_out))),
+            held_out: Some(of_conversations(&data.held_out)),
             prompts: Some(format!("{:08x}", stage.checksum())),
             policy: Some(of_policy(&start.dir, start.base.as_deref())?),
             rewards: (!rewards.is_empty()).then(|| rewards.join(", ")),
@@ -79,10 +85,7 @@ impl Identity {
             device: device.to_owned(),
             overlong,
             groups,
-            sets: sets
-                .iter()
-                .map(|set| (set.name.clone(), format!("{:08x}", of_samples(&set.samples))))
-                .collect(),
+            eval_sets: sets.iter().map(|set| (set.name.clone(), of_samples(&set.samples))).collect(),
         })
     }
 
@@ -104,7 +107,7 @@ impl Identity {
         let same = || (String::new(), String::new());
         let fields = [
             ("program", (self.program.clone(), now.program.clone())),
-            ("data, by its checksum", (self.data.clone(), now.data.clone())),
+            ("data, by its checksum", known(&self.samples, &now.samples).unwrap_or_else(same)),
             (
                 "prompts as the template and the tokenizer make them, by their checksum",
                 known(&self.prompts, &now.prompts).unwrap_or_else(same),
@@ -122,9 +125,9 @@ impl Identity {
         ];
         let fields = fields.into_iter().map(|(what, values)| (what.to_owned(), values));
         // One that was added or left out is a setting's change.
-        let of_sets = self.sets.iter().filter_map(|(name, old)| {
+        let of_sets = self.eval_sets.iter().filter_map(|(name, old)| {
             let what = format!("data of the evaluation set {name}, by its checksum");
-            Some((what, (old.clone(), now.sets.get(name)?.clone())))
+            Some((what, (old.clone(), now.eval_sets.get(name)?.clone())))
         });
         let differ = fields.chain(of_sets).filter(|(_, (old, new))| old != new);
         differ.map(|(what, (old, new))| format!("{what}: {old} -> {new}")).collect()
@@ -139,18 +142,23 @@ fn instructions(precision: Precision) -> &'static str {
     }
 }
 
-/// CRC-32C of the samples' texts.
-fn of_samples<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> u32 {
-    let mut crc = 0;
-    let mut add = |text: &str| {
-        crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
-        crc = crc32c::crc32c_append(crc, text.as_bytes());
+/// CRC-32C of whole samples.
+fn of_samples<'s>(samples: impl IntoIterator<Item = &'s Sample>) -> String {
+    of_json(samples.into_iter().map(|sample| json!(sample)))
+}
+
+/// CRC-32C of the samples' messages and tools.
+pub(crate) fn of_conversations(samples: &[Sample]) -> String {
+    of_json(samples.iter().map(|sample| json!([sample.messages, sample.tools])))
+}
+
+fn of_json(values: impl Iterator<Item = Value>) -> String {
+    let append = |crc, value: Value| {
+        let text = value.to_string();
+        let crc = crc32c::crc32c_append(crc, &(text.len() as u64).to_le_bytes());
+        crc32c::crc32c_append(crc, text.as_bytes())
     };
-    for sample in samples {
-        sample.messages.iter().for_each(|message| add(&message.content));
-        add(&sample.gold);
-    }
-    crc
+    format!("{:08x}", values.fold(0, append))
 }
 
 /// The checksum of a policy's files, and of those of the base model of adapters.
@@ -216,9 +224,9 @@ mod tests {
     fn identities_differ_by_name() {
         let known = |text: &str| Some(text.to_owned());
         let a =
-            Identity { data: "00".into(), prompts: known("1"), policy: known("2"), ..Identity::default() };
+            Identity { samples: known("00"), prompts: known("1"), policy: known("2"), ..Identity::default() };
         let a = Identity { rewards: known("judge 4"), ..a };
-        let b = Identity { data: "01".into(), policy: known("3"), rewards: known("judge 5"), ..a.clone() };
+        let b = Identity { samples: known("01"), policy: known("3"), rewards: known("judge 5"), ..a.clone() };
         let differences = a.differences(&b);
         assert_eq!(differences[0], "data, by its checksum: 00 -> 01");
         assert!(differences[1].starts_with("files of the policy"), "{differences:?}");
@@ -226,7 +234,7 @@ mod tests {
         assert_eq!(differences.len(), 3);
         let sets = |crc: &str| [("mine".to_owned(), crc.to_owned())].into();
         let (old, new) =
-            (Identity { sets: sets("5"), ..a.clone() }, Identity { sets: sets("6"), ..a.clone() });
+            (Identity { eval_sets: sets("5"), ..a.clone() }, Identity { eval_sets: sets("6"), ..a.clone() });
         assert_eq!(old.differences(&new), ["data of the evaluation set mine, by its checksum: 5 -> 6"]);
         assert_eq!(old.differences(&a), [""; 0], "a set fewer is a setting's change");
         let older = Identity { prompts: None, policy: None, rewards: None, ..a.clone() };

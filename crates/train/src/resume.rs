@@ -147,8 +147,8 @@ impl Resume {
         };
         rows += &format!("{row}\n");
         write_whole(&path, rows.as_bytes())?;
-        if before.sets != now.sets {
-            Identity { sets: now.sets.clone(), ..before }.write(run_dir)?;
+        if before.eval_sets != now.eval_sets {
+            Identity { eval_sets: now.eval_sets.clone(), ..before }.write(run_dir)?;
         }
         let resume = Self { is_other: self.is_other || !what.is_empty(), ..self.clone() };
         if self.is_extended { resume.reopened(run_dir) } else { Ok(resume) }
@@ -179,10 +179,15 @@ fn goes_on(over: &Summary, before: &Recipe, recipe: &Recipe) -> bool {
 
 fn finished(run_dir: &Path, over: &Summary, before: &Recipe) -> TrainError {
     let steps = || format!("--set train.steps=N, with more than its {} steps,", over.steps);
-    let way_on = match (&over.stopped_early, before.train.epochs()) {
+    let longer = match (&over.stopped_early, before.train.epochs()) {
         (Some(_), _) => "--set eval.stop.patience=N, with more than it had,".to_owned(),
         (None, Some(epochs)) => format!("--set train.epochs=N, with more than its {epochs},"),
         (None, None) => steps(),
+    };
+    let way_on = match Checkpoints::of(run_dir).of_last(over.steps) {
+        Ok(Some(_)) => format!("{longer} goes on"),
+        // It kept no state of its last step.
+        _ => format!("--policy {}/final trains it further", run_dir.display()),
     };
     TrainError::Finished { dir: run_dir.to_owned(), early: over.stopped_early.is_some(), way_on }
 }

@@ -12,6 +12,7 @@ use toolrl_record::write_whole;
 use toolrl_reward::Reference;
 use toolrl_rollout::{Environment, Prompt};
 
+use crate::identity::{Identity, of_conversations};
 use crate::limit::{OverlongCounts, TokenLimit, WithLength};
 use crate::{CompletionsConfig, DataSource, EvalSet, Recipe, TrainError, in_dialect};
 
@@ -185,7 +186,10 @@ fn check_held_out(run_dir: &Path, held_out: &[Sample]) -> Result<(), TrainError>
     let broken = |what: String| TrainError::CheckpointFile { path: path.clone(), what };
     let bytes = std::fs::read(&path).map_err(|e| broken(e.to_string()))?;
     let ids: Vec<String> = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
-    if held_out.iter().map(|sample| &sample.id).eq(&ids) {
+    let was = run_dir.join(Identity::NAME).exists().then(|| Identity::read(run_dir)).transpose()?;
+    let was = was.and_then(|identity| identity.held_out);
+    let are_same = was.is_none_or(|was| was == of_conversations(held_out));
+    if are_same && held_out.iter().map(|sample| &sample.id).eq(&ids) {
         return Ok(());
     }
     let what =

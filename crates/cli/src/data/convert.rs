@@ -16,6 +16,9 @@ pub(crate) fn convert(args: &DataConvertArgs) -> anyhow::Result<()> {
     if out.exists() && !args.force {
         bail!("{} is there already: choose another --out, or write over it with --force", out.display());
     }
+    if args.prompt.is_some() && !matches!(args.to, Target::Toolrl) {
+        bail!("--prompt is the template of --to toolrl: other forms keep messages and tools apart");
+    }
     let faulty = if args.leave_out { Faulty::LeaveOut } else { Faulty::Refuse };
     let loaded = load_with(&args.path, LoadConfig { turns: args.turns.into(), faulty })?;
     let (written, left_out) = match args.to {

@@ -200,6 +200,8 @@ fn a_dataset_is_written_in_another_form() {
         assert_eq!((&again["by_kind"], &again["reading"]["forms"]), (&kinds, &json!({form: 3})), "{to}");
         assert!(toolrl(dir, &args).error().contains("--force"), "{to}");
     }
+    let prompt = ["data", "convert", &chats, "--to", "verl", "--prompt", "p.jinja", "--out", "p.jsonl"];
+    assert!(toolrl(dir, &prompt).error().contains("--prompt is the template of --to toolrl"));
     let last = ["data", "convert", &chats, "--to", "openai", "--turns", "last", "--out", "l.jsonl"];
     assert_eq!(toolrl(dir, &last).ok(), "l.jsonl: 2 samples of 2\n");
     let table = ["data", "convert", &chats, "--to", "openai", "--out", "o.parquet"];

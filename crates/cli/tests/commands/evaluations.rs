@@ -138,7 +138,7 @@ fn sets_and_sampled_replies_are_evaluated_beside_the_held_out_tasks() {
     assert_eq!(mine.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["mine:0", "mine:1"]);
     assert!(mine.iter().all(|row| row["samples"].as_array().unwrap().len() == 3), "{mine:?}");
     let identity: Value = serde_json::from_slice(&std::fs::read(run.join("run.json")).unwrap()).unwrap();
-    assert_eq!(identity["sets"]["mine"], identity["sets"]["all"]);
+    assert_eq!(identity["eval_sets"]["mine"], identity["eval_sets"]["all"]);
     let report = std::fs::read_to_string(run.join("report.html")).unwrap();
     assert!(report.contains("<h3>mine</h3>") && report.contains("Exact calls, pass@3"));
     let summary: Value = serde_json::from_slice(&std::fs::read(run.join("summary.json")).unwrap()).unwrap();

@@ -133,7 +133,7 @@ fn a_signal_finishes_the_step_and_names_the_way_on() {
     toolrl(dir.path(), &["train", "--resume", "run"]).ok();
     assert_same(&dir.path().join("run"), &dir.path().join("whole"), "stopped");
     let message = toolrl(dir.path(), &["train", "--resume", "run"]).error();
-    assert!(message.contains("run is finished"), "{message}");
+    assert!(message.contains("run is finished") && message.contains("goes on"), "{message}");
 }
 
 /// The second signal does not wait for the step: the process ends at once, and the last checkpoint is whole.
@@ -197,6 +197,11 @@ fn a_damaged_checkpoint_is_named_and_the_one_before_it_offered() {
     }
     toolrl(dir.path(), &["train", "--resume", "run", "--from-step", "2"]).ok();
     assert_same(&run, &dir.path().join("whole"), "from step 2");
+    // What lies behind the step that a run goes back to is not taken up again, though this one saves nothing.
+    cut_off(&run);
+    let back = ["train", "--resume", "run", "--from-step", "2", "--set", "train.checkpoint_every=0"];
+    toolrl(dir.path(), &[&back[..], &["--set", "train.steps=3", "--allow-changes"]].concat()).ok();
+    assert!(run.join("checkpoints/step-00002").exists() && !last.exists());
     let message = toolrl(dir.path(), &["train", "--resume", "nowhere"]).error();
     assert!(message.contains("no run to resume"), "{message}");
 }
@@ -218,7 +223,7 @@ fn what_would_change_results_is_refused_by_name_and_recorded_when_allowed() {
     // The data is not what it was.
     let identity = run.join("run.json");
     let text = std::fs::read_to_string(&identity).unwrap();
-    let data = serde_json::from_str::<Value>(&text).unwrap()["data"].as_str().unwrap().to_owned();
+    let data = serde_json::from_str::<Value>(&text).unwrap()["samples"].as_str().unwrap().to_owned();
     std::fs::write(&identity, text.replace(&data, "00000000")).unwrap();
     let message = resume(&[]).error();
     assert!(message.contains("data, by its checksum: 00000000 -> "), "{message}");

@@ -288,7 +288,10 @@ fn a_run_is_evaluated_on_what_it_held_out_or_not_at_all() {
     assert!(table.lines().nth(1).is_some_and(|line| line.contains("     1  ")), "{table}");
     let outcomes = json_lines_of(dir.path().join("evaluated/outcomes.jsonl"));
     assert_eq!(outcomes[0]["id"], ids[0].as_str());
-    // The file has other rows now.
+    // The same rows in another order, so that the same ids are others; then other rows.
+    crate::file(dir.path(), "rows.jsonl", rows.lines().rev().collect::<Vec<_>>().join("\n"));
+    let message = toolrl(dir.path(), &["eval", "--run", "run"]).error();
+    assert!(message.contains("held-out samples: 1 then, 1 now, and not the same"), "{message}");
     crate::file(dir.path(), "rows.jsonl", rows.lines().rev().take(9).collect::<Vec<_>>().join("\n"));
     let message = toolrl(dir.path(), &["eval", "--run", "run"]).error();
     assert!(message.contains("held-out samples"), "{message}");

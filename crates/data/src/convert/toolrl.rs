@@ -9,6 +9,7 @@ use toolrl_grammar::{Call, ToolRl, Turn};
 
 use super::{Converted, LeftOut};
 use crate::build::{CALL_THOUGHT, RESPONSE_THOUGHT, Renderer, listed_tools};
+use crate::forms::THOUGHTS;
 use crate::{DataError, Gold, Message, Sample};
 
 /// The samples in ToolRL's text, their prompts by [`data build`](crate::build)'s template or another. Where a sample has
@@ -85,7 +86,8 @@ fn turn(message: &Message) -> Turn<'static> {
     };
     let calls = message.tool_calls.iter().flat_map(|calls| calls.as_array()).flatten().filter_map(call);
     turn.calls.extend(calls);
-    if let Some(thoughts) = message.fields.get("reasoning_content").and_then(serde_json::Value::as_str) {
+    let field = |name| message.fields.get(name).and_then(serde_json::Value::as_str);
+    if let Some(thoughts) = THOUGHTS.into_iter().find_map(field) {
         turn.thoughts.get_or_insert_with(|| thoughts.trim().to_owned().into());
     }
     turn

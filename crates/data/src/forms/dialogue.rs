@@ -93,7 +93,7 @@ fn answers(history: &[Message]) -> bool {
 }
 
 /// A row's own id: a word, or a number after the file's name.
-fn word(id: Option<&Value<'static>>, stem: &str) -> Option<String> {
+pub(super) fn word(id: Option<&Value<'static>>, stem: &str) -> Option<String> {
     match id? {
         Value::Str(text) if !text.as_bytes().is_empty() => Some(text.lossy().into_owned()),
         Value::Int(PyInt::Small(number)) => Some(format!("{stem}:{number}")),

@@ -19,19 +19,23 @@ const SPEAKERS: [(&str, &str); 3] =
 const CALL: &str = "<functioncall>";
 const END: &str = "<|endoftext|>";
 
-/// `{system, chat}`. A system text that lists functions only introduces them; the chat template lists them.
+/// What introduces the functions in a system text; the chat template lists them.
+const INTRODUCTION: &str = "You are a helpful assistant with access to the following functions.";
+
+/// `{system, chat}`.
 fn read(row: &Row<'_>) -> Result<Vec<Sample>, DataError> {
     let (system, chat) = (row.text("system")?, row.text("chat")?);
     let system = system.trim().strip_prefix("SYSTEM:").unwrap_or(&system).trim();
-    let listed = match system.find('{') {
-        Some(at) => tools::in_text(row, "system", &system[at..])?,
-        None => Vec::new(),
-    };
-    let mut spoken = Vec::new();
+    let (before, from) = system.split_at(system.find('{').unwrap_or(system.len()));
+    let (listed, after) = tools::in_text(row, "system", from)?;
     if !listed.is_empty() {
         notes::increase(&row.notes.system_lists);
-    } else if !system.is_empty() {
-        spoken.push(Spoken { field: "system".to_owned(), value: saying("system", system) });
+    }
+    let before = if before.starts_with(INTRODUCTION) { "" } else { before };
+    let said = format!("{}\n{}", before.trim_end(), after).trim().to_owned();
+    let mut spoken = Vec::new();
+    if !said.is_empty() {
+        spoken.push(Spoken { field: "system".to_owned(), value: saying("system", &said) });
     }
     for (role, text) in turns(row, &chat)? {
         let value = match text.split_once(CALL) {

@@ -2,6 +2,7 @@
 
 use toolrl_grammar::json::Value;
 
+use super::dialogue::word;
 use super::{Form, Row, RowForm, tools};
 use crate::{DataError, Gold, Message, Sample, TaskKind};
 
@@ -61,6 +62,7 @@ fn pairs(row: &Row<'_>, history: &Value<'static>) -> Result<Vec<Message>, DataEr
 
 fn sample(row: &Row<'_>, messages: Vec<Message>) -> Result<Vec<Sample>, DataError> {
     let gold = Gold::from(row.text("output")?.trim());
-    let (id, tools, kind) = (row.id(), tools::tools(row)?, TaskKind::of_gold(&gold));
+    let id = word(row.optional("id"), row.stem).unwrap_or_else(|| row.id());
+    let (tools, kind) = (tools::tools(row)?, TaskKind::of_gold(&gold));
     Ok(vec![Sample { id, messages, tools, gold, kind, unseen_tools: false }])
 }

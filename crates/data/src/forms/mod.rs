@@ -26,6 +26,7 @@ use crate::{DataError, Sample};
 pub use fields::changes_prompt;
 pub(crate) use notes::Notes;
 pub use notes::Reading;
+pub(crate) use reply::THOUGHTS;
 pub(crate) use row::Row;
 
 /// A form of rows.

@@ -8,7 +8,7 @@ use super::{Row, call, message};
 use crate::{DataError, Gold, Message};
 
 /// Fields that hold thoughts, by model family.
-const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
+pub(crate) const THOUGHTS: [&str; 3] = ["reasoning_content", "reasoning", "thinking"];
 
 /// What the content of a message says.
 enum Said {
@@ -70,7 +70,7 @@ pub(super) fn in_prompt(row: &Row<'_>, field: &str, value: &Value<'static>) -> R
 fn said(row: &Row<'_>, field: &str, text: &str, with_calls: bool) -> Result<Said, DataError> {
     let bytes = text.as_bytes();
     let marked = tags::has(bytes, tags::TOOL_CALL.open) || tags::has(bytes, tags::RESPONSE.open);
-    if marked && ToolRl.parse(bytes).outcome == Outcome::Whole {
+    if marked && with_calls && ToolRl.parse(bytes).outcome == Outcome::Whole {
         return Ok(Said::ToolRl(text.to_owned()));
     }
     if bytes.trim_ascii().is_empty() {

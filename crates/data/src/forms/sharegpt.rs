@@ -110,17 +110,15 @@ fn tools_of_system(
     }
     let text = row.text_of(&first.field, first.value.get("content").unwrap_or(&Value::Null))?;
     // The prompt names the tags before it has the list in them.
-    let Some(list) = TOOLS.last(text.as_bytes()).map(String::from_utf8_lossy) else { return Ok(None) };
-    let tools = tools::in_text(row, &first.field, &list)?;
-    let rest = match text
-        .rsplit_once(TOOLS.open)
-        .and_then(|(before, rest)| Some((before, rest.split_once(TOOLS.close)?.1)))
-    {
-        _ if text.trim_start().starts_with(HERMES_PROMPT) => None,
-        Some((before, after)) => {
-            Some(format!("{}\n{}", before.trim_end(), after.trim_start()).trim().to_owned())
-        }
-        None => None,
+    let is_hermes = text.trim_start().starts_with(HERMES_PROMPT);
+    let inside =
+        text.rsplit_once(TOOLS.open).and_then(|(before, rest)| Some((before, rest.split_once(TOOLS.close)?)));
+    let Some((before, (list, after))) = inside.filter(|(_, (list, _))| is_hermes || !list.trim().is_empty())
+    else {
+        return Ok(None);
     };
+    let tools = tools::of_text(row, &first.field, list)?;
+    let rest = format!("{}\n{}", before.trim_end(), after.trim_start()).trim().to_owned();
+    let rest = (!is_hermes).then_some(rest);
     Ok(Some((rest.filter(|rest| !rest.is_empty()), tools)))
 }

@@ -29,8 +29,13 @@ pub(super) fn tools(row: &Row<'_>) -> Result<Vec<serde_json::Value>, DataError> 
     }
 }
 
-/// The tools in a text: a JSON list of them, or one JSON object after another.
-pub(super) fn in_text(row: &Row<'_>, field: &str, text: &str) -> Result<Vec<serde_json::Value>, DataError> {
+/// The tools at the beginning of a text, a JSON list of them or one JSON object after another, with or without commas between
+/// them; and the text behind them.
+pub(super) fn in_text<'t>(
+    row: &Row<'_>,
+    field: &str,
+    text: &'t str,
+) -> Result<(Vec<serde_json::Value>, &'t str), DataError> {
     let mut items = Vec::new();
     let mut rest = text.trim();
     while rest.starts_with(['[', '{']) {
@@ -41,8 +46,18 @@ pub(super) fn in_text(row: &Row<'_>, field: &str, text: &str) -> Result<Vec<serd
             tool => items.push(tool),
         }
         rest = rest[len..].trim_start();
+        let behind_comma = rest.strip_prefix(',').map(str::trim_start);
+        rest = behind_comma.filter(|next| next.starts_with(['[', '{'])).unwrap_or(rest);
     }
-    each(row, field, &items)
+    Ok((each(row, field, &items)?, rest))
+}
+
+/// The tools of a text that has nothing else.
+pub(super) fn of_text(row: &Row<'_>, field: &str, text: &str) -> Result<Vec<serde_json::Value>, DataError> {
+    match in_text(row, field, text)? {
+        (tools, "") => Ok(tools),
+        (_, rest) => Err(row.error(field, LIST, &Value::str(rest.to_owned()))),
+    }
 }
 
 fn each(row: &Row<'_>, field: &str, items: &[Value<'static>]) -> Result<Vec<serde_json::Value>, DataError> {

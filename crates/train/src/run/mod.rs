@@ -16,6 +16,7 @@ use toolrl_eval::Evaluation;
 use toolrl_record::Summary;
 use toolrl_trackers::Status;
 
+use crate::checkpoint::Checkpoints;
 use crate::identity::Identity;
 use crate::lock::RunLock;
 use crate::task::write_held_out;
@@ -84,7 +85,12 @@ async fn locked(job: Job<'_>, observer: &mut dyn Observer) -> Result<RunOutcome,
     let (recipe, parts) = (&recipe, &job.parts.of_run(run_dir));
     // From here on the directory is written to.
     let resume = match job.resume {
-        Some(resume) => Some(resume.checked(run_dir, &identity)?),
+        Some(resume) => {
+            let resume = resume.checked(run_dir, &identity)?;
+            // Those of a line that was left would be taken up again if this one is cut off before its first checkpoint.
+            Checkpoints::of(run_dir).drop_after(resume.step)?;
+            Some(resume)
+        }
         None => None,
     };
     if resume.is_none() {

@@ -117,7 +117,6 @@ impl Trainer<'_, '_> {
     fn checkpoint(&self, learner: &Learner, beside: Beside<'_>) -> Result<(), TrainError> {
         let checkpoints = Checkpoints::of(self.job.run_dir);
         checkpoints.save(self.done, |dir| self.fill(dir, learner, beside))?;
-        checkpoints.drop_after(self.done)?;
         let best = self.records.best(&self.job.recipe.eval, &checkpoints.steps());
         checkpoints.prune(self.job.recipe.train.checkpoint_keep(), best)
     }
