@@ -1,10 +1,9 @@
-//! Scores, broken files and hostile replies, on the small set of our own.
+//! Scores and broken files, on the small set of our own.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use toolrl_api_bank::rows::Row;
-use toolrl_api_bank::{ApiBankError, Level, Score, Tally, load, score};
+use toolrl_api_bank::{ApiBankError, Level, Tally, load, score};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/api_bank")
@@ -78,27 +77,4 @@ fn broken_files_are_named() {
         matches!(missing, ApiBankError::Missing { .. }) && missing.to_string().contains("ToolRL"),
         "{missing}"
     );
-}
-
-#[test]
-fn hostile_replies_are_scored() {
-    let cases = load(&folder(), &Level::ALL).unwrap();
-    let many = 200_000;
-    let quoted = (0..12).fold("x".to_string(), |inner, _| format!("{inner:?}"));
-    let replies: [Vec<u8>; 7] = [
-        vec![0xFF; 1 << 20],
-        "<tool_call>".repeat(many).into_bytes(),
-        "</think><think>".repeat(many).into_bytes(),
-        "{\"a\": 1}\n".repeat(many).into_bytes(),
-        "[".repeat(many).into_bytes(),
-        format!("{}{}", "{\"a\": [".repeat(many), "]}".repeat(many)).into_bytes(),
-        quoted.into_bytes(),
-    ];
-    for (index, reply) in replies.iter().enumerate() {
-        let clock = Instant::now();
-        for case in &cases {
-            assert_eq!(score(reply, &case.answer), Score::Wrong, "reply {index}");
-        }
-        assert!(clock.elapsed() < Duration::from_secs(10), "reply {index}: {:?}", clock.elapsed());
-    }
 }

@@ -28,6 +28,14 @@ fn replies() -> Vec<(&'static str, Vec<u8>)> {
         ("lone surrogates", block(&"\"\\ud800\"\n".repeat(100_000))),
         ("raw surrogates", [b"<tool_call>\"".as_slice(), &b"\xed\xa0\x80".repeat(100_000), b"\""].concat()),
         ("quoted calls", block(&"\"\\\"name parameters\\\"\"\n".repeat(50_000))),
+        ("quotes in quotes", (0..12).fold("x".to_string(), |inner, _| format!("{inner:?}")).into_bytes()),
+        ("thoughts", b"</think><think>".repeat(200_000)),
+        ("lines of objects", b"{\"a\": 1}\n".repeat(200_000)),
+        ("bare brackets", b"[".repeat(200_000)),
+        (
+            "nesting outside a call",
+            format!("{}{}", "{\"a\": [".repeat(200_000), "]}".repeat(200_000)).into_bytes(),
+        ),
     ]
 }
 

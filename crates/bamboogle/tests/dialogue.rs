@@ -1,7 +1,6 @@
-//! Questions, dialogues and hostile replies.
+//! Questions and dialogues.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use toolrl_bamboogle::{Dialogue, DialogueSettings, Ended, Hit, Outcome, Step, Tally, load};
 
@@ -95,25 +94,4 @@ fn totals_are_means() {
     tally.count(false, 0.5, 1);
     let totals = tally.totals().unwrap();
     assert_eq!((totals.questions, totals.accuracy, totals.f1, totals.calls), (2, 0.5, 0.75, 1.5));
-}
-
-#[test]
-fn hostile_replies_end_or_search() {
-    let many = 200_000;
-    let replies: [Vec<u8>; 5] = [
-        vec![0xFF; 1 << 20],
-        "<tool_call>".repeat(many).into_bytes(),
-        search(&vec!["a"; many / 10]).into_bytes(),
-        format!("<tool_call>{}", "{\"parameters\": ".repeat(many)).into_bytes(),
-        "<response>".repeat(many).into_bytes(),
-    ];
-    for (index, reply) in replies.iter().enumerate() {
-        let clock = Instant::now();
-        let mut dialogue = Dialogue::new("Who?", &DialogueSettings::default());
-        while let Step::Search(queries) = dialogue.reply(reply) {
-            assert!(queries.len() <= 5);
-            dialogue.found(&[]);
-        }
-        assert!(clock.elapsed() < Duration::from_secs(10), "reply {index}: {:?}", clock.elapsed());
-    }
 }

@@ -20,6 +20,8 @@ fn replies() -> Vec<(&'static str, Vec<u8>)> {
         ("ten megabytes of an answer", format!("<response>{}", "the word, ".repeat(1 << 20)).into_bytes()),
         ("brackets", block(&"[".repeat(100_000))),
         ("one character", vec![b'<'; 1 << 20]),
+        ("openings", b"<tool_call>".repeat(200_000)),
+        ("nested objects", format!("<tool_call>{}", "{\"parameters\": ".repeat(200_000)).into_bytes()),
         ("responses", b"<response>".repeat(100_000)),
         ("NUL bytes", vec![0; 1 << 20]),
         ("no UTF-8", [b"<response>".as_slice(), &vec![0xff; 1 << 20]].concat()),
