@@ -7,8 +7,9 @@ use std::path::Path;
 use toolrl_api_bank::{Case, Level, Reply as Read, Score as ApiBankScore, Tally, load, score};
 use toolrl_grammar::Dialect;
 use toolrl_grammar::json::Value;
-use toolrl_rollout::{Answer, Answering, Opening, Reply, Session};
+use toolrl_rollout::{Opening, Reply};
 
+use crate::case::OneReply;
 use crate::outcome::excerpt;
 use crate::{Benchmark, BenchmarkError, CaseKey, Outcome, Score, of_data};
 
@@ -91,7 +92,21 @@ impl Benchmark for ApiBank {
             Wording::Native(_) => native::opening(&case.system, &case.user)
                 .map_err(|problem| BenchmarkError::Prompt { id: case.key(), problem })?,
         };
-        Ok(Box::new(OneReply { case, wording, opening, outcome }))
+        let judge = move |reply: &Reply, outcome: &mut Outcome| {
+            let text = match wording {
+                Wording::Released => reply.text.clone(),
+                Wording::Native(dialect) => native::as_scored(&reply.text, dialect),
+            };
+            let score = score(&text, &case.answer);
+            outcome.measures.insert("hard".into(), f64::from(score.by(ApiBankScore::Hard)));
+            outcome.right = score >= ApiBankScore::Released;
+            if !outcome.right {
+                outcome.fail(failure(&text, case));
+            }
+            outcome.replies = vec![vec![reply.text.clone()]];
+            Ok(())
+        };
+        Ok(Box::new(OneReply { opening, outcome, judge }))
     }
 
     fn scores(&self, outcomes: &[Outcome]) -> Vec<Score> {
@@ -113,51 +128,6 @@ impl Benchmark for ApiBank {
         }
         scores.push(Score::share("Hard match", share(overall.hard, overall.total)));
         scores
-    }
-}
-
-/// A case that needs one reply.
-struct OneReply<'a> {
-    case: &'a Case,
-    wording: Wording,
-    opening: Opening,
-    outcome: Outcome,
-}
-
-impl OneReply<'_> {
-    fn judge(&mut self, reply: &Reply) {
-        let outcome = &mut self.outcome;
-        outcome.count(reply);
-        let text = match self.wording {
-            Wording::Released => reply.text.clone(),
-            Wording::Native(dialect) => native::as_scored(&reply.text, dialect),
-        };
-        let score = score(&text, &self.case.answer);
-        outcome.measures.insert("hard".into(), f64::from(score.by(ApiBankScore::Hard)));
-        outcome.right = score >= ApiBankScore::Released;
-        if !outcome.right {
-            outcome.fail(failure(&text, self.case));
-        }
-        outcome.replies = vec![vec![reply.text.clone()]];
-    }
-}
-
-impl Session for OneReply<'_> {
-    fn answer<'a>(&'a mut self, reply: &'a Reply) -> Answering<'a> {
-        Box::pin(async move {
-            self.judge(reply);
-            Ok(Answer::End)
-        })
-    }
-}
-
-impl crate::Case for OneReply<'_> {
-    fn opening(&self) -> Opening {
-        self.opening.clone()
-    }
-
-    fn outcome(&self) -> Outcome {
-        self.outcome.clone()
     }
 }
 

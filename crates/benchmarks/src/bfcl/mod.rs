@@ -15,7 +15,6 @@ use crate::fingerprint::of_text;
 use crate::{Benchmark, BenchmarkError, CaseKey, Outcome, Score, of_data};
 pub use export::export;
 use multi_turn::MultiTurn;
-use single::SingleTurn;
 
 /// How BFCL is run.
 #[derive(Clone, Debug)]
@@ -164,7 +163,7 @@ impl Benchmark for Bfcl {
         let case = &self.cases[index];
         Ok(match &case.target {
             Target::MultiTurn(target) => Box::new(MultiTurn::new(self, case, target)?),
-            _ => Box::new(SingleTurn::new(self, case)?),
+            _ => Box::new(single::open(self, case)?),
         })
     }
 
