@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::world::{check, refused};
 use crate::{DataError, TaskKind};
 
 /// Settings of the wide world. The same settings give the same tasks on every machine.
@@ -154,25 +155,12 @@ impl WideConfig {
             ("hard_values", self.hard_values),
             ("made_up", self.made_up),
         ];
-        for (field, value) in shares {
-            if !(0.0..=1.0).contains(&value) {
-                return Err(refused(field, "a share from 0 to 1", value));
-            }
-        }
-        if !(2..=8).contains(&self.max_tools) {
-            return Err(refused("max_tools", "2 to 8", self.max_tools));
-        }
-        if !(2..=self.max_tools).contains(&self.min_tools) {
-            return Err(refused("min_tools", "2 to max_tools", self.min_tools));
-        }
+        check(&shares, [self.min_tools, self.max_tools], &self.mix.weights())?;
         if self.max_chars < 1_500 {
             return Err(refused("max_chars", "1500 or more", self.max_chars));
         }
         if let Some(some) = self.domains.filter(|some| !(4..=domains).contains(some)) {
             return Err(refused("domains", "4 to as many as there are for training", some));
-        }
-        if self.mix.weights().iter().all(|(_, weight)| *weight == 0) {
-            return Err(refused("mix", "at least one weight above 0", 0));
         }
         Ok(())
     }
@@ -180,8 +168,4 @@ impl WideConfig {
 
 fn is_zero(share: &f64) -> bool {
     *share == 0.0
-}
-
-fn refused(field: &'static str, expected: &'static str, found: impl ToString) -> DataError {
-    DataError::World { field, expected, found: found.to_string() }
 }

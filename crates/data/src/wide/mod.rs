@@ -29,7 +29,7 @@ use serde_json::Value;
 use toolrl_grammar::Turn;
 
 use crate::random::{Rng, hash};
-use crate::world::{Part, WorldTasks, part_of};
+use crate::world::{ATTEMPTS, Part, WorldTasks, kind_of, part_of};
 use crate::{DataError, Gold, Message, Sample, TaskKind};
 use shelf::Shelf;
 use task::{Maker, Task};
@@ -48,9 +48,6 @@ pub struct WideWorld<'a> {
     /// Tools that training never shows.
     unseen: Shelf,
 }
-
-/// How many draws a task may take until one is new and of its part; a held-out task takes 8 on average.
-const ATTEMPTS: u64 = 2_000;
 
 impl<'a> WideWorld<'a> {
     /// Makes the tasks of `config`.
@@ -88,7 +85,7 @@ impl<'a> WideWorld<'a> {
     /// which it must not repeat.
     fn sample(&self, part: Part, index: usize, seen: &mut HashSet<u64>) -> Result<Sample, DataError> {
         let mut rng = Rng::new(self.config.seed, &[WIDE, part as u64, index as u64]);
-        let kind = self.kind(&mut rng);
+        let kind = kind_of(&self.config.mix.weights(), &mut rng);
         let unseen_tools = part == Part::HeldOut && rng.chance(self.config.unseen_share);
         for attempt in 1..=ATTEMPTS {
             let mut rng = Rng::new(self.config.seed, &[WIDE, part as u64, index as u64, attempt]);
@@ -112,11 +109,7 @@ impl<'a> WideWorld<'a> {
                 return Ok(Sample { id, messages: task.messages, tools: schemas, gold, kind, unseen_tools });
             }
         }
-        Err(DataError::World {
-            field: part.name(),
-            expected: "a count that the world has distinct tasks for",
-            found: format!("no new task of kind {kind} for number {index} in {ATTEMPTS} draws"),
-        })
+        Err(part.no_new_task(kind, index))
     }
 
     /// One draw of a task.
@@ -133,19 +126,6 @@ impl<'a> WideWorld<'a> {
         };
         let task = Maker { shelf, thoughts: self.config.thoughts }.task(kind, &mut draw);
         task.filter(Task::is_sound)
-    }
-
-    fn kind(&self, rng: &mut Rng) -> TaskKind {
-        let weights = self.config.mix.weights();
-        let total: usize = weights.iter().map(|(_, weight)| *weight as usize).sum();
-        let mut left = rng.below(total);
-        for (kind, weight) in weights {
-            match left.checked_sub(weight as usize) {
-                Some(rest) => left = rest,
-                None => return kind,
-            }
-        }
-        TaskKind::OneCall
     }
 }
 

@@ -4,7 +4,7 @@ use super::numbers;
 use super::slot::{Drawn, Wording};
 use crate::random::Rng;
 
-const MONTHS: [(&str, i64); 12] = [
+pub(crate) const MONTHS: [(&str, i64); 12] = [
     ("January", 31),
     ("February", 28),
     ("March", 31),
@@ -18,7 +18,7 @@ const MONTHS: [(&str, i64); 12] = [
     ("November", 30),
     ("December", 31),
 ];
-const ORDINALS: [&str; 20] = [
+pub(crate) const ORDINALS: [&str; 20] = [
     "first",
     "second",
     "third",

@@ -104,26 +104,35 @@ pub enum Template {
 impl WorldConfig {
     /// Refuses settings from which no world can be made.
     pub(crate) fn check(&self) -> Result<(), DataError> {
-        let share = |field, value: f64| {
-            let within = (0.0..=1.0).contains(&value);
-            within.then_some(()).ok_or_else(|| refused(field, "a share from 0 to 1", value))
-        };
-        share("unseen_share", self.unseen_share)?;
-        share("hard_values", self.hard_values)?;
-        share("slips", self.slips)?;
-        if !(2..=8).contains(&self.max_tools) {
-            return Err(refused("max_tools", "2 to 8", self.max_tools));
-        }
-        if !(2..=self.max_tools).contains(&self.min_tools) {
-            return Err(refused("min_tools", "2 to max_tools", self.min_tools));
-        }
-        if self.mix.weights().iter().all(|(_, weight)| *weight == 0) {
-            return Err(refused("mix", "at least one weight above 0", 0));
-        }
-        Ok(())
+        let shares =
+            [("unseen_share", self.unseen_share), ("hard_values", self.hard_values), ("slips", self.slips)];
+        check(&shares, [self.min_tools, self.max_tools], &self.mix.weights())
     }
 }
 
-fn refused(field: &'static str, expected: &'static str, found: impl ToString) -> DataError {
+/// Refuses shares, the least and the greatest number of tools, and weights from which no world can be made.
+pub(crate) fn check(
+    shares: &[(&'static str, f64)],
+    [least, most]: [usize; 2],
+    kinds: &[(TaskKind, u32)],
+) -> Result<(), DataError> {
+    for (field, value) in shares {
+        if !(0.0..=1.0).contains(value) {
+            return Err(refused(field, "a share from 0 to 1", value));
+        }
+    }
+    if !(2..=8).contains(&most) {
+        return Err(refused("max_tools", "2 to 8", most));
+    }
+    if !(2..=most).contains(&least) {
+        return Err(refused("min_tools", "2 to max_tools", least));
+    }
+    if kinds.iter().all(|(_, weight)| *weight == 0) {
+        return Err(refused("mix", "at least one weight above 0", 0));
+    }
+    Ok(())
+}
+
+pub(crate) fn refused(field: &'static str, expected: &'static str, found: impl ToString) -> DataError {
     DataError::World { field, expected, found: found.to_string() }
 }

@@ -6,7 +6,7 @@
 
 mod ask;
 mod catalog;
-mod clock;
+pub(crate) mod clock;
 mod config;
 pub(crate) mod gold;
 mod listing;
@@ -35,6 +35,7 @@ use task::Stock;
 
 pub use catalog::{CatalogEntry, catalog};
 pub use config::{Mix, Template, WorldConfig};
+pub(crate) use config::{check, refused};
 
 /// The tasks of a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ pub(crate) enum Part {
 }
 
 /// How many draws a task may take until one is new and of its part; a held-out task takes 8 on average.
-const ATTEMPTS: u64 = 2_000;
+pub(crate) const ATTEMPTS: u64 = 2_000;
 
 /// The key of the random numbers that place slips; parts have 0 and 1.
 const SLIPS: u64 = 2;
@@ -94,7 +95,7 @@ impl<'a> World<'a> {
     /// before it, which it must not repeat.
     fn sample(&self, part: Part, index: usize, seen: &mut HashSet<u64>) -> Result<Sample, DataError> {
         let mut rng = Rng::new(self.config.seed, &[part as u64, index as u64]);
-        let kind = self.kind(&mut rng);
+        let kind = kind_of(&self.config.mix.weights(), &mut rng);
         let unseen_tools = part == Part::HeldOut && rng.chance(self.config.unseen_share);
         let stock = Stock {
             domains: if unseen_tools { &tools::UNSEEN } else { &tools::KNOWN },
@@ -119,30 +120,26 @@ impl<'a> World<'a> {
                 return Ok(Sample { id, messages, tools: Vec::new(), gold, kind, unseen_tools });
             }
         }
-        Err(DataError::World {
-            field: part.name(),
-            expected: "a count that the world has distinct tasks for",
-            found: format!("no new task of kind {kind} for number {index} in {ATTEMPTS} draws"),
-        })
+        Err(part.no_new_task(kind, index))
     }
 
     /// Whether the demonstration of a training task has a slip: drawn apart, so that the tasks stay the same.
     fn slips(&self, index: usize) -> bool {
         Rng::new(self.config.seed, &[SLIPS, index as u64]).chance(self.config.slips)
     }
+}
 
-    fn kind(&self, rng: &mut Rng) -> TaskKind {
-        let weights = self.config.mix.weights();
-        let total: usize = weights.iter().map(|(_, weight)| *weight as usize).sum();
-        let mut left = rng.below(total);
-        for (kind, weight) in weights {
-            match left.checked_sub(weight as usize) {
-                Some(rest) => left = rest,
-                None => return kind,
-            }
+/// A kind of task, as often as its weight among all.
+pub(crate) fn kind_of(weights: &[(TaskKind, u32)], rng: &mut Rng) -> TaskKind {
+    let total: usize = weights.iter().map(|(_, weight)| *weight as usize).sum();
+    let mut left = rng.below(total);
+    for (kind, weight) in weights {
+        match left.checked_sub(*weight as usize) {
+            Some(rest) => left = rest,
+            None => return *kind,
         }
-        TaskKind::OneCall
     }
+    TaskKind::OneCall
 }
 
 impl Part {
@@ -150,6 +147,15 @@ impl Part {
         match self {
             Self::Train => "train",
             Self::HeldOut => "held_out",
+        }
+    }
+
+    /// The error of a part for which the draws of a task are used up.
+    pub(crate) fn no_new_task(self, kind: TaskKind, index: usize) -> DataError {
+        DataError::World {
+            field: self.name(),
+            expected: "a count that the world has distinct tasks for",
+            found: format!("no new task of kind {kind} for number {index} in {ATTEMPTS} draws"),
         }
     }
 }

@@ -110,7 +110,7 @@ fn few_draws_are_refused() {
     let names = [&world.seen.words.names, &world.unseen.words.names];
     let refused = (0..4_000).filter(|index| {
         let mut rng = Rng::new(9, &[*index]);
-        let kind = world.kind(&mut rng);
+        let kind = kind_of(&config.mix.weights(), &mut rng);
         let today = Day::draw(&mut rng);
         let mut draw = Draw { rng: &mut rng, hard: 0.5, made_up: 0.0, today, names };
         let shelf = if index % 2 == 0 { &world.seen } else { &world.unseen };

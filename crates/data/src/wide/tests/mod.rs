@@ -19,7 +19,7 @@ fn drawn(count: usize) -> Vec<(TaskKind, bool, Day, Task)> {
         let unseen = index % 2 == 1;
         let part = if index % 4 < 2 && !unseen { Part::Train } else { Part::HeldOut };
         let mut kinds = Rng::new(7, &[index as u64]);
-        let kind = world.kind(&mut kinds);
+        let kind = kind_of(&config.mix.weights(), &mut kinds);
         let (today, task) = (0..200)
             .find_map(|attempt| {
                 let rng = || Rng::new(8, &[index as u64, attempt]);

@@ -4,26 +4,9 @@ use serde_json::{Value, json};
 
 use super::DateForm;
 use crate::random::Rng;
+use crate::world::clock::{MONTHS, ORDINALS};
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const ORDINALS: [&str; 12] = [
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
-    "eleventh", "twelfth",
-];
 
 /// A day of the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -83,7 +66,7 @@ impl Day {
     }
 
     pub(super) fn month_name(self) -> &'static str {
-        MONTHS[(self.month - 1) as usize]
+        MONTHS[(self.month - 1) as usize].0
     }
 
     /// `Sunday, 3 May 2026`
