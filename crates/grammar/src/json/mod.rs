@@ -29,7 +29,7 @@ mod write;
 pub use compare::{equal, identical_or_equal, same_entries};
 pub use entries::{Entry, entries};
 pub use lines::{Line, lines};
-pub(crate) use read::value;
+pub(crate) use read::{Notation, nested, space, value};
 pub use read::{parse, parse_prefix};
 pub use value::{Object, PyInt, PyStr, Value};
 pub use write::{Entries, Unicode, float_repr};

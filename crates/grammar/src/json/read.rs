@@ -40,14 +40,30 @@ fn document(input: &[u8]) -> Parse<'_, Value<'_>> {
 }
 
 /// `space = {" " | "\t" | "\n" | "\r"}`: what is left after it.
-fn space(input: &[u8]) -> &[u8] {
+pub(crate) fn space(input: &[u8]) -> &[u8] {
     let end = input.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
     &input[end.unwrap_or(input.len())..]
 }
 
-/// A list or an object of which the end has not been read.
+/// A way to write values: JSON, or Python's literals.
+pub(crate) trait Notation {
+    /// What is wrong where the text ends and a value must stand.
+    const MISSING: SyntaxErrorKind;
+    /// Whether it has tuples, and a comma may stand before a closing bracket.
+    const IS_PYTHON: bool;
+
+    /// A key, its colon and the space after it.
+    fn key(input: &[u8]) -> Parse<'_, PyStr<'_>>;
+
+    /// A value that is no container.
+    fn scalar(input: &[u8]) -> Parse<'_, Value<'_>>;
+}
+
+/// A container of which the end has not been read.
 enum Open<'a> {
     List(Vec<Value<'a>>),
+    /// Parentheses: a tuple where a comma stands in them, else the value that they surround.
+    Round(Vec<Value<'a>>),
     /// With the key whose value comes next.
     Object(Object<'a>, PyStr<'a>),
 }
@@ -58,13 +74,18 @@ enum Begun<'a> {
     Open(Open<'a>),
 }
 
-/// `value = scalar | list | object`. Open containers stand on a stack of their own, so that the
-/// nesting of the input never becomes nesting of calls.
+/// `value = scalar | list | object`
 pub(crate) fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
+    nested::<Json>(input)
+}
+
+/// `nested = scalar | list | tuple | object`. Open containers stand on a stack of their own, so that the
+/// nesting of the input never becomes nesting of calls.
+pub(crate) fn nested<N: Notation>(input: &[u8]) -> Parse<'_, Value<'_>> {
     let mut stack = Vec::new();
     let mut rest = input;
     loop {
-        let (after, begun) = begin(rest)?;
+        let (after, begun) = begin::<N>(rest)?;
         let mut done = match begun {
             Begun::Whole(value) => value,
             Begun::Open(_) if stack.len() >= MAX_DEPTH => {
@@ -81,7 +102,7 @@ pub(crate) fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
             let Some(open) = stack.pop() else {
                 return Ok((rest, done));
             };
-            let (after, grown) = grow(rest, open, done)?;
+            let (after, grown) = grow::<N>(rest, open, done)?;
             rest = after;
             match grown {
                 Begun::Whole(value) => done = value,
@@ -94,66 +115,91 @@ pub(crate) fn value(input: &[u8]) -> Parse<'_, Value<'_>> {
     }
 }
 
-/// `begin = scalar | "[" "]" | "[" | "{" "}" | "{" key`
-fn begin(input: &[u8]) -> Parse<'_, Begun<'_>> {
+/// `begin = scalar | "[" "]" | "[" | "(" ")" | "(" | "{" "}" | "{" key`
+fn begin<N: Notation>(input: &[u8]) -> Parse<'_, Begun<'_>> {
     let Some((&first, after)) = input.split_first() else {
-        return fail(input, 0, SyntaxErrorKind::ExpectedValue);
+        return fail(input, 0, N::MISSING);
     };
     let inner = space(after);
     match (first, inner.first()) {
         (b'[', Some(b']')) => Ok((&inner[1..], Begun::Whole(Value::List(Vec::new())))),
         (b'[', _) => Ok((inner, Begun::Open(Open::List(Vec::new())))),
+        (b'(', Some(b')')) if N::IS_PYTHON => Ok((&inner[1..], Begun::Whole(Value::List(Vec::new())))),
+        (b'(', _) if N::IS_PYTHON => Ok((inner, Begun::Open(Open::Round(Vec::new())))),
         (b'{', Some(b'}')) => Ok((&inner[1..], Begun::Whole(Value::Object(Object::default())))),
         (b'{', _) => {
-            let (rest, key) = key(inner)?;
+            let (rest, key) = N::key(inner)?;
             Ok((rest, Begun::Open(Open::Object(Object::default(), key))))
         }
-        _ => scalar(input).map(|(rest, value)| (rest, Begun::Whole(value))),
+        _ => N::scalar(input).map(|(rest, value)| (rest, Begun::Whole(value))),
     }
 }
 
-/// Puts a finished value into its container: `"," `, and a key in an object, leaves it open; its
-/// closing bracket makes it whole.
-fn grow<'a>(input: &'a [u8], open: Open<'a>, item: Value<'a>) -> Parse<'a, Begun<'a>> {
-    let input = space(input);
+/// Puts a finished value into its container, which a comma leaves open unless Python's closing bracket follows.
+fn grow<'a, N: Notation>(input: &'a [u8], open: Open<'a>, item: Value<'a>) -> Parse<'a, Begun<'a>> {
+    let (rest, comma) = match space(input).split_first() {
+        Some((b',', rest)) => (space(rest), true),
+        _ => (space(input), false),
+    };
+    let ends = |close: u8| !comma || N::IS_PYTHON && rest.first() == Some(&close);
     match open {
+        Open::Round(items) if !comma && items.is_empty() => closed(rest, b')', item),
         Open::List(mut items) => {
             items.push(item);
-            match input.split_first() {
-                Some((b',', rest)) => Ok((space(rest), Begun::Open(Open::List(items)))),
-                Some((b']', rest)) => Ok((rest, Begun::Whole(Value::List(items)))),
-                _ => fail(input, 1, SyntaxErrorKind::ExpectedComma { close: ']' }),
+            if ends(b']') {
+                return closed(rest, b']', Value::List(items));
             }
+            Ok((rest, Begun::Open(Open::List(items))))
+        }
+        Open::Round(mut items) => {
+            items.push(item);
+            if ends(b')') {
+                return closed(rest, b')', Value::List(items));
+            }
+            Ok((rest, Begun::Open(Open::Round(items))))
         }
         Open::Object(mut entries, key_of_item) => {
             entries.insert(key_of_item, item);
-            match input.split_first() {
-                Some((b',', rest)) => {
-                    let (rest, key) = key(space(rest))?;
-                    Ok((rest, Begun::Open(Open::Object(entries, key))))
-                }
-                Some((b'}', rest)) => Ok((rest, Begun::Whole(Value::Object(entries)))),
-                _ => fail(input, 1, SyntaxErrorKind::ExpectedComma { close: '}' }),
+            if ends(b'}') {
+                return closed(rest, b'}', Value::Object(entries));
             }
+            let (rest, key) = N::key(rest)?;
+            Ok((rest, Begun::Open(Open::Object(entries, key))))
         }
     }
 }
 
-/// `key = string space ":" space`
-fn key(input: &[u8]) -> Parse<'_, PyStr<'_>> {
-    let (rest, key) = string(input)?;
-    match space(rest).split_first() {
-        Some((b':', rest)) => Ok((space(rest), key)),
-        _ => fail(rest, 1, SyntaxErrorKind::ExpectedColon),
+/// The closing bracket, which makes `value` whole.
+fn closed<'a>(input: &'a [u8], close: u8, value: Value<'a>) -> Parse<'a, Begun<'a>> {
+    match input.split_first() {
+        Some((&byte, rest)) if byte == close => Ok((rest, Begun::Whole(value))),
+        _ => fail(input, 1, SyntaxErrorKind::ExpectedComma { close: char::from(close) }),
     }
 }
 
-/// `scalar = string | number | constant`
-fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
-    match input {
-        [b'"', ..] => string(input).map(|(rest, text)| (rest, Value::Str(text))),
-        [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => number(input),
-        _ => constant(input),
+/// JSON's notation.
+struct Json;
+
+impl Notation for Json {
+    const MISSING: SyntaxErrorKind = SyntaxErrorKind::ExpectedValue;
+    const IS_PYTHON: bool = false;
+
+    /// `key = string space ":" space`
+    fn key(input: &[u8]) -> Parse<'_, PyStr<'_>> {
+        let (rest, key) = string(input)?;
+        match space(rest).split_first() {
+            Some((b':', rest)) => Ok((space(rest), key)),
+            _ => fail(rest, 1, SyntaxErrorKind::ExpectedColon),
+        }
+    }
+
+    /// `scalar = string | number | constant`
+    fn scalar(input: &[u8]) -> Parse<'_, Value<'_>> {
+        match input {
+            [b'"', ..] => string(input).map(|(rest, text)| (rest, Value::Str(text))),
+            [b'0'..=b'9', ..] | [b'-', b'0'..=b'9', ..] => number(input),
+            _ => constant(input),
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::literal::{literal, scalar, space};
+use super::literal::{Literal, literal};
 use crate::fault::{Parse, fail, finish};
-use crate::json::{Object, PyStr, Value};
+use crate::json::{Notation, Object, PyStr, Value, space};
 use crate::{Span, SyntaxError, SyntaxErrorKind, text};
 
 /// One call.
@@ -83,7 +83,7 @@ fn opens_arguments(input: &[u8]) -> bool {
         Some((b')', rest)) => ends(rest),
         Some((b'"' | b'\'' | b'[' | b'{', _)) => true,
         _ if parameter(input).is_ok() => true,
-        _ => scalar(input).is_ok_and(|(rest, _)| match space(rest).split_first() {
+        _ => Literal::scalar(input).is_ok_and(|(rest, _)| match space(rest).split_first() {
             Some((b')', rest)) => ends(rest),
             next => next.is_some_and(|(byte, _)| *byte == b','),
         }),

@@ -6,6 +6,7 @@ mod python;
 use crate::fault::{Parse, fail};
 use crate::{Call, SyntaxErrorKind, tags};
 
+pub(super) use crate::json::space;
 pub(super) use object::{Keys, arguments, list, list_text, object, object_text};
 pub(super) use python::{is_plain, list as python_list, list_text as python_list_text, opens_list};
 
@@ -22,12 +23,6 @@ pub(super) struct Found<'a> {
 
 /// Reads a piece of a reply that holds calls, and puts those that are whole to the others.
 pub(super) type Block = for<'a> fn(&'a [u8], &mut Vec<Found<'a>>) -> Parse<'a, ()>;
-
-/// `space = {" " | "\t" | "\n" | "\r"}`: what is left after it.
-pub(super) fn space(input: &[u8]) -> &[u8] {
-    let end = input.iter().position(|byte| !matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-    &input[end.unwrap_or(input.len())..]
-}
 
 /// The literal, after white space.
 pub(super) fn literal<'a>(literal: &'static str, input: &'a [u8]) -> Parse<'a, ()> {
