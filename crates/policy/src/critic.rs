@@ -1,5 +1,6 @@
 //! A critic: a decoder whose head gives each token one number, the value of the state that the token ends.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,13 +12,12 @@ use crate::config::{CAUSAL, CRITIC};
 use crate::decoder::Decoder;
 use crate::layer::Linear;
 use crate::policy::floats;
-use crate::{
-    Activations, ModelConfig, ParameterGradients, ParameterValues, Pass, Policy, PolicyError, Precision,
-};
+use crate::{Activations, ModelConfig, ParameterGradients, Pass, Policy, PolicyError, Precision};
 
 /// Estimates the return that is still to come (Schulman et al., "Proximal Policy Optimization Algorithms", arXiv
 /// 1707.06347), token by token. Its directory is transformers' `...ForTokenClassification` with one label, in the
-/// name too of families for which transformers has none (Granite, Gemma 3).
+/// name too of families for which transformers has none (Granite, Gemma 3). All else is as with the
+/// [`Policy`] that it dereferences to.
 #[derive(Clone, Debug)]
 pub struct Critic(Policy);
 
@@ -45,44 +45,14 @@ impl Critic {
         }
     }
 
-    /// Writes the critic as [`Policy::save`] does a policy.
-    ///
-    /// # Errors
-    /// Those of [`Policy::save`].
-    pub fn save<E>(
-        &self,
-        dir: &Path,
-        companions: impl FnOnce(&Path) -> Result<(), E>,
-    ) -> Result<(), PolicyError>
-    where
-        E: std::error::Error + Send + Sync + 'static,
-    {
-        self.0.save(dir, companions)
-    }
-
     /// The values at a pass's n rows: of what comes after each row's token. The pass's targets are not looked at.
     pub fn values(&self, pass: &Pass) -> Vec<f32> {
         let decoder = self.0.decoder();
         floats(read_out(decoder, pass.hidden(decoder)))
     }
 
-    /// Gradients of every parameter, in the order of [`Critic::parameters`]. `loss` is given the values at the
-    /// pass's rows, and gives its derivative by each.
-    ///
-    /// # Errors
-    /// Those of `loss`.
-    pub fn gradients<E>(
-        &self,
-        pass: &Pass,
-        activations: Activations,
-        loss: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
-    ) -> Result<ParameterGradients, E> {
-        let mut gradients = ParameterGradients::default();
-        self.add_gradients(pass, activations, &mut gradients, loss)?;
-        Ok(gradients)
-    }
-
-    /// Adds the gradients of [`Critic::gradients`] to those of other passes, or to none yet.
+    /// Adds the gradients of every parameter, in the order of [`Policy::parameters`], to those of other passes, or to
+    /// none yet. `loss` is given the values at the pass's rows, and gives its derivative by each.
     ///
     /// # Errors
     /// Those of `loss`; nothing is added then.
@@ -96,39 +66,24 @@ impl Critic {
         Backward::new(&self.0, pass, read_out).run(activations, sum, loss)
     }
 
-    /// Every parameter, in the module's order.
-    pub fn parameters(&self) -> Vec<ParameterValues> {
-        self.0.parameters()
+    /// As [`Policy::on_device`].
+    #[must_use]
+    pub fn on_device(&self, device: &Device) -> Self {
+        Self(self.0.on_device(device))
     }
+}
 
-    /// As [`Policy::trained_values`].
-    pub fn trained_values(&self) -> Vec<Vec<f32>> {
-        self.0.trained_values()
-    }
+impl Deref for Critic {
+    type Target = Policy;
 
-    /// As [`Policy::set_trained_values`].
-    ///
-    /// # Errors
-    /// Those of [`Policy::set_trained_values`].
-    pub fn set_trained_values(&mut self, values: &[Vec<f32>]) -> Result<(), PolicyError> {
-        self.0.set_trained_values(values)
-    }
-
-    pub(crate) fn from_inner(inner: Policy) -> Self {
-        Self(inner)
-    }
-
-    pub(crate) fn inner(&self) -> &Policy {
+    fn deref(&self) -> &Policy {
         &self.0
     }
+}
 
-    pub(crate) fn inner_mut(&mut self) -> &mut Policy {
+impl DerefMut for Critic {
+    fn deref_mut(&mut self) -> &mut Policy {
         &mut self.0
-    }
-
-    /// As [`Policy::update`].
-    pub fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
-        self.0.update(change);
     }
 }
 

@@ -7,7 +7,7 @@ use toolrl_kernels::{AdamWState, AdamWStep, Mirrored, checksums, is_cpu};
 use crate::masters::Masters;
 use crate::policy::{floats, hollow};
 use crate::trained::TrainedPath;
-use crate::{Critic, Policy, Precision};
+use crate::{Policy, Precision};
 
 /// AdamW's two moments of every trained parameter, in the order of [`Policy::update`], where gradients are tensors.
 #[derive(Debug, Default)]
@@ -90,24 +90,6 @@ impl Policy {
         let mut read = Flat { trained: TrainedPath::of(self), out: Vec::new() };
         self.decoder.visit(&mut read);
         read.out
-    }
-}
-
-impl Critic {
-    /// As [`Policy::adamw`].
-    pub fn adamw(
-        &mut self,
-        gradients: Vec<Tensor<1>>,
-        moments: &mut DeviceMoments,
-        step: &AdamWStep,
-        grad_scale: f32,
-    ) {
-        self.inner_mut().adamw(gradients, moments, step, grad_scale);
-    }
-
-    /// As [`Policy::checksums`].
-    pub fn checksums(&self) -> Option<Vec<u32>> {
-        self.inner().checksums()
     }
 }
 

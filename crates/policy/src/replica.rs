@@ -9,7 +9,7 @@ use crate::backward::GradientsOf;
 use crate::gradients::Gradient;
 use crate::masters::Masters;
 use crate::policy::floats;
-use crate::{Critic, ParameterGradients, Policy};
+use crate::{ParameterGradients, Policy};
 
 impl Policy {
     /// The policy on another device, to the bit, the exact values of weights in training with it. On the device that it
@@ -28,24 +28,6 @@ impl Policy {
     /// Gradients of a loss that depends on no parameter.
     pub fn zero_gradients(&self) -> ParameterGradients {
         GradientsOf::read(self, &self.decoder, None)
-    }
-}
-
-impl Critic {
-    /// As [`Policy::on_device`].
-    #[must_use]
-    pub fn on_device(&self, device: &Device) -> Self {
-        Self::from_inner(self.inner().on_device(device))
-    }
-
-    /// As [`Policy::is_on_cpu`].
-    pub fn is_on_cpu(&self) -> bool {
-        self.inner().is_on_cpu()
-    }
-
-    /// As [`Policy::zero_gradients`].
-    pub fn zero_gradients(&self) -> ParameterGradients {
-        self.inner().zero_gradients()
     }
 }
 

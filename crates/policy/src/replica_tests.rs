@@ -8,7 +8,9 @@ use toolrl_kernels::{Heads, Packing};
 use toolrl_testing::device;
 
 use super::*;
-use crate::{Activations, Derivatives, Generation, LoraConfig, ModelConfig, Pass, PassSettings, Precision};
+use crate::{
+    Activations, Critic, Derivatives, Generation, LoraConfig, ModelConfig, Pass, PassSettings, Precision,
+};
 
 fn policy() -> Policy {
     let config = ModelConfig::tiny(31, 16, 2, Heads { query: 2, kv: 1, dim: 8 }, 0);

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use burn::tensor::Device;
 use toolrl_policy::{
-    Activations, Critic, Generation, Heads, Ids, LoraConfig, ModelConfig, Packing, Pass, Policy, Precision,
+    Activations, Critic, Generation, Heads, Ids, LoraConfig, ModelConfig, Packing, ParameterGradients, Pass,
+    Policy, Precision,
 };
 
 const TOKENS: [u32; 9] = [3, 4, 5, 6, 7, 8, 9, 10, 11];
@@ -47,10 +48,11 @@ fn pass() -> Pass {
 
 /// Gradients of half the squared values' sum.
 fn gradients(critic: &Critic, activations: Activations) -> Vec<Vec<f32>> {
+    let mut sum = ParameterGradients::default();
     critic
-        .gradients(&pass(), activations, |values| Ok::<_, Infallible>(values.to_vec()))
-        .unwrap()
-        .into_values()
+        .add_gradients(&pass(), activations, &mut sum, |values| Ok::<_, Infallible>(values.to_vec()))
+        .unwrap();
+    sum.into_values()
 }
 
 #[test]

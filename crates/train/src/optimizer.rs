@@ -3,12 +3,12 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use toolrl_grpo::{AdamWConfig, clip_factor, squared_norm};
-use toolrl_policy::{AdamWStep, Critic, DeviceMoments, ParameterGradients, Policy, norm};
+use toolrl_policy::{AdamWStep, DeviceMoments, ParameterGradients, Policy, norm};
 
 use crate::moments::{Moments, PART};
 use crate::{OptimizerConfig, TrainError};
 
-/// A model whose parameters an optimiser changes: a policy, or a critic.
+/// A model whose parameters an optimiser changes: a policy, or a critic as one.
 pub(crate) trait Optimized {
     /// As [`Policy::update`].
     fn update(&mut self, change: impl FnMut(usize, &mut [f32]));
@@ -21,26 +21,6 @@ pub(crate) trait Optimized {
 }
 
 impl Optimized for Policy {
-    fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
-        self.update(change);
-    }
-
-    fn adamw(
-        &mut self,
-        gradients: Vec<Tensor<1>>,
-        moments: &mut DeviceMoments,
-        step: &AdamWStep,
-        scale: f32,
-    ) {
-        self.adamw(gradients, moments, step, scale);
-    }
-
-    fn checksums(&self) -> Option<Vec<u32>> {
-        self.checksums()
-    }
-}
-
-impl Optimized for Critic {
     fn update(&mut self, change: impl FnMut(usize, &mut [f32])) {
         self.update(change);
     }

@@ -29,7 +29,7 @@ impl<M: Replicated> Replicas<M> {
         };
         // A device that had no pack has a part in the sum too.
         let whole = self.all().zip(of_devices).map(|(replica, gradients)| match gradients.is_empty() {
-            true => replica.model.zero_gradients(),
+            true => replica.model.policy().zero_gradients(),
             false => gradients,
         });
         Ok(Some(ParameterGradients::all_reduce(whole.collect())))

@@ -89,13 +89,13 @@ impl<M: Replicated> Replicas<M> {
 
     /// What [`Stepped::checksum`] is of the present values.
     pub(crate) fn present_checksum(&mut self) -> u32 {
-        Optimizer::checksum(&mut self.first.model)
+        Optimizer::checksum(self.first.model.policy_mut())
     }
 
     /// Values, moments and the number of updates.
     pub(crate) fn state(&self) -> State {
         let (moments, updates) = self.first.optimizer.state();
-        State { values: self.first.model.trained_values(), moments, updates, ..State::default() }
+        State { values: self.first.model.policy().trained_values(), moments, updates, ..State::default() }
     }
 
     /// Puts them back, on every device.
@@ -106,10 +106,10 @@ impl<M: Replicated> Replicas<M> {
         updates: u32,
     ) -> Result<(), TrainError> {
         for Replica { model, optimizer } in &mut self.others {
-            model.set_trained_values(values)?;
+            model.policy_mut().set_trained_values(values)?;
             optimizer.restore(moments.clone(), updates);
         }
-        self.first.model.set_trained_values(values)?;
+        self.first.model.policy_mut().set_trained_values(values)?;
         self.first.optimizer.restore(moments, updates);
         Ok(())
     }
@@ -127,7 +127,7 @@ impl<M: Replicated> Replicas<M> {
         let norm = gradients.first().map_or(Ok(0.0), |first| first.norm(limit))?;
         let concurrent = self.are_concurrent();
         let steps = self.all_mut().zip(gradients).map(|(replica, gradients)| {
-            move || replica.optimizer.step(gradients, norm, lr, &mut replica.model)
+            move || replica.optimizer.step(gradients, norm, lr, replica.model.policy_mut())
         });
         Ok(Stepped { norm, checksums: on_each(steps, concurrent) })
     }
@@ -142,7 +142,7 @@ impl<M: Replicated> Replicas<M> {
 
     /// Whether devices compute at the same time. Those of the CPU would share its threads, and take turns instead.
     fn are_concurrent(&self) -> bool {
-        self.devices() > 1 && !self.first.model.is_on_cpu()
+        self.devices() > 1 && !self.first.model.policy().is_on_cpu()
     }
 }
 
