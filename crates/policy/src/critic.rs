@@ -16,8 +16,8 @@ use crate::{Activations, ModelConfig, ParameterGradients, Pass, Policy, PolicyEr
 
 /// Estimates the return that is still to come (Schulman et al., "Proximal Policy Optimization Algorithms", arXiv
 /// 1707.06347), token by token. Its directory is transformers' `...ForTokenClassification` with one label, in the
-/// name too of families for which transformers has none (Granite, Gemma 3). All else is as with the
-/// [`Policy`] that it dereferences to.
+/// name too of families for which transformers has none (Granite, Gemma 3). All else is as with the [`Policy`] that it
+/// dereferences to.
 #[derive(Clone, Debug)]
 pub struct Critic(Policy);
 
