@@ -275,5 +275,11 @@ mod tests {
         assert!(arm.intervals[&Measure::BfclLiveSimple].low < live.mean);
         let table = page::markdown(&results);
         assert!(table.contains("BFCL live simple") && table.contains("66.7 % ["), "{table}");
+        // A second entry of the benchmark in the same test adds its cases.
+        std::fs::write(log.with_file_name("bfcl-2.jsonl"), format!("{header}\n{}\n", case("d", false)))
+            .unwrap();
+        let results = Results::read(&plan).unwrap();
+        let both = results.arm("SFT").unwrap().statistic(Measure::BfclLiveSimple).unwrap();
+        assert_eq!(both.values, [0.5]);
     }
 }

@@ -195,7 +195,7 @@ fn a_failed_run_ends_a_study_side_by_side() {
 fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
     let dir = tempfile::tempdir().unwrap();
     let study = study_file(dir.path());
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
         (&["study", "quick", "--only", "raw"], "no arm of raw is trained"),
         (&["study", "paper", "--only", "RLOO", "--set", "train.credit=spans"], "group_normalized"),
         (&["study", "quik"], "quick, paper"),
@@ -203,6 +203,8 @@ fn a_study_that_cannot_be_done_is_refused_before_anything_is_trained() {
         (&["study", "gone.toml"], "gone.toml"),
         (&["study", "quick", "--set", "train.stepz=1"], "stepz"),
         (&["study", "quick", "--set", "reward=[{ id = 'taste' }]"], "taste"),
+        (&["study", "quick", "--set", "seed = 9"], "choose them with --seeds"),
+        (&["study", "quick", "--bfcl", "."], "quick has no test on BFCL"),
     ];
     for (args, part) in cases {
         let message = toolrl(dir.path(), args).error();
